@@ -1,0 +1,341 @@
+"""What a study asks for: TOML text in, a frozen `RunConfig` out, or every problem at once.
+
+The JSON Schema of this model is published as `data_schemas/config.schema.json` so that editors complete and check a config.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+
+from aaot_eval.errors import InputError, Problem
+from aaot_eval.schema import disclosure_profiles
+
+Files = str | list[str]
+PeriodText = Annotated[
+    str | int | date, Field(description="a month (2024-04), quarter (2024Q2), year or plain integer")
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class PersonKey(_Part):
+    """A local or NHS number that becomes a keyed hash in the first step; never used without a secret."""
+
+    column: str
+    secret_file: str
+
+
+class DataConfig(_Part):
+    """Which files are read. A table left out removes its stage, and the report says so."""
+
+    admissions: Files | None = Field(None, description="hospital admission extract; names may hold * and ?")
+    attendances: Files | None = Field(None, description="emergency department attendances")
+    deaths: Files | None = Field(None, description="date of death by person")
+    caseload: Files | None = Field(None, description="person, site, referred, ended, reason")
+    sites: Files | None = Field(None, description="site, go_live (blank = never), population, beds")
+    panel: Files | None = Field(None, description="an already aggregated panel, instead of an extract")
+    formats: dict[str, str] = Field(
+        default_factory=dict, description="format by table, when it shall not be recognised from the header"
+    )
+    columns: dict[str, dict[str, str]] = Field(
+        default_factory=dict, description="by table: our column name = the name in your file"
+    )
+    dates: dict[str, str] = Field(
+        default_factory=dict, description="by table: how dates are written, e.g. DD/MM/YYYY, when it is ambiguous"
+    )
+    person_key: PersonKey | None = None
+    complete_to: date | None = Field(
+        None, description="last day on which the extract is complete; default: the last whole month in it"
+    )
+
+    @model_validator(mode="after")
+    def _one_kind_of_input(self) -> DataConfig:
+        if self.panel and self.admissions:
+            raise ValueError("give either admissions (an extract) or panel (already aggregated), not both")
+        if not self.panel and not self.admissions:
+            raise ValueError("give admissions (an extract) or panel (an already aggregated table)")
+        return self
+
+
+class PanelConfig(_Part):
+    """The columns of an already aggregated panel."""
+
+    unit: str = "unit"
+    period: str = "period"
+    frequency: Literal["month", "quarter", "year", "integer"] = "month"
+    outcomes: dict[str, Literal["count", "share", "continuous"]] = Field(
+        default_factory=dict, description="column = kind; empty: every numeric column that has no other role, as counts"
+    )
+    exposure: str | None = Field(None, description="denominator column; days in the period always count")
+    cluster: str | None = None
+    weight: str | None = None
+    covariates: list[str] = Field(default_factory=list)
+    group: str | None = None
+    start: str | None = Field(None, description="column with the unit's first period of the service; blank = never")
+    beside: list[str] = Field(
+        default_factory=list, description="units shown beside the others and never pooled or compared with them"
+    )
+
+
+class StudyConfig(_Part):
+    """What is estimated, from when to when."""
+
+    outcome: str = "alcohol_specific_emergency"
+    also: list[str] = Field(default_factory=list, description="secondary outcomes")
+    entry_rule: str | None = Field(None, description='"4 admissions in 12 months", or "unknown": searched for')
+    first_period: PeriodText | None = None
+    last_period: PeriodText | None = None
+    service_start: PeriodText | None = Field(None, description="one start for all treated units of a panel")
+    starts: dict[str, PeriodText] = Field(default_factory=dict, description="start by unit, where they differ")
+    comparison: list[str] = Field(default_factory=list, description="units of a panel that never start")
+    interruptions: list[PeriodText] = Field(default_factory=list, description="further dates at which the level may change")
+    stop: PeriodText | None = Field(None, description="last period of a service that closed")
+    phase_in: int = Field(0, ge=0, le=24, description="periods after the start left out; calendar time is kept")
+    left_out: list[PeriodText] = Field(default_factory=list, description="periods left out; calendar time is kept")
+    slope: bool = Field(False, description="also a change of slope, declared beforehand")
+    follow_up_months: int = Field(12, ge=3, le=60)
+    spell_rule: Literal["hf", "york"] = "hf"
+    stay_rule: Literal["hf", "nhsd", "york"] = "hf"
+    smallest_effect: float = Field(0.10, gt=0, lt=1, description="smallest change worth having, as a share")
+    conf_level: float = Field(0.95, gt=0.5, lt=1)
+
+    @field_validator("entry_rule")
+    @classmethod
+    def _rule_reads(cls, text: str | None) -> str | None:
+        if text and text != "unknown" and not parse_entry_rule(text):
+            raise ValueError('write it as "4 admissions in 12 months", or "unknown"')
+        return text
+
+
+class AnalysisConfig(_Part):
+    """One analysis, for researchers; without any, the design is chosen by rule."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    estimator: str
+    outcome: str | None = Field(None, description="default: the primary outcome of [study]")
+    primary: bool = False
+    options: dict[str, Any] = Field(default_factory=dict)
+    checks: list[str] | None = Field(None, description="default: every check that fits the design")
+
+
+class CostsConfig(_Part):
+    """Prices and whose money it is."""
+
+    unit_costs: str
+    programme: str
+    price_year: str = Field(pattern=r"^\d{4}/\d{2}$")
+    perspective: Literal["commissioner", "provider", "nhs_social_care", "societal"]
+    price_index: str = "gdp_deflator"
+    discount_rate: float = Field(0.035, ge=0, lt=0.2, description="as a share: 0.035, not 3.5")
+    draws: int = Field(2000, ge=200, le=100_000)
+
+
+class DisclosureConfig(_Part):
+    """The named rule set of the data owner."""
+
+    profile: str = "hes"
+    national: bool = Field(False, description="the figures are national totals, to which the profile does not apply")
+
+    @field_validator("profile")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in disclosure_profiles():
+            raise ValueError(f"there is no profile {name!r}; there are: {', '.join(disclosure_profiles())}")
+        return name
+
+
+class MonthlyConfig(_Part):
+    """What a scheduled rerun needs to know."""
+
+    lag_months: int = Field(2, ge=0, le=12, description="the newest complete month expected is the run's month less this")
+    refresh: Literal["monthly", "quarterly", "yearly"] = Field(
+        "quarterly", description="how often the causal headline is estimated anew; between, monitoring only"
+    )
+
+
+class OutputConfig(_Part):
+    """Where results go and what is written."""
+
+    runs: str = "runs"
+    work: str | None = Field(None, description="folder for engine spill files; default: beside the runs")
+    memory: str | None = Field(None, description="memory limit of the engine, e.g. 1GB")
+    patient_reports: bool = False
+    reason: str | None = Field(None, description="why per-patient rows are needed; required with patient_reports")
+
+    @model_validator(mode="after")
+    def _reason_given(self) -> OutputConfig:
+        if self.patient_reports and not self.reason:
+            raise ValueError("patient_reports needs a reason")
+        return self
+
+
+class RunConfig(_Part):
+    """One study."""
+
+    config_version: Literal[1]
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,60}$")
+    title: str | None = None
+    seed: int = Field(20260401, ge=0)
+    data: DataConfig
+    panel: PanelConfig = PanelConfig()
+    study: StudyConfig = StudyConfig()
+    analyses: list[AnalysisConfig] = Field(default_factory=list)
+    costs: CostsConfig | None = None
+    disclosure: DisclosureConfig = DisclosureConfig()
+    monthly: MonthlyConfig = MonthlyConfig()
+    output: OutputConfig = OutputConfig()
+
+    _home: Path = PrivateAttr(default=Path())
+    _source: Path | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _one_primary(self) -> RunConfig:
+        names = [a.name for a in self.analyses]
+        if len(set(names)) < len(names):
+            raise ValueError("two analyses have the same name")
+        if self.analyses and sum(a.primary for a in self.analyses) != 1:
+            raise ValueError("exactly one analysis must have primary = true")
+        return self
+
+    @property
+    def home(self) -> Path:
+        """The folder that relative paths start from."""
+        return self._home
+
+    @property
+    def source(self) -> Path | None:
+        """The file the config was read from."""
+        return self._source
+
+    def path(self, text: str) -> Path:
+        """A path of the config, made absolute."""
+        return self._home / text
+
+    def changed(self, **changes: Any) -> RunConfig:
+        """A copy with some keys set, given as dotted names with __ for the dot: `study__last_period="2026-03"`."""
+        data = self.model_dump(exclude_unset=True)
+        for dotted, value in changes.items():
+            *parents, last = dotted.split("__")
+            node = data
+            for part in parents:
+                node = node.setdefault(part, {})
+            node[last] = value
+        new = RunConfig.model_validate(data)
+        new._home, new._source = self._home, self._source
+        return new
+
+
+def parse_entry_rule(text: str) -> tuple[int, int] | None:
+    """(least count, months of look-back) of "4 admissions in 12 months"; None when it does not read so."""
+    found = re.fullmatch(r"\s*(\d+)(?: or more)? admissions? in (\d+) months?\s*", text)
+    return (int(found[1]), int(found[2])) if found and int(found[1]) > 0 and int(found[2]) > 0 else None
+
+
+def load_config(path: str | Path, *, data: str | Path | None = None) -> RunConfig:
+    """The study of a TOML file. Relative paths in it start at `data`, else at the file's own folder.
+
+    Raises InputError with every problem of the file at once.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.toml")], n=3) if path.parent.is_dir() else []
+        raise InputError(Problem("C100", f"there is no config file {path}",
+                                 allowed=f"close: {', '.join(near)}" if near else "",
+                                 do="check the path, or make one with `aaot-eval init`")) from None
+    except IsADirectoryError:
+        raise InputError(Problem("C100", f"{path} is a folder, not a config file", do="name the .toml file in it")) from None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise InputError(Problem("C100", f"{path} cannot be read: {type(fault).__name__}", do="save it as UTF-8 text")) from None
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as fault:
+        raise InputError(Problem("C101", f"{path} is not valid TOML: {fault}", do="mend the line named")) from None
+    try:
+        config = RunConfig.model_validate(document)
+    except ValidationError as fault:
+        raise InputError(*[_problem(path, e) for e in fault.errors()]) from None
+    config._source = path.resolve()
+    config._home = Path(data).resolve() if data else path.resolve().parent
+    return config
+
+
+def _fields_at(location: tuple[str | int, ...]) -> list[str]:
+    """The keys allowed where a location of the config points to."""
+    model: Any = RunConfig
+    for part in location:
+        if isinstance(part, int) or not (isinstance(model, type) and issubclass(model, BaseModel)):
+            continue
+        field = model.model_fields.get(part)
+        if field is None:
+            break
+        annotation = field.annotation
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        models = [o for o in options if isinstance(o, type) and issubclass(o, BaseModel)]
+        model = models[0] if models else annotation
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _problem(path: Path, error: Any) -> Problem:
+    location = tuple(error["loc"])
+    where = ".".join(str(p) for p in location) or "the file"
+    if error["type"] == "extra_forbidden":
+        allowed = _fields_at(location[:-1])
+        near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
+        return Problem("C102", f"unknown key {where!r}", where=str(path), allowed=", ".join(allowed),
+                       do=f"did you mean {near[0]!r}?" if near else "remove the key, or use one that is allowed")
+    if error["type"] == "missing":
+        return Problem("C103", f"the key {where!r} is missing", where=str(path), do=f"add {location[-1]} = ...")
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return Problem("C104", f"{where}: {message}", where=str(path), do="mend the value")
+
+
+def resolved_toml(config: RunConfig) -> str:
+    """The whole config as TOML, every default written out and marked `# default`."""
+    import tomlkit
+
+    def table(part: BaseModel) -> Any:
+        node = tomlkit.table()
+        for name in type(part).model_fields:
+            value = getattr(part, name)
+            default = name not in part.model_fields_set
+            if isinstance(value, BaseModel):
+                node.add(name, table(value))
+                continue
+            if isinstance(value, list) and value and isinstance(value[0], BaseModel):
+                array = tomlkit.aot()
+                for item in value:
+                    array.append(table(item))
+                node.add(name, array)
+                continue
+            if value is None:
+                node.add(tomlkit.comment(f"{name} is not set"))
+                continue
+            item = tomlkit.item(value)
+            if default:
+                item.comment("default")
+            node.add(name, item)
+        return node
+
+    document = tomlkit.document()
+    for key, value in table(config).items():
+        document.add(key, value)
+    return tomlkit.dumps(document)
+
+
+def config_json_schema() -> dict[str, Any]:
+    """The JSON Schema of a config."""
+    schema = RunConfig.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "aaot-eval study config"
+    return schema

@@ -1,0 +1,122 @@
+"""Every way a run can refuse, and the exit code each one carries.
+
+The codes are the contract with schedulers; `aaot_eval.cli` is the only place that turns one into a process exit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a scheduler is told."""
+
+    DONE = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    INPUT = 3
+    DATA_QUALITY = 4
+    NOT_IDENTIFIED = 5
+    DISCLOSURE = 6
+    VERIFY_MISMATCH = 7
+    SIGNAL = 8
+    LOCKED = 9
+    INTERRUPTED = 130
+
+
+EXIT_MEANING: dict[ExitCode, tuple[str, str]] = {
+    ExitCode.DONE: ("done, warnings possible", "nobody"),
+    ExitCode.UNEXPECTED: ("a fault in aaot-eval; one line and the path of a log", "the maintainers"),
+    ExitCode.USAGE: ("the command line is wrong", "whoever typed it"),
+    ExitCode.INPUT: (
+        "something given is missing, unreadable or not as declared: config, file, folder, code list, price, "
+        "site, date, caseload",
+        "the analyst or the data supplier",
+    ),
+    ExitCode.DATA_QUALITY: ("the data failed a stop-level gate, or are stale", "the analyst"),
+    ExitCode.NOT_IDENTIFIED: (
+        "no design can be estimated on these data, or totals do not reconcile",
+        "the statistician",
+    ),
+    ExitCode.DISCLOSURE: ("disclosure control refuses", "the output checker"),
+    ExitCode.VERIFY_MISMATCH: ("verify: something differs from the record", "the reviewer"),
+    ExitCode.SIGNAL: ("a monthly signal, with --fail-on-signal", "the service lead"),
+    ExitCode.LOCKED: ("another run holds the lock", "the scheduler: try again later"),
+    ExitCode.INTERRUPTED: ("interrupted (Ctrl-C); nothing was left behind", "nobody"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, said so that the reader can mend it.
+
+    `code` names the owner by its letter: C config, X extract, D data, E estimation, P prices, R release, V verify.
+    No field may hold a value of a patient; `value_class` says what kind of value stood there ("letters", "empty").
+    """
+
+    code: str
+    what: str
+    where: str = ""
+    allowed: str = ""
+    do: str = ""
+
+    def lines(self) -> list[str]:
+        """The problem as the lines a terminal shows."""
+        text = [f"{self.code}  {self.what}"]
+        text += [f"      {label}: {value}" for label, value in
+                 (("where", self.where), ("allowed", self.allowed), ("do", self.do)) if value]
+        return text
+
+
+class AaotEvalError(Exception):
+    """The root of every refusal; holds all problems of one stage."""
+
+    exit_code = ExitCode.UNEXPECTED
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems: Sequence[Problem] = problems
+        super().__init__("\n".join("\n".join(p.lines()) for p in problems))
+
+
+class UsageError(AaotEvalError):
+    """The command line contradicts itself."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InputError(AaotEvalError):
+    """Something the user gave is missing, unreadable or not as declared."""
+
+    exit_code = ExitCode.INPUT
+
+
+class DataQualityError(AaotEvalError):
+    """A stop-level gate failed, or the data are stale."""
+
+    exit_code = ExitCode.DATA_QUALITY
+
+
+class NotIdentifiedError(AaotEvalError):
+    """No design can be estimated, or totals do not reconcile."""
+
+    exit_code = ExitCode.NOT_IDENTIFIED
+
+
+class DisclosureError(AaotEvalError):
+    """Disclosure control refuses the release."""
+
+    exit_code = ExitCode.DISCLOSURE
+
+
+class VerifyMismatch(AaotEvalError):
+    """A run does not agree with its own record."""
+
+    exit_code = ExitCode.VERIFY_MISMATCH
+
+
+class LockedError(AaotEvalError):
+    """Another run holds the lock."""
+
+    exit_code = ExitCode.LOCKED
