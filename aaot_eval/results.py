@@ -332,7 +332,11 @@ class CostResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """Everything one evaluation found. `tables` are exact; `release()` in `aaot_eval.disclosure` makes what may leave."""
+    """Everything one evaluation found.
+
+    `tables` are exact and have the columns of `data_schemas/release/`; `aaot_eval.disclosure.control` makes of them what
+    may leave. `restricted` holds further tables that never leave (rejected rows, panels).
+    """
 
     config: RunConfig
     effects: tuple[Effect, ...]
@@ -344,6 +348,7 @@ class RunResult:
     sources: tuple[Source, ...]
     tables: Mapping[str, pd.DataFrame]
     meta: Mapping[str, Any]
+    restricted: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def primary(self) -> Effect:

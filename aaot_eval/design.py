@@ -1,0 +1,134 @@
+"""Which analyses answer the study, chosen by rule from what the data hold; the reason is printed with each.
+
+Source of the rules: docs/decisions/0001-design-by-rule.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aaot_eval.checks import CHECKS
+from aaot_eval.config import RunConfig, StudyConfig, parse_entry_rule
+from aaot_eval.errors import InputError, NotIdentifiedError, Problem
+from aaot_eval.estimators import ESTIMATORS, build_estimator
+from aaot_eval.results import Analysis, Panel
+
+HISTORICAL_LABEL = "historical comparison: selection removed, other changes not"
+
+
+def choose_analyses(panel: Panel, config: RunConfig) -> tuple[Analysis, ...]:
+    """The analyses of the run, the primary first. Raises when an outcome is unknown or nothing ever started."""
+    _check_outcomes(panel, config)
+    asked = _asked_for(config) if config.analyses else _by_rule(panel, config)
+    return tuple(sorted(asked, key=lambda a: not a.primary))
+
+
+def refuse_unfit(panel: Panel, analyses: Iterable[Analysis]) -> tuple[tuple[Analysis, ...], list[tuple[Analysis, str]]]:
+    """The analyses that can be fitted, and those left out with the reason. An unfit primary stops the run (exit 5)."""
+    fit, left_out = [], []
+    for analysis in analyses:
+        problems = build_estimator(analysis.estimator, dict(analysis.options)).objections(panel, analysis)
+        if not problems:
+            fit.append(analysis)
+        elif analysis.primary:
+            raise NotIdentifiedError(*problems)
+        else:
+            left_out.append((analysis, "; ".join(p.what for p in problems)))
+    return tuple(fit), left_out
+
+
+def _check_outcomes(panel: Panel, config: RunConfig) -> None:
+    known = [o.name for o in panel.outcomes]
+    wanted = [("study.outcome", config.study.outcome), *(("study.also", o) for o in config.study.also)]
+    wanted += [(f"analyses {a.name}", a.outcome) for a in config.analyses if a.outcome]
+    problems = [
+        Problem("C120", f"{where}: there is no outcome {name!r} in these data", allowed=", ".join(known), do="choose one of them")
+        for where, name in wanted
+        if name not in known
+    ]
+    if problems:
+        raise InputError(*problems)
+
+
+def _checks_for(design: str) -> tuple[str, ...]:
+    return tuple(name for name in CHECKS if design in CHECKS[name].designs)
+
+
+def _asked_for(config: RunConfig) -> list[Analysis]:
+    analyses = []
+    for asked in config.analyses:
+        design = ESTIMATORS[asked.estimator].design
+        options = {**_study_options(asked.estimator, config.study), **asked.options}
+        checks = tuple(asked.checks) if asked.checks is not None else (_checks_for(design) if asked.primary else ())
+        for name in checks:
+            _ = CHECKS[name]
+        build_estimator(asked.estimator, options)
+        analyses.append(
+            Analysis(asked.name, design, asked.estimator, asked.outcome or config.study.outcome, asked.primary, options, checks,
+                     "asked for in the config")  # fmt: skip
+        )
+    return analyses
+
+
+def _study_options(estimator: str, study: StudyConfig) -> dict[str, object]:
+    """The parts of [study] that an estimator has a setting for."""
+    rule = parse_entry_rule(study.entry_rule) if study.entry_rule and study.entry_rule != "unknown" else None
+    offered: dict[str, object] = {
+        "conf_level": study.conf_level,
+        "phase_in": study.phase_in,
+        "slope": study.slope,
+        "follow_up": study.follow_up_months,
+        "rule_count": rule[0] if rule else None,
+        "rule_months": rule[1] if rule else None,
+    }
+    fields = ESTIMATORS[estimator].__dataclass_fields__  # type: ignore[attr-defined]
+    return {name: value for name, value in offered.items() if name in fields}
+
+
+def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
+    study = config.study
+    treated, comparison = panel.treated_units, panel.comparison_units
+    comparison = [u for u in comparison if panel.units.loc[u, "group"] != "beside"]
+    if not treated:
+        raise NotIdentifiedError(
+            Problem(
+                "E301",
+                "no unit starts the service inside the data, so there is nothing to compare",
+                where=f"{panel.periods['label'].iloc[0]} to {panel.periods['label'].iloc[-1]}",
+                do="give go_live dates in the sites table (or service_start / starts for a panel) that lie inside these periods",
+            )
+        )
+
+    def analysis(name: str, estimator: str, reason: str, *, outcome: str | None = None, primary: bool = False, **more: object) -> Analysis:
+        design = ESTIMATORS[estimator].design
+        return Analysis(
+            name, design, estimator, outcome or study.outcome, primary, {**_study_options(estimator, study), **more},
+            _checks_for(design) if primary else (), reason,
+        )  # fmt: skip
+
+    kinds = {o.name: o.kind for o in panel.outcomes}
+    people = panel.people is not None and bool(panel.people["referral_t"].notna().any())
+    cost_of_outcome = f"{study.outcome}_cost"
+    plan: list[Analysis] = []
+    if comparison:
+        several = f"{len(treated)} of {len(treated) + len(comparison)} units start the service and the others never do"
+        plan.append(analysis("site_did", "site_did", f"{several}: difference-in-differences over sites with exact randomisation",
+                             primary=True))
+        plan.append(analysis("two_way", "two_way", "the usual two-way models, shown as a foil"))
+        plan += [analysis(f"site_did_{o}", "site_did", "secondary outcome", outcome=o) for o in study.also]
+        if cost_of_outcome in kinds:
+            plan.append(analysis("site_did_cost", "site_did", "the money behind the primary outcome", outcome=cost_of_outcome))
+        plan.append(analysis("its", "its", "each treated site's own series", units="treated"))
+        if people and study.entry_rule:
+            plan.append(analysis("entry_rule", "entry_rule", "everybody who meets the entry rule, in every hospital"))
+            if "hospital_cost" in kinds:
+                plan.append(analysis("entry_rule_cost", "entry_rule", "the same comparison in pounds", outcome="hospital_cost"))
+    elif people and study.entry_rule:
+        plan.append(analysis("own_cohorts", "own_cohorts", f"no comparison hospital in the extract; {HISTORICAL_LABEL}", primary=True))
+        if "hospital_cost" in kinds:
+            plan.append(analysis("own_cohorts_cost", "own_cohorts", "the same comparison in pounds", outcome="hospital_cost"))
+        plan.append(analysis("its", "its", "the trust's own series", units="treated"))
+    else:
+        plan.append(analysis("its", "its", "no comparison unit: interrupted time series of the units that started",
+                             primary=True, units="together"))
+    return plan

@@ -1,0 +1,189 @@
+"""The whole run on one page: extracts to tables to panel to estimates to checks to costs to record.
+
+`run_evaluation` computes and writes nothing but the engine's own spill files; `aaot_eval.run_folder` writes.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aaot_eval import __version__
+from aaot_eval.checks import CHECKS
+from aaot_eval.config import RunConfig
+from aaot_eval.costs import Prices, cost_service, load_prices
+from aaot_eval.design import choose_analyses, refuse_unfit
+from aaot_eval.engine import open_engine
+from aaot_eval.errors import DataQualityError, Problem
+from aaot_eval.estimators import build_estimator
+from aaot_eval.findings import Finding
+from aaot_eval.ingest import read_tables
+from aaot_eval.panel import build_panel, price_stays, read_panel
+from aaot_eval.record import build_record
+from aaot_eval.results import Analysis, Effect, FlowStep, Panel, RunResult, Source
+from aaot_eval.wording import effect_verdict
+
+Notify = Callable[[str], None]
+
+
+def quiet(message: str) -> None:
+    """Says nothing."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the estimators start from, and where it came from."""
+
+    panel: Panel
+    findings: tuple[Finding, ...]
+    flow: tuple[FlowStep, ...]
+    sources: tuple[Source, ...]
+    prices: Prices | None
+    restricted: dict[str, pd.DataFrame]
+    facts: dict[str, Any]
+
+
+def run_evaluation(config: RunConfig, *, notify: Notify = quiet, work: Path | None = None) -> RunResult:
+    """Everything from extracts to savings.
+
+    Raises the errors of `aaot_eval.errors`, each with every problem of its stage: InputError (3), DataQualityError (4),
+    NotIdentifiedError (5).
+    """
+    prepared = prepare(config, notify=notify, work=work)
+    panel = prepared.panel
+
+    notify("Choosing the design")
+    analyses, left_out = refuse_unfit(panel, choose_analyses(panel, config))
+
+    effects = []
+    for analysis in analyses:
+        notify(f"Estimating {analysis.name}")
+        effects.append(estimate_effect(panel, analysis, config.seed))
+    verdict = effect_verdict(effects[0], panel, config)
+
+    costs = None
+    if prepared.prices is not None and panel.people is not None:
+        notify("Costing outreach against care as usual")
+        costs = cost_service(panel, effects, verdict, config, prepared.prices)
+
+    findings = (*prepared.findings, *_left_out_stages(config, panel))
+    skipped = [{"stage": f.where, "why": f.detail} for f in findings if f.code in ("D318", "D319")]
+    skipped += [{"stage": analysis.name, "why": why} for analysis, why in left_out]
+    meta = _meta(config, prepared, effects[0], skipped) | {
+        "verdict": {"word": verdict.word, "sentence": verdict.sentence, "reasons": list(verdict.reasons)},
+        "money": {"word": costs.verdict.word, "sentence": costs.verdict.sentence} if costs else None,
+        "price_year": costs.price_year if costs else None,
+        "perspective": costs.perspective if costs else None,
+        "invented_prices": bool(costs.facts.get("invented")) if costs else False,
+    }
+    return RunResult(
+        config=config,
+        effects=tuple(effects),
+        verdict=verdict,
+        costs=costs,
+        panel=panel,
+        findings=findings,
+        flow=prepared.flow,
+        sources=prepared.sources,
+        tables=build_record(effects, verdict, costs, panel, findings, prepared.flow),
+        meta=meta,
+        restricted=prepared.restricted,
+    )
+
+
+def prepare(config: RunConfig, *, notify: Notify = quiet, work: Path | None = None) -> Prepared:
+    """The panel the study asks for, from an extract or from an already aggregated table, behind every data gate."""
+    if config.data.panel:
+        notify("Reading the panel")
+        panel = read_panel(config)
+        _stop_on(panel.findings)
+        return Prepared(panel, panel.findings, (), tuple(panel.extra.get("sources", ())), None, {}, dict(panel.extra))
+    prices = load_prices(config) if config.costs else None
+    with _engine(config, work) as engine:
+        notify("Reading the extracts")
+        tables = read_tables(config, engine, notify=notify)
+        _stop_on(tables.findings)
+        if prices is not None:
+            notify("Pricing stays")
+            tables = price_stays(tables, prices.stays)
+        notify("Building the panel")
+        panel = build_panel(tables, config)
+        _stop_on(panel.findings)
+        restricted = {"rejects": engine.frame(f"SELECT * FROM {tables.names['rejects']}")} if tables.has("rejects") else {}
+    return Prepared(panel, (*tables.findings, *panel.findings), tables.flow, tables.sources, prices, restricted, dict(panel.extra))
+
+
+def estimate_effect(panel: Panel, analysis: Analysis, seed: int) -> Effect:
+    """One analysis with its checks; only the primary's own estimate carries `primary`."""
+    estimator = build_estimator(analysis.estimator, dict(analysis.options))
+    first, *others = estimator.fit(panel, analysis, seed=seed)
+    estimates = (replace(first, primary=analysis.primary), *(replace(e, primary=False) for e in others))
+    checks = tuple(
+        CHECKS[name]().run(estimator, panel, analysis, estimates[0], seed=seed) for name in analysis.checks
+    )
+    return Effect(analysis, estimates, checks)
+
+
+@contextmanager
+def _engine(config: RunConfig, work: Path | None) -> Iterator[Any]:
+    home = work or (config.path(config.output.work) if config.output.work else config.path(config.output.runs))
+    home.mkdir(parents=True, exist_ok=True)
+    # Beside the runs and never in the system's temporary folder: spill files hold rows of patients.
+    with tempfile.TemporaryDirectory(prefix=".work_", dir=home, ignore_cleanup_errors=True) as folder:
+        engine = open_engine("duckdb", Path(folder), memory=config.output.memory)
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+
+def _stop_on(findings: tuple[Finding, ...]) -> None:
+    stops = [f for f in findings if f.level == "stop"]
+    if stops:
+        raise DataQualityError(*[Problem(f.code, f.kind.title, where=f.where, allowed=f.detail, do=f.kind.do) for f in stops])
+
+
+def _left_out_stages(config: RunConfig, panel: Panel) -> list[Finding]:
+    if panel.people is None:
+        return [Finding("D318", "patients and costs", detail="the input is an aggregated panel: it holds no people")]
+    parts = {"costs": config.costs is None, "caseload": config.data.caseload is None, "sites": config.data.sites is None}
+    parts["entry-rule comparison"] = not config.study.entry_rule
+    return [Finding("D319", part, detail=f"[{part}] is not in the config") for part, absent in parts.items() if absent]
+
+
+def _meta(config: RunConfig, prepared: Prepared, primary: Effect, skipped: list[dict[str, str]]) -> dict[str, Any]:
+    panel, estimate = prepared.panel, primary.headline
+    labels = panel.periods["label"]
+    return {
+        "title": config.title or config.name,
+        "name": config.name,
+        "version": __version__,
+        "seed": config.seed,
+        "engine": "panel file" if config.data.panel else "duckdb",
+        "data_cut": str(labels.iloc[-1]),
+        "first_period": str(labels.iloc[0]),
+        "last_period": str(labels.iloc[-1]),
+        "period_kind": panel.frequency,
+        "profile": config.disclosure.profile,
+        "primary": {
+            "analysis": primary.analysis.name,
+            "outcome": estimate.outcome,
+            "outcome_title": panel.outcome(estimate.outcome).title,
+            "estimand": estimate.estimand,
+            "design": estimate.design,
+            "reason": primary.analysis.reason,
+            "status": estimate.status,
+        },
+        "starts": [{"unit": u, "period": str(labels.iloc[int(panel.units.loc[u, "start_t"])])} for u in panel.treated_units],
+        "entry_rule": config.study.entry_rule,
+        "smallest_effect": config.study.smallest_effect,
+        "skipped": skipped,
+        "sources": [{"table": s.table, "name": s.name, "rows": s.rows, "sha256": s.sha256} for s in prepared.sources],
+        "artificial_data": bool(prepared.facts.get("artificial", False)),
+    }

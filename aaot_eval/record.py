@@ -1,0 +1,146 @@
+"""The record of a run: every table behind the report, exact, with the columns of `data_schemas/release/`.
+
+Nothing is computed here that is not a relabelling or a count; disclosure control comes after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from aaot_eval.findings import Finding
+from aaot_eval.results import CheckResult, CostResult, Effect, FlowStep, Panel, Verdict, estimates_table
+from aaot_eval.schema import schema_names, table_schema
+from aaot_eval.wording import headline_table, limits_table
+
+
+def build_record(
+    effects: Sequence[Effect],
+    verdict: Verdict,
+    costs: CostResult | None,
+    panel: Panel,
+    findings: Sequence[Finding],
+    flow: Sequence[FlowStep],
+) -> dict[str, pd.DataFrame]:
+    """All exact tables by name; a table without rows is absent."""
+    primary = next(e for e in effects if e.analysis.primary)
+    tables: dict[str, pd.DataFrame] = {
+        "estimates": estimates_table(effects),
+        "headline": headline_table(primary, verdict, costs, findings),
+        "checks": _checks(primary.checks),
+        "series": _series(effects, panel),
+        "flow": _flow(flow),
+        "data_quality": _data_quality(findings),
+        "caseload": _caseload(panel),
+        "limits": limits_table(primary, primary.checks, findings, costs),
+    }
+    for name in schema_names("release"):
+        if name not in tables:
+            tables[name] = _collected(name, effects)
+    tables |= dict(costs.tables) if costs else {}
+    return {name: _shaped(name, frame) for name, frame in sorted(tables.items()) if len(frame)}
+
+
+def _shaped(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of the schema, in its order; a column the table lacks is empty."""
+    return frame.reindex(columns=list(table_schema("release", name).names)).reset_index(drop=True)
+
+
+def _collected(name: str, effects: Iterable[Effect]) -> pd.DataFrame:
+    """What the methods and checks left under a table's name, one below the other."""
+    frames = []
+    for effect in effects:
+        for source in (*effect.estimates, *effect.checks):
+            frame = _own_table(source, name)
+            if frame is not None and len(frame):
+                frames.append(frame.assign(analysis=frame.get("analysis", effect.analysis.name)))
+    return pd.concat(frames, ignore_index=True).drop_duplicates(ignore_index=True) if frames else pd.DataFrame()
+
+
+def _own_table(source: object, name: str) -> pd.DataFrame | None:
+    tables = getattr(source, "tables", None)
+    if isinstance(tables, Mapping):
+        return tables.get(name)
+    if isinstance(source, CheckResult) and source.table is not None and source.facts.get("table") == name:
+        return source.table
+    return None
+
+
+def _checks(checks: Sequence[CheckResult]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"analysis": c.analysis, "check": c.check, "verdict": c.verdict, "value_name": c.value_name, "statistic": c.statistic,
+             "p_value": c.p_value, "threshold": c.threshold, "sentence": c.sentence}
+            for c in checks
+        ]
+    )  # fmt: skip
+
+
+def _series(effects: Sequence[Effect], panel: Panel) -> pd.DataFrame:
+    frames = []
+    for effect in effects:
+        seen: set[str] = set()
+        for estimate in effect.estimates:
+            if estimate.series is None or panel.outcome(estimate.outcome).kind == "cost":
+                continue
+            own = estimate.series.assign(analysis=effect.analysis.name, outcome=estimate.outcome)
+            own = own[~own["unit"].isin(seen)]
+            seen |= set(own["unit"])
+            frames.append(own)
+    if not frames:
+        return pd.DataFrame()
+    frame = pd.concat(frames, ignore_index=True)
+    return frame.assign(period=frame["t"].map(panel.periods["label"]))
+
+
+def _flow(flow: Sequence[FlowStep]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"order": i + 1, "table": s.table, "step": s.step, "kept_people": s.kept_people, "lost_people": s.lost_people,
+             "kept": s.kept, "lost": s.lost, "reason": s.reason}
+            for i, s in enumerate(flow)
+        ]
+    )  # fmt: skip
+
+
+def _data_quality(findings: Sequence[Finding]) -> pd.DataFrame:
+    rank = {"stop": 0, "warn": 1, "note": 2}
+    ordered = sorted(findings, key=lambda f: (rank[f.level], f.code, f.where))
+    return pd.DataFrame(
+        [
+            {"code": f.code, "level": f.level, "title": f.kind.title, "where": f.where, "people": f.people, "records": f.records,
+             "why": f.detail or f.kind.why, "do": f.kind.do}
+            for f in ordered
+        ]
+    )  # fmt: skip
+
+
+def _caseload(panel: Panel) -> pd.DataFrame:
+    """People referred, linked and dead, and their time on the caseload, by site and together."""
+    if panel.people is None:
+        return pd.DataFrame()
+    people = panel.people[panel.people["referral_t"].notna()].copy()
+    if people.empty:
+        return pd.DataFrame()
+    last = len(panel.periods) - 1
+    end = people["death_t"].fillna(last).clip(upper=last)
+    people["months"] = (end - people["referral_t"] + 1).clip(lower=0).astype(float)
+    people["died"] = (people["death_t"].notna() & (people["death_t"] >= people["referral_t"])).astype(int)
+    for column in ("linked", "met_rule"):
+        if column not in people:
+            people[column] = pd.NA
+    rows = [("all", people), *people.groupby("unit", sort=True)]
+    return pd.DataFrame(
+        [
+            {
+                "unit": unit,
+                "referred": len(group),
+                "linked": group["linked"].sum() if group["linked"].notna().all() else pd.NA,
+                "met_rule": group["met_rule"].sum() if group["met_rule"].notna().all() else pd.NA,
+                "deaths": int(group["died"].sum()),
+                "person_years": float(group["months"].sum()) / 12,
+            }
+            for unit, group in rows
+        ]
+    )

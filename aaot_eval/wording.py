@@ -1,0 +1,203 @@
+"""What may be said. One table decides the word from interval, checks and design together; every sentence comes from here.
+
+No word is chosen from a p value alone, and a result that could have another reason is never said to be the service's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from aaot_eval.config import RunConfig
+from aaot_eval.findings import Finding
+from aaot_eval.results import CheckResult, CostResult, Effect, Estimate, Panel, Verdict
+
+#: Designs without a comparison that shares the calendar: a result of theirs is never the first claim.
+CONDITIONAL_DESIGNS = {
+    "series": "there is no comparison series, so anything else that changed at that time would look the same",
+    "own_cohorts": "this is a historical comparison: selection is removed, other changes over time are not",
+}
+
+QUESTIONS = (
+    "Did admissions fall compared with what would have happened anyway?",
+    "How sure can we be?",
+    "What does it cost or save?",
+    "What could make this wrong?",
+    "What should happen next?",
+)
+
+
+def percent(ratio: float, digits: int = 0) -> str:
+    """A ratio as the size of a change: 0.77 is "23 %"."""
+    return f"{abs(ratio - 1) * 100:.{digits}f} %"
+
+
+def change(ratio: float) -> str:
+    """A ratio as a change with its direction: 0.77 is "23 % lower"."""
+    if math.isnan(ratio):
+        return "not estimated"
+    size = percent(ratio)
+    return f"{size} {'lower' if ratio < 1 else 'higher'}" if size != "0 %" else "unchanged"
+
+
+def money(pounds: float) -> str:
+    """Pounds without pence, a minus sign in front."""
+    return f"{'-' if pounds < 0 else ''}£{abs(pounds):,.0f}"
+
+
+def interval_text(estimate: Estimate) -> str:
+    """The interval in the reader's units: "95 % interval: 33 % lower to 12 % lower"."""
+    level = f"{estimate.conf_level * 100:.0f} % interval"
+    if not estimate.finite:
+        return f"no finite {level}"
+    if estimate.null == 1.0:
+        return f"{level}: {change(estimate.conf_low)} to {change(estimate.conf_high)}"
+    return f"{level}: {estimate.conf_low:,.2f} to {estimate.conf_high:,.2f}"
+
+
+def _title(panel: Panel, outcome: str) -> str:
+    return panel.outcome(outcome).title
+
+
+def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
+    """The word and the sentence of the primary effect."""
+    estimate, title = effect.headline, _title(panel, effect.analysis.outcome)
+    failed = [c for c in effect.checks if c.verdict == "fail"]
+    reasons = tuple(c.sentence for c in failed)
+    if estimate.status == "monitoring_only":
+        return Verdict("too_early", "Too early to judge. Monitoring only.", (estimate.note,))
+    if estimate.status == "not_estimable":
+        return Verdict("no_estimate", f"No estimate is given. {estimate.note}", (estimate.note,))
+    if not estimate.finite:
+        return Verdict(
+            "cannot_tell",
+            f"This evaluation cannot tell whether {title} changed: with {estimate.n_treated} of {estimate.n_units} sites treated "
+            f"the least p the design can reach is {estimate.p_least:.3f}, so there is no {estimate.conf_level * 100:.0f} % interval.",
+            (estimate.note,),
+        )
+    if estimate.direction == "unclear":
+        return _unclear(estimate, title, config.study.smallest_effect)
+    size = percent(estimate.estimate) if estimate.null == 1.0 else f"{abs(estimate.estimate):,.2f} {estimate.outcome}"
+    conditional = CONDITIONAL_DESIGNS.get(effect.analysis.design)
+    if not failed and not conditional:
+        sentence = (
+            f"{title[:1].upper()}{title[1:]} were {size} {estimate.direction} than expected without the service "
+            f"({interval_text(estimate)})."
+        )
+        return Verdict(estimate.direction, sentence)
+    if failed:
+        because = f"the check “{failed[0].check.replace('_', ' ')}” means the service may not be the reason"
+    else:
+        because = f"{conditional}: the service may not be the reason"
+    against = "the units' own past" if conditional else "the comparison"
+    sentence = f"{title[:1].upper()}{title[1:]} were {size} {estimate.direction} than {against} ({interval_text(estimate)}), but {because}."
+    return Verdict(f"{estimate.direction}_but", sentence, (*reasons, *((conditional,) if conditional else ())))
+
+
+def _unclear(estimate: Estimate, title: str, smallest: float) -> Verdict:
+    if estimate.null != 1.0:
+        return Verdict("cannot_tell", f"This evaluation cannot tell whether {title} changed ({interval_text(estimate)}).")
+    fall, rise = max(0.0, 1 - estimate.conf_low), max(0.0, estimate.conf_high - 1)
+    rules_out = f"It rules out a fall larger than {fall * 100:.0f} % and a rise larger than {rise * 100:.0f} %."
+    if fall < smallest and rise < smallest:
+        return Verdict(
+            "no_effect",
+            f"This evaluation found no effect on {title} worth having. {rules_out}",
+            (f"the whole interval lies within {smallest * 100:.0f} % of no change",),
+        )
+    return Verdict("cannot_tell", f"This evaluation cannot tell whether {title} changed. {rules_out}")
+
+
+def _certainty(effect: Effect) -> str:
+    estimate = effect.headline
+    least = "" if math.isnan(estimate.p_least) else f"The least p this design can reach is {estimate.p_least:.4f}. "
+    p = "" if math.isnan(estimate.p_value) else f"p = {estimate.p_value:.3f}; "
+    passed = sum(c.verdict == "pass" for c in effect.checks)
+    judged = sum(c.verdict != "not_evaluable" for c in effect.checks)
+    missing = len(effect.checks) - judged
+    more = f"; {missing} could not be judged" if missing else ""
+    return (
+        f"{least}{p}{interval_text(estimate)}, by {estimate.inference or estimate.conf_method}. "
+        f"{passed} of {judged} checks passed{more}."
+    )
+
+
+def _threat(effect: Effect, findings: Sequence[Finding]) -> str:
+    for verdict in ("fail", "warn"):
+        for check in effect.checks:
+            if check.verdict == verdict:
+                return check.sentence
+    if effect.analysis.design in CONDITIONAL_DESIGNS:
+        reason = CONDITIONAL_DESIGNS[effect.analysis.design]
+        return f"{reason[:1].upper()}{reason[1:]}."
+    warned = [f for f in findings if f.level == "warn"]
+    gate = f" Of the data, note first: {warned[0].kind.title.lower()}." if warned else ""
+    return (
+        "Another change that reached only the sites with the service, at the same time, would look the same; no data can exclude it." + gate
+    )
+
+
+def _next_step(verdict: Verdict, effect: Effect) -> str:
+    return {
+        "lower": "Keep the service under review with the same plan, and confirm the result when more months are in.",
+        "higher": "Look into why admissions were higher before the service grows: people taken on, coding, and what else changed.",
+        "lower_but": "Resolve the doubt named above before using this result in a decision.",
+        "higher_but": "Resolve the doubt named above, and watch admissions closely meanwhile.",
+        "no_effect": "Do not expect fewer admissions from the service as it was run; decide on its other benefits and its cost.",
+        "cannot_tell": "Do not decide on this result alone. More sites, more months or more people on the caseload would narrow it.",
+        "too_early": "Repeat when there are at least six periods after the start.",
+        "no_estimate": "Mend what is named above and run again.",
+    }[verdict.word]
+
+
+def headline_table(effect: Effect, verdict: Verdict, costs: CostResult | None, findings: Sequence[Finding]) -> pd.DataFrame:
+    """The five answers of the first page, in order."""
+    cost = costs.verdict if costs else Verdict("no_estimate", "No costs: the config has no [costs] table.")
+    answers = [
+        (verdict.sentence, verdict.word),
+        (_certainty(effect), verdict.word),
+        (cost.sentence, cost.word),
+        (_threat(effect, findings), verdict.word),
+        (_next_step(verdict, effect), verdict.word),
+    ]
+    return pd.DataFrame(
+        [
+            {"order": i + 1, "question": question, "sentence": sentence, "verdict": word}
+            for i, (question, (sentence, word)) in enumerate(zip(QUESTIONS, answers, strict=True))
+        ]
+    )
+
+
+ALWAYS = (
+    "Only admissions inside the extract are seen; care in other hospitals, and mental-health beds outside the data, are not.",
+    "Counts rest on how alcohol was coded in hospital records; a change in coding looks like a change in admissions.",
+    "People are referred when they are at their worst and get better by themselves; a raw before-and-after fall is never an effect.",
+    "A change across a whole hospital and a saving for each patient have different units of analysis: they must not be multiplied.",
+)
+BY_DESIGN = {
+    "sites": "Sites chose, or were chosen, to have the service; the comparison assumes that they would have moved like the others.",
+    "entry_rule": "Meeting the entry rule in a hospital with a team is assumed to change nothing for people who are not taken on.",
+    "own_cohorts": CONDITIONAL_DESIGNS["own_cohorts"][:1].upper() + CONDITIONAL_DESIGNS["own_cohorts"][1:] + ".",
+    "series": CONDITIONAL_DESIGNS["series"][:1].upper() + CONDITIONAL_DESIGNS["series"][1:] + ".",
+}
+
+
+def limits_table(effect: Effect, checks: Sequence[CheckResult], findings: Sequence[Finding], costs: CostResult | None) -> pd.DataFrame:
+    """The limits: those that always hold, those of the design, and those that the checks and gates found."""
+    rows = [("always", text) for text in ALWAYS]
+    if effect.analysis.design in BY_DESIGN:
+        rows.append(("design", BY_DESIGN[effect.analysis.design]))
+    if costs is not None:
+        rows.append(("costs", "A saving is the value of resources, at the stated prices and perspective; it is not cash released."))
+    rows += [("check", c.sentence) for c in checks if c.verdict in ("fail", "warn", "not_evaluable")]
+    rows += [("data", f"{f.kind.title}: {f.kind.why}") for f in _distinct(findings) if f.level != "note"]
+    return pd.DataFrame([{"order": i + 1, "kind": kind, "text": text} for i, (kind, text) in enumerate(rows)])
+
+
+def _distinct(findings: Sequence[Finding]) -> list[Finding]:
+    seen: dict[str, Finding] = {}
+    for finding in findings:
+        seen.setdefault(finding.code, finding)
+    return list(seen.values())
