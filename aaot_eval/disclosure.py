@@ -1,0 +1,402 @@
+"""What may leave: exact tables in, tables a data owner lets go out.
+
+Which treatment a column gets stands in `data_schemas/release/<table>.json` (`aaot:control`), the numbers of
+the rule set in `data_schemas/disclosure/<profile>.toml`; the rules are those of the data owners named there.
+
+    none, model   as it is: words, and results of a model
+    people        a count of people: hidden from `hide_from` to `hide_to`, else rounded
+    persons       a count of people kept only to control other columns: never released
+    events        a count with `aaot:persons` people behind it: hidden when they are, or when it is as small
+                  itself (n events have at most n people behind them), else rounded
+    statistic     hidden when the counts it rests on are hidden (`aaot:persons`). `aaot:round`: rounded like a
+                  count (person-years of people all seen for one year are a count of people). `aaot:ratio`
+                  [top, bottom]: made again from the released top and bottom, so that it gives neither away
+
+A table or column without a schema is refused, so that nothing new leaves unseen.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aaot_eval.errors import DisclosureError, Problem
+from aaot_eval.results import Release
+from aaot_eval.schema import (
+    ColumnSpec,
+    TableSchema,
+    disclosure_profile,
+    disclosure_profiles,
+    schema_names,
+    table_schema,
+)
+
+CONTROLS = ("none", "model", "people", "persons", "events", "statistic")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: Input files whose rows are no people.
+NOT_ABOUT_PEOPLE = ("sites", "unit_costs", "programme", "prices", "panel")
+
+Mask = np.ndarray
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
+_TEN_DIGITS = re.compile(r"(?<![0-9A-Za-z.])\d{3}[ -]?\d{3}[ -]?\d{4}(?![0-9A-Za-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A data owner's numbers. `base` 1 leaves a count as it is."""
+
+    low: int
+    high: int
+    base: int
+    rebuilt_totals: bool
+    secondary: bool
+    symbol: str
+
+    @classmethod
+    def of(cls, profile: str, *, national: bool = False) -> Rules:
+        """The rules of a profile; figures of a whole nation are under none."""
+        p = disclosure_profile("none" if national else profile)
+        low = min(int(p["hide_from"]), 0) if p["zero"] == "hidden" else max(int(p["hide_from"]), 1)
+        return cls(
+            low,
+            int(p["hide_to"]),
+            int(p["round_to"]),
+            p["totals"] == "rebuilt",
+            bool(p["secondary"]),
+            str(p["symbol"]),
+        )
+
+    def hides(self, counts: np.ndarray) -> Mask:
+        """Which counts are too small to show; an unknown count is not."""
+        with np.errstate(invalid="ignore"):
+            small: Mask = (counts >= self.low) & (counts <= self.high)
+            if self.low > 0:  # half a person is still one person
+                small |= (counts > 0) & (counts < self.low) & (self.high >= self.low)
+        return small
+
+    def round(self, values: np.ndarray) -> np.ndarray:
+        """To the nearest multiple of the base (up at a tie, which whole numbers and base 5 never make)."""
+        return values if self.base <= 1 else np.floor(values / self.base + 0.5) * self.base
+
+
+def control(
+    tables: Mapping[str, pd.DataFrame], meta: Mapping[str, Any], *, profile: str, national: bool = False
+) -> Release:
+    """The tables as they may leave under a disclosure profile, with the facts of the run.
+
+    A column with a hidden cell holds text and numbers (dtype object); one without stays numeric. `hidden`
+    counts the hidden cells of each table. `meta` gains `profile` and `disclosure`; the sizes of its `sources`
+    are controlled too.
+    `national=True`: figures of a whole nation, to which no rounding applies.
+
+    Raises DisclosureError (exit 6) with every problem at once: a table or column without a schema, a control
+    that cannot be carried out, a text that holds a valid NHS number.
+    """
+    if profile not in disclosure_profiles():
+        raise DisclosureError(
+            Problem(
+                "R600",
+                f"there is no disclosure profile {profile!r}",
+                allowed=", ".join(disclosure_profiles()),
+                do="name one of them under [disclosure]",
+            )
+        )
+    problems = [p for name, frame in tables.items() for p in objections(name, frame)]
+    if problems:
+        raise DisclosureError(*problems)
+    rules = Rules.of(profile, national=national)
+    done = {
+        name: _Table(table_schema("release", name), frame.reset_index(drop=True), rules)
+        for name, frame in tables.items()
+    }
+    return Release(
+        tables={name: t.released() for name, t in done.items()},
+        meta=_controlled_meta(meta, rules, profile, national),
+        hidden={name: t.hidden() for name, t in done.items()},
+        profile=profile,
+    )
+
+
+def objections(name: str, frame: pd.DataFrame) -> list[Problem]:
+    """Why a table may not leave; empty when control can be carried out on it."""
+    if name not in schema_names("release"):
+        return [
+            Problem(
+                "R601",
+                f"the table {name!r} has no schema",
+                where="data_schemas/release",
+                allowed=", ".join(schema_names("release")),
+                do=f"describe it in data_schemas/release/{name}.json",
+            )
+        ]
+    schema, where = table_schema("release", name), f"data_schemas/release/{name}.json"
+    found = []
+    for column in map(str, frame.columns):
+        if column not in schema.names:
+            found.append(
+                Problem(
+                    "R602",
+                    f"the column {name}.{column} has no schema",
+                    where=where,
+                    allowed=", ".join(schema.names),
+                    do="describe it, or leave it out of the table",
+                )
+            )
+            continue
+        spec = schema[column]
+        if spec.extra.get("control") not in CONTROLS or (spec.extra["control"] == "events" and not _needs(spec)):
+            found.append(
+                Problem(
+                    "R603",
+                    f"the column {name}.{column} does not say how it is controlled",
+                    where=where,
+                    allowed=", ".join(CONTROLS),
+                    do="give it aaot:control",
+                )
+            )
+        found += [
+            Problem(
+                "R604",
+                f"the column {name}.{column} rests on {needed!r}, which the table does not have",
+                where=where,
+                do=f"give the table its column {needed!r}",
+            )
+            for needed in _needs(spec)
+            if needed not in frame.columns
+        ]
+        if spec.type == "string" and _holds_nhs_number(frame[column]):
+            found.append(
+                Problem(
+                    "R605",
+                    f"the column {name}.{column} holds a number that is a valid NHS number",
+                    do="find out how an identifier came into a table of results; nothing was released",
+                )
+            )
+    return found
+
+
+def _needs(spec: ColumnSpec) -> list[str]:
+    persons = spec.extra.get("persons")
+    return [*([persons] if persons else []), *spec.extra.get("ratio", ())]
+
+
+def _holds_nhs_number(column: pd.Series[Any]) -> bool:
+    return any(_is_nhs_number(m.group()) for text in column.dropna().unique() for m in _TEN_DIGITS.finditer(str(text)))
+
+
+def _is_nhs_number(text: str) -> bool:
+    """The check digit of the NHS number (modulus 11)."""
+    digits = [int(c) for c in text if c.isdigit()]
+    check = -sum(d * w for d, w in zip(digits[:9], range(10, 1, -1), strict=True)) % 11
+    return check == digits[9] and len(set(digits)) > 1
+
+
+@dataclass
+class _Table:
+    """One table under control: `masks` says which cells are hidden, `values` what the others become."""
+
+    schema: TableSchema
+    frame: pd.DataFrame
+    rules: Rules
+    masks: dict[str, Mask] = field(default_factory=dict)
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.specs = [self.schema[str(c)] for c in self.frame.columns]
+        for spec in self._of("people", "persons"):
+            self.masks[spec.name] = self.rules.hides(self._exact(spec.name))
+        for spec in self._of("events"):
+            self.masks[spec.name] = self._few_events(spec)
+        if self.rules.secondary:
+            for spec in self._of("people", "events"):
+                self._hide_a_second(spec.name)
+        for spec in self._of("events"):
+            self.masks[spec.name] |= self._behind(spec)
+        for spec in self._of("people", "events"):
+            self.values[spec.name] = self._rounded(spec)
+        for spec in self._of("statistic"):
+            self._statistic(spec)
+
+    def released(self) -> pd.DataFrame:
+        """The table without its `persons` columns, hidden cells as the symbol."""
+        keep = [s for s in self.specs if s.extra["control"] != "persons"]
+        return pd.DataFrame({s.name: self._column(s) for s in keep}, index=self.frame.index)
+
+    def hidden(self) -> int:
+        """How many released cells are hidden."""
+        return sum(int(self.masks[s.name].sum()) for s in self._of("people", "events", "statistic"))
+
+    def _of(self, *kinds: str) -> list[ColumnSpec]:
+        return [s for s in self.specs if s.extra["control"] in kinds]
+
+    def _exact(self, column: str) -> np.ndarray:
+        numbers = pd.to_numeric(self.frame[column], errors="coerce").astype("Float64")
+        return np.asarray(numbers.to_numpy(dtype=float, na_value=np.nan))
+
+    def _behind(self, spec: ColumnSpec) -> Mask:
+        """Which cells rest on a hidden count of people."""
+        persons = spec.extra.get("persons")
+        return self.masks[persons].copy() if persons else np.zeros(len(self.frame), dtype=bool)
+
+    def _few_events(self, spec: ColumnSpec) -> Mask:
+        # n events have at most n people behind them, so a count as small as a hidden one is hidden with it.
+        few = self.rules.hides(self._exact(spec.name))
+        hidden: Mask = (self._behind(spec) | few) & ~self._no_count(spec)
+        return hidden
+
+    def _no_count(self, spec: ColumnSpec) -> Mask:
+        """Which cells of an events column count nobody: a share of an aggregated panel, some records.
+
+        Where the people behind whole numbers are unknown, each event is treated as one person.
+        """
+        persons = self._exact(spec.extra["persons"])
+        unknown: Mask = np.isnan(persons)
+        if spec.extra.get("without_persons") == "shown":
+            return unknown
+        values = self._exact(spec.name)
+        broken = pd.Series(unknown & ~np.isnan(values) & (values % 1 != 0))
+        no_count: Mask = np.asarray(broken.groupby(self._groups()).transform("any"), dtype=bool) & unknown
+        return no_count
+
+    def _groups(self) -> np.ndarray:
+        by = [c for c in self.schema.extra.get("group", ()) if c in self.frame.columns]
+        if not by:
+            return np.zeros(len(self.frame), dtype=int)
+        return np.asarray(self.frame.groupby(by, dropna=False, sort=False).ngroup())
+
+    def _rows(self, key: str) -> Mask:
+        """The rows a table property names by a column and its values (`total`, `means`)."""
+        rule = self.schema.extra.get(key)
+        if not rule or rule["column"] not in self.frame:
+            return np.zeros(len(self.frame), dtype=bool)
+        wanted = rule.get("values", [rule.get("value")])
+        return np.asarray(self.frame[rule["column"]].isin(wanted), dtype=bool)
+
+    def _hide_a_second(self, column: str) -> None:
+        """Hide the next smallest count of a group in which one alone is hidden: subtraction would show it."""
+        counts, mask, groups = self._exact(column), self.masks[column], self._groups()
+        parts = ~self._rows("total") & ~np.isnan(counts)
+        for group in np.unique(groups):
+            inside = parts & (groups == group)
+            others = np.flatnonzero(inside & ~mask & (counts > 0))
+            if (inside & mask).sum() == 1 and len(others):
+                mask[others[np.argmin(counts[others])]] = True
+
+    def _rounded(self, spec: ColumnSpec) -> np.ndarray:
+        exact = self._exact(spec.name)
+        values = self.rules.round(exact)
+        if spec.extra["control"] == "events":
+            values = np.where(self._no_count(spec), exact, values)
+            if self.rules.base > 1:  # the mean over several sites: a whole number gives no site's count away
+                values = np.where(self._rows("means"), np.floor(exact + 0.5), values)
+        return self._totals(spec.name, values)
+
+    def _totals(self, column: str, values: np.ndarray) -> np.ndarray:
+        """Totals made again from what is shown of their parts, where the profile wants them so."""
+        total, mask = self._rows("total"), self.masks[column]
+        if self.rules.rebuilt_totals and total.any():
+            groups = self._groups()
+            for row in np.flatnonzero(total):
+                parts = ~total & (groups == groups[row]) & ~np.isnan(values)
+                if parts.any():
+                    values[row] = values[parts & ~mask].sum()
+                    mask[row] = not (parts & ~mask).any()
+        return values
+
+    def _statistic(self, spec: ColumnSpec) -> None:
+        exact, mask = self._exact(spec.name), self._behind(spec)
+        values = exact.copy()
+        if spec.extra.get("round"):
+            values = self.rules.round(exact)
+        for power, base in zip((1, -1), spec.extra.get("ratio", ()), strict=False):
+            if base in self.values:
+                shown, true = self.values[base], self._exact(base)
+                mask |= self.masks[base] | ((power < 0) & (shown == 0) & (true > 0))
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    values = np.where(true == 0, values, values * (shown / true) ** power)
+        if "digits" in spec.extra and self.rules.base > 1:
+            values = np.array([_significant(v, int(spec.extra["digits"])) for v in values])
+        self.masks[spec.name] = mask & ~np.isnan(exact)
+        self.values[spec.name] = self._totals(spec.name, values) if spec.extra.get("round") else values
+
+    def _column(self, spec: ColumnSpec) -> pd.Series[Any]:
+        if spec.name not in self.values:
+            return self.frame[spec.name]
+        values, mask = self.values[spec.name], self.masks[spec.name]
+        whole = spec.type == "integer"
+        if mask.any():
+            cells = [self.rules.symbol if m else _cell(v, whole) for v, m in zip(values, mask, strict=True)]
+            return pd.Series(cells, index=self.frame.index, dtype=object)
+        shown = pd.Series(values, index=self.frame.index)
+        return shown.astype("Int64") if whole else shown
+
+
+def _cell(value: float, whole: bool) -> Any:
+    if math.isnan(value):
+        return None
+    return int(value) if whole or (value % 1 == 0 and abs(value) < 1e15) else float(value)
+
+
+def _significant(value: float, digits: int) -> float:
+    return value if math.isnan(value) or value == 0 else float(f"{value:.{digits}g}")
+
+
+def _controlled_meta(meta: Mapping[str, Any], rules: Rules, profile: str, national: bool) -> dict[str, Any]:
+    p = disclosure_profile(profile)
+    words = {
+        "title": p["title"],
+        "source": p["source"],
+        "symbol": rules.symbol,
+        "hide_from": max(rules.low, 0),
+        "hide_to": rules.high,
+        "round_to": rules.base,
+        "national": national,
+    }
+    sources = [_controlled_source(s, rules) for s in meta.get("sources", ())]
+    return {**meta, **({"sources": sources} if sources else {}), "profile": profile, "disclosure": words}
+
+
+def _controlled_source(source: Mapping[str, Any], rules: Rules) -> dict[str, Any]:
+    """A caseload file of 23 rows is 23 people: the size of an input is a count like any other."""
+    rows = source.get("rows")
+    if rows is None or source.get("table") in NOT_ABOUT_PEOPLE:
+        return dict(source)
+    count = np.array([float(rows)])
+    shown = rules.symbol if rules.hides(count)[0] else int(rules.round(count)[0])
+    return {**{k: v for k, v in source.items() if k != "bytes"}, "rows": shown}
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """The table as CSV (ten significant digits, empty = missing) that no spreadsheet takes for a formula.
+
+    A text that starts with = + - @, a tab or a line end gets a leading apostrophe; a number stays a number.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([_csv_value(str(c)) for c in frame.columns])
+    columns: Sequence[list[Any]] = [frame[c].tolist() for c in frame.columns]
+    writer.writerows([_csv_value(v) for v in row] for row in zip(*columns, strict=True))
+    return out.getvalue()
+
+
+def _csv_value(value: Any) -> str:
+    text = _text(value)
+    if text.lstrip(" ")[:1] in FORMULA_STARTS and not _NUMBER.fullmatch(text):
+        return "'" + text
+    return text
+
+
+def _text(value: Any) -> str:
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    return f"{value:.10g}" if isinstance(value, float | np.floating) else str(value)
