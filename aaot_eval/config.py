@@ -12,7 +12,15 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import disclosure_profiles
@@ -97,7 +105,9 @@ class StudyConfig(_Part):
     service_start: PeriodText | None = Field(None, description="one start for all treated units of a panel")
     starts: dict[str, PeriodText] = Field(default_factory=dict, description="start by unit, where they differ")
     comparison: list[str] = Field(default_factory=list, description="units of a panel that never start")
-    interruptions: list[PeriodText] = Field(default_factory=list, description="further dates at which the level may change")
+    interruptions: list[PeriodText] = Field(
+        default_factory=list, description="further dates at which the level may change"
+    )
     stop: PeriodText | None = Field(None, description="last period of a service that closed")
     phase_in: int = Field(0, ge=0, le=24, description="periods after the start left out; calendar time is kept")
     left_out: list[PeriodText] = Field(default_factory=list, description="periods left out; calendar time is kept")
@@ -156,7 +166,9 @@ class DisclosureConfig(_Part):
 class MonthlyConfig(_Part):
     """What a scheduled rerun needs to know."""
 
-    lag_months: int = Field(2, ge=0, le=12, description="the newest complete month expected is the run's month less this")
+    lag_months: int = Field(
+        2, ge=0, le=12, description="the newest complete month expected is the run's month less this"
+    )
     refresh: Literal["monthly", "quarterly", "yearly"] = Field(
         "quarterly", description="how often the causal headline is estimated anew; between, monitoring only"
     )
@@ -249,14 +261,27 @@ def load_config(path: str | Path, *, data: str | Path | None = None) -> RunConfi
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.toml")], n=3) if path.parent.is_dir() else []
-        raise InputError(Problem("C100", f"there is no config file {path}",
-                                 allowed=f"close: {', '.join(near)}" if near else "",
-                                 do="check the path, or make one with `aaot-eval init`")) from None
+        near = (
+            difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.toml")], n=3)
+            if path.parent.is_dir()
+            else []
+        )
+        raise InputError(
+            Problem(
+                "C100",
+                f"there is no config file {path}",
+                allowed=f"close: {', '.join(near)}" if near else "",
+                do="check the path, or make one with `aaot-eval init`",
+            )
+        ) from None
     except IsADirectoryError:
-        raise InputError(Problem("C100", f"{path} is a folder, not a config file", do="name the .toml file in it")) from None
+        raise InputError(
+            Problem("C100", f"{path} is a folder, not a config file", do="name the .toml file in it")
+        ) from None
     except (OSError, UnicodeDecodeError) as fault:
-        raise InputError(Problem("C100", f"{path} cannot be read: {type(fault).__name__}", do="save it as UTF-8 text")) from None
+        raise InputError(
+            Problem("C100", f"{path} cannot be read: {type(fault).__name__}", do="save it as UTF-8 text")
+        ) from None
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
@@ -292,8 +317,13 @@ def _problem(path: Path, error: Any) -> Problem:
     if error["type"] == "extra_forbidden":
         allowed = _fields_at(location[:-1])
         near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
-        return Problem("C102", f"unknown key {where!r}", where=str(path), allowed=", ".join(allowed),
-                       do=f"did you mean {near[0]!r}?" if near else "remove the key, or use one that is allowed")
+        return Problem(
+            "C102",
+            f"unknown key {where!r}",
+            where=str(path),
+            allowed=", ".join(allowed),
+            do=f"did you mean {near[0]!r}?" if near else "remove the key, or use one that is allowed",
+        )
     if error["type"] == "missing":
         return Problem("C103", f"the key {where!r} is missing", where=str(path), do=f"add {location[-1]} = ...")
     message = str(error["msg"]).removeprefix("Value error, ")

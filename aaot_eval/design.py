@@ -11,7 +11,7 @@ from aaot_eval.checks import CHECKS
 from aaot_eval.config import RunConfig, StudyConfig, parse_entry_rule
 from aaot_eval.errors import InputError, NotIdentifiedError, Problem
 from aaot_eval.estimators import ESTIMATORS, build_estimator
-from aaot_eval.results import Analysis, Panel
+from aaot_eval.results import Analysis, Design, Panel
 
 HISTORICAL_LABEL = "historical comparison: selection removed, other changes not"
 
@@ -42,7 +42,12 @@ def _check_outcomes(panel: Panel, config: RunConfig) -> None:
     wanted = [("study.outcome", config.study.outcome), *(("study.also", o) for o in config.study.also)]
     wanted += [(f"analyses {a.name}", a.outcome) for a in config.analyses if a.outcome]
     problems = [
-        Problem("C120", f"{where}: there is no outcome {name!r} in these data", allowed=", ".join(known), do="choose one of them")
+        Problem(
+            "C120",
+            f"{where}: there is no outcome {name!r} in these data",
+            allowed=", ".join(known),
+            do="choose one of them",
+        )
         for where, name in wanted
         if name not in known
     ]
@@ -50,7 +55,7 @@ def _check_outcomes(panel: Panel, config: RunConfig) -> None:
         raise InputError(*problems)
 
 
-def _checks_for(design: str) -> tuple[str, ...]:
+def _checks_for(design: Design) -> tuple[str, ...]:
     return tuple(name for name in CHECKS if design in CHECKS[name].designs)
 
 
@@ -64,8 +69,16 @@ def _asked_for(config: RunConfig) -> list[Analysis]:
             _ = CHECKS[name]
         build_estimator(asked.estimator, options)
         analyses.append(
-            Analysis(asked.name, design, asked.estimator, asked.outcome or config.study.outcome, asked.primary, options, checks,
-                     "asked for in the config")  # fmt: skip
+            Analysis(
+                asked.name,
+                design,
+                asked.estimator,
+                asked.outcome or config.study.outcome,
+                asked.primary,
+                options,
+                checks,
+                "asked for in the config",
+            )
         )
     return analyses
 
@@ -99,12 +112,20 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
             )
         )
 
-    def analysis(name: str, estimator: str, reason: str, *, outcome: str | None = None, primary: bool = False, **more: object) -> Analysis:
+    def analysis(
+        name: str, estimator: str, reason: str, *, outcome: str | None = None, primary: bool = False, **more: object
+    ) -> Analysis:
         design = ESTIMATORS[estimator].design
         return Analysis(
-            name, design, estimator, outcome or study.outcome, primary, {**_study_options(estimator, study), **more},
-            _checks_for(design) if primary else (), reason,
-        )  # fmt: skip
+            name,
+            design,
+            estimator,
+            outcome or study.outcome,
+            primary,
+            {**_study_options(estimator, study), **more},
+            _checks_for(design) if primary else (),
+            reason,
+        )
 
     kinds = {o.name: o.kind for o in panel.outcomes}
     people = panel.people is not None and bool(panel.people["referral_t"].notna().any())
@@ -112,23 +133,46 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
     plan: list[Analysis] = []
     if comparison:
         several = f"{len(treated)} of {len(treated) + len(comparison)} units start the service and the others never do"
-        plan.append(analysis("site_did", "site_did", f"{several}: difference-in-differences over sites with exact randomisation",
-                             primary=True))
+        plan.append(
+            analysis(
+                "site_did",
+                "site_did",
+                f"{several}: difference-in-differences over sites with exact randomisation",
+                primary=True,
+            )
+        )
         plan.append(analysis("two_way", "two_way", "the usual two-way models, shown as a foil"))
         plan += [analysis(f"site_did_{o}", "site_did", "secondary outcome", outcome=o) for o in study.also]
         if cost_of_outcome in kinds:
-            plan.append(analysis("site_did_cost", "site_did", "the money behind the primary outcome", outcome=cost_of_outcome))
+            plan.append(
+                analysis("site_did_cost", "site_did", "the money behind the primary outcome", outcome=cost_of_outcome)
+            )
         plan.append(analysis("its", "its", "each treated site's own series", units="treated"))
         if people and study.entry_rule:
             plan.append(analysis("entry_rule", "entry_rule", "everybody who meets the entry rule, in every hospital"))
             if "hospital_cost" in kinds:
-                plan.append(analysis("entry_rule_cost", "entry_rule", "the same comparison in pounds", outcome="hospital_cost"))
+                plan.append(
+                    analysis("entry_rule_cost", "entry_rule", "the same comparison in pounds", outcome="hospital_cost")
+                )
     elif people and study.entry_rule:
-        plan.append(analysis("own_cohorts", "own_cohorts", f"no comparison hospital in the extract; {HISTORICAL_LABEL}", primary=True))
+        plan.append(
+            analysis(
+                "own_cohorts", "own_cohorts", f"no comparison hospital in the extract; {HISTORICAL_LABEL}", primary=True
+            )
+        )
         if "hospital_cost" in kinds:
-            plan.append(analysis("own_cohorts_cost", "own_cohorts", "the same comparison in pounds", outcome="hospital_cost"))
+            plan.append(
+                analysis("own_cohorts_cost", "own_cohorts", "the same comparison in pounds", outcome="hospital_cost")
+            )
         plan.append(analysis("its", "its", "the trust's own series", units="treated"))
     else:
-        plan.append(analysis("its", "its", "no comparison unit: interrupted time series of the units that started",
-                             primary=True, units="together"))
+        plan.append(
+            analysis(
+                "its",
+                "its",
+                "no comparison unit: interrupted time series of the units that started",
+                primary=True,
+                units="together",
+            )
+        )
     return plan

@@ -65,8 +65,11 @@ class Problem:
     def lines(self) -> list[str]:
         """The problem as the lines a terminal shows."""
         text = [f"{self.code}  {self.what}"]
-        text += [f"      {label}: {value}" for label, value in
-                 (("where", self.where), ("allowed", self.allowed), ("do", self.do)) if value]
+        text += [
+            f"      {label}: {value}"
+            for label, value in (("where", self.where), ("allowed", self.allowed), ("do", self.do))
+            if value
+        ]
         return text
 
 
@@ -110,7 +113,7 @@ class DisclosureError(AaotEvalError):
     exit_code = ExitCode.DISCLOSURE
 
 
-class VerifyMismatch(AaotEvalError):
+class VerifyMismatchError(AaotEvalError):
     """A run does not agree with its own record."""
 
     exit_code = ExitCode.VERIFY_MISMATCH

@@ -54,44 +54,154 @@ def _add(code: str, level: Level, title: str, why: str, do: str) -> None:
 
 
 # Extracts (X): the file against its schema.
-_add("X210", "note", "Columns not read", "Only mapped columns are read, so that nothing unneeded is kept.",
-     "Nothing, unless a listed column is needed: map it under [data.columns].")
-_add("X211", "warn", "Rows rejected while reading",
-     "Rows that cannot be read as declared are counted and listed, never dropped in silence.",
-     "Open restricted/rejects.csv; ask the supplier to mend the lines.")
-_add("X212", "warn", "Quotes ignored", "A stray quotation mark swallowed rows; the file was read again without quoting.",
-     "Ask the supplier for a file with balanced quotes.")
+_add(
+    "X210",
+    "note",
+    "Columns not read",
+    "Only mapped columns are read, so that nothing unneeded is kept.",
+    "Nothing, unless a listed column is needed: map it under [data.columns].",
+)
+_add(
+    "X211",
+    "warn",
+    "Rows rejected while reading",
+    "Rows that cannot be read as declared are counted and listed, never dropped in silence.",
+    "Open restricted/rejects.csv; ask the supplier to mend the lines.",
+)
+_add(
+    "X212",
+    "warn",
+    "Quotes ignored",
+    "A stray quotation mark swallowed rows; the file was read again without quoting.",
+    "Ask the supplier for a file with balanced quotes.",
+)
 # Data (D): the rows against the rules of the field.
-_add("D301", "note", "Episodes not valid", "Unfinished episodes and episodes without a person, provider or date cannot be counted.",
-     "Nothing, if the share is what the supplier expects.")
-_add("D302", "note", "Regular attenders left out", "Planned series (patient class 3 and 4) are not admissions.", "Nothing.")
-_add("D303", "note", "Repeated episodes", "The same episode loaded twice must not count twice; the last load wins.", "Nothing.")
-_add("D304", "warn", "Impossible dates", "An end before its start means a wrong date in the source.",
-     "Ask the supplier to mend the dates.")
-_add("D305", "warn", "Activity after death", "An admission after the recorded death means a wrong link; the death is not used.",
-     "Check the deaths file.")
-_add("D306", "note", "Overlapping spells", "Two stays of one person at one time; joined by the stated rule.", "Nothing.")
-_add("D307", "warn", "Caseload people without any record", "They have no admissions in the extract, or their ids do not match.",
-     "Check that caseload and extract use the same person id.")
-_add("D308", "stop", "Caseload matches nobody", "No person of the caseload is in the extract: the ids are of two kinds.",
-     "Give both files the same person id, or map [data.person_key].")
-_add("D309", "warn", "Months left out at the end", "The last months are not complete yet and would look like a fall.",
-     "Rerun when the months are complete.")
-_add("D310", "warn", "Empty site-month", "A site without a single record in a month is more likely missing data than no admissions.",
-     "Ask the supplier; the month is treated as missing, not as zero.")
-_add("D311", "warn", "Site not in the sites table", "Its admissions are counted for people but it is no unit of the comparison.",
-     "Add the site to the sites table.")
-_add("D312", "warn", "Primary diagnosis missing or unknown (R69X)", "Uncoded episodes hide alcohol admissions, most of all in late months.",
-     "Wait for the coded file, or leave those months out.")
-_add("D313", "warn", "Unknown codes", "A code outside the published set cannot be used in a rule.", "Check the column mapping.")
-_add("D314", "warn", "Month with unusual volume", "A site-month far below its usual volume may be partial.",
-     "Ask the supplier; mark the month as left out if it is partial.")
-_add("D315", "warn", "Stays without a price", "A stay that cannot be priced never costs 0: it is listed with its share.",
-     "Add the item to the unit-cost table.")
-_add("D316", "note", "Person id missing", "Such records cannot be linked; they are left out of the patient analyses.", "Nothing.")
-_add("D317", "note", "Pandemic months in the window", "March 2020 to 2021 changed hospital use everywhere.",
-     "Read the pandemic sensitivity rows.")
-_add("D318", "note", "Patient stages skipped", "The input is already aggregated: there are no people in it.",
-     "Give an extract to have the patient analyses.")
-_add("D319", "note", "A part was left out of the config", "Leaving a table out of the config removes its stage.",
-     "Add the table to the config to have the stage.")
+_add(
+    "D301",
+    "note",
+    "Episodes not valid",
+    "Unfinished episodes and episodes without a person, provider or date cannot be counted.",
+    "Nothing, if the share is what the supplier expects.",
+)
+_add(
+    "D302",
+    "note",
+    "Regular attenders left out",
+    "Planned series (patient class 3 and 4) are not admissions.",
+    "Nothing.",
+)
+_add(
+    "D303",
+    "note",
+    "Repeated episodes",
+    "The same episode loaded twice must not count twice; the last load wins.",
+    "Nothing.",
+)
+_add(
+    "D304",
+    "warn",
+    "Impossible dates",
+    "An end before its start means a wrong date in the source.",
+    "Ask the supplier to mend the dates.",
+)
+_add(
+    "D305",
+    "warn",
+    "Activity after death",
+    "An admission after the recorded death means a wrong link; the death is not used.",
+    "Check the deaths file.",
+)
+_add(
+    "D306", "note", "Overlapping spells", "Two stays of one person at one time; joined by the stated rule.", "Nothing."
+)
+_add(
+    "D307",
+    "warn",
+    "Caseload people without any record",
+    "They have no admissions in the extract, or their ids do not match.",
+    "Check that caseload and extract use the same person id.",
+)
+_add(
+    "D308",
+    "stop",
+    "Caseload matches nobody",
+    "No person of the caseload is in the extract: the ids are of two kinds.",
+    "Give both files the same person id, or map [data.person_key].",
+)
+_add(
+    "D309",
+    "warn",
+    "Months left out at the end",
+    "The last months are not complete yet and would look like a fall.",
+    "Rerun when the months are complete.",
+)
+_add(
+    "D310",
+    "warn",
+    "Empty site-month",
+    "A site without a single record in a month is more likely missing data than no admissions.",
+    "Ask the supplier; the month is treated as missing, not as zero.",
+)
+_add(
+    "D311",
+    "warn",
+    "Site not in the sites table",
+    "Its admissions are counted for people but it is no unit of the comparison.",
+    "Add the site to the sites table.",
+)
+_add(
+    "D312",
+    "warn",
+    "Primary diagnosis missing or unknown (R69X)",
+    "Uncoded episodes hide alcohol admissions, most of all in late months.",
+    "Wait for the coded file, or leave those months out.",
+)
+_add(
+    "D313",
+    "warn",
+    "Unknown codes",
+    "A code outside the published set cannot be used in a rule.",
+    "Check the column mapping.",
+)
+_add(
+    "D314",
+    "warn",
+    "Month with unusual volume",
+    "A site-month far below its usual volume may be partial.",
+    "Ask the supplier; mark the month as left out if it is partial.",
+)
+_add(
+    "D315",
+    "warn",
+    "Stays without a price",
+    "A stay that cannot be priced never costs 0: it is listed with its share.",
+    "Add the item to the unit-cost table.",
+)
+_add(
+    "D316",
+    "note",
+    "Person id missing",
+    "Such records cannot be linked; they are left out of the patient analyses.",
+    "Nothing.",
+)
+_add(
+    "D317",
+    "note",
+    "Pandemic months in the window",
+    "March 2020 to 2021 changed hospital use everywhere.",
+    "Read the pandemic sensitivity rows.",
+)
+_add(
+    "D318",
+    "note",
+    "Patient stages skipped",
+    "The input is already aggregated: there are no people in it.",
+    "Give an extract to have the patient analyses.",
+)
+_add(
+    "D319",
+    "note",
+    "A part was left out of the config",
+    "Leaving a table out of the config removes its stage.",
+    "Add the table to the config to have the stage.",
+)

@@ -115,8 +115,12 @@ def prepare(config: RunConfig, *, notify: Notify = quiet, work: Path | None = No
         notify("Building the panel")
         panel = build_panel(tables, config)
         _stop_on(panel.findings)
-        restricted = {"rejects": engine.frame(f"SELECT * FROM {tables.names['rejects']}")} if tables.has("rejects") else {}
-    return Prepared(panel, (*tables.findings, *panel.findings), tables.flow, tables.sources, prices, restricted, dict(panel.extra))
+        restricted = (
+            {"rejects": engine.frame(f"SELECT * FROM {tables.names['rejects']}")} if tables.has("rejects") else {}
+        )
+    return Prepared(
+        panel, (*tables.findings, *panel.findings), tables.flow, tables.sources, prices, restricted, dict(panel.extra)
+    )
 
 
 def estimate_effect(panel: Panel, analysis: Analysis, seed: int) -> Effect:
@@ -124,9 +128,7 @@ def estimate_effect(panel: Panel, analysis: Analysis, seed: int) -> Effect:
     estimator = build_estimator(analysis.estimator, dict(analysis.options))
     first, *others = estimator.fit(panel, analysis, seed=seed)
     estimates = (replace(first, primary=analysis.primary), *(replace(e, primary=False) for e in others))
-    checks = tuple(
-        CHECKS[name]().run(estimator, panel, analysis, estimates[0], seed=seed) for name in analysis.checks
-    )
+    checks = tuple(CHECKS[name]().run(estimator, panel, analysis, estimates[0], seed=seed) for name in analysis.checks)
     return Effect(analysis, estimates, checks)
 
 
@@ -146,13 +148,19 @@ def _engine(config: RunConfig, work: Path | None) -> Iterator[Any]:
 def _stop_on(findings: tuple[Finding, ...]) -> None:
     stops = [f for f in findings if f.level == "stop"]
     if stops:
-        raise DataQualityError(*[Problem(f.code, f.kind.title, where=f.where, allowed=f.detail, do=f.kind.do) for f in stops])
+        raise DataQualityError(
+            *[Problem(f.code, f.kind.title, where=f.where, allowed=f.detail, do=f.kind.do) for f in stops]
+        )
 
 
 def _left_out_stages(config: RunConfig, panel: Panel) -> list[Finding]:
     if panel.people is None:
         return [Finding("D318", "patients and costs", detail="the input is an aggregated panel: it holds no people")]
-    parts = {"costs": config.costs is None, "caseload": config.data.caseload is None, "sites": config.data.sites is None}
+    parts = {
+        "costs": config.costs is None,
+        "caseload": config.data.caseload is None,
+        "sites": config.data.sites is None,
+    }
     parts["entry-rule comparison"] = not config.study.entry_rule
     return [Finding("D319", part, detail=f"[{part}] is not in the config") for part, absent in parts.items() if absent]
 
@@ -180,7 +188,9 @@ def _meta(config: RunConfig, prepared: Prepared, primary: Effect, skipped: list[
             "reason": primary.analysis.reason,
             "status": estimate.status,
         },
-        "starts": [{"unit": u, "period": str(labels.iloc[int(panel.units.loc[u, "start_t"])])} for u in panel.treated_units],
+        "starts": [
+            {"unit": u, "period": str(labels.iloc[int(panel.units["start_t"][u])])} for u in panel.treated_units
+        ],
         "entry_rule": config.study.entry_rule,
         "smallest_effect": config.study.smallest_effect,
         "skipped": skipped,

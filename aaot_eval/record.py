@@ -70,11 +70,19 @@ def _own_table(source: object, name: str) -> pd.DataFrame | None:
 def _checks(checks: Sequence[CheckResult]) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            {"analysis": c.analysis, "check": c.check, "verdict": c.verdict, "value_name": c.value_name, "statistic": c.statistic,
-             "p_value": c.p_value, "threshold": c.threshold, "sentence": c.sentence}
+            {
+                "analysis": c.analysis,
+                "check": c.check,
+                "verdict": c.verdict,
+                "value_name": c.value_name,
+                "statistic": c.statistic,
+                "p_value": c.p_value,
+                "threshold": c.threshold,
+                "sentence": c.sentence,
+            }
             for c in checks
         ]
-    )  # fmt: skip
+    )
 
 
 def _series(effects: Sequence[Effect], panel: Panel) -> pd.DataFrame:
@@ -97,11 +105,19 @@ def _series(effects: Sequence[Effect], panel: Panel) -> pd.DataFrame:
 def _flow(flow: Sequence[FlowStep]) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            {"order": i + 1, "table": s.table, "step": s.step, "kept_people": s.kept_people, "lost_people": s.lost_people,
-             "kept": s.kept, "lost": s.lost, "reason": s.reason}
+            {
+                "order": i + 1,
+                "table": s.table,
+                "step": s.step,
+                "kept_people": s.kept_people,
+                "lost_people": s.lost_people,
+                "kept": s.kept,
+                "lost": s.lost,
+                "reason": s.reason,
+            }
             for i, s in enumerate(flow)
         ]
-    )  # fmt: skip
+    )
 
 
 def _data_quality(findings: Sequence[Finding]) -> pd.DataFrame:
@@ -109,11 +125,19 @@ def _data_quality(findings: Sequence[Finding]) -> pd.DataFrame:
     ordered = sorted(findings, key=lambda f: (rank[f.level], f.code, f.where))
     return pd.DataFrame(
         [
-            {"code": f.code, "level": f.level, "title": f.kind.title, "where": f.where, "people": f.people, "records": f.records,
-             "why": f.detail or f.kind.why, "do": f.kind.do}
+            {
+                "code": f.code,
+                "level": f.level,
+                "title": f.kind.title,
+                "where": f.where,
+                "people": f.people,
+                "records": f.records,
+                "why": f.detail or f.kind.why,
+                "do": f.kind.do,
+            }
             for f in ordered
         ]
-    )  # fmt: skip
+    )
 
 
 def _caseload(panel: Panel) -> pd.DataFrame:

@@ -17,15 +17,37 @@ from aaot_eval.findings import Finding
 if TYPE_CHECKING:
     from aaot_eval.engine import Engine
 
+Design = Literal["sites", "series", "entry_rule", "own_cohorts", "risk_set", "trial"]
 Scale = Literal["rate_ratio", "rate_difference", "ratio", "difference", "currency"]
 ConfMethod = Literal["wald_t", "satterthwaite_t", "randomisation", "random_effects_t", "profile", "bootstrap", "none"]
 Status = Literal["ok", "no_finite_interval", "not_estimable", "monitoring_only", "not_run"]
 CheckVerdict = Literal["pass", "warn", "fail", "not_evaluable"]
 
 ESTIMATE_COLUMNS = (
-    "analysis", "unit", "design", "estimator", "outcome", "estimand", "scale", "estimate", "std_error",
-    "conf_low", "conf_high", "conf_level", "conf_method", "p_value", "p_least", "n_units", "n_treated",
-    "n_periods", "n_obs", "n_people", "inference", "primary", "status", "note",
+    "analysis",
+    "unit",
+    "design",
+    "estimator",
+    "outcome",
+    "estimand",
+    "scale",
+    "estimate",
+    "std_error",
+    "conf_low",
+    "conf_high",
+    "conf_level",
+    "conf_method",
+    "p_value",
+    "p_least",
+    "n_units",
+    "n_treated",
+    "n_periods",
+    "n_obs",
+    "n_people",
+    "inference",
+    "primary",
+    "status",
+    "note",
 )
 
 
@@ -167,7 +189,7 @@ class Analysis:
     """One estimate asked for: which estimator, on which outcome, with which options, and why it was chosen."""
 
     name: str
-    design: Literal["sites", "series", "entry_rule", "own_cohorts", "risk_set", "trial"]
+    design: Design
     estimator: str
     outcome: str
     primary: bool = False

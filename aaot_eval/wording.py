@@ -98,7 +98,9 @@ def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
 
 def _unclear(estimate: Estimate, title: str, smallest: float) -> Verdict:
     if estimate.null != 1.0:
-        return Verdict("cannot_tell", f"This evaluation cannot tell whether {title} changed ({interval_text(estimate)}).")
+        return Verdict(
+            "cannot_tell", f"This evaluation cannot tell whether {title} changed ({interval_text(estimate)})."
+        )
     fall, rise = max(0.0, 1 - estimate.conf_low), max(0.0, estimate.conf_high - 1)
     rules_out = f"It rules out a fall larger than {fall * 100:.0f} % and a rise larger than {rise * 100:.0f} %."
     if fall < smallest and rise < smallest:
@@ -135,7 +137,8 @@ def _threat(effect: Effect, findings: Sequence[Finding]) -> str:
     warned = [f for f in findings if f.level == "warn"]
     gate = f" Of the data, note first: {warned[0].kind.title.lower()}." if warned else ""
     return (
-        "Another change that reached only the sites with the service, at the same time, would look the same; no data can exclude it." + gate
+        "Another change that reached only the sites with the service, at the same time, would look the same; no data can exclude it."
+        + gate
     )
 
 
@@ -152,7 +155,9 @@ def _next_step(verdict: Verdict, effect: Effect) -> str:
     }[verdict.word]
 
 
-def headline_table(effect: Effect, verdict: Verdict, costs: CostResult | None, findings: Sequence[Finding]) -> pd.DataFrame:
+def headline_table(
+    effect: Effect, verdict: Verdict, costs: CostResult | None, findings: Sequence[Finding]
+) -> pd.DataFrame:
     """The five answers of the first page, in order."""
     cost = costs.verdict if costs else Verdict("no_estimate", "No costs: the config has no [costs] table.")
     answers = [
@@ -184,13 +189,20 @@ BY_DESIGN = {
 }
 
 
-def limits_table(effect: Effect, checks: Sequence[CheckResult], findings: Sequence[Finding], costs: CostResult | None) -> pd.DataFrame:
+def limits_table(
+    effect: Effect, checks: Sequence[CheckResult], findings: Sequence[Finding], costs: CostResult | None
+) -> pd.DataFrame:
     """The limits: those that always hold, those of the design, and those that the checks and gates found."""
     rows = [("always", text) for text in ALWAYS]
     if effect.analysis.design in BY_DESIGN:
         rows.append(("design", BY_DESIGN[effect.analysis.design]))
     if costs is not None:
-        rows.append(("costs", "A saving is the value of resources, at the stated prices and perspective; it is not cash released."))
+        rows.append(
+            (
+                "costs",
+                "A saving is the value of resources, at the stated prices and perspective; it is not cash released.",
+            )
+        )
     rows += [("check", c.sentence) for c in checks if c.verdict in ("fail", "warn", "not_evaluable")]
     rows += [("data", f"{f.kind.title}: {f.kind.why}") for f in _distinct(findings) if f.level != "note"]
     return pd.DataFrame([{"order": i + 1, "kind": kind, "text": text} for i, (kind, text) in enumerate(rows)])

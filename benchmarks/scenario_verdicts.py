@@ -100,10 +100,15 @@ def main() -> int:
     ).stdout.strip()
     asked.out.mkdir(parents=True, exist_ok=True)
     frame = pd.DataFrame(rows).assign(right=[right(r) for r in rows])
-    frame.drop(columns="seconds").to_csv(asked.out / "scenario_verdicts.csv", index=False, float_format="%.6g", lineterminator="\n")
+    frame.drop(columns="seconds").to_csv(
+        asked.out / "scenario_verdicts.csv", index=False, float_format="%.6g", lineterminator="\n"
+    )
     columns = list(table.columns)
     lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
-    lines += ["| " + " | ".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row) + " |" for row in table.itertuples(index=False)]
+    lines += [
+        "| " + " | ".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row) + " |"
+        for row in table.itertuples(index=False)
+    ]
     text = (
         "# Verdicts on simulated studies\n\n"
         f"Made by `python benchmarks/scenario_verdicts.py --seeds {asked.seeds}` at commit `{commit}`; one row a study in "

@@ -45,7 +45,13 @@ def site_panel(
     periods = month_frame(first, n_t, left_out)
     start = pd.array([pd.NA if s is None else s for s in starts], dtype="Int64")
     unit_frame = pd.DataFrame(
-        {"start_t": start, "stop_t": pd.array([pd.NA] * n_u, dtype="Int64"), "population": pop, "beds": np.nan, "group": ""},
+        {
+            "start_t": start,
+            "stop_t": pd.array([pd.NA] * n_u, dtype="Int64"),
+            "population": pop,
+            "beds": np.nan,
+            "group": "",
+        },
         index=pd.Index(names, name="unit"),
     )
     t = np.tile(np.arange(n_t), n_u)
@@ -61,7 +67,9 @@ def site_panel(
     outcomes = [OutcomeSpec(name, name.replace("_", " ")) for name in counts]
     if people is not None and person_counts is not None:
         n_p = len(people)
-        person_cells = pd.DataFrame({"person": np.repeat(people.index.to_numpy(), n_t), "t": np.tile(np.arange(n_t), n_p)})
+        person_cells = pd.DataFrame(
+            {"person": np.repeat(people.index.to_numpy(), n_t), "t": np.tile(np.arange(n_t), n_p)}
+        )
         for name, matrix in person_counts.items():
             person_cells[name] = matrix.reshape(-1)
             if name not in counts:

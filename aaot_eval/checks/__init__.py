@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 
 from aaot_eval.estimators import Estimator
 from aaot_eval.registry import Registry
-from aaot_eval.results import Analysis, CheckResult, Estimate, Panel
+from aaot_eval.results import Analysis, CheckResult, Design, Estimate, Panel
 
 FAIL_P = 0.01
 WARN_P = 0.05
@@ -19,7 +19,7 @@ WARN_P = 0.05
 class Check(Protocol):
     """One check. `designs` says which designs it applies to."""
 
-    designs: ClassVar[tuple[str, ...]]
+    designs: ClassVar[tuple[Design, ...]]
 
     def run(
         self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int

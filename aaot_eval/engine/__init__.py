@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from aaot_eval.engine.files import Dialect
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -18,29 +20,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """How one delimited, Parquet or Excel file is to be read: everything decided beforehand, nothing sniffed by the engine.
+    """How one delimited or Parquet file is to be read: everything decided beforehand, nothing sniffed by the engine.
 
-    `columns` maps our column names to the names in the file's header; `dates` maps our date columns to a strptime pattern.
+    `columns` maps our column names to the names in the file's header; `dates` maps our date columns to further strptime
+    patterns beside ISO dates; `load` numbers the files in their order; `name` is what rejects call the file. With `key`
+    the person column becomes an HMAC-SHA256 under that key before anything is stored.
     """
 
-    path: Path
+    file: Dialect
     schema: TableSchema
     columns: Mapping[str, str]
-    delimiter: str = ","
-    encoding: str = "utf-8"
-    quote: str = '"'
-    dates: Mapping[str, str] = field(default_factory=dict)
+    name: str
+    load: int = 1
+    dates: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReadReport:
-    """What came of reading one file: lines = header + rows + rejected + quoted newlines, or the run stops."""
+    """What came of reading one file: lines = header + rows + rejected lines + line breaks inside quotes, or the run stops.
 
+    `rows` counts records that parsed; `lost_rows` of them had an unreadable cell in a column that must be there and were
+    left out as well. `bad_cells` counts unreadable cells by column. `unquoted` is True when stray quotation marks had
+    swallowed rows and the file was read again without quoting.
+    """
+
+    name: str
     rows: int
-    rejected: int
     lines: int
-    quoted_newlines: int
-    rejects_table: str | None = None
+    rejected_lines: int = 0
+    lost_rows: int = 0
+    quoted_newlines: int = 0
+    bad_cells: Mapping[str, int] = field(default_factory=dict)
+    unquoted: bool = False
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every line of the file is accounted for."""
+        return self.lines == 0 or self.lines == 1 + self.rows + self.rejected_lines + self.quoted_newlines
 
 
 class Engine(Protocol):
@@ -49,7 +66,14 @@ class Engine(Protocol):
     name: str
 
     def ingest(self, plans: Sequence[ReadPlan], table: str) -> Sequence[ReadReport]:
-        """Read files into `table`: text in, cast, count, reject."""
+        """Read files into `table`: text in, cast, count, reject. What could not be read goes to the table `rejects`.
+
+        Without plans for a table use `empty`.
+        """
+        ...
+
+    def empty(self, table: str, schema: TableSchema) -> None:
+        """Make `table` without rows, with the columns `ingest` would have made."""
         ...
 
     def put(self, table: str, frame: pd.DataFrame) -> None:
@@ -57,11 +81,18 @@ class Engine(Protocol):
         ...
 
     def run(self, step: str, **parameters: Any) -> None:
-        """Run the named SQL step of `aaot_eval/steps/`."""
+        """Run the named SQL step of `aaot_eval/steps/`; its `{names}` take constants only. Makes the table it names."""
         ...
 
     def match_codes(self, table: str, codes: Mapping[str, Sequence[str]], makes: str) -> None:
-        """Make (row, list, position) for every diagnosis of `table` that is in a code list."""
+        """Make (row, list, position) for every diagnosis of `table` that is in a code list.
+
+        `codes` maps a list's name to the codes, as they stand in the data, that belong to it (see `distinct_codes`).
+        """
+        ...
+
+    def distinct_codes(self, table: str) -> list[str]:
+        """Every diagnosis code that occurs in `table`, once, sorted: lists are resolved against these in Python."""
         ...
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:

@@ -8,13 +8,13 @@ from typing import Any, ClassVar, Protocol
 
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.registry import Registry
-from aaot_eval.results import Analysis, Estimate, Panel
+from aaot_eval.results import Analysis, Design, Estimate, Panel
 
 
 class Estimator(Protocol):
     """One method. Its settings are its fields; `fit` takes data, returns new objects and changes nothing."""
 
-    design: ClassVar[str]
+    design: ClassVar[Design]
 
     def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
         """Why this method cannot be used on this panel, in words the analyst can act on; empty when it can."""
@@ -36,7 +36,12 @@ def build_estimator(name: str, options: dict[str, Any]) -> Estimator:
     if unknown:
         raise InputError(
             *[
-                Problem("C111", f"estimator {name!r} has no setting {o!r}", allowed=", ".join(known), do="remove or rename it")
+                Problem(
+                    "C111",
+                    f"estimator {name!r} has no setting {o!r}",
+                    allowed=", ".join(known),
+                    do="remove or rename it",
+                )
                 for o in unknown
             ]
         )

@@ -1,0 +1,94 @@
+"""The fixed table of words: each state gives one word, and no sentence says more than its word."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from aaot_eval.config import RunConfig
+from aaot_eval.results import Analysis, CheckResult, Effect, Estimate
+from aaot_eval.wording import change, effect_verdict, headline_table, interval_text, money
+from tests.builders import site_panel
+
+OUTCOME = "alcohol_specific_emergency"
+PANEL = site_panel({OUTCOME: np.full((3, 24), 100.0)}, [None, 12, None])
+CONFIG = RunConfig.model_validate({"config_version": 1, "name": "t", "data": {"panel": "x.csv"}})
+CLAIMS = ("lower than expected without the service", "higher than expected without the service")
+
+
+def effect(low: float, high: float, *, design: str = "sites", check: str = "pass", status: str = "ok") -> Effect:
+    middle = math.sqrt(low * high) if not math.isnan(low) else 0.9
+    estimate = Estimate(
+        "primary",
+        design,
+        "x",
+        OUTCOME,
+        "rate ratio after against before",
+        "rate_ratio",
+        middle,
+        conf_low=low,
+        conf_high=high,
+        conf_method="randomisation",
+        status=status,
+        primary=True,
+        p_least=0.01,
+        n_units=3,
+        n_treated=1,
+    )
+    analysis = Analysis("primary", design, "x", OUTCOME, True)  # type: ignore[arg-type]
+    return Effect(analysis, (estimate,), (CheckResult("pre_trend", "primary", check, "The trend check says so."),))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "design", "check", "status", "word"),
+    [
+        (0.70, 0.90, "sites", "pass", "ok", "lower"),
+        (0.70, 0.90, "sites", "warn", "ok", "lower"),
+        (0.70, 0.90, "sites", "fail", "ok", "lower_but"),
+        (0.70, 0.90, "series", "pass", "ok", "lower_but"),
+        (0.70, 0.90, "own_cohorts", "pass", "ok", "lower_but"),
+        (1.10, 1.40, "sites", "pass", "ok", "higher"),
+        (1.10, 1.40, "sites", "fail", "ok", "higher_but"),
+        (0.80, 1.20, "sites", "pass", "ok", "cannot_tell"),
+        (0.95, 1.05, "sites", "pass", "ok", "no_effect"),
+        (0.70, 0.90, "sites", "pass", "monitoring_only", "too_early"),
+        (math.nan, math.nan, "sites", "pass", "no_finite_interval", "cannot_tell"),
+    ],
+)
+def test_state_gives_word(low: float, high: float, design: str, check: str, status: str, word: str) -> None:
+    assert effect_verdict(effect(low, high, design=design, check=check, status=status), PANEL, CONFIG).word == word
+
+
+def test_no_sentence_says_more_than_its_word() -> None:
+    ends = [0.5, 0.7, 0.9, 0.97, 1.0, 1.03, 1.1, 1.5]
+    seen = set()
+    for low, high in itertools.combinations(ends, 2):
+        for design, check in itertools.product(
+            ("sites", "series", "own_cohorts", "entry_rule"), ("pass", "warn", "fail")
+        ):
+            given = effect(low, high, design=design, check=check)
+            verdict = effect_verdict(given, PANEL, CONFIG)
+            page = " ".join(headline_table(given, verdict, None, ())["sentence"])
+            assert any(c in page for c in CLAIMS) == verdict.claim, (low, high, design, check, page)
+            if low <= 1 <= high:
+                assert verdict.word in ("cannot_tell", "no_effect")
+            seen.add(verdict.word)
+    assert seen == {"lower", "lower_but", "higher", "higher_but", "cannot_tell", "no_effect"}
+
+
+def test_first_page_is_short_and_answers_five_questions() -> None:
+    given = effect(0.7, 0.9)
+    page = headline_table(given, effect_verdict(given, PANEL, CONFIG), None, ())
+    assert list(page["order"]) == [1, 2, 3, 4, 5]
+    assert sum(len(s.split()) for s in page["sentence"]) < 450
+
+
+def test_numbers_in_words() -> None:
+    assert change(0.77) == "23 % lower"
+    assert change(1.25) == "25 % higher"
+    assert change(1.001) == "unchanged"
+    assert money(-1234.4) == "-£1,234"
+    assert interval_text(effect(0.67, 0.88).headline) == "95 % interval: 33 % lower to 12 % lower"
