@@ -275,7 +275,9 @@ class Estimate:
 class Draws(Protocol):
     """Turns uniform draws in (0, 1) into draws of an estimate (same shape), keeping its inference."""
 
-    def __call__(self, uniform: np.ndarray) -> np.ndarray: ...
+    def __call__(self, uniform: np.ndarray) -> np.ndarray:
+        """The draws."""
+        ...
 
 
 @dataclass(frozen=True)
