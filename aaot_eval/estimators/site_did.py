@@ -1,0 +1,470 @@
+"""Difference-in-differences over sites, with exact randomisation inference over who started when.
+
+What is estimated, on what assumption and with what formulae: docs/methods/site_did.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+
+from aaot_eval.errors import Problem
+from aaot_eval.estimators import ESTIMATORS
+from aaot_eval.estimators import _randomisation as ri
+from aaot_eval.estimators._sites import Bools, Floats, SiteData, site_data, site_objections
+from aaot_eval.results import Analysis, Design, Estimate, Panel, Scale
+
+WIDEST = 6.0
+"""A log rate ratio beyond this (400 times) is searched for no further."""
+SMALL_COUNT = 5.0
+"""Below this many events a month the logarithm of a count is a poor scale."""
+MOST_REFITS = 5_000
+"""With more assignments and several start dates the Poisson row has a p value and no interval: refits take too long."""
+MOST_PLACEBO_ROWS = 400
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The size-scaled analysis of one table of sites: everything the rows, tables and checks are made from."""
+
+    data: SiteData
+    ways: ri.Assignments
+    effect: float
+    statistic: Floats
+
+    @property
+    def p_value(self) -> float:
+        """Exact p of no effect."""
+        return ri.p_value(self.statistic, self.ways.real)
+
+
+def statistic(data: SiteData, ways: ri.Assignments, effect: float = 0.0) -> Floats:
+    """N: the size-scaled statistic of every assignment, with `effect` taken out of the sites that were truly treated."""
+    table = ri.change_table(data.level(effect), ways.starts, data.phase_in)
+    return ri.size_scaled(table, site_sizes(data, effect), ways)
+
+
+def site_sizes(data: SiteData, effect: float = 0.0) -> Floats:
+    """n: what the variance of a site's change goes down with: its mean count, or its exposure on the difference scale."""
+    if data.scale == "difference":
+        return np.asarray(data.exposure.mean(axis=1), dtype=float)
+    return np.asarray(data.without_effect(effect).mean(axis=1), dtype=float)
+
+
+def point_estimate(data: SiteData, ways: ri.Assignments) -> float:
+    """The effect at which the statistic is zero: mean over treated sites of their own change minus that of the others.
+
+    On the log scale unless the data are on the difference scale; NaN when no effect within 400 times brings it to zero.
+    """
+    real = ways.only_real()
+
+    def left(effect: float) -> float:
+        return float(real.contrast(ri.change_table(data.level(effect), ways.starts, data.phase_in))[0])
+
+    if not data.count:
+        return left(0.0)
+    if left(-WIDEST) * left(WIDEST) > 0:
+        return math.nan
+    return float(brentq(left, -WIDEST, WIDEST, xtol=1e-13, rtol=1e-14))
+
+
+def fit_sites(data: SiteData, seed: int) -> Fit:
+    """The point estimate and the statistic of every assignment under no effect."""
+    ways = ri.assign_starts(data.starts, data.n_periods, seed)
+    return Fit(data, ways, point_estimate(data, ways), statistic(data, ways))
+
+
+@ESTIMATORS.register("site_did")
+@dataclass(frozen=True)
+class SiteDid:
+    """Treated sites against sites that never start, each treated site before and after its own start.
+
+    `phase_in`: periods after a start left out. `least_before` (default one year) and `least_after`: periods a treated
+    site needs. `scale`: "ratio", "difference" or "auto".
+    """
+
+    design: ClassVar[Design] = "sites"
+    conf_level: float = 0.95
+    phase_in: int = 0
+    least_before: int | None = None
+    least_after: int = 3
+    scale: str = "auto"
+
+    def data(self, panel: Panel, outcome: str) -> SiteData:
+        """The balanced table this estimator uses."""
+        return site_data(panel, outcome, phase_in=self.phase_in, least_before=self.least_before,
+                         least_after=self.least_after, scale=self.scale)  # fmt: skip
+
+    def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
+        """Why the sites of this panel cannot be compared; empty when they can."""
+        return site_objections(panel, analysis.outcome, phase_in=self.phase_in, least_before=self.least_before,
+                               least_after=self.least_after, scale=self.scale)  # fmt: skip
+
+    def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
+        """The size-scaled estimate, then the same question put to the two-way coefficient, its t and Poisson."""
+        fit = fit_sites(self.data(panel, analysis.outcome), seed)
+        rows = _Rows(panel, analysis, fit, 1.0 - self.conf_level)
+        return (rows.headline(), *rows.others())
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Makes the estimates of one analysis."""
+
+    panel: Panel
+    analysis: Analysis
+    fit: Fit
+    alpha: float
+
+    @property
+    def data(self) -> SiteData:
+        return self.fit.data
+
+    @property
+    def ways(self) -> ri.Assignments:
+        return self.fit.ways
+
+    @property
+    def ratio(self) -> bool:
+        return self.data.scale == "log"
+
+    def headline(self) -> Estimate:
+        data, ways, effect = self.data, self.ways, self.fit.effect
+        if math.isnan(effect):
+            return self._row("size-scaled", effect, math.nan, None, ways.p_least, status="not_estimable",
+                             note="too few events for a ratio on the log scale; read the Poisson row")  # fmt: skip
+        step = 0.02 if self.ratio else float(np.std(ways.contrast(_changes(data, ways)))) / 10
+        found = self._invert(lambda e: ri.p_value(statistic(data, ways, e), ways.real), effect, ways.p_least, step)
+        return self._row("size-scaled", effect, self.fit.p_value, found, ways.p_least, headline=True)
+
+    def others(self) -> tuple[Estimate, ...]:
+        rows = []
+        switch = self.data.switch
+        least = 2 * self.ways.p_least if self.ways.mirrored else self.ways.p_least
+        if self.data.count and (self.data.values <= 0).any():
+            rows.append(self._not_run("two-way coefficient", "a site-month without events has no log rate"))
+        else:
+            level = self._plain_level()
+            model = ri.TwoWay.of(self.ways, self.data.n_periods, self.data.phase_in)
+            rows.append(self._secondary("two-way coefficient", lambda e: model.coefficients(level - e * switch, self.ways), least))
+            if self.data.phase_in == 0:
+                start = float(model.coefficients(level, self.ways.only_real())[0])
+                rows.append(self._secondary("t of the two-way coefficient",
+                                            lambda e: model.t_statistics(level - e * switch, self.ways), least, start))  # fmt: skip
+        if self.ratio:
+            rows.append(self._poisson(least))
+        return tuple(rows)
+
+    def _plain_level(self) -> Floats:
+        """The level without the 0.5 that the size-scaled statistic adds to counts: the usual log rate."""
+        rate = self.data.values / self.data.exposure
+        return np.asarray(np.log(rate) if self.ratio else rate)
+
+    def _poisson(self, least: float) -> Estimate:
+        data, ways = self.data, self.ways
+        if not ri.separable(data.exposure):
+            return self._not_run("Poisson coefficient", "population changes over time, which this refit does not allow; "
+                                                        "see the two-way model")  # fmt: skip
+
+        def coefficients(effect: float) -> Floats:
+            return ri.poisson_coefficients(data.without_effect(effect), ways, data.phase_in)
+
+        quick = len(ways.starts) == 1 or len(ways.rows) <= MOST_REFITS
+        return self._secondary("Poisson coefficient", coefficients, least, interval=quick)
+
+    def _secondary(self, name: str, of: Callable[[float], Floats], least: float, estimate: float | None = None, *,
+                   interval: bool = True) -> Estimate:  # fmt: skip
+        values = of(0.0)
+        effect = float(values[self.ways.real]) if estimate is None else estimate
+        if not math.isfinite(effect):
+            return self._not_run(name, "too few events for a finite coefficient")
+        found = None
+        if interval:
+            step = 0.02 if self.ratio else float(np.std(values)) / 10
+            found = self._invert(lambda e: ri.p_value(of(e), self.ways.real), effect, least, step, settle=10)
+        return self._row(name, effect, ri.p_value(values, self.ways.real), found, least)
+
+    def _invert(self, p_of: Callable[[float], float], effect: float, least: float, step: float,
+                settle: int = ri.ALL_STEPS) -> ri.Inversion | None:  # fmt: skip
+        if least > self.alpha + ri.TIE or step <= 0:
+            return None
+        return ri.invert(p_of, effect, alpha=self.alpha, p_least=least, step=step, settle=settle)
+
+    def _not_run(self, name: str, why: str) -> Estimate:
+        return self._row(name, math.nan, math.nan, None, math.nan, status="not_run", note=f"not run: {why}")
+
+    def _row(self, name: str, effect: float, p: float, found: ri.Inversion | None, least: float, *, status: str = "",
+             note: str = "", headline: bool = False) -> Estimate:  # fmt: skip
+        data, ways = self.data, self.ways
+        finite = found is not None and found.finite
+        show = math.exp if self.ratio else float
+        low, high = (show(found.low), show(found.high)) if found is not None and finite else (math.nan, math.nan)
+        value = show(effect) if math.isfinite(effect) else math.nan
+        extra: dict[str, Any] = {}
+        if headline:
+            extra = {
+                "series": effect_series(self.panel, self.analysis.outcome, self.fit, low, high),
+                "tables": {
+                    "event_time": event_time(data, ways, self.fit.effect, self.alpha, self.analysis.name, self.panel.season_length),
+                    "sites": sites_table(self.panel, self.analysis.outcome),
+                    "placebo": placebo_table(self.fit, self.analysis.name),
+                },
+                "facts": self._facts(value, low, high),
+                "confidence": ri.ConfidenceDraws.of(found, self.alpha, ratio=self.ratio) if found is not None and finite else None,
+            }
+        return Estimate(
+            analysis=self.analysis.name,
+            design="sites",
+            estimator="site_did",
+            outcome=self.analysis.outcome,
+            estimand=self._estimand(name),
+            scale=self._scale(),
+            estimate=value,
+            conf_low=low,
+            conf_high=high,
+            conf_level=1.0 - self.alpha,
+            conf_method="randomisation" if finite else "none",
+            p_value=p,
+            p_least=least,
+            n_units=len(data.units),
+            n_treated=len(data.treated),
+            n_periods=data.n_periods,
+            n_obs=int(data.used.sum()),
+            inference=self._inference(name),
+            primary=self.analysis.primary and headline,
+            status=status or ("ok" if finite or (found is None and least <= self.alpha + ri.TIE) else "no_finite_interval"),  # type: ignore[arg-type]
+            note=note or (self._headline_note(least, found) if headline else self._note(least)),
+            **extra,
+        )
+
+    def _scale(self) -> Scale:
+        exposed = bool(np.ptp(self.data.exposure) > 0)
+        if self.ratio:
+            return "rate_ratio" if self.data.count else "ratio"
+        return "rate_difference" if exposed else "difference"
+
+    def _estimand(self, name: str) -> str:
+        kind = "ratio" if self.ratio else "difference"
+        after = f"after the start (first {self.data.phase_in} periods left out)" if self.data.phase_in else "after the start"
+        if name == "size-scaled":
+            return f"{kind} of rates in the average treated site {after}, against sites without the service over the same months"
+        return f"{kind} of rates in treated sites {after}, one coefficient for all"
+
+    def _inference(self, name: str) -> str:
+        ways = self.ways
+        how = f"exact randomisation over all {ways.total:,} assignments" if ways.exact else (
+            f"randomisation over {len(ways.rows):,} of {ways.total:,} assignments")  # fmt: skip
+        return f"{how} of start dates to sites, {name} statistic" if name == "size-scaled" else f"{how} of start dates to sites, {name}"
+
+    def _note(self, least: float) -> str:
+        return "secondary: the same question with another statistic" if least <= self.alpha + ri.TIE else self._least(least)
+
+    def _least(self, least: float) -> str:
+        data = self.data
+        text = f"the least p this design can reach is {least:.3g} ({len(data.treated)} of {len(data.units)} sites treated)"
+        return f"{text}: there is no {1 - self.alpha:.0%} interval" if least > self.alpha + ri.TIE else text
+
+    def _headline_note(self, least: float, found: ri.Inversion | None) -> str:
+        parts = [self._least(least)]
+        if found is not None and not found.finite:
+            parts.append("the search for an end of the interval met none: no finite interval")
+        if self.data.count and float(self.data.size.min()) < SMALL_COUNT:
+            parts.append(f"a site has fewer than {SMALL_COUNT:.0f} events a month: read the Poisson row beside this one")
+        text = "; ".join([*parts, *self.data.left])
+        return text[0].upper() + text[1:]
+
+    def _facts(self, value: float, low: float, high: float) -> dict[str, Any]:
+        data, ways = self.data, self.ways
+        facts: dict[str, Any] = {
+            "n_assignments": ways.total,
+            "exact": ways.exact,
+            "p_least": ways.p_least,
+            "treated": [data.units[i] for i in data.treated],
+            "comparison": [u for i, u in enumerate(data.units) if data.starts[i] >= data.n_periods],
+            "left_out": list(data.left),
+        }
+        if self.ratio:
+            after = data.switch & data.used
+            observed = float((data.values * after).sum())
+            facts |= {
+                "observed_after": observed,
+                "expected_after": observed / value,
+                "averted": observed / value - observed,
+                "averted_low": observed / high - observed,
+                "averted_high": observed / low - observed,
+                "site_periods_after": int(after.sum()),
+            }
+        return facts
+
+
+def _changes(data: SiteData, ways: ri.Assignments) -> Floats:
+    return ri.change_table(data.level(), ways.starts, data.phase_in)
+
+
+def event_time(data: SiteData, ways: ri.Assignments, effect: float, alpha: float, analysis: str, base: int) -> pd.DataFrame:
+    """Treated against other sites by periods since the start, relative to the mean of the `base` periods before it.
+
+    The pointwise interval is the estimate less the quantiles of the same number over all assignments, with the estimated
+    overall effect taken out; empty where the design cannot reach 1 - alpha.
+    """
+    level, flat = data.level(), data.level(effect)
+    since = data.t[None, :] - data.t[ways.starts][:, None]
+    before = (since >= -base) & (since < 0)
+    ratio = data.scale == "log"
+    rows = []
+    for time in range(int(since.min()), int(since.max()) + 1):
+        at = since == time
+        there = at.any(axis=1) & before.any(axis=1)
+        if not there.any():
+            continue
+        value = float(ways.only_real().contrast(_event_table(level, at, before, there))[0])
+        low = high = math.nan
+        if ways.p_least <= alpha + ri.TIE:
+            spread = ways.contrast(_event_table(flat, at, before, there))
+            low = value - float(np.quantile(spread, 1 - alpha / 2, method="higher"))
+            high = value - float(np.quantile(spread, alpha / 2, method="lower"))
+        rows.append((analysis, time, value, low, high, int(ways.sizes[there].sum())))
+    table = pd.DataFrame(rows, columns=["analysis", "event_time", "ratio", "conf_low", "conf_high", "n_units"])
+    if ratio:
+        columns = ["ratio", "conf_low", "conf_high"]
+        table[columns] = np.exp(table[columns])
+    return table
+
+
+def _event_table(level: Floats, at: Bools, before: Bools, there: Bools) -> Floats:
+    table = np.full((len(level), len(at)), np.nan)
+    for g in np.flatnonzero(there):
+        table[:, g] = level[:, at[g]][:, 0] - level[:, before[g]].mean(axis=1)
+    return table
+
+
+def placebo_table(fit: Fit, analysis: str) -> pd.DataFrame:
+    """The estimate under every assignment, most extreme first; thinned evenly to 400 rows, the real one always there."""
+    order = np.argsort(-np.abs(fit.statistic), kind="stable")
+    changes = fit.ways.contrast(_changes(fit.data, fit.ways))
+    ranks = np.arange(len(order))
+    if len(order) > MOST_PLACEBO_ROWS:
+        ranks = np.unique(np.linspace(0, len(order) - 1, MOST_PLACEBO_ROWS).round().astype(int))
+        ranks = np.union1d(ranks, np.flatnonzero(order == fit.ways.real))
+    chosen = order[ranks]
+    size = np.sort(np.abs(fit.statistic))
+    at_least = len(size) - np.searchsorted(size, np.abs(fit.statistic[chosen]) - ri.TIE)
+    return pd.DataFrame(
+        {
+            "analysis": analysis,
+            "kind": "assignment",
+            "label": [str(r + 1) for r in ranks],
+            "ratio": np.exp(changes[chosen]) if fit.data.scale == "log" else changes[chosen],
+            "statistic": fit.statistic[chosen],
+            "p_value": at_least / len(size),
+            "real": chosen == fit.ways.real,
+        }
+    )
+
+
+def sites_table(panel: Panel, outcome: str) -> pd.DataFrame:
+    """One row per site: role, start, population, and count, rate and trend before the first start of any site.
+
+    `persons` is the largest number of different people in one month, which the people behind the count cannot be fewer than.
+    """
+    treated = set(panel.treated_units)
+    starts = panel.units["start_t"]
+    inside = starts[starts.notna() & (starts > 0)]
+    first = int(inside.min()) if len(inside) else len(panel.periods)
+    before = (np.arange(len(panel.periods)) < first) & ~panel.periods["left_out"].to_numpy(dtype=bool)
+    values = np.where(panel.matrix("missing").astype(bool), np.nan, _numbers(panel, outcome))[:, before]
+    exposure = _numbers(panel, "exposure")[:, before]
+    persons = _numbers(panel, f"{outcome}_persons")[:, before] if f"{outcome}_persons" in panel.cells else None
+    years = panel.periods["clock"].to_numpy(dtype=float)[before] / panel.season_length
+    rows = []
+    for i, unit in enumerate(panel.units.index):
+        good = ~np.isnan(values[i]) & ~np.isnan(exposure[i])
+        beside = panel.units["group"].iloc[i] == "beside"
+        start = starts.iloc[i]
+        count, at_risk = values[i, good].sum(), exposure[i, good].sum()
+        known = at_risk > 0 and panel.exposure_unit == "person-years"
+        rows.append({
+            "unit": str(unit),
+            "role": "beside" if beside else ("treated" if str(unit) in treated else "comparison"),
+            "start": "" if pd.isna(start) or not 0 <= start < len(panel.periods) else str(panel.periods["label"].iloc[int(start)]),
+            "population": panel.units["population"].iloc[i],
+            "persons": pd.NA if persons is None or not good.any() else int(np.nan_to_num(persons[i, good]).max()),
+            "before_count": count if good.any() else math.nan,
+            "before_rate": 1e5 * count / at_risk if known else math.nan,
+            "trend_per_year": _trend(values[i, good], exposure[i, good], years[good]),
+        })  # fmt: skip
+    table = pd.DataFrame(rows)
+    table["persons"] = table["persons"].astype("Int64")
+    return table
+
+
+def _trend(values: Floats, exposure: Floats, years: Floats) -> float:
+    if len(values) < 3 or (values < 0).any() or not (values > 0).any():
+        return math.nan
+    return float(np.polyfit(years - years.mean(), np.log(values + 0.5) - np.log(exposure), 1)[0])
+
+
+def _numbers(panel: Panel, column: str) -> Floats:
+    return np.asarray(pd.DataFrame(panel.matrix(column)).to_numpy(dtype=float, na_value=np.nan))
+
+
+def effect_series(panel: Panel, outcome: str, fit: Fit, low: float, high: float) -> pd.DataFrame:
+    """Observed, fitted and expected values by period: all treated sites together, the others together, each treated site.
+
+    `expected` is the model without the service: site and period effects fitted with the estimated effect held fixed.
+    After the start its limits come from the interval of the effect; before the start, and for other sites, it has none.
+    """
+    data, effect = fit.data, fit.effect
+    expected = _expected(data, effect)
+    after = data.switch
+    on = np.where(after, effect, 0.0)
+    fitted = expected * np.exp(on) if data.scale == "log" else expected + on * data.exposure
+    bounds = []
+    for limit in (high, low):
+        if data.scale == "log":
+            bounds.append(np.where(after, fitted / limit, expected))
+        else:
+            bounds.append(np.where(after, fitted - limit * data.exposure, expected))
+    parts = {"expected": expected, "fitted": fitted, "expected_low": bounds[0], "expected_high": bounds[1]}
+    n_t = data.n_periods
+    groups = {"treated": data.treated, "comparison": np.flatnonzero(data.starts >= n_t)}
+    groups |= {data.units[i]: np.array([i]) for i in data.treated}
+    return pd.concat([_series_of(panel, outcome, data, parts, unit, rows) for unit, rows in groups.items()], ignore_index=True)
+
+
+def _expected(data: SiteData, effect: float) -> Floats:
+    if data.scale == "log":
+        carried = data.exposure * np.exp(effect * data.switch)
+        return data.exposure * ri.two_way_means(data.values, carried, data.used)
+    return data.exposure * ri.two_way_levels(data.level(effect), data.used)
+
+
+def _series_of(panel: Panel, outcome: str, data: SiteData, parts: dict[str, Floats], unit: str, rows: Any) -> pd.DataFrame:
+    n_t = len(panel.periods)
+    index = panel.units.index.get_indexer(pd.Index([data.units[i] for i in rows]))
+    observed = _numbers(panel, outcome)[index]
+    missing = panel.matrix("missing").astype(bool)[index].any(axis=0)
+    persons = _numbers(panel, f"{outcome}_persons")[index].sum(axis=0) if f"{outcome}_persons" in panel.cells else np.full(n_t, np.nan)
+    first = int(data.t[data.starts[rows].min()]) if data.starts[rows].min() < data.n_periods else n_t
+    phase = np.where(np.arange(n_t) < first, "before", "after").astype(object)
+    phase[np.setdiff1d(np.arange(n_t), data.t)] = "left_out"
+    if len(rows) == 1:
+        phase[data.t[~data.used[rows[0]]]] = "left_out"
+    phase[missing] = "missing"
+    frame = pd.DataFrame({"unit": unit, "t": np.arange(n_t), "phase": phase, "observed": observed.sum(axis=0), "persons": persons,
+                          "exposure": _numbers(panel, "exposure")[index].sum(axis=0)})  # fmt: skip
+    frame.loc[missing, "observed"] = np.nan
+    for name, values in parts.items():
+        column = np.full(n_t, np.nan)
+        column[data.t] = values[rows].sum(axis=0)
+        if name.startswith("expected_") and unit == "comparison":
+            column[:] = np.nan
+        frame[name] = column
+    frame["persons"] = frame["persons"].astype("Int64")
+    return frame
