@@ -1,0 +1,253 @@
+"""The rows that stand beside every series estimate: other errors, other seasons, other windows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aaot_eval.estimators._count_series import Array, Wald, fit_poisson, fit_value_series
+from aaot_eval.estimators._its_model import Fitted, Series, fit_model, mean_model
+from aaot_eval.estimators._series_companions import (
+    automatic_lag,
+    fit_least_squares,
+    newey_west_fit,
+    prais_winsten,
+    project_before,
+    quasi_poisson,
+    seasonal_arima,
+)
+
+LEAST_ARIMA = 48
+PHASE_IN = 3
+ARIMA_ORDER, ARIMA_SEASON = (1, 0, 0), (0, 1, 1)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One other way to estimate the same change; NaN where it could not be done, with the reason in `note`."""
+
+    key: str
+    method: str
+    estimate: float = math.nan
+    std_error: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p_value: float = math.nan
+    note: str = ""
+    inference: str = ""
+
+
+def _row(fitted: Fitted, key: str, method: str, wald: Wald, *, note: str = "", inference: str = "") -> Row:
+    low, high = wald.interval(fitted.conf_level)
+    values = np.array([wald.estimate, low, high])
+    if fitted.series.family == "log":
+        with np.errstate(over="ignore"):
+            values = np.exp(values)
+    inference = inference or f"Wald t with {wald.df:.1f} degrees of freedom"
+    estimate, low, high = (float(v) for v in np.where(np.isfinite(values), values, np.nan))
+    return Row(key, method, estimate, wald.std_error, low, high, wald.p_value, note, inference)
+
+
+def sensitivity_rows(fitted: Fitted, *, quick: bool = False) -> list[Row]:
+    """The headline, then every other way in a fixed order. `quick` leaves out the seasonal ARIMA, the one slow fit."""
+    ways: list[Callable[[], list[Row]]] = [
+        lambda: _errors(fitted),
+        lambda: _plain(fitted),
+        lambda: _on_log_rate(fitted),
+        lambda: [] if quick else [_arima(fitted)],
+        lambda: _projection(fitted),
+        lambda: _seasons(fitted),
+        lambda: _slope(fitted),
+        lambda: _phase_in(fitted),
+        lambda: _pandemic(fitted),
+    ]
+    return [row for way in ways for row in way()]
+
+
+def _errors(fitted: Fitted) -> list[Row]:
+    rows = [_row(fitted, "", "default", fitted.wald, note="the headline: the wider of the next two")]
+    named = (("ar1", "AR(1) errors by REML", fitted.ar1), ("ar1_noise", "AR(1) plus noise by REML", fitted.noise))
+    return rows + [_row(fitted, key, name, fit.coefficient(fitted.level)) for key, name, fit in named]
+
+
+def _plain(fitted: Fitted) -> list[Row]:
+    """Errors taken as independent, and the Newey-West correction of that."""
+    y, X, offset, clock = _arrays(fitted)
+    log = fitted.series.family == "log"
+    fit = fit_poisson(y, X, offset) if log else fit_least_squares(y, X)
+    name = "quasi-Poisson" if log else "least squares"
+    key = "quasi_poisson" if log else "least_squares"
+    lag = automatic_lag(len(y))
+    return [
+        _row(fitted, key, name, quasi_poisson(fit, fitted.level), note="takes periods as independent: too narrow with autocorrelation"),
+        _row(
+            fitted, "newey_west", f"Newey-West, lag {lag}", newey_west_fit(fit, y, X, clock, fitted.level, lag),
+            note=f"Bartlett weights to lag {lag}, factor n/(n - p), t(n - p): too narrow in short series",
+        ),
+    ]  # fmt: skip
+
+
+def _arrays(fitted: Fitted) -> tuple[Array, Array, Array, Array]:
+    s = fitted.series
+    return s.y[s.used], fitted.model.X[s.used], s.offset[s.used], s.clock[s.used]
+
+
+def _log_rate(series: Series) -> tuple[Array, str]:
+    """The outcome on the scale of a linear model over all periods, and a note when zeros had to be moved."""
+    if series.family == "identity":
+        return series.y, ""
+    zeros = bool((series.y[series.used] == 0).any())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.log(np.where(series.used, series.y + 0.5 * zeros, np.nan) / series.exposure)
+    return value, "0.5 added to every count, because some are 0" if zeros else ""
+
+
+def _on_log_rate(fitted: Fitted) -> list[Row]:
+    series, on = fitted.series, " on the log rate" if fitted.series.family == "log" else ""
+    value, moved = _log_rate(series)
+    _, X, _, clock = _arrays(fitted)
+    pw = prais_winsten(value[series.used], X, clock)
+    wald = Wald(float(pw.beta[fitted.level]), float(np.sqrt(pw.covariance[fitted.level, fitted.level])), pw.df, pw.df)
+    rows = [
+        _row(fitted, "prais_winsten", f"Prais-Winsten{on}", wald, note=_and(f"rho {pw.rho:.2f}: too low as a rule in short series", moved))
+    ]
+    if series.family == "log":
+        reml = fit_value_series(value[series.used], X, clock)
+        rows.append(
+            _row(fitted, "reml_log_rate", "AR(1) by REML on the log rate", reml.coefficient(fitted.level),
+                 note=_and(f"rho {reml.rho:.2f}, Satterthwaite t", moved))
+        )  # fmt: skip
+    return rows
+
+
+def _arima(fitted: Fitted) -> Row:
+    key, s = "seasonal_arima", fitted.series
+    order = ",".join(map(str, ARIMA_ORDER))
+    name = f"seasonal ARIMA ({order})({','.join(map(str, ARIMA_SEASON))}){s.season_length}"
+    if s.season_length < 4 or s.used.sum() < LEAST_ARIMA:
+        return Row("", name, note=f"not run: needs {LEAST_ARIMA} periods with a season")
+    value, moved = _log_rate(s)
+    value = np.where(s.used, value, np.nan)
+    season = 2 * fitted.model.pairs - int(2 * fitted.model.pairs == s.season_length)
+    keep = fitted.model.X.shape[1] - max(season, 0)
+    try:
+        fit = seasonal_arima(value, fitted.model.X[:, 1:keep], ARIMA_ORDER, (*ARIMA_SEASON, s.season_length))
+    except (ValueError, np.linalg.LinAlgError) as fault:
+        return Row("", name, note=f"not run: {type(fault).__name__} in the state space fit")
+    wald = Wald(float(fit.beta[fitted.level - 1]), float(fit.std_error[fitted.level - 1]), math.inf, math.inf)
+    if not (math.isfinite(wald.std_error) and wald.std_error > 0):
+        return Row("", name, note="not run: the likelihood gives no standard error")
+    second = "" if fit.agreed else "a second start came to another optimum; the better one is shown"
+    return _row(fitted, key, name, wald, note=_and("exact likelihood, Hessian errors, normal quantile", second, moved),
+                inference="Wald, normal quantile")  # fmt: skip
+
+
+def _projection(fitted: Fitted) -> list[Row]:
+    s, m = fitted.series, fitted.model
+    name = "projection of the period before"
+    if s.family == "identity" or m.interruptions:
+        return []
+    columns = [i for i, c in enumerate(m.names) if c not in ("level", "slope", "closed")]
+    before, after = s.before, s.after
+    if before.sum() - len(columns) < 2:
+        return [Row("", name, note="not run: too few periods before the start")]
+    found = project_before(s.y, m.X[:, columns], s.offset, before, after)
+    note = "observed total over projected total, prediction error; periods taken as independent"
+    return [_row(fitted, "before_projected", name, found.wald, note=note)]
+
+
+def _refit(fitted: Fitted, key: str, method: str, *, series: Series | None = None, note: str = "", **changes: Any) -> Row:
+    """The default once more with another mean model or other periods."""
+    used = series or fitted.series
+    asked: dict[str, Any] = {
+        "slope": fitted.model.slope, "pairs": fitted.model.pairs, "interruptions": fitted.model.interruptions,
+    } | changes  # fmt: skip
+    if min(used.before.sum(), used.after.sum()) < 6:
+        return Row("", method, note="not run: fewer than 6 periods on one side")
+    again = fit_model(used, mean_model(used, **asked), fitted.conf_level)
+    if again is None:
+        return Row("", method, note="not run: its terms cannot be told apart on these periods")
+    return _row(again, key, method, again.wald, note=note)
+
+
+def _seasons(fitted: Fitted) -> list[Row]:
+    if fitted.series.season_length < 4:
+        return []
+    names = {0: "no season terms", 1: "one harmonic pair", 2: "two harmonic pairs"}
+    return [_refit(fitted, f"harmonics_{k}", names[k], pairs=k) for k in (1, 2) if k != fitted.model.pairs]
+
+
+def _slope(fitted: Fitted) -> list[Row]:
+    if fitted.model.slope:
+        average = _row(fitted, "average", "average over the periods after the start", fitted.average())
+        return [average, _refit(fitted, "level_only", "level without a change of slope", slope=False)]
+    s, m = fitted.series, fitted.model
+    again = fit_model(s, mean_model(s, slope=True, pairs=m.pairs, interruptions=m.interruptions), fitted.conf_level)
+    if again is None:
+        return [Row("", "a change of slope as well", note="not run: too few periods")]
+    return [
+        _row(again, "with_slope", "a change of slope as well: jump at the first period", again.wald),
+        _row(again, "with_slope_average", "a change of slope as well: average over the periods after", again.average()),
+    ]
+
+
+def _phase_in(fitted: Fitted) -> list[Row]:
+    s = fitted.series
+    late = np.arange(len(s.y)) >= s.start
+    if (s.left_out & late & ~s.missing).any():
+        return []
+    first = s.service & (s.clock < s.first_clock + PHASE_IN)
+    return [_refit(fitted, "phase_in", f"first {PHASE_IN} periods after the start left out", series=s.leaving_out(first))]
+
+
+def _pandemic(fitted: Fitted) -> list[Row]:
+    s = fitted.series
+    inside = s.pandemic > 0
+    if not (inside & s.used).any():
+        return [Row("", "pandemic months", note="not in the window")]
+    early = np.arange(len(s.y)) < int(np.argmax(inside))
+    return [
+        _refit(fitted, "before_pandemic", "stopped at the start of the pandemic", series=s.leaving_out(~early)),
+        _refit(fitted, "without_pandemic", "March 2020 to December 2021 left out", series=s.leaving_out(inside)),
+        _refit(fitted, "pandemic_waves", "a level of its own for each pandemic wave", waves=True,
+               note="levels for March-June 2020, July-October 2020, November 2020-March 2021, April-December 2021"),
+    ]  # fmt: skip
+
+
+def _and(*notes: str) -> str:
+    return "; ".join(n for n in notes if n)
+
+
+def sensitivity_table(rows: Sequence[Row]) -> pd.DataFrame:
+    """The rows as a frame: method, estimate, conf_low, conf_high, p_value, note."""
+    return pd.DataFrame(
+        [
+            {"method": r.method, "estimate": r.estimate, "conf_low": r.low, "conf_high": r.high, "p_value": r.p_value, "note": r.note}
+            for r in rows
+        ]
+    )
+
+
+def agreement(rows: Sequence[Row], null: float) -> dict[str, Any]:
+    """Facts that say in one line whether the other ways agree with the headline."""
+    head, *others = [r for r in rows if math.isfinite(r.estimate)]
+    same = sum(bool((r.estimate < null) == (head.estimate < null)) for r in others)
+    clear = sum(bool(r.high < null or r.low > null) for r in others)
+    overlap = sum(bool(r.low <= head.high and head.low <= r.high) for r in others)
+    values = [r.estimate for r in (head, *others)]
+    return {
+        "ways": len(others),
+        "ways_same_side": same,
+        "ways_clear": clear,
+        "ways_overlap": overlap,
+        "ways_sentence": (
+            f"{same} of {len(others)} other ways to fit the series lie on the same side as the headline "
+            f"(estimates {min(values):.2f} to {max(values):.2f}); {clear} of them leave out no change."
+        ),
+    }
+

@@ -1,0 +1,468 @@
+"""Interrupted time series: did the level of a unit's own series change when the service started?
+
+Log-linear quasi-likelihood for counts (Gaussian for shares and other values) with calendar time, season and an AR(1) or
+AR(1)-plus-noise error, whichever gives the wider interval. Method and measured coverage: docs/methods/its.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from aaot_eval.errors import InputError, Problem
+from aaot_eval.estimators import ESTIMATORS
+from aaot_eval.estimators._count_series import DF_FLOOR, Array, Wald
+from aaot_eval.estimators._its_model import Fitted, Model, Series, fit_model, mean_model, pandemic_waves, season_pairs
+from aaot_eval.estimators._its_sensitivity import Row, agreement, sensitivity_rows, sensitivity_table
+from aaot_eval.results import Analysis, Design, Estimate, Panel, Scale
+
+LEAST_BEFORE = 6
+LEAST_AFTER = 6
+SHORT = 12
+FLAGGED_WIDER = 0.15
+LOW_MEAN = 5.0
+
+
+@dataclass(frozen=True)
+class TDraws:
+    """Draws of an effect from its own t distribution, on the log scale for a ratio."""
+
+    centre: float
+    spread: float
+    df: float
+    ratio: bool
+
+    def __call__(self, uniform: np.ndarray) -> np.ndarray:
+        """Draws of the effect, one for each uniform number."""
+        values: np.ndarray = self.centre + self.spread * stdtrit(self.df, np.asarray(uniform, dtype=float))
+        return np.exp(values) if self.ratio else values
+
+
+@ESTIMATORS.register("its")
+@dataclass(frozen=True)
+class InterruptedTimeSeries:
+    """A unit's own series before and after the service started.
+
+    slope          also a change of slope, declared beforehand; the level is then the jump at the first period
+    harmonics      pairs of season terms; empty = two from three years of periods, one from two years, else none
+    phase_in       periods after the start left out; calendar time is kept
+    interruptions  labels of further periods from which the level may differ for another reason
+    units          "treated": each unit by itself; "together": their sum first when they start at once, else the
+                   random-effects mean of their level changes, then each
+    sensitivity    the other ways to fit the first series, as a table and as further rows
+    each           with "together": also each unit by itself
+    conf_level     level of the intervals
+    """
+
+    design: ClassVar[Design] = "series"
+
+    slope: bool = False
+    harmonics: int | None = None
+    phase_in: int = 0
+    interruptions: tuple[str, ...] = ()
+    units: Literal["treated", "together"] = "treated"
+    sensitivity: bool = True
+    each: bool = True
+    conf_level: float = 0.95
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.units not in ("treated", "together"):
+            problems.append(Problem("C112", f"its: units = {self.units!r}", allowed="treated, together", do="choose one"))
+        if self.harmonics is not None and not 0 <= self.harmonics <= 6:
+            problems.append(Problem("C112", "its: harmonics", allowed="0 to 6 pairs, or leave it out", do="change it"))
+        if self.phase_in < 0:
+            problems.append(Problem("C112", "its: phase_in is negative", allowed="0 or more periods", do="change it"))
+        if not 0.5 < self.conf_level < 1:
+            problems.append(Problem("C112", "its: conf_level", allowed="between 0.5 and 1", do="change it"))
+        if problems:
+            raise InputError(*problems)
+        object.__setattr__(self, "interruptions", tuple(str(i) for i in self.interruptions))
+
+    def quick(self) -> InterruptedTimeSeries:
+        """The same estimate without the rows beside it, for checks that fit it many times."""
+        return replace(self, sensitivity=False, each=False)
+
+    def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
+        """Why no series can be fitted: nothing started, nothing before the start, an unknown outcome or date."""
+        problems = []
+        if analysis.outcome not in panel.cells:
+            known = ", ".join(o.name for o in panel.outcomes)
+            problems.append(Problem("E410", f"the panel has no outcome {analysis.outcome!r}", allowed=known, do="choose one"))
+        starts = self._starts(panel)
+        if not starts:
+            problems.append(
+                Problem("E411", "no unit starts the service inside the data, so no series is interrupted",
+                        do="give the start of at least one unit, or more periods")
+            )  # fmt: skip
+        elif all(t == 0 for t in starts.values()):
+            problems.append(
+                Problem("E412", "no unit has a period before its start, so there is no past to compare with",
+                        do="extend the data to at least 12 periods before the start")
+            )  # fmt: skip
+        labels = [str(x) for x in panel.periods["label"]]
+        problems += [
+            Problem("E413", f"its: the interruption {name!r} is no period of the data", allowed=f"{labels[0]} to {labels[-1]}",
+                    do="write it like the periods of the data, or remove it")
+            for name in self.interruptions
+            if name not in labels
+        ]  # fmt: skip
+        most = panel.season_length // 2
+        if self.harmonics is not None and self.harmonics > most:
+            problems.append(
+                Problem("E414", f"its: {self.harmonics} harmonic pairs for a season of {panel.season_length} periods",
+                        allowed=f"0 to {most}", do="give fewer, or leave it out")
+            )  # fmt: skip
+        return problems
+
+    def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
+        """The level change of each unit's series; with "together" that of their sum (or their mean) first.
+
+        Then, secondary: the average effect when a slope was asked for, units shown beside the others, and the other
+        ways to fit the first series. Nothing here is random: `seed` is not used.
+        """
+        treated = panel.treated_units
+        single = [self._series(panel, analysis, [u]) for u in treated]
+        beside = [self._series(panel, analysis, [u]) for u in self._starts(panel) if u not in treated]
+        together = self.units == "together" and len(treated) > 1
+        at_once = together and len({s.start for s in single}) == 1
+        summed = [self._series(panel, analysis, treated)] if at_once else []
+        wanted = [*summed, *(single if self.each or not at_once else []), *beside]
+        done = [self._one(s, panel, analysis, rows="all" if i == 0 else "quick") for i, s in enumerate(wanted)]
+        first = [d[0] for d in done]
+        if together and not at_once:
+            units = {s.unit for s in single}
+            first.insert(0, pooled([e for e in first if e.unit in units], self.conf_level))
+        return (*first, *(extra for extra in done[0][1:]))
+
+    def fitted(self, panel: Panel, analysis: Analysis, unit: str = "") -> Fitted | None:
+        """The fit behind an estimate (unit "" = the treated units' sum), for checks; None when there is none."""
+        units = [unit] if unit else panel.treated_units
+        series = self._series(panel, analysis, units)
+        if series.before.sum() < LEAST_BEFORE or series.after.sum() < 1:
+            return None
+        return fit_model(series, self._model(series), self.conf_level)
+
+    def _starts(self, panel: Panel) -> dict[str, int]:
+        beside = {str(u): int(t) for u, t in panel.extra.get("beside_start_t", {}).items() if str(u) in panel.units.index}
+        start_t = panel.units["start_t"]
+        treated = {u: int(start_t[u]) for u in panel.treated_units}
+        return treated | {u: t for u, t in beside.items() if t < len(panel.periods)}
+
+    def _series(self, panel: Panel, analysis: Analysis, units: Sequence[str]) -> Series:
+        """The sum of the units' series; a period missing in one is missing in the sum."""
+        outcome = panel.outcome(analysis.outcome)
+        rows = panel.cells[panel.cells["unit"].isin(units)]
+        n_t, periods = len(panel.periods), panel.periods
+        value = rows.pivot(index="unit", columns="t", values=outcome.name).to_numpy(dtype=float)
+        exposure = rows.pivot(index="unit", columns="t", values="exposure").to_numpy(dtype=float)
+        absent = rows.pivot(index="unit", columns="t", values="missing").to_numpy(dtype=bool)
+        absent = (absent | ~np.isfinite(value) | ~np.isfinite(exposure)).any(axis=0)
+        clock = periods["clock"].to_numpy(dtype=int)
+        start = self._starts(panel)[units[0]]
+        first_clock = int(clock[start]) + self.phase_in
+        stop = panel.units.loc[list(units), "stop_t"].dropna()
+        last = int(stop.max()) if len(stop) == len(units) else n_t - 1
+        t = np.arange(n_t)
+        phase_in = (t >= start) & (clock < first_clock)
+        name = f"{outcome.name}_persons"
+        persons = np.full(n_t, np.nan)
+        if name in rows:
+            # A person can be in two units: the largest count of one unit is the safe number of people behind the sum.
+            persons = rows.groupby("t")[name].max().reindex(t).to_numpy(dtype=float, na_value=np.nan)
+        values = value.sum(axis=0) if outcome.kind in ("count", "cost") else value.mean(axis=0)
+        return Series(
+            unit=str(units[0]) if len(units) == 1 else "",
+            kind=outcome.kind,
+            clock=clock,
+            y=values,
+            exposure=np.where(absent, np.nan, exposure.sum(axis=0)),
+            persons=persons,
+            missing=absent,
+            left_out=periods["left_out"].to_numpy(dtype=bool) | phase_in,
+            service=(clock >= first_clock) & (t <= last),
+            closed=t > last,
+            start=start,
+            first_clock=first_clock,
+            season_length=panel.season_length,
+            labels=tuple(str(x) for x in periods["label"]),
+            pandemic=pandemic_waves(periods),
+            n_units=len(units),
+        )
+
+    def _model(self, series: Series, **changes: Any) -> Model:
+        n = int(series.used.sum())
+        pairs = season_pairs(n, series.season_length) if self.harmonics is None else self.harmonics
+        further = [t for t, label in enumerate(series.labels) if label in self.interruptions]
+        asked: dict[str, Any] = {"slope": self.slope, "pairs": pairs, "interruptions": further} | changes
+        return mean_model(series, **asked)
+
+    def _one(self, series: Series, panel: Panel, analysis: Analysis, *, rows: Literal["all", "quick"]) -> list[Estimate]:
+        """The estimate of one series, then (for the first series) what stands beside it."""
+        blank = self._blank(series, panel, analysis)
+        why_not = _cannot(series)
+        fitted = None if why_not else fit_model(series, self._model(series), self.conf_level)
+        if fitted is None:
+            why_not = why_not or "the terms of the model cannot be told apart on these periods"
+            return [replace(blank, status="not_estimable", note=f"{why_not}.", series=_observed(series))]
+        estimate = self._estimate(blank, fitted)
+        if estimate.status != "ok" or not self.sensitivity:
+            return [estimate]
+        table_rows = sensitivity_rows(fitted, quick=rows == "quick")
+        estimate = replace(
+            estimate,
+            tables={"sensitivity": sensitivity_table(table_rows)},
+            facts={**estimate.facts, **agreement(table_rows, estimate.null)},
+        )
+        if rows == "quick":
+            return [estimate]
+        return [estimate, *(self._beside(blank, r) for r in table_rows if r.key and math.isfinite(r.estimate))]
+
+    def _blank(self, series: Series, panel: Panel, analysis: Analysis) -> Estimate:
+        outcome = panel.outcome(analysis.outcome)
+        scale: Scale = {"count": "rate_ratio", "cost": "ratio"}.get(outcome.kind, "difference")  # type: ignore[assignment]
+        form = "ratio of the rate" if series.family == "log" else "difference"
+        when = f"from {series.labels[int(np.argmax(series.service))]}" if series.service.any() else "from the start"
+        what = "jump in level at the first period" if self.slope else "change in level"
+        return Estimate(
+            analysis=analysis.name, design=analysis.design, estimator=analysis.estimator, outcome=outcome.name,
+            estimand=f"{what} of {outcome.title} {when} against the series' own past, as a {form}",
+            scale=scale, estimate=math.nan, unit=series.unit, conf_level=self.conf_level, n_units=series.n_units,
+            n_treated=series.n_units, n_periods=int(series.used.sum()), n_obs=int(series.used.sum()),
+        )  # fmt: skip
+
+    def _estimate(self, blank: Estimate, fitted: Fitted) -> Estimate:
+        series, wald = fitted.series, fitted.wald
+        ratio = series.family == "log"
+        frame, facts = _counterfactual(fitted)
+        facts |= _facts(fitted)
+        notes = _notes(fitted, facts)
+        value = math.exp(wald.estimate) if ratio else wald.estimate
+        common = replace(blank, estimate=value, series=frame, facts=facts)
+        if series.after.sum() < LEAST_AFTER:
+            few = f"Only {int(series.after.sum())} periods after the start: monitoring only, no interval until there are {LEAST_AFTER}"
+            return replace(common, status="monitoring_only", note=_joined([few, *notes]))
+        low, high = (_ratio(x) if ratio else x for x in wald.interval(self.conf_level))
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return replace(common, status="no_finite_interval", note=_joined(["The interval has no finite end", *notes]))
+        model = "AR(1) plus noise" if fitted.headline.with_noise else "AR(1)"
+        return replace(
+            common, std_error=wald.std_error, conf_low=low, conf_high=high, conf_method="satterthwaite_t",
+            p_value=wald.p_value, note=_joined(notes),
+            inference=f"{model} errors by REML, Satterthwaite t with {wald.df:.1f} degrees of freedom",
+            confidence=TDraws(wald.estimate, wald.std_error, wald.df, ratio),
+        )  # fmt: skip
+
+    def _beside(self, blank: Estimate, row: Row) -> Estimate:
+        finite = math.isfinite(row.low) and math.isfinite(row.high)
+        return replace(
+            blank, analysis=f"{blank.analysis}_{row.key}", estimate=row.estimate, std_error=row.std_error, conf_low=row.low,
+            conf_high=row.high, p_value=row.p_value, conf_method="wald_t" if finite else "none", inference=row.inference,
+            status="ok" if finite else "no_finite_interval", note=_joined([f"sensitivity: {row.method}", row.note]),
+        )  # fmt: skip
+
+
+def _cannot(series: Series) -> str:
+    """Why this series has no estimate; empty when it has one."""
+    before, after = int(series.before.sum()), int(series.after.sum())
+    if before == 0:
+        return "There is no period before the start"
+    if before < LEAST_BEFORE:
+        return f"Only {before} periods before the start: with fewer than {LEAST_BEFORE} no trend can be drawn"
+    if after == 0:
+        return "There is no period with the service after those left out"
+    if series.family == "log":
+        if series.y[series.before].sum() == 0:
+            return "No event was counted before the start, so there is no rate to compare with"
+        if series.y[series.after].sum() == 0:
+            return "No event was counted after the start: the ratio is 0 and has no interval on the log scale"
+    return ""
+
+
+def _observed(series: Series) -> pd.DataFrame:
+    """The series frame without a model."""
+    n = len(series.y)
+    blank = np.full(n, np.nan)
+    return _frame(series, blank, blank, blank, blank)
+
+
+def _frame(series: Series, fitted: Array, expected: Array, low: Array, high: Array) -> pd.DataFrame:
+    late = np.arange(len(series.y)) >= series.start
+    phase = np.where(series.missing, "missing", np.where(series.left_out, "left_out", np.where(late, "after", "before")))
+    return pd.DataFrame(
+        {
+            "unit": series.unit or "together",
+            "t": np.arange(len(series.y)),
+            "phase": phase,
+            "observed": np.where(series.missing, np.nan, series.y),
+            "persons": pd.array(np.where(series.missing, np.nan, series.persons), dtype="Int64"),
+            "exposure": series.exposure,
+            "fitted": fitted,
+            "expected": expected,
+            "expected_low": low,
+            "expected_high": high,
+        }
+    )
+
+
+def _counterfactual(fitted: Fitted) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The series frame with what was to be expected, and the averted totals."""
+    s, fit = fitted.series, fitted.headline
+    mean = np.full(len(s.y), np.nan)
+    mean[s.used] = fit.mu
+    expected, low, high = mean.copy(), np.full(len(s.y), np.nan), np.full(len(s.y), np.nan)
+    late = (np.arange(len(s.y)) >= s.start) & np.isfinite(s.exposure)
+    projection = fitted.projection(late)
+    expected[late], low[late], high[late] = projection.month.T
+    observed = float(s.y[s.after].sum())
+    rows = np.flatnonzero(s.after)
+    facts: dict[str, Any] = {
+        "observed_total": observed,
+        "window_first": s.labels[rows[0]],
+        "window_last": s.labels[rows[-1]],
+        "window_periods": len(rows),
+    }
+    for name, total in (("averted", projection.predicted), ("averted_parameters", projection.modelled)):
+        facts |= {
+            name: total.value - observed,
+            f"{name}_low": total.low - observed,
+            f"{name}_high": total.high - observed,
+        }
+    facts["expected_total"] = projection.predicted.value
+    return _frame(s, mean, expected, low, high), facts
+
+
+def _facts(fitted: Fitted) -> dict[str, Any]:
+    s, fit, wald = fitted.series, fitted.headline, fitted.wald
+    ratio = s.family == "log"
+    average = fitted.average()
+    low, high = average.interval(fitted.conf_level)
+    used = s.y[s.used]
+    facts: dict[str, Any] = {
+        "error_model": "ar1_noise" if fit.with_noise else "ar1",
+        "rho": fit.rho,
+        "rho_ar1": fitted.ar1.rho,
+        "rho_range": fitted.ar1.rho_range,
+        "rho_at_cap": fitted.ar1.at_cap,
+        "rho_flat": fitted.ar1.rho_range[1] - fitted.ar1.rho_range[0] >= 0.94,
+        "noise_share": 1 - fit.share,
+        "dispersion": fit.phi,
+        "dispersion_raw": fit.phi_raw,
+        "df": wald.df,
+        "df_floored": wald.df_raw < DF_FLOOR,
+        "settled": fitted.ar1.settled,
+        "wider_by": fitted.wider_by,
+        "wider_flagged": fitted.wider_by > FLAGGED_WIDER,
+        "harmonics": fitted.model.pairs,
+        "n_before": int(s.before.sum()),
+        "n_after": int(s.after.sum()),
+        "n_missing": int(s.missing.sum()),
+        "n_left_out": int((s.left_out & ~s.missing).sum()),
+        "n_zero": int((used == 0).sum()),
+        "mean_before": float(s.y[s.before].mean()),
+        "short_series": min(int(s.before.sum()), int(s.after.sum())) < SHORT,
+        "pandemic_periods": int((s.used & (s.pandemic > 0)).sum()),
+        "average": math.exp(average.estimate) if ratio else average.estimate,
+        "average_low": _ratio(low) if ratio else low,
+        "average_high": _ratio(high) if ratio else high,
+    }
+    for name in fitted.model.names:
+        if name in ("slope", "closed") or name.startswith("from "):
+            w = fit.coefficient(fitted.model.column(name))
+            ends = w.interval(fitted.conf_level)
+            key = name.replace(" ", "_")
+            values = [w.estimate, *ends]
+            facts |= dict(zip((key, f"{key}_low", f"{key}_high"), map(_ratio, values) if ratio else values, strict=True))
+    return facts
+
+
+def _notes(fitted: Fitted, facts: dict[str, Any]) -> list[str]:
+    """What a reader must know of this estimate, in the order of weight."""
+    s = fitted.series
+    notes = []
+    if facts["short_series"]:
+        notes.append(
+            f"Short series: {facts['n_before']} periods before and {facts['n_after']} after the start, fewer than {SHORT} on a side"
+        )
+    if facts["rho_at_cap"]:
+        notes.append(
+            "The autocorrelation ran to its upper limit of 0.95: the series cannot tell a lasting drift from an effect"
+        )
+    elif facts["rho_flat"]:
+        notes.append("The series says next to nothing about its autocorrelation; the interval allows for that")
+    if facts["wider_flagged"]:
+        notes.append(
+            f"Errors with a longer memory than AR(1) widen the interval by {fitted.wider_by * 100:.0f} %; the wider one is given"
+        )
+    if not facts["settled"]:
+        notes.append("The fit did not settle in 25 rounds")
+    if facts["n_missing"]:
+        notes.append(f"{facts['n_missing']} missing periods left out with calendar time kept")
+    if s.family == "log" and facts["n_zero"]:
+        notes.append(f"{facts['n_zero']} periods without an event")
+    if s.kind == "count" and facts["mean_before"] < LOW_MEAN:
+        notes.append(f"Fewer than {LOW_MEAN:.0f} events a period before the start: the interval is approximate")
+    if s.floor == 1.0 and facts["dispersion_raw"] < 1:
+        notes.append("Less spread than pure chance would give; the dispersion is held at 1")
+    if s.season_length > 2 and facts["harmonics"] == 0 and s.used.sum() < 2 * s.season_length:
+        notes.append("Too short to allow for the season")
+    if facts["pandemic_periods"]:
+        notes.append(f"{facts['pandemic_periods']} pandemic periods in the window: read the three pandemic rows beside it")
+    return notes
+
+
+def _ratio(log: float) -> float:
+    """exp, with inf where it would overflow."""
+    return math.exp(log) if log < 700 else math.inf
+
+
+def _joined(notes: Iterable[str]) -> str:
+    kept = [n.rstrip(".") for n in notes if n]
+    return ". ".join(kept) + "." if kept else ""
+
+
+def pooled(estimates: Sequence[Estimate], level: float = 0.95) -> Estimate:
+    """The random-effects mean of units' level changes (DerSimonian-Laird) with t(k - 1), for starts on different dates.
+
+    The prediction interval in the facts is for the change in a further unit: t(k - 2), none with fewer than three.
+    """
+    good = [e for e in estimates if e.status == "ok"]
+    template = estimates[0]
+    ratio = template.null == 1.0
+    dropped = f"; {len(estimates) - len(good)} of {len(estimates)} units have no interval and are not in it" if len(good) < len(estimates) else ""
+    note = f"The units started on different dates, so their series cannot be added: random-effects mean of their level changes{dropped}."
+    blank = replace(
+        template, unit="", estimate=math.nan, std_error=math.nan, conf_low=math.nan, conf_high=math.nan, p_value=math.nan,
+        conf_method="none", series=None, tables={}, facts={}, confidence=None, n_units=len(good), n_treated=len(good),
+        n_periods=max(e.n_periods for e in estimates), n_obs=sum(e.n_obs for e in good),
+        estimand="mean change in level over units from their own starts, against each series' own past", inference="",
+    )  # fmt: skip
+    if len(good) < 2:
+        return replace(blank, status="not_estimable", note=f"Fewer than two units have an interval, so there is no mean of them. {note}")
+    y = np.array([math.log(e.estimate) if ratio else e.estimate for e in good])
+    v = np.array([e.std_error for e in good]) ** 2
+    k = len(y)
+    w = 1 / v
+    centre = float(w @ y / w.sum())
+    Q = float(w @ (y - centre) ** 2)
+    tau2 = max(0.0, (Q - (k - 1)) / float(w.sum() - (w @ w) / w.sum()))
+    w = 1 / (v + tau2)
+    mean = float(w @ y / w.sum())
+    se = float(1 / math.sqrt(w.sum()))
+    wald = Wald(mean, se, float(k - 1), float(k - 1))
+    low, high = wald.interval(level)
+    further = stdtrit(k - 2, 0.5 + level / 2) * math.sqrt(tau2 + se**2) if k > 2 else math.nan
+    out = _ratio if ratio else float
+    return replace(
+        blank, status="ok", estimate=out(mean), std_error=se, conf_low=out(low), conf_high=out(high), p_value=wald.p_value,
+        conf_method="random_effects_t", note=note,
+        inference=f"DerSimonian-Laird random effects over {k} units, t with {k - 1} degrees of freedom",
+        facts={"tau": math.sqrt(tau2), "Q": Q, "k": k, "prediction_low": out(mean - further), "prediction_high": out(mean + further)},
+        confidence=TDraws(mean, se, float(k - 1), ratio),
+    )  # fmt: skip
