@@ -1,0 +1,211 @@
+"""What a delimited file is, found by us before any engine sees it: bytes, encoding, line ends, delimiter, header.
+
+Nothing about a file is left to an engine's guess. A file that is not plain UTF-8 with one kind of line end, or that is
+compressed, is copied to the work folder as plain UTF-8 first; the hash is always that of the file as given.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import hashlib
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from aaot_eval.errors import InputError, Problem
+
+DELIMITERS = (",", "|", "\t", ";")
+CHUNK = 1 << 22
+BOMS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+GLOB_CHARACTERS = re.compile(r"[*?\[\]]")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One input file, ready to be read: where its plain text is, and what was found out about it.
+
+    `lines` counts lines that hold anything, the header included; `blank` counts the others. `encoding` is that of the
+    file as given. A Parquet file has a header and a hash, no lines.
+    """
+
+    path: Path
+    kind: str
+    bytes: int
+    sha256: str
+    header: tuple[str, ...]
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    lines: int = 0
+    blank: int = 0
+    quotes: bool = False
+
+
+@dataclass
+class _Tally:
+    """What one pass over the bytes counts."""
+
+    lines: int = 0
+    blank: int = 0
+    feeds: int = 0
+    pairs: int = 0
+    returns: int = 0
+    quotes: bool = False
+    utf8: bool = True
+    tail: bytes = b"\n"
+
+    def add(self, chunk: bytes, decoder: codecs.IncrementalDecoder, final: bool = False) -> None:
+        if self.utf8:
+            try:
+                decoder.decode(chunk, final)
+            except UnicodeDecodeError:
+                self.utf8 = False
+        if not chunk:
+            return
+        joined = self.tail + chunk
+        self.feeds += chunk.count(b"\n")
+        self.returns += chunk.count(b"\r")
+        self.pairs += joined.count(b"\r\n") - self.tail.count(b"\r\n")
+        self.quotes = self.quotes or b'"' in chunk
+        self.blank += _blank_lines(joined)
+        self.tail = joined[-2:]
+
+
+def _blank_lines(text: bytes) -> int:
+    """Empty lines that end inside `text`; its first two bytes belong to what went before."""
+    if b"\n\n" not in text and b"\n\r\n" not in text:
+        return 0
+    byte = np.frombuffer(text, np.uint8)
+    feed = byte == 10
+    plain = feed[1:] & feed[:-1]
+    paired = feed[2:] & (byte[1:-1] == 13) & feed[:-2]
+    return int(plain[1 if len(text) > 2 and feed[0] and feed[1] else 0:].sum() + paired.sum())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """The bytes of a file, unpacked when it is gz or zip."""
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
+        with gzip.open(path, "rb") as plain:
+            yield plain  # type: ignore[misc]
+    elif suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if not m.is_dir()]
+            if len(members) != 1:
+                raise InputError(Problem("X202", f"{path.name} holds {len(members)} files", where=str(path),
+                                         do="give a zip with exactly one delimited file in it"))
+            with archive.open(members[0]) as member:
+                yield member
+    else:
+        with path.open("rb") as plain:
+            yield plain
+
+
+def _digest(path: Path) -> tuple[int, str]:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            found.update(chunk)
+    return path.stat().st_size, found.hexdigest()
+
+
+def _encoding(path: Path, start: bytes, tally: _Tally) -> str:
+    for mark, name in BOMS:
+        if start.startswith(mark):
+            return name
+    if tally.utf8:
+        return "utf-8-sig"
+    try:
+        with _opened(path) as file, io.TextIOWrapper(file, encoding="cp1252") as text:
+            while text.read(CHUNK):
+                pass
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "cp1252"
+
+
+def _scan(path: Path) -> tuple[bytes, _Tally]:
+    tally, start = _Tally(), b""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with _opened(path) as file:
+        while chunk := file.read(CHUNK):
+            start = start or chunk[:4]
+            tally.add(chunk, decoder)
+    tally.add(b"", decoder, final=True)
+    return start, tally
+
+
+def _rewrite(path: Path, encoding: str, to: Path) -> None:
+    """A copy as UTF-8 with one kind of line end."""
+    to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (_opened(path) as file, io.TextIOWrapper(file, encoding=encoding, newline=None) as text,
+          to.open("w", encoding="utf-8", newline="\n") as out):
+        while part := text.read(CHUNK):
+            out.write(part)
+
+
+def delimiter_of(line: str) -> str:
+    """The delimiter of a header line: the one that occurs most outside quotes; a comma when there is only one column."""
+    bare = re.sub(r'"[^"]*"', "", line)
+    return max(DELIMITERS, key=bare.count)
+
+
+def header_of(line: str, delimiter: str) -> tuple[str, ...]:
+    """The column names of a header line."""
+    names = next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])
+    return tuple(n.strip() for n in names)
+
+
+def inspect_file(path: Path, work: Path) -> Dialect:
+    """Everything there is to know before reading one file; `work` is where a mended copy goes.
+
+    Raises InputError for a missing, empty or unreadable file.
+    """
+    where = str(path)
+    if not path.is_file():
+        raise InputError(Problem("X200", f"there is no file {path.name}", where=where, do="check the path in the config"))
+    try:
+        size, sha256 = _digest(path)
+        if size == 0:
+            raise InputError(Problem("X201", f"{path.name} is empty", where=where, do="ask for the file again"))
+        if path.suffix.lower() in (".parquet", ".pq"):
+            import pyarrow.parquet as pq
+
+            return Dialect(path, "parquet", size, sha256, tuple(pq.read_schema(path).names))
+        return _inspect_text(path, work, size, sha256)
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as fault:
+        raise InputError(Problem("X202", f"{path.name} cannot be read: {type(fault).__name__}", where=where,
+                                 do="check that the file is complete and is CSV, gz, zip or Parquet")) from None
+
+
+def _inspect_text(path: Path, work: Path, size: int, sha256: str) -> Dialect:
+    start, tally = _scan(path)
+    encoding = _encoding(path, start, tally)
+    lone = tally.returns - tally.pairs
+    mixed = lone > 0 or 0 < tally.pairs < tally.feeds
+    packed = path.suffix.lower() in (".gz", ".zip")
+    ready = path
+    if packed or mixed or encoding not in ("utf-8-sig",) or GLOB_CHARACTERS.search(str(path)):
+        ready = work / "mended" / f"{sha256[:16]}.csv"
+        _rewrite(path, encoding, ready)
+        _, tally = _scan(ready)
+    with ready.open(encoding="utf-8-sig", newline="") as text:
+        first = text.readline()
+    if not first.strip():
+        raise InputError(Problem("X201", f"{path.name} has no header line", where=f"{path}, line 1",
+                                 do="the first line must hold the column names"))
+    delimiter = delimiter_of(first)
+    lines = tally.feeds + (not tally.tail.endswith(b"\n")) - tally.blank
+    return Dialect(ready, "text", size, sha256, header_of(first, delimiter), delimiter,
+                   encoding.removesuffix("-sig"), lines, tally.blank, tally.quotes)

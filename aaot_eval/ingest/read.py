@@ -1,0 +1,304 @@
+"""Files to text-in tables: which files, which format, which columns, which dates; every refusal of a file is made here."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aaot_eval.config import Files, RunConfig
+from aaot_eval.engine import Engine, ReadPlan, ReadReport
+from aaot_eval.engine.files import Dialect, inspect_file
+from aaot_eval.errors import InputError, Problem
+from aaot_eval.findings import Finding
+from aaot_eval.results import Source
+from aaot_eval.schema import TableSchema, schema_names, table_schema
+
+GIVEN = ("admissions", "attendances", "caseload", "sites", "deaths")
+# Above this share of unreadable rows a file is not what it says it is.
+MOST_REJECTED = 0.05
+DATE_ORDERS = {"DMY": ("%d/%m/%Y", "%d-%m-%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S"), "MDY": ("%m/%d/%Y", "%m-%d-%Y")}
+NHS_NUMBER_NAMES = re.compile(r"(new)?nhs_?(number|no|num)?")
+IDENTIFYING_NAMES = re.compile(r".*(postcode|post_code|surname|forename|first_?name|last_?name|family_?name|given_?name|dob|date_?of_?birth|birth_?date).*")
+NHS_NUMBER_SHARE = 0.9
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One table as given: its files, their format, and how each is to be read."""
+
+    table: str
+    schema: TableSchema
+    plans: tuple[ReadPlan, ...]
+
+
+def files_of(config: RunConfig, table: str) -> list[Path]:
+    """The files of one table of the config, globs resolved, in the order of their names. Raises InputError."""
+    given: Files | None = getattr(config.data, table)
+    found: list[Path] = []
+    problems = []
+    for text in [given] if isinstance(given, str) else given or []:
+        path = config.path(text)
+        if re.search(r"[*?\[]", path.name) and not path.exists():
+            matched = sorted(p for p in path.parent.glob(path.name) if p.is_file())
+            if not matched:
+                problems.append(Problem("X200", f"no file matches {text}", where=f"data.{table}", do="check the pattern and the folder"))
+            found += matched
+        elif path.is_file():
+            found.append(path)
+        else:
+            folder = path.parent
+            near = difflib.get_close_matches(path.name, [p.name for p in folder.iterdir() if p.is_file()] if folder.is_dir() else [], n=3)
+            problems.append(Problem("X200", f"there is no file {text}", where=f"data.{table}",
+                                    allowed=f"close names in that folder: {', '.join(near)}" if near else "",
+                                    do="check the path; relative paths start at the config's folder"))
+    if problems:
+        raise InputError(*problems)
+    return list(dict.fromkeys(found))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+
+
+def columns_of(schema: TableSchema, header: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str]:
+    """Our column = the name in the header: what the config says, else the first known name that is there."""
+    there = {_plain(h): h for h in reversed(header)}
+    found = {}
+    for column in schema.columns:
+        names = [chosen[column.name]] if column.name in chosen else [*column.source_names, column.name]
+        match = next((there[_plain(n)] for n in names if _plain(n) in there), None)
+        if match is not None:
+            found[column.name] = match
+    return found
+
+
+def _formats(table: str) -> list[TableSchema]:
+    return [s for n in schema_names("extracts") if (s := table_schema("extracts", n)).extra.get("given_as") == table]
+
+
+def recognise(table: str, header: Sequence[str], chosen: Mapping[str, str]) -> TableSchema | None:
+    """The format whose required columns a header holds best; None when it holds less than half of any."""
+
+    def share(schema: TableSchema) -> tuple[float, int]:
+        held = columns_of(schema, header, chosen)
+        needed = [c.name for c in schema.columns if c.required]
+        return sum(n in held for n in needed) / len(needed), len(held)
+
+    best = max(_formats(table), key=share)
+    return best if share(best)[0] >= 0.5 else None
+
+
+def _missing_columns(table: str, schema: TableSchema, header: Sequence[str], held: Mapping[str, str],
+                     chosen: Mapping[str, str], where: str) -> list[Problem]:
+    problems = []
+    for column in schema.columns:
+        if column.name in chosen and column.name not in held:
+            near = difflib.get_close_matches(chosen[column.name], header, n=3)
+            problems.append(Problem("X204", f"data.columns.{table} maps {column.name} to {chosen[column.name]!r}, which is not in the header",
+                                    where=where, allowed=f"close: {', '.join(near)}" if near else "", do="write the name as it stands in the file"))
+        elif column.required and column.name not in held:
+            known = column.source_names or (column.name,)
+            free = [h for h in header if h not in held.values()]
+            plain = {_plain(h): h for h in free}
+            near = list(dict.fromkeys(
+                plain[p] for n in (*known, column.name) for p in difflib.get_close_matches(_plain(n), plain, n=3, cutoff=0.5)))[:3]
+            problems.append(Problem(
+                "X204", f"the column {known[0]} ({column.title}) is missing", where=where,
+                allowed=f"close names in the file: {', '.join(near)}" if near else "",
+                do=f'add to the config: [data.columns] {table} = {{ {column.name} = "{near[0] if near else "NAME IN YOUR FILE"}" }}'))
+    return problems
+
+
+def _identifier_problems(config: RunConfig, table: str, held: Mapping[str, str], where: str) -> list[Problem]:
+    problems = []
+    for ours, theirs in held.items():
+        name = _plain(theirs)
+        if ours == "person" and NHS_NUMBER_NAMES.fullmatch(name) and config.data.person_key is None:
+            problems.append(_no_secret(theirs, where))
+        elif IDENTIFYING_NAMES.fullmatch(name):
+            problems.append(Problem("X206", f"the column {theirs} identifies people and is not read", where=where,
+                                    do=f"take {ours} out of [data.columns]; no name, postcode or date of birth is needed"))
+    for ours in set(config.data.columns.get(table, {})) - set(held):
+        problems += [] if ours in held else []
+    return problems
+
+
+def _no_secret(column: str, where: str) -> Problem:
+    return Problem("X205", f"the column {column} holds NHS numbers and there is no secret", where=where,
+                   do='add person_key = { column = "' + column + '", secret_file = "..." } to [data], or give a pseudonymised key')
+
+
+def _chosen_columns(config: RunConfig, table: str, schema: TableSchema, header: Sequence[str]) -> dict[str, str]:
+    chosen = dict(config.data.columns.get(table, {}))
+    key = config.data.person_key
+    if key and any(c.name == "person" for c in schema.columns) and "person" not in chosen and _plain(key.column) in map(_plain, header):
+        chosen["person"] = key.column
+    return chosen
+
+
+def secret_of(config: RunConfig) -> bytes | None:
+    """The secret that person keys are hashed with; None when the config has none. Raises InputError."""
+    if config.data.person_key is None:
+        return None
+    path = config.path(config.data.person_key.secret_file)
+    try:
+        secret = path.read_bytes().strip()
+    except OSError:
+        raise InputError(Problem("X207", f"there is no secret file {config.data.person_key.secret_file}", where="data.person_key",
+                                 do="ask whoever keeps the secret for the file; never make a new one for an old study")) from None
+    if len(secret) < 16:
+        raise InputError(Problem("X207", "the secret is shorter than 16 characters", where="data.person_key", do="use a long random secret"))
+    return secret
+
+
+def secret_fingerprint(config: RunConfig) -> str | None:
+    """What a run may store about its secret: enough to see that another one was used, nothing more."""
+    secret = secret_of(config)
+    return hashlib.sha256(b"aaot-eval secret\x00" + secret).hexdigest()[:16] if secret else None
+
+
+def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[Source], list[Finding]]:
+    """How every file of one table is to be read. Raises InputError with every problem of all its files."""
+    problems: list[Problem] = []
+    plans, sources, findings = [], [], []
+    secret = secret_of(config)
+    schema: TableSchema | None = None
+    for load, path in enumerate(files_of(config, table), start=1):
+        try:
+            file = inspect_file(path, work)
+        except InputError as fault:
+            problems += fault.problems
+            continue
+        name = _shown(config, path)
+        schema, faults, held = _match(config, table, file, path)
+        problems += faults
+        if faults or schema is None:
+            continue
+        if file.kind == "text" and file.lines <= 1:
+            problems.append(Problem("X203", f"{path.name} holds a header and no rows", where=str(path), do="ask for the file again"))
+            continue
+        unread = [h for h in file.header if h not in held.values() and h]
+        if unread:
+            findings.append(Finding("X210", where=name, detail=", ".join(unread)))
+        plans.append(ReadPlan(file, schema, held, name, load, _date_patterns(config, table, schema), secret if "person" in held else None))
+        sources.append(Source(table, name, 0, file.bytes, file.sha256))
+    if problems:
+        raise InputError(*problems)
+    assert schema is not None
+    return Given(table, schema, tuple(plans)), sources, findings
+
+
+def _shown(config: RunConfig, path: Path) -> str:
+    try:
+        return path.resolve().relative_to(config.home.resolve()).as_posix()
+    except ValueError:
+        return path.name
+
+
+def _match(config: RunConfig, table: str, file: Dialect, path: Path) -> tuple[TableSchema | None, list[Problem], dict[str, str]]:
+    named = config.data.formats.get(table)
+    known = [s.name for s in _formats(table)]
+    if named and named not in known:
+        return None, [Problem("X208", f"there is no format {named!r} for {table}", where=f"data.formats.{table}", allowed=", ".join(known),
+                              do="name one of these, or leave it out to have it recognised")], {}
+    schema = table_schema("extracts", named) if named else None
+    if schema is None:
+        first = _formats(table)[0]
+        schema = recognise(table, file.header, _chosen_columns(config, table, first, file.header))
+    if schema is None:
+        shown = ", ".join(file.header[:8]) + (", ..." if len(file.header) > 8 else "")
+        return None, [Problem("X208", f"the header of {path.name} is in no known format for {table}", where=f"{path}, line 1: {shown}",
+                              allowed=", ".join(known), do="check that it is the right file with the column names in its first line, or map the columns under [data.columns]")], {}
+    chosen = _chosen_columns(config, table, schema, file.header)
+    held = columns_of(schema, file.header, chosen)
+    unknown = [n for n in config.data.columns.get(table, {}) if n not in schema.names]
+    problems = [Problem("X204", f"data.columns.{table} names {n!r}, which is no column of {schema.name}", where="[data.columns]",
+                        allowed=", ".join(schema.names), do="use one of these names") for n in unknown]
+    problems += _missing_columns(table, schema, file.header, held, chosen, str(path))
+    problems += _identifier_problems(config, table, held, str(path))
+    return schema, problems, held
+
+
+def _date_patterns(config: RunConfig, table: str, schema: TableSchema) -> dict[str, tuple[str, ...]]:
+    """The spellings of dates beside the unmistakable ones: as the config says, else as the format declares."""
+    written = config.data.dates.get(table)
+    if written:
+        order = (strptime_pattern(written),)
+    else:
+        order = DATE_ORDERS.get(str(schema.extra.get("date_order")), ())
+    months = ("%Y-%m",)
+    return {c.name: (*order, *(months if c.extra.get("months") else ())) for c in schema.columns if c.type == "date"}
+
+
+def strptime_pattern(written: str) -> str:
+    """`DD/MM/YYYY` as `%d/%m/%Y`; a pattern with % is taken as it is."""
+    if "%" in written:
+        return written
+    for ours, theirs in (("YYYY", "%Y"), ("MMM", "%b"), ("MM", "%m"), ("DD", "%d"), ("YY", "%y")):
+        written = written.replace(ours, theirs)
+    return written
+
+
+def read_given(given: Given, engine: Engine, notify: Notify) -> tuple[list[ReadReport], list[Finding]]:
+    """Read one table into `<table>_read`. Raises InputError when lines do not add up or too many rows are unreadable."""
+    _refuse_ambiguous_dates(given)
+    reports = list(engine.ingest(given.plans, f"{given.table}_read"))
+    problems, findings = [], []
+    for report, plan in zip(reports, given.plans, strict=True):
+        notify(f"read {report.name}")
+        problems += _reading_problems(report, plan, engine)
+        if report.unquoted:
+            findings.append(Finding("X212", where=report.name))
+        rejected = report.rejected_lines + sum(report.bad_cells.values())
+        if rejected:
+            columns = ", ".join(plan.columns[c] for c in report.bad_cells)
+            findings.append(Finding("X211", where=report.name, records=report.rejected_lines + report.lost_rows,
+                                    detail=f"unreadable cells in {columns}" if columns else ""))
+    if problems:
+        raise InputError(*problems)
+    return reports, findings
+
+
+def _reading_problems(report: ReadReport, plan: ReadPlan, engine: Engine) -> list[Problem]:
+    problems = []
+    if not report.adds_up:
+        problems.append(Problem("X209", f"the lines of {report.name} do not add up to its rows", where=report.name,
+                                do="a quotation mark without its pair usually does this: ask for the file again, or with another quoting"))
+    total = report.rows + report.rejected_lines
+    if total and report.rows == 0 or total and report.rejected_lines > MOST_REJECTED * total:
+        problems.append(Problem("X211", f"more than {MOST_REJECTED:.0%} of the lines of {report.name} cannot be split into its columns",
+                                where=_first_place(engine, report.name, ""), do="check the delimiter and that the file was not cut"))
+    for column, count in report.bad_cells.items():
+        if count > MOST_REJECTED * max(report.rows, 1):
+            theirs = plan.columns[column]
+            spec = plan.schema[column]
+            do = 'say how they are written: [data.dates] ' + plan.schema.extra["given_as"] + ' = "DD/MM/YYYY"' if spec.type == "date" \
+                else "check the column and its mapping under [data.columns]"
+            problems.append(Problem("X213", f"more than {MOST_REJECTED:.0%} of {theirs} cannot be read as {_kind(spec.type)}",
+                                    where=_first_place(engine, report.name, theirs), do=do))
+    return problems
+
+
+def _kind(type_name: str) -> str:
+    return {"date": "a date", "integer": "a whole number", "number": "a number"}.get(type_name, "a key")
+
+
+def _first_place(engine: Engine, name: str, column: str) -> str:
+    """The first reject as a place: file, line, column, kind of value."""
+    found = engine.rows(
+        "SELECT line, \"column\", value_class FROM rejects WHERE file = '" + name.replace("'", "''") + "' AND \"column\" = '"
+        + column.replace("'", "''") + "' ORDER BY line LIMIT 1")
+    if not found:
+        return name
+    line, theirs, kind = found[0]
+    return f"{name}, line {line}" + (f", column {theirs}: {kind}" if theirs else "")
+
+
+def _refuse_ambiguous_dates(given: Given) -> None:
+    pass

@@ -1,0 +1,19 @@
+-- reads: attendances_read, persons, sites
+-- makes: attendances
+-- rule: unplanned attendances (every category but 2, planned follow-up), each key once, the last load first
+-- decision: docs/decisions/attendance.md
+SELECT row_number() OVER (ORDER BY attendance_key, arrival_date, person) AS attendance, person, site, arrival_date
+FROM (
+    SELECT coalesce(p.person, -1) AS person, a.attendance_key, a.arrival_date,
+        coalesce(t.site, v.site, CASE WHEN length(a.provider) = 5 THEN substr(a.provider, 1, 3) ELSE a.provider END) AS site,
+        row_number() OVER (
+            PARTITION BY a.attendance_key, coalesce(p.person, -1)
+            ORDER BY a.load DESC, a.arrival_date, a.provider, coalesce(a.treatment_site, '')
+        ) AS place
+    FROM attendances_read AS a
+    LEFT JOIN persons AS p ON p.token = a.person
+    LEFT JOIN sites AS t ON t.site = a.treatment_site
+    LEFT JOIN sites AS v ON v.site = a.provider
+    WHERE a.arrival_date IS NOT NULL AND a.provider IS NOT NULL AND coalesce(a.category, '') <> '2'
+) AS ranked
+WHERE place = 1

@@ -1,0 +1,14 @@
+-- reads: caseload_read, persons
+-- makes: caseload
+-- rule: each person once, at the first referral; a second referral is counted, not used
+-- decision: docs/decisions/caseload.md
+SELECT person, site, referred, ended
+FROM (
+    SELECT p.person, c.site, c.referred, c.ended,
+        row_number() OVER (
+            PARTITION BY p.person ORDER BY c.referred, c.site, coalesce(c.ended, DATE '9999-12-31')
+        ) AS place
+    FROM caseload_read AS c
+    JOIN persons AS p ON p.token = c.person
+) AS ranked
+WHERE place = 1

@@ -1,0 +1,22 @@
+-- reads: episodes_read, persons
+-- makes: episodes_judged
+-- rule: a valid episode is finished and has a person, a provider, an admission date, both its own dates and a key;
+--       admissions are patient classes 1, 2 and 5. The first rule that fails is the reason of the loss
+-- decision: docs/decisions/episode.md
+SELECT e.row, e.load, p.person, e.episode_key, e.provider, e.treatment_site, e.admission_date, e.episode_start, e.episode_end,
+    e.discharge_date, coalesce(e.episode_order, 99) AS episode_order, e.patient_class, e.admission_method, e.admission_source,
+    e.discharge_method, e.discharge_destination, e.sex, e.age,
+    CASE WHEN e.diag_01 IS NULL OR substr(e.diag_01, 1, 3) = 'R69' THEN 1 ELSE 0 END AS uncoded,
+    CASE
+        WHEN e.episode_status IS NULL OR e.episode_status <> 3 THEN 'unfinished'
+        WHEN p.person IS NULL THEN 'no_person'
+        WHEN e.provider IS NULL THEN 'no_provider'
+        WHEN e.admission_date IS NULL THEN 'no_admission_date'
+        WHEN e.episode_start IS NULL OR e.episode_end IS NULL THEN 'no_episode_date'
+        WHEN e.episode_key IS NULL THEN 'no_key'
+        WHEN e.patient_class IN ('3', '4') THEN 'regular_attender'
+        WHEN e.patient_class IS NULL OR e.patient_class NOT IN ('1', '2', '5') THEN 'no_patient_class'
+        ELSE 'kept'
+    END AS loss
+FROM episodes_read AS e
+LEFT JOIN persons AS p ON p.token = e.person

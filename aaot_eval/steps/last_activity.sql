@@ -1,0 +1,11 @@
+-- reads: stays, attendances
+-- makes: last_activity
+-- rule: the latest day on which anything of a person begins
+-- decision: docs/decisions/death.md
+SELECT person, max(day) AS day
+FROM (
+    SELECT person, admission_date AS day FROM stays
+    UNION ALL
+    SELECT person, arrival_date AS day FROM attendances
+) AS activity
+GROUP BY person

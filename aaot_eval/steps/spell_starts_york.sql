@@ -1,0 +1,13 @@
+-- reads: episodes, episodes_ordered
+-- makes: spell_starts
+-- rule: `york`: the episodes of one person with one provider and one admission date, in their order in the spell
+-- decision: docs/decisions/spell.md
+SELECT row, person, provider,
+    row_number() OVER (PARTITION BY person, provider ORDER BY admission_date, episode_order, before) AS place,
+    CASE WHEN row_number() OVER (PARTITION BY person, provider, admission_date ORDER BY episode_order, before) = 1
+        THEN 1 ELSE 0 END AS starts
+FROM (
+    SELECT e.row, e.person, e.provider, e.admission_date, e.episode_order, o.place AS before
+    FROM episodes AS e
+    JOIN episodes_ordered AS o ON o.row = e.row
+) AS placed

@@ -1,0 +1,12 @@
+-- reads: spells_met
+-- makes: stay_starts
+-- rule: `york`: a spell continues the one before it when that ended with an unknown method or still in hospital (8, 9) and
+--       another provider starts on the same day
+-- decision: docs/decisions/stay.md
+SELECT spell, person, place,
+    CASE
+        WHEN before_end IS NULL THEN 1
+        WHEN before_method IN ('8', '9') AND admission_date = before_end AND provider <> before_provider THEN 0
+        ELSE 1
+    END AS starts
+FROM spells_met
