@@ -1,0 +1,51 @@
+"""Draws of the quantities that move together in the one loop.
+
+Every quantity has its own Latin hypercube of uniform numbers: n evenly spaced quantiles in a shuffled order. The
+percentiles of a single quantity are then exact to the grid, and only the pairing of quantities is random.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from aaot_eval.results import generator
+
+RANGE_IN_SE = 3.92  # a 95 % range is 2 x 1.96 standard errors wide
+
+
+def uniforms(seed: int, n: int, *purpose: str) -> np.ndarray:
+    """n stratified uniform numbers in (0, 1), the same for the same seed and purpose."""
+    return generator(seed, "costs", *purpose).permutation((np.arange(n) + 0.5) / n)
+
+
+def gamma_quantile(uniform: np.ndarray, mean: float, std_error: float) -> np.ndarray:
+    """Draws of a positive quantity by mean and standard error: gamma with shape (mean/se)^2; se 0 gives the mean."""
+    if not std_error > 0:
+        return np.full(np.shape(uniform), mean)
+    shape = (mean / std_error) ** 2
+    return np.asarray(stats.gamma.ppf(uniform, shape, scale=mean / shape))
+
+
+def beta_quantile(uniform: np.ndarray, mean: float, std_error: float) -> np.ndarray:
+    """Draws of a share by mean and standard error: beta by moments; a share of exactly 1, or se 0, stays as it is."""
+    if not std_error > 0 or mean >= 1:
+        return np.full(np.shape(uniform), mean)
+    size = mean * (1 - mean) / std_error**2 - 1
+    return np.asarray(stats.beta.ppf(uniform, mean * size, (1 - mean) * size))
+
+
+def lognormal_quantile(uniform: np.ndarray, median: float, log_se: float) -> np.ndarray:
+    """Draws of a ratio by median and standard error on the log scale."""
+    return np.asarray(median * np.exp(log_se * stats.norm.ppf(uniform)))
+
+
+def percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
+    """The central interval of the draws at the level, e.g. 0.95."""
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def share_above_zero(values: np.ndarray) -> float:
+    """The share of draws above 0; exact ties count half."""
+    return float(np.mean(values > 0) + 0.5 * np.mean(values == 0))

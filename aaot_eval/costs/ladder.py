@@ -1,0 +1,152 @@
+"""Which effects can carry money, most credible first, and how each becomes pounds per patient-year on the caseload."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aaot_eval.costs.rates import MONTHS_IN_YEAR, Caseload
+from aaot_eval.results import Effect, Estimate, Panel
+
+TRIAL, ENTRY_RULE, SITES, OWN_COHORTS, SERIES = 1, 2, 3, 4, 5
+RUNG_OF_DESIGN = {
+    "trial": TRIAL,
+    "entry_rule": ENTRY_RULE,
+    "risk_set": ENTRY_RULE,
+    "sites": SITES,
+    "own_cohorts": OWN_COHORTS,
+}
+LABEL = {
+    TRIAL: "from a comparison by chance",
+    ENTRY_RULE: "from patients who met the same rule in hospitals without the service",
+    SITES: "from hospitals with and without the service, averted cost shared over the patient-years on the caseload",
+    OWN_COHORTS: "conditional on no other change at the hospital",
+    SERIES: "averted activity only: a series or before-after without a control carries no saving",
+}
+LEAST_UPTAKE = 0.10  # below it the effect on the referred is noise divided by almost nothing
+USABLE_UPTAKE = 0.30  # below it there is no usable entry rule
+
+Gross = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One design's way to the money.
+
+    `gross` maps draws of the estimate to averted hospital cost in pounds per patient-year on the caseload, before the
+    common error of the prices; None when there is no number. `on_team` is the observed hospital cost per patient-year
+    on the caseload that belongs to it. `doubts` are the sentences of its failed checks.
+    """
+
+    rung: int
+    design: str
+    analysis: str
+    estimate: Estimate
+    status: str
+    label: str
+    gross: Gross | None = None
+    on_team: float = math.nan
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether the rung may be the headline."""
+        return self.status == "ok" and self.gross is not None
+
+
+def ladder(panel: Panel, effects: Sequence[Effect], people: Caseload | None) -> list[Rung]:
+    """Every rung that exists among the effects, most credible first; within a rung in the order given."""
+    rungs = [_cost_rung(panel, e, people) for e in effects if _on_cost(e) and e.analysis.design in RUNG_OF_DESIGN]
+    rungs += [_activity_rung(e) for e in effects if e.analysis.primary and e.analysis.design == "series"]
+    return sorted(rungs, key=lambda r: r.rung)
+
+
+def _on_cost(effect: Effect) -> bool:
+    outcome = effect.headline.outcome
+    return outcome == "hospital_cost" or outcome.endswith("_cost")
+
+
+def _activity_rung(effect: Effect) -> Rung:
+    return Rung(SERIES, "series", effect.analysis.name, effect.headline, "activity_only", LABEL[SERIES])
+
+
+def _cost_rung(panel: Panel, effect: Effect, people: Caseload | None) -> Rung:
+    estimate, analysis = effect.headline, effect.analysis
+    rung = RUNG_OF_DESIGN[analysis.design]
+
+    def made(status: str, label: str = "", gross: Gross | None = None, on_team: float = math.nan) -> Rung:
+        text = "; ".join(part for part in (LABEL[rung], label) if part)
+        doubts = tuple(c.sentence for c in effect.checks if c.verdict == "fail")
+        return Rung(rung, analysis.design, analysis.name, estimate, status, text, gross, on_team, doubts)
+
+    if estimate.status != "ok":
+        return made(estimate.status, estimate.note)
+    if not estimate.finite or estimate.confidence is None:
+        return made("no_finite_interval", "the effect has no finite interval, so there is no saving either")
+    if estimate.scale in ("rate_difference", "difference", "currency"):
+        return made("ok", "", lambda draw: -draw, people.cost_rate if people else math.nan)
+    if rung == SITES:
+        return _over_sites(panel, effect, people, made)
+    return _over_people(estimate, analysis.design, people, made)
+
+
+def _over_people(estimate: Estimate, design: str, people: Caseload | None, made: Callable[..., Rung]) -> Rung:
+    """Averted cost per on-team person-year: (r1/ratio - r1) / uptake x 12, r1 in pounds per person-month.
+
+    Uptake and the observed rate are held at their values. In a trial, and among the referred themselves, uptake is 1.
+    """
+    facts = estimate.facts
+    on_team = _fact(facts, "rate_on_team")
+    rate = on_team if design == "risk_set" and not math.isnan(on_team) else _fact(facts, "rate_after")
+    uptake = 1.0 if design in ("trial", "risk_set") and "uptake" not in facts else _fact(facts, "uptake")
+    if math.isnan(rate) or math.isnan(uptake):
+        return made("not_estimable", "the estimate gives no cost per person-month or no uptake")
+    if uptake < LEAST_UPTAKE:
+        return made("not_estimable", f"uptake is under {LEAST_UPTAKE:.0%}: no effect on the referred can be worked out")
+    if math.isnan(on_team):
+        on_team = people.cost_rate / MONTHS_IN_YEAR if people else math.nan
+
+    def gross(ratio: np.ndarray) -> np.ndarray:
+        return np.asarray((rate / ratio - rate) / uptake * MONTHS_IN_YEAR)
+
+    if uptake < USABLE_UPTAKE:
+        return made(
+            "low_uptake",
+            f"uptake is under {USABLE_UPTAKE:.0%}: there is no usable entry rule, so it cannot be the headline",
+            gross,
+            on_team * MONTHS_IN_YEAR,
+        )
+    return made("ok", "", gross, on_team * MONTHS_IN_YEAR)
+
+
+def _over_sites(panel: Panel, effect: Effect, people: Caseload | None, made: Callable[..., Rung]) -> Rung:
+    """Averted pounds over the treated unit-periods, divided by the patient-years delivered in the same months."""
+    observed = _fact(effect.headline.facts, "observed_after")
+    if people is None:
+        return made("not_estimable", "there is no caseload to share the averted cost over")
+    years = people.within(panel, treated_periods(panel, int(effect.analysis.options.get("phase_in", 0))))
+    if math.isnan(observed) or not years > 0:
+        return made("not_estimable", "no cost was observed, or no patient-year delivered, in the treated months")
+
+    def gross(ratio: np.ndarray) -> np.ndarray:
+        return np.asarray(observed * (1 / ratio - 1) / years)
+
+    return made("ok", "", gross, people.cost_rate)
+
+
+def treated_periods(panel: Panel, phase_in: int = 0) -> np.ndarray:
+    """Units x periods: True after start and phase-in, while open, neither left out nor missing."""
+    t = np.arange(len(panel.periods))
+    start, stop = (
+        panel.units[c].astype("Float64").fillna(math.inf).to_numpy(dtype=float) for c in ("start_t", "stop_t")
+    )
+    inside = (t >= start[:, None] + phase_in) & (t < stop[:, None])
+    return np.asarray(inside & ~panel.periods["left_out"].to_numpy(dtype=bool) & ~panel.matrix("missing").astype(bool))
+
+
+def _fact(facts: Mapping[str, object], name: str) -> float:
+    value = facts.get(name)
+    return float(value) if isinstance(value, int | float | np.number) else math.nan

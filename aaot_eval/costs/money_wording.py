@@ -1,0 +1,158 @@
+"""The money sentence: never stronger than the effect sentence, never a saving without an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aaot_eval.costs.ladder import SITES
+from aaot_eval.costs.prices import Prices
+from aaot_eval.costs.savings import Money
+from aaot_eval.results import Verdict
+
+PERSPECTIVE = {
+    "commissioner": "commissioner perspective",
+    "provider": "provider perspective",
+    "nhs_social_care": "NHS and social care perspective",
+    "societal": "societal perspective",
+}
+NOT_CASH = "This is the value of resources, not cash released."
+INVENTED = "The prices are invented: the amounts show the method and mean nothing."
+
+
+def pounds(amount: float) -> str:
+    """Whole pounds without sign, with thousands separators.
+
+    >>> pounds(-1234.5)
+    '£1,234'
+    """
+    return f"£{abs(amount):,.0f}"
+
+
+def ends(low: float, high: float) -> str:
+    """The interval of a saving in words that need no sign.
+
+    >>> ends(-200, 300), ends(100, 300), ends(-300, -100)
+    ('from £200 more to £300 less', 'from £100 to £300 less', 'from £100 to £300 more')
+    """
+    if low >= 0:
+        return f"from {pounds(low)} to {pounds(high)} less"
+    if high <= 0:
+        return f"from {pounds(high)} to {pounds(low)} more"
+    return f"from {pounds(low)} more to {pounds(high)} less"
+
+
+def money_word(effect: str, best: Money | None, *, doubted: bool) -> str:
+    """The word of the money verdict, from the word of the effect verdict and the headline rung.
+
+    A saving is claimed only with an effect that is claimed (`lower`), an interval above 0, a comparison between
+    hospitals or better, and no failed check. Without an effect there is no saving to claim; harm costs more.
+    """
+    if effect in ("too_early", "no_estimate"):
+        return "no_estimate"
+    harm = effect in ("higher", "higher_but")
+    if best is None:
+        return {"higher": "costs_more", "higher_but": "costs_more_but"}.get(effect, "no_estimate")
+    credible = best.rung.rung <= SITES and not doubted
+    if best.saving_high < 0:
+        if effect == "cannot_tell":
+            return "cannot_tell"
+        return "costs_more" if credible and effect in ("lower", "higher", "no_effect") else "costs_more_but"
+    if best.saving_low > 0 and not harm and effect in ("lower", "lower_but"):
+        return "saves" if credible and effect == "lower" else "saves_but"
+    return "cannot_tell"
+
+
+def money_verdict(
+    effect: Verdict, money: Sequence[Money], best: Money | None, prices: Prices, notes: Sequence[str] = ()
+) -> Verdict:
+    """What may be said about the money; `reasons` lists the doubts and notes that stand beside it."""
+    doubts = best.rung.doubts if best else ()
+    word = money_word(effect.word, best, doubted=bool(doubts))
+    parts = [_sentence(word, effect, money, best, prices)]
+    if best is not None and word != "no_estimate":
+        parts.append(NOT_CASH)
+    if prices.invented:
+        parts.append(INVENTED)
+    reasons = [*doubts, *(effect.reasons if word in ("saves_but", "costs_more_but", "cannot_tell") else ()), *notes]
+    return Verdict(word, " ".join(parts), tuple(dict.fromkeys(reasons)))
+
+
+def _sentence(word: str, effect: Verdict, money: Sequence[Money], best: Money | None, prices: Prices) -> str:
+    terms = f"{prices.price_year} prices, {PERSPECTIVE[prices.perspective]}"
+    service = (
+        f"The service costs {pounds(prices.programme.per_patient_year)} per patient per year on the caseload ({terms})"
+    )
+    if best is None or word == "no_estimate":
+        return f"{service}; {_why_no_number(word, effect, money)}"
+    interval = f"{best.level * 100:g} % interval {ends(best.saving_low, best.saving_high)}"
+    if best.rung.rung > SITES:
+        return f"{service}. {_conditional(word, best, interval)}"
+    net = pounds(best.saving)
+    hospital = f"hospital cost {'fell' if best.gross >= 0 else 'rose'} by {pounds(best.gross)}"
+    if word in ("saves", "saves_but"):
+        claim = (
+            f"saves {net} per patient per year on the caseload ({interval}; {terms}): {hospital} and the service costs "
+            f"{pounds(best.programme_cost)}."
+        )
+        return (
+            f"The service {claim}"
+            if word == "saves"
+            else f"By the figures the service {claim} But {_doubt(effect, best)}"
+        )
+    if word in ("costs_more", "costs_more_but"):
+        extra = (
+            f"{service}; no saving can be shown: with hospital care it costs {net} more per patient per year than "
+            f"care as usual ({interval}), as {hospital}."
+        )
+        return extra if word == "costs_more" else f"{extra} But {_doubt(effect, best)}"
+    return (
+        f"{service}; no saving can be shown: against care as usual the net cost lies "
+        f"{ends(best.saving_low, best.saving_high)} "
+        f"({best.level * 100:g} % interval){_cannot(effect)}."
+    )
+
+
+def _conditional(word: str, best: Money, interval: str) -> str:
+    result = "save" if best.saving >= 0 else "cost"
+    more = "" if best.saving >= 0 else " more"
+    net = f"{pounds(best.saving)}{more} per patient per year ({interval})"
+    text = f"Conditional on no other change at the hospital it would {result} {net}"
+    return (
+        f"{text}; no saving can be shown."
+        if word == "cannot_tell"
+        else f"{text}; this is not a finding about the service alone."
+    )
+
+
+def _why_no_number(word: str, effect: Verdict, money: Sequence[Money]) -> str:
+    if word in ("costs_more", "costs_more_but"):
+        return (
+            "admissions were higher, so no saving can be shown and the service adds to the cost of care; "
+            "by how much is not estimated."
+        )
+    if effect.word == "too_early":
+        return "it is too early to say whether it saves anything."
+    if effect.word == "no_estimate":
+        return "no saving is estimated, because no effect is."
+    reason = (
+        "the comparison behind it carries averted activity only"
+        if any(m.rung.status == "activity_only" for m in money)
+        else "no comparison gives the cost an interval"
+    )
+    return f"no saving is estimated, because {reason}."
+
+
+def _doubt(effect: Verdict, best: Money) -> str:
+    if best.rung.doubts:
+        return f"a check of this comparison failed: {best.rung.doubts[0]}"
+    if effect.reasons:
+        return f"the service may not be the reason: {effect.reasons[0]}"
+    return "the checks leave doubt whether the service is the reason."
+
+
+def _cannot(effect: Verdict) -> str:
+    if effect.word == "cannot_tell":
+        return ", and this evaluation cannot tell whether admissions changed"
+    if effect.word == "no_effect":
+        return ", and no effect on admissions was found"
+    return ""

@@ -1,0 +1,207 @@
+"""Reads the small CSV files of money: text rows with their line numbers, and every problem at once."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aaot_eval.errors import InputError, Problem
+from aaot_eval.schema import table_schema
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a file: its line number as an editor shows it, and its cells as text."""
+
+    number: int
+    cells: dict[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells.get(column, "")
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Collects what is wrong with one file, so that the analyst hears of all of it together."""
+
+    file: str
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, code: str, what: str, line: Line | None, column: str, *, allowed: str = "", do: str = "") -> None:
+        """One problem, placed by file, line and column."""
+        row = f", line {line.number}" if line else ""
+        place = f", column {column}" if column else ""
+        self.problems.append(Problem(code, what, where=f"{self.file}{row}{place}", allowed=allowed, do=do))
+
+    def raise_any(self) -> None:
+        """Raises InputError when anything is wrong."""
+        if self.problems:
+            raise InputError(*self.problems)
+
+
+def read_lines(path: Path, table: str, refusals: Refusals) -> list[Line]:
+    """The rows of a price file whose columns `data_schemas/tables/<table>.json` declares.
+
+    A missing file, column or required cell, an unknown column and a value outside its list become problems P400 to
+    P404.
+    """
+    schema = table_schema("tables", table)
+    text = _text(path, refusals)
+    if text is None:
+        return []
+    reader = csv.reader(io.StringIO(text, newline=""))
+    header = [name.strip().lower() for name in next(reader, [])]
+    required = [c.name for c in schema.columns if c.required]
+    missing = [name for name in required if name not in header]
+    unknown = [name for name in header if name not in schema.names]
+    for name in missing:
+        refusals.add(
+            "P401",
+            f"the column {name!r} is missing",
+            None,
+            "",
+            allowed=", ".join(schema.names),
+            do="add the column; the file must be separated by commas",
+        )
+    for name in unknown:
+        near = difflib.get_close_matches(name, schema.names, n=1)
+        refusals.add(
+            "P402",
+            "a column is not known",
+            None,
+            f"number {header.index(name) + 1}",
+            allowed=", ".join(schema.names),
+            do=f"rename it to {near[0]!r}" if near else "remove the column, or name it 'note'",
+        )
+    if missing or unknown:
+        return []
+    lines = []
+    for cells in reader:
+        if any(cell.strip() for cell in cells):
+            if len(cells) > len(header):
+                refusals.add(
+                    "P403",
+                    "the row has more cells than the header",
+                    Line(reader.line_num, {}),
+                    "",
+                    do="put quotation marks around text that holds a comma",
+                )
+                continue
+            row = [cell.strip() for cell in cells] + [""] * (len(header) - len(cells))
+            lines.append(Line(reader.line_num, dict(zip(header, row, strict=True))))
+    if not lines:
+        refusals.add("P403", "the file has no rows", None, "", do="add one row for each price")
+    for line in lines:
+        for column in schema.columns:
+            if column.required and not line[column.name]:
+                refusals.add("P404", f"{column.name} is empty", line, column.name, do=_why(column.name))
+            elif column.enum and line[column.name] and line[column.name] not in column.enum:
+                near = difflib.get_close_matches(line[column.name], column.enum, n=1)
+                refusals.add(
+                    "P405",
+                    f"{column.name} is not one of the words allowed",
+                    line,
+                    column.name,
+                    allowed=", ".join(column.enum),
+                    do=f"did you mean {near[0]!r}?" if near else "choose one of them",
+                )
+    return lines
+
+
+def _why(column: str) -> str:
+    if column == "source":
+        return (
+            "say where the figure comes from; a price without a source is not used (write INVENTED for a made-up one)"
+        )
+    return f"fill in {column}"
+
+
+def _text(path: Path, refusals: Refusals) -> str | None:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        near = (
+            difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.csv")], n=3)
+            if path.parent.is_dir()
+            else []
+        )
+        refusals.add(
+            "P400",
+            "the file does not exist",
+            None,
+            "",
+            allowed=f"close: {', '.join(near)}" if near else "",
+            do="check the path; relative paths start at the folder of the config",
+        )
+    except (OSError, UnicodeDecodeError) as fault:
+        refusals.add("P400", f"the file cannot be read: {type(fault).__name__}", None, "", do="save it as CSV in UTF-8")
+    return None
+
+
+def number(
+    line: Line,
+    column: str,
+    refusals: Refusals,
+    *,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    most: float = math.inf,
+    do: str = "",
+    code: str = "P407",
+) -> float | None:
+    """The cell as a number within its bounds; None when empty or refused (P406 no number, `code` out of bounds)."""
+    text = line[column]
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        refusals.add(
+            "P406",
+            f"{column} is not a plain number",
+            line,
+            column,
+            allowed="such as 1234.50",
+            do="write it without a pound sign, thousands separator or per cent sign",
+        )
+        return None
+    if value <= above or value < least or value > most:
+        refusals.add(
+            code,
+            f"{column} is {value:g}, which is out of bounds",
+            line,
+            column,
+            allowed=_bounds(above, least, most),
+            do=do,
+        )
+        return None
+    return value
+
+
+def needed(line: Line, column: str, value: float | None, refusals: Refusals, *, do: str) -> None:
+    """Adds problem P404 when a cell that this kind of row needs is empty."""
+    if value is None and not line[column]:
+        refusals.add("P404", f"{column} is empty", line, column, do=do)
+
+
+def _bounds(above: float, least: float, most: float) -> str:
+    parts = []
+    if math.isfinite(above):
+        parts.append(f"above {above:g}")
+    if math.isfinite(least):
+        parts.append(f"{least:g} or more")
+    if math.isfinite(most):
+        parts.append(f"at most {most:g}")
+    return ", ".join(parts)
+
+
+def is_invented(sources: Sequence[str]) -> bool:
+    """Whether any source says that its figure was made up."""
+    return any("invented" in text.lower() for text in sources)

@@ -1,0 +1,184 @@
+"""Moves a cost from one price year to another by a named index whose edition is recorded."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from aaot_eval.config import RunConfig
+from aaot_eval.costs.price_files import Line, Refusals
+from aaot_eval.errors import InputError, Problem
+from aaot_eval.schema import shipped
+
+MEASURES = ("index", "percent_change")
+
+
+@dataclass(frozen=True, slots=True)
+class PriceIndex:
+    """Price levels by financial year, on any base, and where they come from.
+
+    The level of a year outside the index is not known: `factor` raises InputError and never returns 1 for it.
+    """
+
+    name: str
+    levels: Mapping[str, float]
+    status: Mapping[str, str]
+    edition: str
+    source: str
+
+    def knows(self, year: str) -> bool:
+        """Whether the index holds the year."""
+        return year in self.levels
+
+    @property
+    def span(self) -> str:
+        """The years held, in words."""
+        years = sorted(self.levels)
+        return f"{years[0]} to {years[-1]}"
+
+    def factor(self, from_year: str, to_year: str) -> float:
+        """What moves a cost from prices of `from_year` to prices of `to_year`; the same year gives exactly 1."""
+        outside = [y for y in (from_year, to_year) if not self.knows(y)]
+        if outside:
+            raise InputError(
+                Problem(
+                    "P411",
+                    f"the price year {outside[0]} is not in the index {self.name}",
+                    allowed=self.span,
+                    do="use another price year, or an index that holds it",
+                )
+            )
+        return 1.0 if from_year == to_year else self.levels[to_year] / self.levels[from_year]
+
+    def forecast(self, year: str) -> bool:
+        """Whether the level of the year is a forecast."""
+        return self.status.get(year, "") == "forecast"
+
+
+def is_financial_year(text: str) -> bool:
+    """Whether the text is a financial year such as 2024/25, the second year following the first.
+
+    >>> is_financial_year("2024/25"), is_financial_year("2024/26"), is_financial_year("2024")
+    (True, False, False)
+    """
+    return bool(re.fullmatch(r"\d{4}/\d{2}", text)) and (int(text[:4]) + 1) % 100 == int(text[5:])
+
+
+def load_index(name: str, config: RunConfig) -> PriceIndex:
+    """The shipped index of that name, else the user's CSV: year, measure, value (and status, edition, source).
+
+    `measure` is `index` (a level on any base) or `percent_change` (the change into the named year, so that the year
+    before the first row is known too). Raises InputError (P412) with everything that is wrong.
+    """
+    home = shipped("data_schemas") / "prices"
+    path = config.path(name) if name.lower().endswith(".csv") else home / f"{name}.csv"
+    refusals = Refusals(path.name)
+    if not path.is_file():
+        known = sorted(p.stem for p in home.glob("*.csv"))
+        near = difflib.get_close_matches(name, known, n=1)
+        raise InputError(
+            Problem(
+                "P410",
+                f"there is no price index {name!r}",
+                where="config key costs.price_index",
+                allowed=f"{', '.join(known)}, or the path of a .csv file",
+                do=f"did you mean {near[0]!r}?" if near else "check the name or the path",
+            )
+        )
+    lines = _rows(path, refusals)
+    levels = _levels(lines, refusals)
+    refusals.raise_any()
+    return PriceIndex(
+        name=name,
+        levels=levels,
+        status={line["year"]: line["status"].lower() for line in lines},
+        edition="; ".join(dict.fromkeys(line["edition"] for line in lines if line["edition"])) or "not stated",
+        source="; ".join(dict.fromkeys(line["source"] for line in lines if line["source"])) or path.name,
+    )
+
+
+def _rows(path: Path, refusals: Refusals) -> list[Line]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        refusals.add("P412", "the file is not UTF-8 text", None, "", do="save it as CSV in UTF-8")
+        return []
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    missing = [c for c in ("year", "measure", "value") if c not in (reader.fieldnames or [])]
+    for column in missing:
+        refusals.add(
+            "P412",
+            f"the column {column!r} is missing",
+            None,
+            "",
+            allowed="year, measure, value, status, edition, source",
+            do="add the column",
+        )
+    if missing:
+        return []
+    return [Line(reader.line_num, {k: (v or "").strip() for k, v in row.items() if k}) for row in reader]
+
+
+def _levels(lines: list[Line], refusals: Refusals) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for line in lines:
+        year = line["year"]
+        if not is_financial_year(year):
+            refusals.add(
+                "P412", "the year is not a financial year", line, "year", allowed="such as 2024/25", do="mend the year"
+            )
+        elif year in values:
+            refusals.add("P412", f"the year {year} stands twice", line, "year", do="keep one edition of the index")
+        else:
+            values[year] = _value(line, refusals)
+    measures = {line["measure"] for line in lines}
+    if len(measures) != 1 or not measures <= set(MEASURES):
+        refusals.add(
+            "P412",
+            "the measure is not one and the same known word in every row",
+            None,
+            "measure",
+            allowed=" or ".join(MEASURES),
+            do="keep rows of one measure",
+        )
+    years = sorted(values)
+    for before, after in pairwise(years):
+        if int(after[:4]) != int(before[:4]) + 1:
+            refusals.add(
+                "P412", f"there is a gap between {before} and {after}", None, "year", do="add the years between"
+            )
+    if refusals.problems or not years:
+        return {}
+    if measures == {"index"}:
+        return {year: values[year] for year in years}
+    levels = {_year_before(years[0]): 1.0}
+    level = 1.0
+    for year in years:
+        level *= 1 + values[year] / 100
+        levels[year] = level
+    return levels
+
+
+def _value(line: Line, refusals: Refusals) -> float:
+    try:
+        value = float(line["value"])
+    except ValueError:
+        value = math.nan
+    sound = math.isfinite(value) and (value > 0 if line["measure"] == "index" else value > -50)
+    if not sound:
+        refusals.add(
+            "P412", "the value is not a level above 0, or not a change in per cent", line, "value", do="mend the value"
+        )
+    return value
+
+
+def _year_before(year: str) -> str:
+    first = int(year[:4]) - 1
+    return f"{first}/{(first + 1) % 100:02d}"

@@ -1,0 +1,314 @@
+"""What the service costs: one team, bottom-up, for each patient-year on its caseload."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from aaot_eval.costs.draws import RANGE_IN_SE, beta_quantile, gamma_quantile, uniforms
+from aaot_eval.costs.pennies import pence, split_pence
+from aaot_eval.costs.price_files import Line, Refusals, is_invented, needed, number, read_lines
+from aaot_eval.costs.price_index import PriceIndex, is_financial_year
+from aaot_eval.errors import InputError, Problem
+
+RUNNING = ("staff", "non_pay")
+PRICED = ("staff", "non_pay", "set_up", "budget")
+RELEASE_KIND = {"overhead": "overheads"}
+
+
+@dataclass(frozen=True)
+class Programme:
+    """One team's cost a year and the patient-years it delivers a year, in the run's price year.
+
+    `lines`: item, kind (staff, non_pay, overheads, set_up), wte, annual_cost, price_year, source. A range is a 95 %
+    range.
+    """
+
+    lines: pd.DataFrame
+    places: float
+    occupancy: float
+    places_range: tuple[float, float] | None = None
+    occupancy_range: tuple[float, float] | None = None
+    budget: float | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.places > 0 or not 0 < self.occupancy <= 1:
+            raise InputError(
+                Problem(
+                    "P423",
+                    "a team without places, or an occupancy that is no share, has no cost per patient-year",
+                    allowed="places above 0, occupancy above 0 and at most 1",
+                    do="mend caseload and occupancy",
+                )
+            )
+
+    @property
+    def team_cost(self) -> float:
+        """Pounds a year for one team."""
+        return float(self.lines["annual_cost"].sum())
+
+    @property
+    def patient_years(self) -> float:
+        """Patient-years on the caseload that one team delivers a year: places x occupancy."""
+        return self.places * self.occupancy
+
+    @property
+    def per_patient_year(self) -> float:
+        """Pounds for each patient-year on the caseload."""
+        return self.team_cost / self.patient_years
+
+    @property
+    def invented(self) -> bool:
+        """Whether any line says that it was made up."""
+        return is_invented([*self.lines["source"], *self.sources.values()])
+
+    def table(self) -> pd.DataFrame:
+        """The release table `service_cost`: the lines and their total; both money columns add up to the penny."""
+        annual = split_pence(self.lines["annual_cost"].to_numpy(), pence(self.team_cost))
+        each = split_pence(self.lines["annual_cost"].to_numpy() / self.patient_years, pence(self.per_patient_year))
+        parts = self.lines.assign(annual_cost=annual / 100, per_patient_year=each / 100)
+        total = pd.DataFrame(
+            [
+                {
+                    "item": "Service, all lines",
+                    "kind": "total",
+                    "wte": self.lines["wte"].sum(),
+                    "annual_cost": annual.sum() / 100,
+                    "per_patient_year": each.sum() / 100,
+                    "price_year": "",
+                    "source": f"sum of the lines; {self.places:g} places, {self.occupancy:.0%} in use",
+                }
+            ]
+        )
+        table = pd.concat([parts, total], ignore_index=True)
+        table.insert(0, "order", np.arange(1, len(table) + 1))
+        return table[["order", "item", "kind", "wte", "annual_cost", "per_patient_year", "price_year", "source"]]
+
+    def draws(self, seed: int, n: int) -> np.ndarray:
+        """n draws of the cost per patient-year: places gamma, occupancy beta where a range was given, else fixed."""
+        places = np.full(n, self.places)
+        occupancy = np.full(n, self.occupancy)
+        if self.places_range:
+            places = gamma_quantile(uniforms(seed, n, "places"), self.places, _se(self.places_range))
+        if self.occupancy_range:
+            occupancy = beta_quantile(uniforms(seed, n, "occupancy"), self.occupancy, _se(self.occupancy_range))
+        if not (self.places_range or self.occupancy_range):
+            return np.full(n, self.per_patient_year)
+        return np.asarray(self.team_cost / (places * occupancy))
+
+
+def _se(ends: tuple[float, float]) -> float:
+    return (ends[1] - ends[0]) / RANGE_IN_SE
+
+
+def team_lines(
+    staff: Sequence[tuple[str, float, float, float]],
+    non_pay: Sequence[tuple[str, float]] = (),
+    overhead: float = 0.0,
+    set_up: Sequence[tuple[str, float, float]] = (),
+) -> pd.DataFrame:
+    """The yearly cost lines of one team, from plain numbers.
+
+    `staff`: item, WTE, salary, on-cost share; `non_pay`: item, pounds a year; `overhead`: share of staff and non-pay;
+    `set_up`: item, pounds once, years of useful life.
+    """
+    rows: list[tuple[str, str, float, float]]
+    rows = [(item, "staff", wte, wte * salary * (1 + on_cost)) for item, wte, salary, on_cost in staff]
+    rows += [(item, "non_pay", np.nan, amount) for item, amount in non_pay]
+    running = sum(row[3] for row in rows)
+    if overhead:
+        rows.append(("Overheads", "overheads", np.nan, running * overhead))
+    rows += [(item, "set_up", np.nan, amount / years) for item, amount, years in set_up]
+    table = pd.DataFrame(rows, columns=["item", "kind", "wte", "annual_cost"])
+    return table.assign(price_year="", source="")
+
+
+def load_programme(path: Path, index: PriceIndex, price_year: str, refusals: Refusals) -> Programme | None:
+    """The programme of a CSV file, every amount moved to `price_year`; None when `refusals` (P4xx) has grown."""
+    before = len(refusals.problems)
+    lines = read_lines(path, "programme", refusals)
+    if not lines:
+        return None
+    rows = {
+        kind: [line for line in lines if line["kind"] == kind]
+        for kind in ("staff", "non_pay", "overhead", "set_up", "caseload", "occupancy", "budget")
+    }
+    _price_years(lines, index, refusals)
+    _at_most_one(rows, refusals)
+    if not rows["staff"] and not rows["non_pay"]:
+        refusals.add("P420", "there is no staff and no non-pay line", None, "kind", do="add the team's staff lines")
+    cost = _costed(rows, refusals)
+    overhead = sum(
+        _quantity(line, refusals, "the share of staff and non-pay cost, such as 0.20", least=0, most=1)
+        for line in rows["overhead"]
+    )
+    places, places_range = _single(rows["caseload"], refusals, "the number of places of the team", above=0)
+    occupancy, occupancy_range = _single(
+        rows["occupancy"], refusals, "the share of places in use, such as 0.85", above=0, most=1
+    )
+    for line in lines:
+        if line["kind"] not in ("caseload", "occupancy") and (line["low"] or line["high"]):
+            refusals.add(
+                "P424",
+                "a range is used for caseload and occupancy only",
+                line,
+                "low",
+                do="remove low and high from this line",
+            )
+    if len(refusals.problems) > before:
+        return None
+    frame = _lines_table(rows, cost, overhead, index, price_year)
+    budget = sum(cost[id(line)] * index.factor(line["price_year"], price_year) for line in rows["budget"])
+    return Programme(
+        lines=frame,
+        places=places or 0.0,
+        occupancy=1.0 if occupancy is None else occupancy,
+        places_range=places_range,
+        occupancy_range=occupancy_range,
+        budget=budget if rows["budget"] else None,
+        sources={line["kind"]: line["source"] for line in lines if line["kind"] in ("caseload", "occupancy", "budget")},
+    )
+
+
+def _price_years(lines: list[Line], index: PriceIndex, refusals: Refusals) -> None:
+    running = set()
+    for line in lines:
+        if line["kind"] not in PRICED:
+            continue
+        year = line["price_year"]
+        if not is_financial_year(year):
+            refusals.add(
+                "P408",
+                "price_year is empty" if not year else "price_year is not a financial year",
+                line,
+                "price_year",
+                allowed="such as 2024/25",
+                do="say which year's pounds the amount is in",
+            )
+        elif not index.knows(year):
+            refusals.add(
+                "P411",
+                f"the price year {year} is not in the index {index.name}",
+                line,
+                "price_year",
+                allowed=index.span,
+                do="use another price year, or an index that holds it",
+            )
+        elif line["kind"] in RUNNING:
+            running.add(year)
+    if len(running) > 1:
+        refusals.add(
+            "P409",
+            f"staff and non-pay lines stand in mixed price years: {', '.join(sorted(running))}",
+            None,
+            "price_year",
+            allowed="one price year; set_up and budget may have their own",
+            do="give all running costs in pounds of one year; they are then moved to the run's price year",
+        )
+
+
+def _at_most_one(rows: Mapping[str, list[Line]], refusals: Refusals) -> None:
+    for kind in ("caseload", "occupancy", "overhead"):
+        for line in rows[kind][1:]:
+            refusals.add(
+                "P421", f"there is more than one {kind} line", line, "kind", do="keep one: the file describes one team"
+            )
+    if not rows["caseload"]:
+        refusals.add(
+            "P422",
+            "there is no caseload line, so no cost per patient can be worked out",
+            None,
+            "kind",
+            do="add a line of kind caseload with the number of places as quantity",
+        )
+
+
+def _costed(rows: Mapping[str, list[Line]], refusals: Refusals) -> dict[int, float]:
+    """Pounds a year of each priced line, as given, by the line's identity."""
+    cost: dict[int, float] = {}
+    for kind in PRICED:
+        for line in rows[kind]:
+            amount = number(line, "amount", refusals, least=0, do="a cost is not negative; an income is no cost line")
+            needed(line, "amount", amount, refusals, do="give pounds a year (set_up: pounds once)")
+            value = amount or 0.0
+            if kind == "staff":
+                value *= _quantity(line, refusals, "whole-time equivalents, such as 2.5", above=0)
+                on_cost = number(
+                    line, "on_cost", refusals, least=0, most=1, do="write the share of salary: 0.28, not 28"
+                )
+                needed(
+                    line,
+                    "on_cost",
+                    on_cost,
+                    refusals,
+                    do="give the employer's share of salary; 0 when the salary holds it",
+                )
+                value *= 1 + (on_cost or 0.0)
+            elif kind == "set_up":
+                value /= _quantity(line, refusals, "years of useful life, such as 5", above=0) or 1.0
+            cost[id(line)] = value
+    return cost
+
+
+def _quantity(line: Line, refusals: Refusals, meaning: str, **bounds: float) -> float:
+    value = number(line, "quantity", refusals, do=f"quantity is {meaning}", code="P423", **bounds)
+    needed(line, "quantity", value, refusals, do=f"give {meaning}")
+    return value or 0.0
+
+
+def _single(
+    lines: list[Line], refusals: Refusals, meaning: str, **bounds: float
+) -> tuple[float | None, tuple[float, float] | None]:
+    if not lines:
+        return None, None
+    value = _quantity(lines[0], refusals, meaning, **bounds)
+    low = number(lines[0], "low", refusals, **bounds)  # type: ignore[arg-type]
+    high = number(lines[0], "high", refusals, **bounds)  # type: ignore[arg-type]
+    if (low is None) != (high is None):
+        refusals.add("P424", "a range needs both ends", lines[0], "low", do="give low and high, or neither")
+    if low is None or high is None:
+        return value, None
+    if not low <= value <= high:
+        refusals.add(
+            "P424",
+            "the range does not hold the quantity",
+            lines[0],
+            "low",
+            do="low at most quantity, high at least quantity",
+        )
+    return value, (low, high)
+
+
+def _lines_table(
+    rows: Mapping[str, list[Line]], cost: Mapping[int, float], overhead: float, index: PriceIndex, price_year: str
+) -> pd.DataFrame:
+    def entry(line: Line) -> dict[str, object]:
+        return {
+            "item": line["item"],
+            "kind": line["kind"],
+            "wte": float(line["quantity"]) if line["kind"] == "staff" else np.nan,
+            "annual_cost": cost[id(line)] * index.factor(line["price_year"], price_year),
+            "price_year": line["price_year"],
+            "source": line["source"],
+        }
+
+    table = [entry(line) for kind in RUNNING for line in rows[kind]]
+    running = sum(float(str(row["annual_cost"])) for row in table)
+    table += [
+        {
+            "item": line["item"],
+            "kind": "overheads",
+            "wte": np.nan,
+            "annual_cost": running * overhead,
+            "price_year": "",
+            "source": line["source"],
+        }
+        for line in rows["overhead"]
+    ]
+    table += [entry(line) for line in rows["set_up"]]
+    return pd.DataFrame(table)

@@ -1,0 +1,320 @@
+"""The service's cost, the ladder, the one loop and the money sentence, on panels made by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aaot_eval.costs import cost_service, load_prices
+from aaot_eval.costs.draws import percentiles
+from aaot_eval.costs.ladder import ladder, treated_periods
+from aaot_eval.costs.pennies import split_pence
+from aaot_eval.costs.rates import DAYS_IN_YEAR, caseload
+from aaot_eval.costs.savings import run_loop
+from aaot_eval.results import Analysis, CheckResult, CostResult, Effect
+from aaot_eval.schema import table_schema
+from tests.costs_builders import (
+    PROGRAMME,
+    UNIT_COSTS,
+    caseload_panel,
+    cost_effect,
+    entry_rule_cost,
+    own_cohorts_cost,
+    price_config,
+    ratio_estimate,
+    site_cost,
+    verdict,
+    write_prices,
+)
+
+# 2,000 stratified draws put a percentile within one grid step (1/2000) of its place: 0.2 % of the interval is ample.
+GRID = 0.002
+STAFF = 4.0 * 40_000 * 1.3 + 0.5 * 120_000 * 1.25
+TEAM = (STAFF + 9_000) * 1.2 + 20_000 / 5
+
+
+def run(folder: Path, effects: list[Effect], word: str = "lower", **more: object) -> CostResult:
+    if not (folder / "unit_costs.csv").exists():
+        write_prices(folder)
+    config = price_config(folder, **more)  # type: ignore[arg-type]
+    return cost_service(caseload_panel(), effects, verdict(word), config, load_prices(config))
+
+
+# --- the service ---------------------------------------------------------------------------------------------------
+
+
+def test_service_cost_is_built_from_its_lines(tmp_path: Path) -> None:
+    write_prices(tmp_path)
+    programme = load_prices(price_config(tmp_path)).programme
+    assert programme.team_cost == pytest.approx(TEAM)
+    assert programme.per_patient_year == pytest.approx(TEAM / (60 * 0.85))
+    table = programme.table()
+    assert list(table.columns) == list(table_schema("release", "service_cost").names)
+    lines, total = table[table["kind"] != "total"], table[table["kind"] == "total"].iloc[0]
+    for column in ("annual_cost", "per_patient_year"):
+        assert sum(round(v * 100) for v in lines[column]) == round(total[column] * 100)
+    assert lines["kind"].tolist() == ["staff", "staff", "non_pay", "overheads", "set_up"]
+
+
+@pytest.mark.parametrize("amounts", [[1 / 3] * 3, [0.005] * 7, [-1.005, 2.345, 0.66], [1000.0]])
+def test_pennies_add_up(amounts: list[float]) -> None:
+    total = round(sum(amounts) * 100)
+    parts = split_pence(np.array(amounts), total)
+    assert parts.sum() == total
+    assert np.abs(parts - np.array(amounts) * 100).max() <= 1
+
+
+def test_pennies_refuse_a_total_that_is_not_theirs() -> None:
+    with pytest.raises(ValueError, match="do not add up"):
+        split_pence(np.array([1.0, 2.0]), 400)
+
+
+def test_a_cost_moves_with_the_index(tmp_path: Path) -> None:
+    write_prices(tmp_path, UNIT_COSTS.replace("2024/25", "2022/23"))
+    prices = load_prices(price_config(tmp_path))
+    row = prices.unit_costs.set_index("item").loc["emergency_short_stay"]
+    assert row["value"] == pytest.approx(700 * 100 / 91.2996)
+    assert row["std_error"] == pytest.approx(35 * 100 / 91.2996)
+    assert (row["input_value"], row["price_year"]) == (700, "2022/23")
+    assert list(prices.stays.columns) == ["item", "unit", "value", "std_error"]
+
+
+def test_top_down_stands_beside_bottom_up(tmp_path: Path) -> None:
+    write_prices(tmp_path, programme=PROGRAMME + "Budget,budget,,400000,,2024/25,Contract\n")
+    result = run(tmp_path, [entry_rule_cost()])
+    panel = caseload_panel()
+    people = caseload(panel)
+    assert people is not None
+    years = panel.periods["days"][24:].sum() / DAYS_IN_YEAR
+    assert result.facts["top_down"] == pytest.approx(400_000 * years / people.person_years)
+    assert result.facts["top_down_ratio"] == pytest.approx(result.facts["top_down"] / result.facts["programme_cost"])
+    assert any("bottom-up" in reason for reason in result.verdict.reasons)
+
+
+# --- person-time ---------------------------------------------------------------------------------------------------
+
+
+def test_the_caseload_counts_from_referral_to_death() -> None:
+    panel = caseload_panel()
+    people = caseload(panel)
+    assert people is not None
+    assert len(people.people) == 20
+    days = panel.periods["days"].to_numpy()
+    assert people.people.loc[2, "days"] == days[26:].sum()
+    assert people.people.loc[0, "days"] == days[24:43].sum()  # died in month 42: the last at risk
+    assert people.people.loc[0, "died"]
+    cost = panel.person_matrix("hospital_cost")
+    assert people.people.loc[2, "observed_cost"] == pytest.approx(cost[2, 26:].sum())
+
+
+def test_site_cost_is_shared_over_the_years_of_the_same_months(tmp_path: Path) -> None:
+    panel = caseload_panel()
+    panel.periods.loc[30, "left_out"] = True
+    people = caseload(panel)
+    assert people is not None
+    usable = treated_periods(panel, phase_in=2)
+    assert usable[0].nonzero()[0].tolist() == [t for t in range(26, 48) if t != 30]
+    assert not usable[1].any()
+    days = panel.periods["days"].to_numpy() * usable[0]
+    by_hand = sum(days[int(p.referral_t) : (48 if not p.died else 43)].sum() for p in people.people.itertuples())
+    assert people.within(panel, usable) == pytest.approx(by_hand / DAYS_IN_YEAR)
+
+
+# --- the ladder ----------------------------------------------------------------------------------------------------
+
+
+def test_itt_becomes_pounds_by_uptake(tmp_path: Path) -> None:
+    result = run(tmp_path, [entry_rule_cost(0.8, uptake=0.4, rate=300.0)])
+    row = result.tables["saving"].iloc[0]
+    assert row["gross"] == pytest.approx(-(300 - 300 / 0.8) / 0.4 * 12, abs=0.01)
+    assert row["saving"] == pytest.approx(row["gross"] - row["programme_cost"], abs=0.001)
+    assert row["headline"]
+
+
+def test_did_becomes_pounds_by_patient_years(tmp_path: Path) -> None:
+    panel = caseload_panel()
+    effect = site_cost(panel, 0.8)
+    result = run(tmp_path, [effect])
+    people = caseload(panel)
+    assert people is not None
+    observed = effect.headline.facts["observed_after"]
+    assert result.tables["saving"]["gross"].iloc[0] == pytest.approx(observed * 0.25 / people.person_years, abs=0.01)
+
+
+def test_every_rung_is_shown_and_the_most_credible_leads(tmp_path: Path) -> None:
+    panel = caseload_panel()
+    series = ratio_estimate("its", "series", 0.8, 0.05, "alcohol_specific_emergency")
+    check = CheckResult("pre_trend", "its", "pass", "no trend")
+    activity = Effect(Analysis("its", "series", "its", series.outcome, primary=True), (series,), (check,))
+    result = run(tmp_path, [activity, own_cohorts_cost(), site_cost(panel), entry_rule_cost()])
+    table = result.tables["saving"]
+    assert list(table.columns) == list(table_schema("release", "saving").names)
+    assert table["rung"].tolist() == [2, 3, 4, 5]
+    assert table["headline"].tolist() == [True, False, False, False]
+    assert table.loc[3, "status"] == "activity_only"
+    assert table.loc[3, ["gross", "saving", "p_saving"]].isna().all()
+    assert "no other change" in table.loc[2, "label"]
+
+
+def test_without_an_interval_there_is_no_number(tmp_path: Path) -> None:
+    nothing = {"conf_low": np.nan, "conf_high": np.nan, "confidence": None, "status": "no_finite_interval"}
+    result = run(tmp_path, [entry_rule_cost(**nothing)])
+    row = result.tables["saving"].iloc[0]
+    assert row[["gross", "saving", "saving_low", "p_saving"]].isna().all()
+    assert not row["headline"]
+    assert result.verdict.word == "no_estimate"
+    assert "no saving is estimated" in result.verdict.sentence
+    assert result.tables["cost_waterfall"].empty
+
+
+@pytest.mark.parametrize(("uptake", "status"), [(0.05, "not_estimable"), (0.2, "low_uptake"), (0.5, "ok")])
+def test_low_uptake_is_no_headline(tmp_path: Path, uptake: float, status: str) -> None:
+    row = run(tmp_path, [entry_rule_cost(uptake=uptake)]).tables["saving"].iloc[0]
+    assert row["status"] == status
+    assert row["headline"] == (status == "ok")
+    assert np.isnan(row["saving"]) == (status == "not_estimable")
+
+
+# --- the loop ------------------------------------------------------------------------------------------------------
+
+
+def test_with_prices_fixed_the_interval_is_the_effects_own(tmp_path: Path) -> None:
+    fixed = "\n".join(
+        ",".join([*line.split(",")[:3], "", "", "", *line.split(",")[6:]]) for line in UNIT_COSTS.splitlines()[1:]
+    )
+    write_prices(tmp_path, UNIT_COSTS.splitlines()[0] + "\n" + fixed + "\n")
+    result = run(tmp_path, [entry_rule_cost()])
+    row, facts = result.tables["saving"].iloc[0], result.facts
+    estimate = entry_rule_cost().headline
+    for end, limit in (("high", estimate.conf_low), ("low", estimate.conf_high)):
+        by_hand = (400 / limit - 400) / 0.5 * 12 - facts["programme_cost"]
+        assert facts[f"fixed_{end}"] == pytest.approx(by_hand)
+        assert row[f"saving_{end}"] == pytest.approx(by_hand, abs=GRID * (row["saving_high"] - row["saving_low"]))
+
+
+def test_uncertain_prices_widen_the_interval(tmp_path: Path) -> None:
+    result = run(tmp_path, [entry_rule_cost(log_se=0.01)])
+    row = result.tables["saving"].iloc[0]
+    assert result.facts["common_error"] == pytest.approx(0.05)
+    assert row["gross_low"] < row["gross"] * 0.92
+    assert row["gross_high"] > row["gross"] * 1.08
+    assert row["saving_high"] - row["saving_low"] > result.facts["fixed_high"] - result.facts["fixed_low"]
+
+
+def test_an_uncertain_caseload_widens_it_too(tmp_path: Path) -> None:
+    rows = PROGRAMME.replace("price_year,source\n", "price_year,source,low,high\n").replace(
+        "Occupancy,occupancy,0.85,,,,Service plan", "Occupancy,occupancy,0.85,,,,Service plan,0.7,0.95"
+    )
+    write_prices(tmp_path, programme=rows)
+    prices = load_prices(price_config(tmp_path))
+    draws = prices.programme.draws(7, 2000)
+    low, high = percentiles(draws, 0.95)
+    assert low < prices.programme.per_patient_year < high
+    assert np.mean(TEAM / (60 * draws)) == pytest.approx(0.85, rel=0.01)
+
+
+def test_the_same_seed_gives_the_same_money(tmp_path: Path) -> None:
+    write_prices(tmp_path)
+    prices = load_prices(price_config(tmp_path))
+    rung = ladder(caseload_panel(), [entry_rule_cost()], caseload(caseload_panel()))[0]
+    first, again, other = (run_loop(rung, prices, seed=s, n=500).saving_draws for s in (1, 1, 2))
+    assert first is not None
+    assert again is not None
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_tie_counts_half(tmp_path: Path) -> None:
+    write_prices(tmp_path)
+    prices = load_prices(price_config(tmp_path))
+    cost = prices.programme.per_patient_year
+    estimate = ratio_estimate("t", "trial", -cost, 0.0, "hospital_cost", scale="difference")
+    still = cost_effect("t", "trial", estimate.__class__(**{**estimate.__dict__, "conf_low": -cost, "conf_high": -cost,
+                                                            "confidence": lambda u: np.full(np.shape(u), -cost)}))  # fmt: skip
+    rung = ladder(caseload_panel(), [still], None)[0]
+    prices.unit_costs["std_error"] = np.nan
+    assert run_loop(rung, prices, seed=1, n=200).p_saving == 0.5
+
+
+# --- the waterfall -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ratio", [0.7, 1.2])
+def test_the_waterfall_holds_to_the_penny(tmp_path: Path, ratio: float) -> None:
+    result = run(tmp_path, [entry_rule_cost(ratio)])
+    steps, saving = result.tables["cost_waterfall"], result.tables["saving"].iloc[0]
+    assert list(steps.columns) == list(table_schema("release", "cost_waterfall").names)
+    usual, change, service, total = (round(v * 100) for v in steps["amount"])
+    assert usual + change + service == total
+    assert usual - total == round(saving["saving"] * 100)
+    assert steps["kind"].tolist() == ["level", "down" if ratio < 1 else "up", "up", "total"]
+    assert (steps["low"].dropna() <= steps["amount"][steps["low"].notna()]).all()
+
+
+# --- the sentence --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("effect", "ratio", "log_se", "word"),
+    [
+        ("lower", 0.5, 0.05, "saves"),
+        ("lower_but", 0.5, 0.05, "saves_but"),
+        ("lower", 0.65, 0.5, "cannot_tell"),
+        ("lower", 0.95, 0.02, "costs_more"),
+        ("lower_but", 0.95, 0.02, "costs_more_but"),
+        ("cannot_tell", 0.5, 0.05, "cannot_tell"),
+        ("cannot_tell", 0.95, 0.02, "cannot_tell"),
+        ("no_effect", 0.5, 0.05, "cannot_tell"),
+        ("no_effect", 1.0, 0.02, "costs_more"),
+        ("higher", 1.3, 0.05, "costs_more"),
+        ("higher_but", 1.3, 0.05, "costs_more_but"),
+        ("higher", 0.5, 0.05, "cannot_tell"),
+        ("too_early", 0.5, 0.05, "no_estimate"),
+        ("no_estimate", 0.5, 0.05, "no_estimate"),
+    ],
+)
+def test_the_money_is_never_stronger_than_the_effect(
+    tmp_path: Path, effect: str, ratio: float, log_se: float, word: str
+) -> None:
+    said = run(tmp_path, [entry_rule_cost(ratio, log_se)], effect).verdict
+    assert said.word == word
+    assert "per patient per year" in said.sentence
+    assert "2024/25 prices" in said.sentence
+    assert "provider perspective" in said.sentence
+    if not word.startswith("saves"):
+        assert "saves" not in said.sentence.replace("whether it saves", "")
+    if word in ("saves", "saves_but", "costs_more", "costs_more_but"):
+        assert "95 % interval" in said.sentence
+        assert "not cash" in said.sentence
+
+
+def test_own_cohorts_never_open_the_sentence(tmp_path: Path) -> None:
+    said = run(tmp_path, [own_cohorts_cost(0.4)]).verdict
+    assert said.word == "saves_but"
+    assert said.sentence.startswith("The service costs £")
+    assert "Conditional on no other change" in said.sentence
+
+
+def test_a_failed_check_takes_the_claim(tmp_path: Path) -> None:
+    effect = entry_rule_cost(0.5)
+    check = CheckResult("placebo", "entry_rule_cost", "fail", "A placebo launch shows the same fall.")
+    said = run(tmp_path, [Effect(effect.analysis, effect.estimates, (check,))]).verdict
+    assert said.word == "saves_but"
+    assert "A placebo launch shows the same fall." in said.sentence
+
+
+def test_harm_without_a_priced_comparison_still_costs_more(tmp_path: Path) -> None:
+    said = run(tmp_path, [], "higher").verdict
+    assert said.word == "costs_more"
+    assert "no saving can be shown" in said.sentence
+
+
+def test_invented_prices_say_so(tmp_path: Path) -> None:
+    write_prices(tmp_path, UNIT_COSTS.replace("Trust ledger", "INVENTED for the demonstration"))
+    result = run(tmp_path, [entry_rule_cost(0.5)])
+    assert "invented" in result.verdict.sentence
+    assert result.facts["invented"] is True
+    write_prices(tmp_path)
+    assert "invented" not in run(tmp_path, [entry_rule_cost(0.5)]).verdict.sentence
