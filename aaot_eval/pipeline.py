@@ -49,13 +49,15 @@ class Prepared:
     facts: dict[str, Any]
 
 
-def run_evaluation(config: RunConfig, *, notify: Notify = quiet, work: Path | None = None) -> RunResult:
-    """Everything from extracts to savings.
+def run_evaluation(
+    config: RunConfig, *, notify: Notify = quiet, work: Path | None = None, prepared: Prepared | None = None
+) -> RunResult:
+    """Everything from extracts to savings; `prepared` is what `prepare` gave, when the caller looked at it first.
 
     Raises the errors of `aaot_eval.errors`, each with every problem of its stage: InputError (3), DataQualityError (4),
     NotIdentifiedError (5).
     """
-    prepared = prepare(config, notify=notify, work=work)
+    prepared = prepared or prepare(config, notify=notify, work=work)
     panel = prepared.panel
 
     notify("Choosing the design")

@@ -1,0 +1,44 @@
+# Every line of a target can be typed by hand. On Windows, without make, the README has the same commands.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := demo/study
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check test test-all demo reproduce wheels lock
+
+help: ## this list
+	@grep -E '^[a-z-]+: .*##' Makefile | sed -e 's/:.*##/\t/' | sort | expand -t 14
+
+setup: .venv/installed ## make .venv with everything at the versions of requirements.lock
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
+	touch .venv/installed
+
+check: .venv/installed ## format of the code, lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: .venv/installed ## all tests but the slow ones
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow"
+
+test-all: .venv/installed ## all tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+
+demo: .venv/installed ## simulate hospitals with a known effect, analyse them, and say where the report is
+	test -e $(DEMO)/truth.json || $(BIN)/aaot-eval simulate $(DEMO) --scenario effect --seed 1
+	$(BIN)/aaot-eval analyze configs/demo.toml
+	@echo "The report: open release/report.html in the folder above."
+
+reproduce: .venv/installed ## the field's published figures, recomputed where their inputs are published
+	$(BIN)/aaot-eval reproduce
+
+wheels: .venv/installed ## folders from which Windows, macOS and Linux install without a network
+	$(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir wheels/own .
+	$(BIN)/python packaging/wheels.py
+
+lock: ## make requirements.lock again (needs uv and a package index)
+	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --group dev --output-file requirements.lock pyproject.toml

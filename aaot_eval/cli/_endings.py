@@ -1,0 +1,103 @@
+"""How a run that did not end well is told: lines for a person on stderr, one JSON document for a program on stdout."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+import traceback
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from aaot_eval.errors import AaotEvalError, ExitCode, Problem
+
+WIDTH = 80
+_fault_folder: list[Path] = []
+
+
+def faults_go_to(folder: Path) -> None:
+    """From now on the log of an unexpected fault is written into this folder."""
+    _fault_folder[:] = [folder]
+
+
+def problem_lines(problem: Problem) -> list[str]:
+    """A problem as lines of at most 80 columns, the code first."""
+    head, *rest = problem.lines()
+    return [
+        *textwrap.wrap(head, WIDTH, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False),
+        *(
+            line
+            for text in rest
+            for line in textwrap.wrap(
+                text.strip(), WIDTH, initial_indent="      ", subsequent_indent="        ",
+                break_long_words=False, break_on_hyphens=False,
+            )
+        ),
+    ]
+
+
+def _tell(code: ExitCode, problems: Sequence[Problem], as_json: bool) -> int:
+    for problem in problems:
+        typer.echo("\n".join(problem_lines(problem)), err=True)
+    typer.echo(f"exit {int(code)}", err=True)
+    if as_json:
+        fields = ("code", "what", "where", "allowed", "do")
+        document = {
+            "exit_status": int(code),
+            "problems": [{name: getattr(p, name) for name in fields} for p in problems],
+        }
+        typer.echo(json.dumps(document, ensure_ascii=True))
+    return int(code)
+
+
+def command_line(fault: Any, as_json: bool) -> int:
+    """The command line could not be understood."""
+    fault.show()
+    if as_json:
+        _tell(ExitCode.USAGE, [Problem("U001", fault.format_message())], as_json)
+    return int(ExitCode.USAGE)
+
+
+def refusal(fault: AaotEvalError, as_json: bool) -> int:
+    """The program understood, and refuses."""
+    return _tell(fault.exit_code, list(fault.problems), as_json)
+
+
+def interrupted(as_json: bool) -> int:
+    """Ctrl-C, or a request to end: nothing was left behind."""
+    return _tell(ExitCode.INTERRUPTED, [Problem("U130", "interrupted; nothing was left behind")], as_json)
+
+
+def fault_frames(fault: BaseException) -> str:
+    """Where a fault happened, without its message and without any value: both may come from a patient's record."""
+    lines = []
+    cause: BaseException | None = fault
+    while cause is not None:
+        lines.append(f"{type(cause).__module__}.{type(cause).__name__}")
+        lines += [f"  {f.filename}:{f.lineno} in {f.name}" for f in traceback.extract_tb(cause.__traceback__)]
+        cause = cause.__cause__ or cause.__context__
+    return "\n".join(lines) + "\n"
+
+
+def unexpected(fault: BaseException, as_json: bool) -> int:
+    """A fault of the program: one line, and the path of a log that holds no value."""
+    text = fault_frames(fault)
+    name = f"aaot-eval-fault-{datetime.now():%Y%m%d-%H%M%S}.log"
+    for folder in (*_fault_folder, Path.cwd()):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / name
+            path.write_text(text, encoding="utf-8", newline="\n")
+        except OSError:
+            continue
+        do = f"send {path} to the maintainers; it holds no value of your data"
+        return _tell(ExitCode.UNEXPECTED, [_fault_problem(fault, do)], as_json)
+    typer.echo(text, err=True)
+    return _tell(ExitCode.UNEXPECTED, [_fault_problem(fault, "send the lines above to the maintainers")], as_json)
+
+
+def _fault_problem(fault: BaseException, do: str) -> Problem:
+    return Problem("U100", f"a fault in aaot-eval ({type(fault).__name__})", do=do)

@@ -1,0 +1,28 @@
+"""The options that several verbs share, each written once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The study's .toml file.", show_default=False)]
+RunFolderPath = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run folder, or a study's folder (then its latest run).", show_default=False)
+]
+DataFolder = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="Where the paths in the config start, if not beside it.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, also when the run refuses.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="More on stderr.")]
+
+
+def answer(text: str, document: dict[str, Any], as_json: bool) -> None:
+    """The one thing a verb puts on stdout: its text, or one ASCII-safe JSON document."""
+    if as_json:
+        typer.echo(json.dumps({"exit_status": 0, **document}, ensure_ascii=True, allow_nan=False))
+    elif text:
+        typer.echo(text)

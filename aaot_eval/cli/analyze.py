@@ -1,0 +1,143 @@
+"""`aaot-eval analyze`: the whole line, from extracts to a run folder."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from aaot_eval.cli._options import ConfigFile, DataFolder, Json, Quiet, Verbose, answer
+
+if TYPE_CHECKING:
+    from aaot_eval.config import RunConfig
+    from aaot_eval.console import Terminal
+    from aaot_eval.run_folder import Fingerprint, RunFolder, StudyFolder
+
+
+def analyze(
+    config_file: ConfigFile,
+    data: DataFolder = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="YYYY-MM", help="Last month used; 'latest' for a scheduled run.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where run folders go; default: the config's output.runs.")
+    ] = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", metavar="DATE", formats=["%Y-%m-%d"], help="The date 'stale' is judged from; default: today."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run again although nothing changed.")] = False,
+    stop_after: Annotated[
+        Literal["ingest", "panel"] | None, typer.Option("--stop-after", help="Read and check only; write nothing.")
+    ] = None,
+    patient_reports: Annotated[
+        bool, typer.Option("--patient-reports", help="Also write per-patient rows to restricted/ (needs --reason).")
+    ] = False,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why per-patient rows are needed.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run the whole evaluation; print the run folder."""
+    from aaot_eval.config import load_config
+    from aaot_eval.console import Terminal
+
+    terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
+    config = _asked(load_config(config_file, data=data), until, patient_reports, reason)
+    if stop_after:
+        _stop_early(config, terminal, as_json)
+        return
+    scheduled = until == "latest" or as_of is not None
+    run = _evaluate(config, terminal, out=out, as_of=(as_of or datetime.now()) if scheduled else None,
+                    cycle=until == "latest", force=force)
+    status = run.status()
+    terminal.headline(status["headline"])
+    answer(str(run.path), {"run": str(run.path), **{k: v for k, v in status.items() if k not in ("run", "exit_status")}}, as_json)
+
+
+def _asked(config: RunConfig, until: str | None, patient_reports: bool, reason: str | None) -> RunConfig:
+    """The config with what the command line changes in it."""
+    from aaot_eval.errors import Problem, UsageError
+
+    if until and until != "latest" and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", until):
+        raise UsageError(Problem("U003", "--until is not a month", allowed="YYYY-MM, or latest", do="write it as 2026-03"))
+    if patient_reports and not (reason or config.output.reason):
+        raise UsageError(Problem("U004", "--patient-reports needs --reason", do='add --reason "why these rows are needed"'))
+    if until:
+        config = config.changed(study__last_period=None if until == "latest" else until)
+    if patient_reports:
+        config = config.changed(output__patient_reports=True, output__reason=reason or config.output.reason)
+    return config
+
+
+def _stop_early(config: RunConfig, terminal: Terminal, as_json: bool) -> None:
+    from aaot_eval.pipeline import prepare
+
+    prepared = prepare(config, notify=terminal.progress)
+    terminal.findings(prepared.findings)
+    cut = str(prepared.panel.periods["label"].iloc[-1])
+    answer(
+        f"The panel is built: {len(prepared.panel.units)} units, data to {cut}. Nothing was written.",
+        {"units": len(prepared.panel.units), "data_cut": cut},
+        as_json,
+    )
+
+
+def _evaluate(
+    config: RunConfig, terminal: Terminal, *, out: Path | None, as_of: datetime | None, cycle: bool, force: bool
+) -> RunFolder:
+    """One run under the study's lock: stale gate, the same run again, or a new one."""
+    from aaot_eval.cli._cycle import refuse_stale
+    from aaot_eval.cli._endings import faults_go_to
+    from aaot_eval.run_folder import StudyFolder, fingerprint
+
+    study = StudyFolder.open(out or config.path(config.output.runs), config.name)
+    faults_go_to(study.path / "restricted")
+    with study.lock():
+        print_ = fingerprint(config)
+        earlier = study.same(print_)
+        if earlier is not None and as_of is not None:
+            refuse_stale(str(earlier.manifest["data_cut"]), str(earlier.manifest["period_kind"]), as_of, config.monthly.lag_months)
+        if earlier is not None and not force:
+            terminal.progress("Nothing changed: config, inputs and version are those of an earlier run.")
+            return earlier
+        return _new_run(config, terminal, study, print_, as_of=as_of, cycle=cycle)
+
+
+def _new_run(
+    config: RunConfig, terminal: Terminal, study: StudyFolder, print_: Fingerprint, *, as_of: datetime | None, cycle: bool
+) -> RunFolder:
+    from aaot_eval.cli._cycle import Refresh, carry, plan_refresh, refuse_stale
+    from aaot_eval.disclosure import control, csv_text
+    from aaot_eval.pipeline import prepare, run_evaluation
+    from aaot_eval.report import build_report, render_html
+    from aaot_eval.run_folder import Account, RunFolder, run_name, write_run
+
+    started = datetime.now(UTC)
+    prepared = prepare(config, notify=terminal.progress, work=study.path)
+    data_cut = str(prepared.panel.periods["label"].iloc[-1])
+    if as_of is not None:
+        refuse_stale(data_cut, prepared.panel.frequency, as_of, config.monthly.lag_months)
+    result = run_evaluation(config, notify=terminal.progress, prepared=prepared)
+    terminal.findings(result.findings)
+
+    name = run_name(data_cut, print_)
+    refresh = plan_refresh(study, config, print_.config, data_cut) if cycle else Refresh("none", True, data_cut, "")
+    meta = dict(result.meta) | {"run": name, "refresh": refresh.facts(name)}
+    terminal.progress("Applying disclosure control")
+    release = control(result.tables, meta, profile=config.disclosure.profile, national=config.disclosure.national)
+    release = carry(release, refresh)
+
+    terminal.progress("Drawing the report")
+    account = Account(
+        command=f"aaot-eval {' '.join(sys.argv[1:])}", started=started, log=terminal.log,
+        as_of=f"{as_of:%Y-%m-%d}" if as_of else None, refresh=refresh.facts(name),
+    )  # fmt: skip
+    page = render_html(build_report(release))
+    return RunFolder.read(write_run(result, release, study=study, fingerprint=print_, account=account, as_csv=csv_text, page=page))

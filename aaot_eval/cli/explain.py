@@ -1,0 +1,117 @@
+"""`aaot-eval explain`: what a code, an estimator, a check or a format means."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Annotated, Any
+
+import typer
+
+from aaot_eval.cli._options import Json, Quiet, Verbose, answer
+
+
+def explain(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="An exit code, finding code, estimator, check or format.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Explain a code, estimator, check or format."""
+    topics = _topics(name)
+    if name is None:
+        lines = []
+        for kind, entries in topics.items():
+            lines += [f"{kind}:", *_listed(list(entries)), ""]
+        answer("\n".join(lines).rstrip(), {kind: list(entries) for kind, entries in topics.items()}, as_json)
+        return
+    for kind, entries in topics.items():
+        if name in entries:
+            answer(f"{name} ({kind})\n\n{entries[name]}", {"name": name, "kind": kind, "text": entries[name]}, as_json)
+            return
+    raise _unknown(name, [entry for entries in topics.values() for entry in entries])
+
+
+def _unknown(name: str, known: list[str]) -> Exception:
+    import difflib
+
+    from aaot_eval.errors import Problem, UsageError
+
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return UsageError(
+        Problem("U005", f"there is nothing called {name!r} to explain", allowed=f"close: {', '.join(near)}" if near else "",
+                do="`aaot-eval explain` lists every name")
+    )  # fmt: skip
+
+
+def _listed(names: list[str]) -> list[str]:
+    return textwrap.wrap("  ".join(names), 78, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _topics(wanted: str | None) -> dict[str, dict[str, str]]:
+    """Everything that can be explained, by kind; the heavy ones are loaded only when the name is none of the light ones."""
+    light = {"exit code": _exit_codes(), "finding": _findings(), "message code": _messages(), "extract format": _formats()}
+    if wanted is not None and any(wanted in entries for entries in light.values()):
+        return light
+    from aaot_eval.checks import CHECKS
+    from aaot_eval.estimators import ESTIMATORS
+
+    parts: dict[str, Any] = {"estimator": ESTIMATORS, "check": CHECKS}
+    return light | {kind: {name: _doc(registry[name]) for name in registry} for kind, registry in parts.items()}
+
+
+def _doc(part: object) -> str:
+    import inspect
+    import sys
+
+    module = inspect.getdoc(sys.modules[str(part.__module__)]) or ""
+    own = inspect.getdoc(part) or ""
+    return f"{module}\n\n{own}".strip()
+
+
+def _exit_codes() -> dict[str, str]:
+    from aaot_eval.errors import EXIT_MEANING
+
+    return {str(int(code)): _wrapped(f"{meaning}. Who acts: {who}.") for code, (meaning, who) in EXIT_MEANING.items()}
+
+
+def _findings() -> dict[str, str]:
+    from aaot_eval.findings import CATALOGUE
+
+    return {
+        kind.code: "\n".join(_wrapped(line) for line in (f"{kind.level}: {kind.title}", kind.why, f"Do: {kind.do}"))
+        for kind in CATALOGUE.values()
+    }
+
+
+def _messages() -> dict[str, str]:
+    owners = {
+        "C": "the config: a file, key, name or folder that it gives",
+        "X": "an extract: the file is not in the format, or cannot be read as declared",
+        "D": "the data: the rows do not obey the rules of the field",
+        "E": "estimation: the data do not allow the design",
+        "P": "prices: a unit cost, a programme item or a price year",
+        "R": "release: disclosure control",
+        "U": "the use of the command itself",
+        "V": "verify: a run is not what its record says",
+    }
+    return {f"{letter}nnn": _wrapped(f"A message code with this letter is about {text}.") for letter, text in owners.items()}
+
+
+def _formats() -> dict[str, str]:
+    from aaot_eval.schema import schema_names, table_schema
+
+    entries = {}
+    for name in schema_names("extracts"):
+        schema = table_schema("extracts", name)
+        lines = [_wrapped(f"{schema.title}. {schema.description}"), "", "Columns (names it is recognised by):"]
+        for column in schema.columns:
+            names = ", ".join(column.source_names) or column.name
+            lines.append(_wrapped(f"  {column.name}{' (required)' if column.required else ''}: {names}"))
+        entries[name] = "\n".join(lines)
+    return entries
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 80, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)

@@ -1,0 +1,32 @@
+"""`aaot-eval simulate`: a study of made-up hospitals with a known effect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aaot_eval.cli._options import Json, Quiet, Verbose, answer
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.", show_default=False)],
+    scenario: Annotated[str, typer.Option(help="What is true in the made-up world, e.g. effect, none.")] = "effect",
+    seed: Annotated[int, typer.Option(help="The same seed makes the same files.")] = 1,
+    sites: Annotated[int, typer.Option(min=1, help="Hospitals.")] = 14,
+    treated: Annotated[int, typer.Option(min=0, help="Hospitals with a service.")] = 4,
+    months: Annotated[int, typer.Option(min=12, help="Months of data.")] = 60,
+    launch_after: Annotated[int, typer.Option(min=1, help="Months before the first service.")] = 36,
+    size: Annotated[float, typer.Option(min=0.01, help="Size of the hospitals, 1 = usual.")] = 1.0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make a study with a known effect: extracts, config, truth."""
+    from aaot_eval.synthetic import simulate_study
+
+    simulate_study(
+        out, scenario=scenario, seed=seed, sites=sites, treated=treated, months=months, launch_after=launch_after, size=size
+    )
+    answer(str(out), {"folder": str(out), "scenario": scenario, "seed": seed}, as_json)

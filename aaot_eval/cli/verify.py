@@ -1,0 +1,80 @@
+"""`aaot-eval verify`: is a run what it says it is, and does it come out the same again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aaot_eval.cli._options import Json, Quiet, RunFolderPath, Verbose, answer
+from aaot_eval.errors import Problem, VerifyMismatchError
+
+if TYPE_CHECKING:
+    from aaot_eval.console import Terminal
+    from aaot_eval.run_folder import RunFolder
+
+
+def verify(
+    run: RunFolderPath,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="The folder of the extracts: repeat the run and compare.")
+    ] = None,
+    rtol: Annotated[float, typer.Option("--rtol", help="Largest relative difference that counts as the same.")] = 1e-9,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Compare a run with its own record, and with a repetition."""
+    from aaot_eval.console import Terminal
+    from aaot_eval.run_folder import differing_files, read_run
+
+    terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
+    found = read_run(run)
+    problems = differing_files(found)
+    if problems:
+        raise VerifyMismatchError(*problems)
+    count = len(found.manifest["outputs"])
+    if data is None:
+        text = f"{found.path.name}: all {count} files are as they were written. Not repeated; give --data for that."
+        answer(text, {"run": str(found.path), "files": count}, as_json)
+        return
+    differences = _repeat(found, data, terminal)
+    worst = sorted(differences.items(), key=lambda item: -item[1])
+    beyond = [(name, value) for name, value in worst if value > rtol]
+    lines = [f"  {name:<28} {value:.1e}" if value < float("inf") else f"  {name:<28} not comparable" for name, value in worst]
+    if beyond:
+        raise VerifyMismatchError(
+            *(Problem("V620", f"table {name} differs: largest relative difference {value:.3g}", allowed=f"{rtol:g}",
+                      do="compare version and packages with manifest.json") for name, value in beyond)
+        )  # fmt: skip
+    answer(
+        "\n".join([f"{found.path.name}: repeated from its own config; largest relative difference by table:", *lines]),
+        {"run": str(found.path), "files": count, "largest_relative_difference": differences, "rtol": rtol},
+        as_json,
+    )
+
+
+def _repeat(found: RunFolder, data: Path, terminal: Terminal) -> dict[str, float]:
+    """The largest relative difference of each table, exact and released, between the run and its repetition."""
+    import tempfile
+
+    from aaot_eval.cli._cycle import CAUSAL_TABLES
+    from aaot_eval.config import load_config
+    from aaot_eval.disclosure import control
+    from aaot_eval.pipeline import run_evaluation
+    from aaot_eval.run_folder import differing_inputs, fingerprint, largest_differences
+
+    config = load_config(found.config_file, data=data)
+    changed = differing_inputs(found, fingerprint(config).inputs)
+    if changed:
+        raise VerifyMismatchError(*changed)
+    with tempfile.TemporaryDirectory(prefix=".verify_", dir=found.path.resolve().parent, ignore_cleanup_errors=True) as work:
+        result = run_evaluation(config, notify=terminal.progress, work=Path(work))
+    again = control(result.tables, result.meta, profile=config.disclosure.profile, national=config.disclosure.national)
+    carried = CAUSAL_TABLES if not found.manifest["refresh"].get("refreshed", True) else ()
+    kept = {name: frame for name, frame in found.release().tables.items() if name not in carried}
+    new = {name: frame for name, frame in again.tables.items() if name not in carried}
+    exact = largest_differences(found.exact_tables(), result.tables)
+    released = largest_differences(kept, new)
+    return {f"restricted/{name}": value for name, value in exact.items()} | {f"release/{name}": value for name, value in released.items()}
