@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aaot_eval.errors import Problem
-from aaot_eval.results import Analysis, Panel
+from aaot_eval.results import Analysis, Panel, Scale
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -134,7 +134,7 @@ def person_months(panel: Panel, outcome: str, rule_outcome: str) -> PersonMonths
         death=death,
         names=tuple(used),
         launch=_month(frame["start_t"], n_t),
-        stop=_month(frame["stop_t"], n_t),
+        stop=_month(frame["stop_t"] + 1, n_t),
     )
 
 
@@ -146,6 +146,11 @@ def rule_outcome_of(panel: Panel, wanted: str) -> str | None:
         return wanted
     counts = [o.name for o in panel.outcomes if o.kind == "count" and o.name in columns]
     return counts[0] if len(counts) == 1 else None
+
+
+def scale_of(panel: Panel, outcome: str) -> Scale:
+    """A ratio of rates of a count, or of money."""
+    return "rate_ratio" if panel.outcome(outcome).kind == "count" else "ratio"
 
 
 def running_total(values: NDArray[np.generic]) -> Floats:
@@ -244,24 +249,24 @@ def month_labels(panel: Panel, months: Sequence[int]) -> list[str]:
 def patient_objections(panel: Panel, analysis: Analysis, rule_outcome: str, count: int | None, months: int | None) -> list[Problem]:
     """What every design over people needs."""
     if panel.people is None or panel.person_cells is None:
-        return [Problem("E400", "there are no people in these data: the input is an aggregated panel", where=analysis.name,
+        return [Problem("E430", "there are no people in these data: the input is an aggregated panel", where=analysis.name,
                         do="give the admissions extract, or use a design over sites")]  # fmt: skip
     found = []
     if panel.frequency != "month":
-        found.append(Problem("E401", f"the entry rule is about months and these data are by {panel.frequency}", where=analysis.name,
+        found.append(Problem("E431", f"the entry rule is about months and these data are by {panel.frequency}", where=analysis.name,
                              do="give dates by month"))  # fmt: skip
     if analysis.outcome not in panel.person_cells.columns:
         have = ", ".join(c for c in panel.person_cells.columns if c not in ("person", "t"))
-        found.append(Problem("E402", f"{analysis.outcome!r} is not known person by person", where=analysis.name, allowed=have,
+        found.append(Problem("E432", f"{analysis.outcome!r} is not known person by person", where=analysis.name, allowed=have,
                              do="choose an outcome that is"))  # fmt: skip
     if rule_outcome_of(panel, rule_outcome) is None:
-        found.append(Problem("E403", f"the rule counts {rule_outcome!r}, which is not in these data", where=analysis.name,
+        found.append(Problem("E433", f"the rule counts {rule_outcome!r}, which is not in these data", where=analysis.name,
                              do="set rule_outcome to the admissions the team's rule is about"))  # fmt: skip
     if (count is None) != (months is None):
-        found.append(Problem("E404", "half an entry rule: a count and a number of months go together", where=analysis.name,
+        found.append(Problem("E434", "half an entry rule: a count and a number of months go together", where=analysis.name,
                              do='write it as "4 admissions in 12 months", or leave both out'))  # fmt: skip
     if panel.people["referral_t"].isna().all():
-        found.append(Problem("E405", "nobody was referred inside the data", where=analysis.name,
+        found.append(Problem("E435", "nobody was referred inside the data", where=analysis.name,
                              do="give the caseload, with ids of the same kind as the extract"))  # fmt: skip
     return found
 

@@ -36,12 +36,13 @@ from aaot_eval.estimators._cohorts import (
     person_months,
     rule_outcome_of,
     running_total,
+    scale_of,
     share_met,
 )
 from aaot_eval.estimators._random_effects import StudentDraws, dersimonian_laird
 from aaot_eval.estimators._randomisation import Assignments, ConfidenceDraws, assign_starts, invert, p_value
 from aaot_eval.estimators._referred import Uptake, effect_on_referred
-from aaot_eval.results import Analysis, Estimate, Panel
+from aaot_eval.results import Analysis, Design, Estimate, Panel
 
 #: A hospital needs this many pre-launch months for its own baseline, and these sizes in either cohort.
 MONTHS_NEEDED = 12
@@ -278,7 +279,7 @@ class EntryRule:
     rule_outcome             the admissions the rule counts, whatever the outcome is
     """
 
-    design: ClassVar[str] = "entry_rule"
+    design: ClassVar[Design] = "entry_rule"
     rule_count: int | None = None
     rule_months: int | None = None
     follow_up: int = 12
@@ -292,17 +293,17 @@ class EntryRule:
             return found
         people = person_months(panel, analysis.outcome, self._counted(panel))
         if not (~people.treated).any():
-            found.append(Problem("E410", "no hospital without the service is in these data",
+            found.append(Problem("E436", "no hospital without the service is in these data",
                                  do="use own_cohorts, which compares one hospital with its own past"))
         if not people.treated.any():
-            found.append(Problem("E411", "no hospital with people in it starts the service inside the data",
+            found.append(Problem("E437", "no hospital with people in it starts the service inside the data",
                                  do="give go_live dates that lie inside the data"))
         if not found:
             comparison, why = self._compare(panel, analysis)
             if not comparison.treated.any() or not comparison.controls.any():
                 side = "hospital with the service" if not comparison.treated.any() else "comparison hospital"
                 told = "; ".join(f"{name}: {reason}" for name, reason in sorted(why.items()))
-                found.append(Problem("E412", f"no {side} is large enough for its own baseline: {told}",
+                found.append(Problem("E438", f"no {side} is large enough for its own baseline: {told}",
                                      where=analysis.name, do="use a longer extract, a softer rule, or fewer and larger hospitals"))
         return found
 
@@ -352,7 +353,7 @@ class EntryRule:
         return Estimate(
             analysis=analysis.name, design=self.design, estimator="entry_rule", outcome=analysis.outcome,
             estimand=f"everybody who met the entry rule ({c.rule}), {self.follow_up} months from the first meeting (intention to treat)",
-            scale="rate_ratio", estimate=math.exp(estimate) if math.isfinite(estimate) else math.nan,
+            scale=scale_of(panel, analysis.outcome), estimate=math.exp(estimate) if math.isfinite(estimate) else math.nan,
             conf_level=self.conf_level, p_least=ways.p_least,
             n_units=int(c.used.sum()), n_treated=int(c.treated.sum()), n_periods=c.people.n_months,
             n_obs=int(sum(e.n0[c.used[c.people.unit]].sum() + e.n1[c.used[c.people.unit]].sum() for e in c.eras)),
