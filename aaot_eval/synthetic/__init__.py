@@ -1,1 +1,8 @@
-"""..."""
+"""Made-up studies with a known answer, in the layout of real hospital extracts."""
+
+from __future__ import annotations
+
+from aaot_eval.synthetic.scenarios import SCENARIOS, Scenario
+from aaot_eval.synthetic.study import simulate_study
+
+__all__ = ["SCENARIOS", "Scenario", "simulate_study"]

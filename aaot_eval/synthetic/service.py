@@ -1,0 +1,251 @@
+"""The service: who is taken on, and what it does to their alcohol-specific emergency admissions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aaot_eval.errors import InputError, Problem
+from aaot_eval.results import generator
+from aaot_eval.synthetic.scenarios import Scenario
+from aaot_eval.synthetic.world import (
+    ALCOHOL,
+    NOT_MOVED,
+    PEOPLE_PER_SITE,
+    Calendar,
+    Floats,
+    Ints,
+    Mask,
+    Site,
+    SiteWorld,
+    Stays,
+    draw_nights,
+    joined,
+    kept_apart,
+)
+
+RULE_COUNT, RULE_MONTHS = 4, 12
+WILLING = 0.85
+REFERRAL_HAZARD = 0.5
+CAPACITY_PER_COHORT = 0.025
+SOFT_PER_REFERRAL = 0.045
+SOFT_LEAST = 2
+DISENGAGED = 0.12
+SMALLEST_PERSON_RATIO = 0.25
+PEAK_LAST_MONTH = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Caseload:
+    """The people taken on at one site, one element each; `day` is the day of referral, -1 = has not ended."""
+
+    person: Ints
+    site: Ints
+    month: Ints
+    day: Ints
+    met_rule: Mask
+    ended_day: Ints
+    reason: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.person)
+
+
+def monthly_counts(world: SiteWorld, calendar: Calendar) -> Ints:
+    """Alcohol-specific emergency stays of each person in each month, at any site (people x months), without the service."""
+    stays = world.stays.take(world.stays.kind == ALCOHOL)
+    local = stays.person - world.people.number[0]
+    flat = local * calendar.months + calendar.month_of(stays.start)
+    size = len(world.people.number) * calendar.months
+    return np.bincount(flat, minlength=size).reshape(-1, calendar.months).astype(np.int64)
+
+
+def months_meeting_rule(counts: Ints, alive: Mask) -> Mask:
+    """Where the entry rule is met: at least 4 stays in the 12 months before the month, and alive at its start."""
+    total = np.concatenate([np.zeros((len(counts), 1), dtype=np.int64), np.cumsum(counts, axis=1)], axis=1)
+    met = np.zeros(counts.shape, dtype=bool)
+    met[:, RULE_MONTHS:] = total[:, RULE_MONTHS:-1] - total[:, : -RULE_MONTHS - 1] >= RULE_COUNT
+    return met & alive
+
+
+def months_alive(world: SiteWorld, calendar: Calendar) -> Mask:
+    """Where a person is alive at the start of the month (people x months); people who come later count as alive before."""
+    death = world.people.death_day[:, None]
+    return (death < 0) | (death >= calendar.starts[None, :])
+
+
+def take_on(seed: int, site: Site, world: SiteWorld, calendar: Calendar, *, at_peak: bool) -> Caseload:
+    """The caseload of a site that goes live: most people who meet the entry rule, within a few months, up to a monthly capacity.
+
+    With `at_peak`, whoever meets the rule is taken on at once, in the month after one with several admissions.
+    """
+    if site.go_live is None:
+        empty = np.zeros(0, dtype=np.int64)
+        return Caseload(empty, empty, empty, empty, empty.astype(bool), empty, ())
+    rng = generator(seed, "caseload", site.index)
+    people, counts = world.people, monthly_counts(world, calendar)
+    meets = months_meeting_rule(counts, months_alive(world, calendar))
+    n = len(people.number)
+    willing = rng.random(n) < WILLING
+    month = np.full(n, -1)
+    met = np.zeros(n, dtype=bool)
+    capacity = max(1, round(CAPACITY_PER_COHORT * site.cohort))
+    for t in range(site.go_live, calendar.months):
+        here = (people.entered <= t) & ((people.left < 0) | (people.left >= t)) & (month < 0)
+        found = rng.random(n) < (1.0 if at_peak else REFERRAL_HAZARD)
+        wanted = here & meets[:, t] & willing & found
+        if at_peak:
+            wanted &= counts[:, t - 1] >= PEAK_LAST_MONTH
+        taken = rng.permutation(np.flatnonzero(wanted))[:capacity]
+        month[taken], met[taken] = t, True
+        recent = counts[:, t - 6 : t].sum(axis=1)
+        others = np.flatnonzero(here & ~meets[:, t] & (recent >= SOFT_LEAST) & months_alive(world, calendar)[:, t])
+        soft = rng.permutation(others)[: rng.poisson(SOFT_PER_REFERRAL * len(taken))]
+        month[soft] = t
+    chosen = np.flatnonzero(month >= 0)
+    day = calendar.starts[month[chosen]] + rng.integers(0, 3, len(chosen))
+    death = people.death_day[chosen]
+    day = np.where((death >= 0) & (death < day), calendar.starts[month[chosen]], day)
+    drop_out = day + 30 + rng.integers(0, 240, len(chosen))
+    disengages = (rng.random(len(chosen)) < DISENGAGED) & (drop_out < calendar.end) & ((death < 0) | (drop_out < death))
+    dies = (death >= 0) & ~disengages
+    return Caseload(
+        person=people.number[chosen],
+        site=np.full(len(chosen), site.index),
+        month=month[chosen],
+        day=day,
+        met_rule=met[chosen],
+        ended_day=np.where(disengages, drop_out, np.where(dies, death, -1)),
+        reason=tuple(np.where(disengages, "disengaged", np.where(dies, "died", "")).tolist()),
+    )
+
+
+def together(parts: Sequence[Caseload]) -> Caseload:
+    """The caseloads of several sites as one."""
+    return Caseload(
+        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("person", "site", "month", "day", "met_rule", "ended_day")),
+        reason=tuple(r for p in parts for r in p.reason),
+    )
+
+
+def referral_days(person: Ints, caseload: Caseload) -> Ints:
+    """The day of referral for each element of `person`; a day beyond any study for people never taken on."""
+    order = np.argsort(caseload.person)
+    known = caseload.person[order]
+    at = np.minimum(np.searchsorted(known, person), max(len(known) - 1, 0))
+    never = np.full(len(person), np.iinfo(np.int64).max)
+    return np.where(known[at] == person, caseload.day[order][at], never) if len(known) else never
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What the service does: stays that do not happen, and stays that happen because of it.
+
+    `probability` is the chance that a stay of somebody on the caseload is taken away (or, in harm, that a possible further stay
+    happens); `can_change` are the positions of these stays in the world; `removed` those taken away; `added` the further ones.
+    """
+
+    probability: float
+    can_change: Ints
+    removed: Ints
+    possible: Stays
+    added: Mask
+    treated_total: Ints
+    treated_on_caseload: Ints
+
+
+def apply_service(
+    seed: int, scenario: Scenario, stays: Stays, caseload: Caseload, deaths: Mapping[str, Ints], sites: Sequence[Site], calendar: Calendar
+) -> Effect:
+    """The effect on all stays of the world, calibrated so that the site-level ratio is the scenario's, in expectation.
+
+    `deaths` holds `person` (sorted) and `day` of the people who die. Raises InputError when the caseload is too small a part of the
+    admissions for the ratio to come about through it.
+    """
+    month = calendar.month_of(stays.start)
+    go_live = np.array([calendar.months if s.go_live is None else s.go_live for s in sites])
+    counted = (stays.kind == ALCOHOL) & (month >= go_live[stays.site])
+    on = (stays.kind == ALCOHOL) & (stays.start >= referral_days(stays.person, caseload))
+    total = np.bincount(stays.site[counted], minlength=len(sites))
+    reached = np.bincount(stays.site[counted & on], minlength=len(sites))
+    can_change = np.flatnonzero(on)
+    nobody = Effect(0.0, can_change, can_change[:0], stays.take(can_change[:0]), np.zeros(0, dtype=bool), total, reached)
+    if scenario.site_ratio == 1.0 or not total.sum():
+        return nobody
+    if scenario.site_ratio < 1.0:
+        probability = _reachable((1 - scenario.site_ratio) * total.sum(), int(reached.sum()))
+        removed = can_change[generator(seed, "effect").random(len(can_change)) < probability]
+        return Effect(probability, can_change, removed, nobody.possible, nobody.added, total, reached)
+    possible = further_stays(seed, stays, can_change, deaths, calendar)
+    month = calendar.month_of(possible.start)
+    reached = np.bincount(possible.site[month >= go_live[possible.site]], minlength=len(sites))
+    probability = _reachable((scenario.site_ratio - 1) * total.sum(), int(reached.sum()), most=1.0)
+    added = generator(seed, "effect").random(len(possible)) < probability
+    return Effect(probability, can_change, nobody.removed, possible, added, total, reached)
+
+
+def _reachable(wanted: float, available: int, most: float = 1 - SMALLEST_PERSON_RATIO) -> float:
+    if available and wanted / available <= most:
+        return wanted / available
+    raise InputError(
+        Problem(
+            "C150",
+            "in this simulated world the caseload has too few of the admissions for the effect to come about through it",
+            where=f"{wanted:,.0f} admissions would have to change, the caseload has {available:,}",
+            allowed=f"at most {most:.0%} of the caseload's admissions may change",
+            do="make the study larger (size), give it more months after the launch, or take another seed",
+        )
+    )
+
+
+def further_stays(seed: int, stays: Stays, which: Ints, deaths: Mapping[str, Ints], calendar: Calendar) -> Stays:
+    """Stays that could follow those of `which` within 30 days of discharge without touching any other: up to two for each."""
+    rng = generator(seed, "further stays")
+    like = stays.take(np.repeat(which, 2))
+    n = len(like)
+    start = like.end + 1 + rng.integers(0, 30, n)
+    extra = Stays(
+        like.person,
+        like.person // PEOPLE_PER_SITE,
+        start,
+        draw_nights(rng, np.full(n, ALCOHOL)),
+        like.kind,
+        np.zeros(n, dtype=bool),
+        np.full(n, NOT_MOVED),
+        np.zeros(n, dtype=np.int64),
+        rng.random(n) < 0.88,
+    )
+    at = np.minimum(np.searchsorted(deaths["person"], extra.person), max(len(deaths["person"]) - 1, 0))
+    dies = deaths["person"][at] == extra.person if len(deaths["person"]) else np.zeros(n, dtype=bool)
+    survives = ~dies | (extra.end < deaths["day"][at]) if len(deaths["person"]) else np.ones(n, dtype=bool)
+    extra = extra.take((start < calendar.end) & survives)
+    theirs = np.isin(stays.person, extra.person)
+    base = stays.take(theirs)
+    order = np.lexsort((base.start, base.person))
+    base = base.take(order)
+    span = np.int64(calendar.end + 1000)
+    key = extra.person * span + extra.start
+    after = np.searchsorted(base.person * span + base.start, key, side="right")
+    before = np.maximum(after - 1, 0)
+    clear_before = (base.person[before] != extra.person) | (base.end[before] < extra.start) | (after == 0)
+    nxt = np.minimum(after, len(base) - 1)
+    clear_after = (after == len(base)) | (base.person[nxt] != extra.person) | (base.start[nxt] > extra.end)
+    extra = extra.take(clear_before & clear_after)
+    return extra.take(kept_apart(extra.person, extra.start, extra.end))
+
+
+def lived(stays: Stays, effect: Effect) -> Stays:
+    """The stays of the world with the service."""
+    keep = np.ones(len(stays), dtype=bool)
+    keep[effect.removed] = False
+    return joined([stays.take(keep), effect.possible.take(effect.added)])
+
+
+def chance_of_change(stays: Stays, effect: Effect) -> Floats:
+    """For each stay of the world without the service, the chance that the service takes it away."""
+    chance = np.zeros(len(stays))
+    if not len(effect.possible):
+        chance[effect.can_change] = effect.probability
+    return chance

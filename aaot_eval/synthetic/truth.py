@@ -1,0 +1,212 @@
+"""The right answers to a simulated study, in expectation and as they came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from aaot_eval.synthetic.money import PRICE_YEAR, places_for, programme_cost, stay_prices
+from aaot_eval.synthetic.scenarios import Scenario
+from aaot_eval.synthetic.service import (
+    RULE_COUNT,
+    RULE_MONTHS,
+    Caseload,
+    Effect,
+    chance_of_change,
+    lived,
+    months_alive,
+    months_meeting_rule,
+)
+from aaot_eval.synthetic.world import ALCOHOL, PEOPLE_PER_SITE, Calendar, Floats, Ints, Mask, Site, SiteWorld, Stays
+
+FOLLOW_UP = 12
+
+
+def answers(
+    scenario: Scenario,
+    worlds: Sequence[SiteWorld],
+    stays: Stays,
+    caseload: Caseload,
+    effect: Effect,
+    sites: Sequence[Site],
+    calendar: Calendar,
+) -> dict[str, Any]:
+    """The truth of a study, ready for truth.json: effects on sites, on the eligible, on the referred; money."""
+    treated = [s for s in sites if s.go_live is not None]
+    tables = [_PersonMonths(w, s, stays, caseload, effect, calendar) for w, s in zip(worlds, sites, strict=True) if s.go_live is not None]
+    return {
+        "outcome": "alcohol_specific_emergency",
+        "change_per_admission": {
+            "what": "chance that an admission of somebody on the caseload is prevented"
+            if scenario.site_ratio <= 1
+            else "chance that a possible further admission of somebody on the caseload happens",
+            "probability": _rounded(effect.probability),
+        },
+        "site_level": _site_level(scenario, stays, effect, treated, calendar),
+        "eligible": _eligible(tables) if treated else None,
+        "referred": _referred(tables, caseload) if treated else None,
+        "economics": _economics(worlds, stays, caseload, effect, treated, calendar) if len(caseload) else None,
+    }
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.8g}")
+
+
+def _ratio(with_service: float, without: float) -> float | None:
+    return _rounded(with_service / without) if without > 0 else None
+
+
+def _site_level(scenario: Scenario, stays: Stays, effect: Effect, treated: Sequence[Site], calendar: Calendar) -> dict[str, Any]:
+    def after(which: Stays, site: Site) -> int:
+        month = calendar.month_of(which.start)
+        return int(((which.kind == ALCOHOL) & (which.site == site.index) & (month >= (site.go_live or 0))).sum())
+
+    sign = 1 if len(effect.possible) else -1
+    came_about = lived(stays, effect)
+    by_site, without, with_service, expected = {}, 0, 0, 0.0
+    for site in treated:
+        total, real = after(stays, site), after(came_about, site)
+        mean = total + sign * effect.probability * float(effect.treated_on_caseload[site.index])
+        by_site[site.code] = {
+            "admissions_without_service": total,
+            "admissions": real,
+            "ratio_expected": _ratio(mean, total),
+            "ratio_realised": _ratio(real, total),
+        }
+        without, with_service, expected = without + total, with_service + real, expected + mean
+    return {
+        "what": "alcohol-specific emergency admissions of treated sites in all months since go-live, with over without the service",
+        "ratio_target": scenario.site_ratio,
+        "ratio_expected": _ratio(expected, without),
+        "ratio_realised": _ratio(with_service, without),
+        "by_site": by_site,
+    }
+
+
+class _PersonMonths:
+    """Admissions of the people of one treated site, people x months: without the service, and what it changes."""
+
+    def __init__(
+        self, world: SiteWorld, site: Site, stays: Stays, caseload: Caseload, effect: Effect, calendar: Calendar
+    ) -> None:
+        self.go_live = site.go_live if site.go_live is not None else calendar.months
+        self.months = calendar.months
+        self._size = len(world.people.number), calendar.months
+        self._first = site.index * PEOPLE_PER_SITE
+        self._calendar = calendar
+        alcohol = stays.take(stays.kind == ALCOHOL)
+        self.without = self._table(alcohol, np.ones(len(alcohol)))
+        removed = stays.take(effect.removed)
+        added = effect.possible.take(effect.added)
+        chance = chance_of_change(stays, effect)
+        self.expected = self._table(effect.possible, np.full(len(effect.possible), effect.probability)) - self._table(stays, chance)
+        self.realised = self._table(added, np.ones(len(added))) - self._table(removed, np.ones(len(removed)))
+        self.alive = months_alive(world, calendar)
+        mine = caseload.site == site.index
+        month = np.full(self._size[0], calendar.months)
+        month[caseload.person[mine] - self._first] = caseload.month[mine]
+        self.referral = month
+        self.met_rule = np.zeros(self._size[0], dtype=bool)
+        self.met_rule[caseload.person[mine] - self._first] = caseload.met_rule[mine]
+        self.on_team = self.alive & (np.arange(calendar.months)[None, :] >= month[:, None])
+
+    def _table(self, stays: Stays, weight: Floats) -> Floats:
+        local = stays.person - self._first
+        here = (local >= 0) & (local < self._size[0])
+        flat = local[here] * self.months + self._calendar.month_of(stays.start[here])
+        return np.bincount(flat, weights=weight[here], minlength=self._size[0] * self.months).reshape(self._size)
+
+    def follow_up(self, index: Ints, months: int) -> Mask:
+        """The months alive from each person's index month on, up to `months` of them; an index past the end gives none."""
+        t = np.arange(self.months)[None, :]
+        return self.alive & (t >= index[:, None]) & (t < index[:, None] + months)
+
+    def first_meeting(self) -> Ints:
+        """The first month since go-live in which each person meets the entry rule; past the end = never."""
+        met = months_meeting_rule(self.without.astype(np.int64), self.alive)[:, self.go_live :]
+        return np.where(met.any(axis=1), self.go_live + met.argmax(axis=1), self.months)
+
+
+def _effect_in(tables: Sequence[_PersonMonths], where: Sequence[Mask]) -> dict[str, Any]:
+    """Ratio and difference per person-month over the chosen person-months of all treated sites."""
+    without = sum(float(p.without[m].sum()) for p, m in zip(tables, where, strict=True))
+    expected = sum(float(p.expected[m].sum()) for p, m in zip(tables, where, strict=True))
+    realised = sum(float(p.realised[m].sum()) for p, m in zip(tables, where, strict=True))
+    time = sum(int(m.sum()) for m in where)
+    return {
+        "person_months": time,
+        "admissions_without_service": int(without),
+        "ratio_expected": _ratio(without + expected, without),
+        "ratio_realised": _ratio(without + realised, without),
+        "difference_per_person_month_expected": _ratio(expected, time),
+        "difference_per_person_month_realised": _ratio(realised, time),
+    }
+
+
+def _eligible(tables: Sequence[_PersonMonths]) -> dict[str, Any]:
+    index = [p.first_meeting() for p in tables]
+    where = [p.follow_up(i, FOLLOW_UP) for p, i in zip(tables, index, strict=True)]
+    people = sum(int((i < p.months).sum()) for p, i in zip(tables, index, strict=True))
+    taken = sum(int(((i < p.months) & (p.referral < p.months)).sum()) for p, i in zip(tables, index, strict=True))
+    time = sum(int(m.sum()) for m in where)
+    on_team = sum(int((m & p.on_team).sum()) for p, m in zip(tables, where, strict=True))
+    return {
+        "what": f"everybody of a treated site who meets the entry rule ({RULE_COUNT} admissions in {RULE_MONTHS} months) since go-live, "
+        f"from the first month of doing so, {FOLLOW_UP} months of follow-up cut at death and at the end of the data",
+        "people": people,
+        **_effect_in(tables, where),
+        "uptake_people": _ratio(taken, people),
+        "uptake_person_months": _ratio(on_team, time),
+    }
+
+
+def _referred(tables: Sequence[_PersonMonths], caseload: Caseload) -> dict[str, Any]:
+    never = [np.where(p.met_rule, p.referral, p.months) for p in tables]
+    a_year = [p.follow_up(i, FOLLOW_UP) for p, i in zip(tables, never, strict=True)]
+    before, earlier = 0.0, 0.0
+    for p in tables:
+        t = np.arange(p.months)[None, :]
+        old_enough = p.referral[:, None] >= 24
+        known = old_enough & (p.referral[:, None] < p.months)
+        before += float(p.without[known & (t < p.referral[:, None]) & (t >= p.referral[:, None] - 12)].sum())
+        earlier += float(p.without[known & (t < p.referral[:, None] - 12) & (t >= p.referral[:, None] - 24)].sum())
+    return {
+        "what": "people on the caseload, in all months alive since the month of referral",
+        "people": len(caseload),
+        "met_rule_share": _ratio(int(caseload.met_rule.sum()), len(caseload)),
+        **_effect_in(tables, [p.on_team for p in tables]),
+        "met_rule_12_months": _effect_in(tables, a_year),
+        "year_before_over_year_before_that": _ratio(before, earlier),
+    }
+
+
+def _economics(
+    worlds: Sequence[SiteWorld], stays: Stays, caseload: Caseload, effect: Effect, treated: Sequence[Site], calendar: Calendar
+) -> dict[str, Any]:
+    numbers = np.concatenate([w.people.number for w in worlds])
+    death = np.concatenate([w.people.death_day for w in worlds])[np.searchsorted(numbers, caseload.person)]
+    ends = np.where(death >= 0, death + 1, calendar.end)
+    years = float((ends - caseload.day).sum()) / 365.25
+    open_years = sum(calendar.end - int(calendar.starts[s.go_live or 0]) for s in treated) / 365.25
+    prices = stay_prices(stays)
+    expected = float((prices * chance_of_change(stays, effect)).sum())
+    realised = float(prices[effect.removed].sum())
+    further = stay_prices(effect.possible)
+    expected -= effect.probability * float(further.sum())
+    realised -= float(further[effect.added].sum())
+    places = places_for(years / open_years)
+    service = programme_cost(places)
+    return {
+        "what": "per person-year on the caseload, in invented prices; a stay averted takes its emergency attendance with it",
+        "price_year": PRICE_YEAR,
+        "person_years_on_caseload": _rounded(years),
+        "caseload_places_per_team": places,
+        "hospital_cost_averted_expected": _rounded(expected / years),
+        "hospital_cost_averted_realised": _rounded(realised / years),
+        "programme_cost": _rounded(service),
+        "net_saving_expected": _rounded(expected / years - service),
+        "net_saving_realised": _rounded(realised / years - service),
+    }
