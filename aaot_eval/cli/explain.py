@@ -12,13 +12,21 @@ from aaot_eval.cli._options import Json, Quiet, Verbose, answer
 
 def explain(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="An exit code, finding code, estimator, check or format.")
+        str | None, typer.Argument(metavar="[NAME]", help="An exit code, finding code, estimator, check, format, or config.")
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Explain a code, estimator, check or format."""
+    if name == "config":
+        import json
+
+        from aaot_eval.config import config_json_schema
+
+        # Published as data_schemas/config.schema.json, so that editors complete and check a config.
+        answer(json.dumps(config_json_schema(), indent=1), {"name": name, "text": config_json_schema()}, as_json)
+        return
     topics = _topics(name)
     if name is None:
         lines = []

@@ -1,0 +1,151 @@
+"""The shape of the package: who may import whom, what never appears, what help may cost."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "aaot_eval"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+HEAVY = {"pandas", "numpy", "duckdb", "pyarrow", "scipy", "statsmodels", "linearmodels", "matplotlib", "jinja2", "pydantic", "rich"}
+
+
+def _python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    return done.stdout
+
+
+def test_import_contracts_hold():
+    done = subprocess.run([Path(sys.executable).with_name("lint-imports"), "--no-cache"], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["analyze", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments):
+    code = (
+        "import json, sys\nfrom aaot_eval.cli import run\n"
+        f"run({arguments!r})\nprint(); print(json.dumps(sorted({{m.split('.')[0] for m in sys.modules}})))"
+    )
+    loaded = set(json.loads(_python(code).splitlines()[-1]))
+    assert not loaded & (HEAVY - ({"pydantic"} if arguments[0] == "analyze" else set()))
+
+
+def test_light_modules_stay_light():
+    loaded = json.loads(
+        _python("import json, sys, aaot_eval.errors, aaot_eval.registry, aaot_eval.findings, aaot_eval.schema, aaot_eval.config\n"
+                "print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))")
+    )  # fmt: skip
+    assert not set(loaded) & (HEAVY - {"pydantic"})
+
+
+def _calls(tree: ast.AST) -> set[str]:
+    return {ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
+
+
+def _imports(tree: ast.AST) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_nothing_that_windows_or_a_closed_network_lacks(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    calls, imports = _calls(tree), _imports(tree)
+    assert "print" not in calls
+    assert not imports & {"fcntl", "pwd", "grp", "resource", "termios", "socket", "urllib", "http", "requests", "httpx", "ftplib"}
+    assert not {c for c in calls if c in ("os.fork", "os.symlink", "os.link", "os.mkfifo") or c.endswith(".symlink_to")}
+    assert path.stem not in ("utils", "helpers", "common", "misc")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_no_bare_exception_and_text_has_an_encoding(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            assert ast.unparse(node.exc.func) not in ("Exception", "BaseException")
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            given = {k.arg for k in node.keywords}
+            if node.func.attr == "read_text":
+                assert "encoding" in given or node.args, f"read_text at line {node.lineno}"
+            if node.func.attr == "write_text":
+                assert {"encoding", "newline"} <= given, f"write_text at line {node.lineno}: newline and encoding"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_public_functions_say_what_the_reader_gets(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    assert ast.get_docstring(tree), "the module has no docstring"
+    silent = [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_") and not ast.get_docstring(node)
+    ]
+    assert not silent
+
+
+def _tracked() -> list[str]:
+    done = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT)
+    if done.returncode:
+        pytest.skip("this is not a git checkout")
+    return done.stdout.splitlines()
+
+
+def test_file_names_work_on_windows():
+    reserved = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
+    names = _tracked()
+    assert not [n for n in names if re.search(r'[<>:"|?*\\]', n) or n.endswith((" ", "."))]
+    assert not [n for n in names if reserved.fullmatch(Path(n).name.split(".")[0])]
+    assert len({n.casefold() for n in names}) == len(names)
+
+
+def test_lock_file_is_pinned_hashed_and_names_no_host():
+    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith(" ")]
+    assert len(pins) > 30
+    assert all(re.match(r"[a-z0-9][a-z0-9.-]*==\S+( ; .+)? \\$", line) for line in pins)
+    assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in lines if line.startswith(" "))
+    assert not re.search(r"https?:|file:|--index|--find-links", "\n".join(lines))
+
+
+def test_lock_file_covers_every_declared_dependency():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"], *project["build-system"]["requires"]]
+    names = {re.split(r"[<>=!~; \[]", w, maxsplit=1)[0].lower() for w in wanted}
+    locked = {line.split("==")[0] for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines() if "==" in line}
+    assert names <= locked, names - locked
+
+
+def test_config_schema_is_current():
+    from aaot_eval.config import config_json_schema
+
+    published = json.loads((ROOT / "data_schemas" / "config.schema.json").read_text("utf-8"))
+    assert published == json.loads(json.dumps(config_json_schema())), (
+        "write it again: aaot-eval explain config > data_schemas/config.schema.json"
+    )
+
+
+def test_every_verb_is_a_file_and_every_file_a_verb():
+    from aaot_eval.cli import VERBS
+
+    files = {p.stem for p in (PACKAGE / "cli").glob("*.py") if not p.stem.startswith("_")}
+    assert files == {verb for verbs in VERBS.values() for verb in verbs}
+
+
+def test_only_the_command_line_ends_the_process():
+    ending = {"sys.exit", "exit", "quit", "os._exit"}
+    enders = [p for p in MODULES if _calls(ast.parse(p.read_text("utf-8"))) & ending]
+    assert enders == [PACKAGE / "cli" / "__init__.py"]
