@@ -201,7 +201,7 @@ class _Rows:
 
     def _row(self, name: str, effect: float, p: float, found: ri.Inversion | None, least: float, *, status: str = "",
              note: str = "", headline: bool = False) -> Estimate:  # fmt: skip
-        data, ways = self.data, self.ways
+        data = self.data
         finite = found is not None and found.finite
         show = math.exp if self.ratio else float
         low, high = (show(found.low), show(found.high)) if found is not None and finite else (math.nan, math.nan)
@@ -210,11 +210,7 @@ class _Rows:
         if headline:
             extra = {
                 "series": effect_series(self.panel, self.analysis.outcome, self.fit, low, high),
-                "tables": {
-                    "event_time": event_time(data, ways, self.fit.effect, self.alpha, self.analysis.name, self.panel.season_length),
-                    "sites": sites_table(self.panel, self.analysis.outcome),
-                    "placebo": placebo_table(self.fit, self.analysis.name),
-                },
+                "tables": self._tables(),
                 "facts": self._facts(value, low, high),
                 "confidence": ri.ConfidenceDraws.of(found, self.alpha, ratio=self.ratio) if found is not None and finite else None,
             }
@@ -228,7 +224,7 @@ class _Rows:
             estimate=value,
             conf_low=low,
             conf_high=high,
-            conf_level=1.0 - self.alpha,
+            conf_level=round(1.0 - self.alpha, 10),
             conf_method="randomisation" if finite else "none",
             p_value=p,
             p_least=least,
@@ -242,6 +238,15 @@ class _Rows:
             note=note or (self._headline_note(least, found) if headline else self._note(least)),
             **extra,
         )
+
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        name, outcome = self.analysis.name, self.analysis.outcome
+        tables = {
+            "event_time": event_time(self.data, self.ways, self.fit.effect, self.alpha, name, self.panel.season_length),
+            "placebo": placebo_table(self.fit, name),
+        }
+        # One table of sites a run: its columns do not say which outcome they count.
+        return tables | ({"sites": sites_table(self.panel, outcome)} if self.analysis.primary else {})
 
     def _scale(self) -> Scale:
         exposed = bool(np.ptp(self.data.exposure) > 0)

@@ -1,0 +1,83 @@
+"""Does the result hang on one site? Every site left out in turn. docs/methods/leave_one_site_out.md."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from aaot_eval.checks import CHECKS
+from aaot_eval.checks._sites import cannot, sites_of
+from aaot_eval.estimators import Estimator
+from aaot_eval.estimators._sites import SiteData
+from aaot_eval.estimators.site_did import fit_sites
+from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
+
+NAME = "leave_one_site_out"
+
+
+@CHECKS.register(NAME)
+class LeaveOneSiteOut:
+    """The site comparison again without each site in turn, treated and comparison sites alike."""
+
+    designs: ClassVar[tuple[Design, ...]] = ("sites",)
+
+    def run(self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int) -> CheckResult:
+        """The range of the estimate over all sites left out; fails when a claimed direction turns round."""
+        data = sites_of(estimator, panel, analysis)
+        if isinstance(data, str):
+            return cannot(NAME, analysis, data)
+        whole = fit_sites(data, seed)
+        table = refits(data, seed)
+        if math.isnan(whole.effect) or table.empty:
+            return cannot(NAME, analysis, "no site can be left out" if table.empty else "there is no estimate to compare with")
+        low, high = table["effect"].min(), table["effect"].max()
+        furthest = table.iloc[int((table["effect"] - whole.effect).abs().argmax())]
+        ratio = data.scale == "log"
+        show = math.exp if ratio else float
+        verdict, meaning = _judge(whole.effect, whole.p_value, table, 1.0 - estimate.conf_level)
+        shown = table.assign(effect=np.exp(table["effect"]) if ratio else table["effect"])
+        return CheckResult(
+            check=NAME,
+            analysis=analysis.name,
+            verdict=verdict,
+            sentence=(
+                f"Leaving out one site at a time moves the estimate of {show(whole.effect):.3g} to between {show(low):.3g} and "
+                f"{show(high):.3g}, most without {furthest['unit']} ({furthest['role']}); {meaning}."
+            ),
+            statistic=show(float(furthest["effect"])),
+            value_name=f"estimate furthest from the whole (without {furthest['unit']})",
+            threshold="fails when a claimed direction turns round, warns when more than half of it goes",
+            table=shown,
+            facts={"low": show(low), "high": show(high), "furthest": str(furthest["unit"])},
+        )
+
+
+def refits(data: SiteData, seed: int) -> pd.DataFrame:
+    """One row per site left out: unit, role, effect (log scale for a ratio), p_value, p_least."""
+    rows = []
+    for row, unit in enumerate(data.units):
+        part = data.without_site(row)
+        if not 0 < len(part.treated) < len(part.units):
+            continue
+        fit = fit_sites(part, seed)
+        role = "treated" if data.starts[row] < data.n_periods else "comparison"
+        rows.append((unit, role, fit.effect, fit.p_value, fit.ways.p_least))
+    table = pd.DataFrame(rows, columns=["unit", "role", "effect", "p_value", "p_least"])
+    return table.dropna(subset="effect").reset_index(drop=True)
+
+
+def _judge(effect: float, p: float, table: pd.DataFrame, alpha: float) -> tuple[CheckVerdict, str]:
+    """A result that claims a direction must keep it; one that claims none must not claim one without some site."""
+    kept = table["effect"] * np.sign(effect)
+    if p <= alpha:
+        if (kept <= 0).any():
+            return "fail", "without it the direction turns round"
+        if (kept < abs(effect) / 2).any():
+            return "warn", "without it more than half of the effect is gone"
+        return "pass", "the direction stays and at least half of the effect"
+    if (table["p_value"] <= alpha / len(table)).any():
+        return "warn", "without one site a change would be claimed that the whole does not show"
+    return "pass", "no single site hides or makes a change"

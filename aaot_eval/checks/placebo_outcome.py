@@ -1,0 +1,62 @@
+"""The same design on admissions that the service should not change. docs/methods/placebo_outcome.md."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import ClassVar
+
+import pandas as pd
+
+from aaot_eval.checks import CHECKS, WARN_P
+from aaot_eval.checks._sites import THRESHOLD, cannot, verdict_of
+from aaot_eval.estimators import Estimator
+from aaot_eval.results import Analysis, CheckResult, Design, Estimate, Panel
+
+NAME = "placebo_outcome"
+CONTROL = "non_alcohol_emergency"
+
+
+@CHECKS.register(NAME)
+class PlaceboOutcome:
+    """The same estimator on non-alcohol emergency admissions: an effect there is somebody else's doing."""
+
+    designs: ClassVar[tuple[Design, ...]] = ("sites", "series")
+
+    def run(self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int) -> CheckResult:
+        """The estimate on the control outcome and its p value."""
+        if analysis.outcome == CONTROL:
+            return cannot(NAME, analysis, "the outcome is itself the control outcome")
+        if CONTROL not in [o.name for o in panel.outcomes] or CONTROL not in panel.cells:
+            return cannot(NAME, analysis, "the data hold no non-alcohol emergency admissions")
+        control = replace(analysis, outcome=CONTROL, primary=False)
+        problems = estimator.objections(panel, control)
+        if problems:
+            return cannot(NAME, analysis, problems[0].what)
+        found = estimator.fit(panel, control, seed=seed)[0]
+        title = panel.outcome(CONTROL).title
+        if math.isnan(found.p_value):
+            return cannot(NAME, analysis, f"there is no p value for {title}")
+        reachable = math.isnan(found.p_least) or found.p_least < WARN_P
+        return CheckResult(
+            check=NAME,
+            analysis=analysis.name,
+            verdict=verdict_of(found.p_value) if reachable else "not_evaluable",
+            sentence=_sentence(title, found, reachable),
+            statistic=found.estimate,
+            value_name=f"the same estimate for {title}",
+            threshold=THRESHOLD,
+            p_value=found.p_value,
+            table=pd.DataFrame([found.row()]),
+            facts={"conf_low": found.conf_low, "conf_high": found.conf_high},
+        )
+
+
+def _sentence(title: str, found: Estimate, reachable: bool) -> str:
+    interval = f" ({found.conf_low:.3g} to {found.conf_high:.3g})" if found.finite else ""
+    text = f"On {title}, which the service should not change, the same design reads {found.estimate:.3g}{interval}, p = {found.p_value:.3f}"
+    if not reachable:
+        return f"{text}; no p below {found.p_least:.3f} is possible, so this cannot be judged."
+    if found.p_value < WARN_P:
+        return f"{text}: something else than the service seems to have changed in the treated sites."
+    return f"{text}: no sign of another change in the treated sites."

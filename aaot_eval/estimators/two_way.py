@@ -1,0 +1,188 @@
+"""The usual two-way models with standard errors clustered by site: a foil beside the randomisation result.
+
+When their p values may be believed, and when not: docs/methods/two_way.md.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from aaot_eval.errors import Problem
+from aaot_eval.estimators import ESTIMATORS
+from aaot_eval.estimators import _clustered as cl
+from aaot_eval.estimators._sites import Floats, SiteData, site_data, site_objections
+from aaot_eval.results import Analysis, ConfMethod, Design, Estimate, Panel
+
+LEAST_TREATED = 6
+LEAST_SITES = 12
+
+
+@ESTIMATORS.register("two_way")
+@dataclass(frozen=True)
+class TwoWayModels:
+    """Poisson and linear regression on site and period effects, clustered by site; CR2 and the wild bootstrap beside.
+
+    `phase_in`: periods after a start left out. `least_before` (default one year) and `least_after`: periods a treated
+    site needs. `scale`: "ratio", "difference" or "auto".
+    """
+
+    design: ClassVar[Design] = "sites"
+    conf_level: float = 0.95
+    phase_in: int = 0
+    least_before: int | None = None
+    least_after: int = 3
+    scale: str = "auto"
+
+    def data(self, panel: Panel, outcome: str) -> SiteData:
+        """The balanced table this estimator uses."""
+        return site_data(panel, outcome, phase_in=self.phase_in, least_before=self.least_before,
+                         least_after=self.least_after, scale=self.scale)  # fmt: skip
+
+    def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
+        """Why these models cannot be fitted, or cannot be the primary analysis, on this panel; empty when they can."""
+        problems = site_objections(panel, analysis.outcome, phase_in=self.phase_in, least_before=self.least_before,
+                                   least_after=self.least_after, scale=self.scale)  # fmt: skip
+        if problems or not analysis.primary:
+            return problems
+        data = self.data(panel, analysis.outcome)
+        if _few(data):
+            problems.append(
+                Problem("E317", f"clustered p values cannot be the headline with {len(data.treated)} treated of "
+                                f"{len(data.units)} sites", where=analysis.name,
+                        allowed=f"at least {LEAST_TREATED} treated and {LEAST_SITES} sites",
+                        do='use estimator = "site_did"; the two-way models may stand beside it'))  # fmt: skip
+        return problems
+
+    def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
+        """Poisson (for a ratio), linear with CR1, the same with CR2, and the p of the wild cluster bootstrap."""
+        rows = _Rows(analysis, self.data(panel, analysis.outcome), 1.0 - self.conf_level)
+        return (rows.poisson(), *rows.linear()) if rows.ratio else rows.linear()
+
+
+def _few(data: SiteData) -> bool:
+    return len(data.treated) < LEAST_TREATED or len(data.units) < LEAST_SITES
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Makes the estimates of one analysis."""
+
+    analysis: Analysis
+    data: SiteData
+    alpha: float
+
+    @property
+    def ratio(self) -> bool:
+        return self.data.scale == "log"
+
+    def poisson(self) -> Estimate:
+        found = poisson_cr1(self.data)
+        if not math.isfinite(found.std_error):
+            return self._not_run("Poisson regression, CR1", "too few events for a finite coefficient")
+        return self._row("Poisson regression on site and period effects, exposure as offset, CR1", found, "wald_t")
+
+    def linear(self) -> tuple[Estimate, ...]:
+        data = self.data
+        if self.ratio and (data.values <= 0).any():
+            return (self._not_run("linear regression of the log rate", "a site-month without events has no log rate"),)
+        rate = data.values / data.exposure
+        level = np.log(rate) if self.ratio else rate
+        what = "log rate" if self.ratio else "rate"
+        rows = [self._row(f"linear regression of the {what} on site and period effects, CR1", linear_cr1(data, level), "wald_t")]
+        rows.append(self._cr2(level, what))
+        rows.append(self._wild(level, rows[0]))
+        return tuple(rows)
+
+    def _cr2(self, level: Floats, what: str) -> Estimate:
+        name = f"linear regression of the {what}, CR2 with Satterthwaite degrees of freedom"
+        if len(self.data.treated) < 2:
+            return self._not_run(name, "with one treated site CR2 is silently wrong")
+        if self.data.used.sum() > cl.MOST_CELLS:
+            return self._not_run(name, f"more than {cl.MOST_CELLS:,} site-periods")
+        return self._row(name, cl.cr2(self.data, level), "satterthwaite_t", note="allows for few treated sites")
+
+    def _wild(self, level: Floats, linear: Estimate) -> Estimate:
+        name = "linear regression, restricted wild cluster bootstrap over all sign vectors"
+        if len(self.data.units) > cl.MOST_SIGN_SITES:
+            return self._not_run(name, f"more than {cl.MOST_SIGN_SITES} sites")
+        if self.data.phase_in:
+            return self._not_run(name, "it needs a table without phase-in periods")
+        p = cl.wild_bootstrap(self.data, level)
+        return self._estimate(name, linear.estimate, p_value=p, note="with one or two treated sites it hardly ever rejects")
+
+    def _row(self, name: str, found: cl.Clustered, method: ConfMethod, note: str = "") -> Estimate:
+        half = stats.t.ppf(1 - self.alpha / 2, found.df) * found.std_error
+        show = math.exp if self.ratio else float
+        p = float(2 * stats.t.sf(abs(found.estimate / found.std_error), found.df)) if found.std_error else math.nan
+        return self._estimate(
+            name, show(found.estimate), std_error=found.std_error, conf_low=show(found.estimate - half),
+            conf_high=show(found.estimate + half), conf_method=method, p_value=p,
+            note=f"{note or self._warning()} ({found.df:.3g} degrees of freedom)",
+        )  # fmt: skip
+
+    def _warning(self) -> str:
+        data = self.data
+        if len(data.treated) == 1:
+            return "foil: with one treated site clustered standard errors break down; read the randomisation result"
+        if _few(data):
+            return (f"foil: with {len(data.treated)} treated of {len(data.units)} sites clustered p values are too small; "
+                    "read the randomisation result")  # fmt: skip
+        return "foil: the usual two-way model, one effect for all sites and months"
+
+    def _not_run(self, name: str, why: str) -> Estimate:
+        return self._estimate(name, math.nan, status="not_run", note=f"not run: {why}")
+
+    def _estimate(self, name: str, estimate: float, *, std_error: float = math.nan, conf_low: float = math.nan,
+                  conf_high: float = math.nan, conf_method: ConfMethod = "none", p_value: float = math.nan,
+                  status: str = "ok", note: str) -> Estimate:  # fmt: skip
+        data = self.data
+        scale = ("rate_ratio" if data.count else "ratio") if self.ratio else (
+            "rate_difference" if np.ptp(data.exposure) > 0 else "difference")  # fmt: skip
+        return Estimate(
+            analysis=self.analysis.name, design="sites", estimator="two_way", outcome=self.analysis.outcome,
+            estimand=f"{'ratio' if self.ratio else 'difference'} of rates in treated sites after the start, one coefficient for all",
+            scale=scale, estimate=estimate, std_error=std_error, conf_low=conf_low, conf_high=conf_high,  # type: ignore[arg-type]
+            conf_level=round(1.0 - self.alpha, 10), conf_method=conf_method, p_value=p_value, n_units=len(data.units),
+            n_treated=len(data.treated), n_periods=data.n_periods, n_obs=int(data.used.sum()), inference=name,
+            primary=False, status=status, note="; ".join([note, *data.left]),  # type: ignore[arg-type]
+        )  # fmt: skip
+
+
+def linear_cr1(data: SiteData, level: Floats) -> cl.Clustered:
+    """Least squares on site and period effects with the CR1 standard error, t with sites - 1 degrees of freedom.
+
+    The flags make linearmodels count no effects; the period effects are then counted by `cr1_factor`, without which the
+    standard error of few sites and many periods is too small.
+    """
+    from linearmodels.panel import PanelOLS  # costs two seconds, which a run without this row need not pay
+
+    n, n_t = data.values.shape
+    index = pd.MultiIndex.from_product([range(n), range(n_t)])
+    frame = pd.DataFrame({"y": level.ravel(), "switch": data.switch.ravel().astype(float)}, index=index)[data.used.ravel()]
+    fit = PanelOLS(frame["y"], frame[["switch"]], entity_effects=True, time_effects=True).fit(
+        cov_type="clustered", cluster_entity=True, count_effects=False, auto_df=False, group_debias=True
+    )
+    cr0 = float(fit.std_errors.iloc[0]) / math.sqrt(n / (n - 1))
+    return cl.Clustered(float(fit.params.iloc[0]), cr0 * cl.cr1_factor(n, len(frame), n_t), n - 1)
+
+
+def poisson_cr1(data: SiteData) -> cl.Clustered:
+    """Poisson regression on site and period effects with the CR1 standard error, t with sites - 1 degrees of freedom."""
+    import statsmodels.api as sm
+
+    columns, site = cl.design_matrix(data)
+    n, n_t = data.values.shape
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = sm.GLM(data.values[data.used], columns, family=sm.families.Poisson(), offset=np.log(data.exposure[data.used]))
+        fit = model.fit(cov_type="cluster", cov_kwds={"groups": site, "use_correction": False}, tol=1e-12, maxiter=100)
+    if not fit.converged or abs(fit.params[0]) > 10:
+        return cl.Clustered(math.nan, math.nan, n - 1)
+    return cl.Clustered(float(fit.params[0]), float(fit.bse[0]) * cl.cr1_factor(n, len(site), n_t), n - 1)
