@@ -64,6 +64,7 @@ class Engine(Protocol):
     """What a database has to do for the steps."""
 
     name: str
+    folder: Path
 
     def ingest(self, plans: Sequence[ReadPlan], table: str) -> Sequence[ReadReport]:
         """Read files into `table`: text in, cast, count, reject. What could not be read goes to the table `rejects`.

@@ -1,1 +1,106 @@
-"""..."""
+"""Extracts to tables: read, judge, join, check. This file is the order of work and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aaot_eval.config import RunConfig
+from aaot_eval.engine import Engine
+from aaot_eval.errors import InputError, Problem
+from aaot_eval.findings import Finding
+from aaot_eval.ingest.check import (
+    check_caseload,
+    check_deaths,
+    check_records,
+    check_sites,
+    episode_flow,
+    usable_months,
+)
+from aaot_eval.ingest.read import GIVEN, Given, Notify, plan_table, read_given, secret_fingerprint
+from aaot_eval.ingest.spells import make_stays
+from aaot_eval.results import Source, Tables
+from aaot_eval.schema import table_schema
+
+__all__ = ["read_tables", "secret_fingerprint"]
+
+# The format whose columns an absent table has, so that every step finds its inputs.
+ABSENT = {"attendances": "hes_ae", "caseload": "caseload", "sites": "sites", "deaths": "deaths"}
+
+
+def _quiet(message: str) -> None:
+    """Says nothing."""
+
+
+def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -> Tables:
+    """The extracts of a config as validated tables in the engine.
+
+    Names: `episodes`, `spells`, `stays`, `persons`, `deaths`, `rejects` always; `attendances`, `caseload`, `sites` when given.
+    Raises InputError with every problem of every file at once.
+    """
+    given, sources, findings = _plan(config, engine)
+    sources, more = _read(given, sources, engine, notify)
+    findings += more
+    for table, form in ABSENT.items():
+        if table not in {g.table for g in given}:
+            engine.empty(f"{table}_read", table_schema("extracts", form))
+
+    notify("Judging episodes")
+    for step in ("persons", "sites", "episodes_judged", "episodes_repeated", "episodes_copied", "episodes"):
+        engine.run(step)
+    flow = episode_flow(engine)
+    first_month, last_month, late = usable_months(engine, config)
+
+    notify("Joining episodes into stays")
+    make_stays(engine, config.study.spell_rule, config.study.stay_rule)
+    for step in ("attendances", "last_activity", "deaths", "caseload"):
+        engine.run(step)
+
+    notify("Checking tables against one another")
+    names = {t: t for t in ("episodes", "spells", "stays", "persons", "deaths", "rejects")}
+    names |= {g.table: g.table for g in given if g.table in ("attendances", "caseload", "sites")}
+    findings += late
+    findings += check_records(engine, flow, first_month, last_month)
+    findings += check_sites(engine, config, names, last_month)
+    findings += check_deaths(engine)
+    if "caseload" in names:
+        caseload_flow, caseload_findings = check_caseload(engine, config, names, first_month, last_month)
+        flow += caseload_flow
+        findings += caseload_findings
+    counts = {t: engine.rows(f"SELECT count(*) FROM {n}")[0][0] for t, n in names.items()}
+    return Tables(engine, names, counts, tuple(findings), tuple(flow), tuple(sources), first_month, last_month)
+
+
+def _plan(config: RunConfig, engine: Engine) -> tuple[list[Given], list[Source], list[Finding]]:
+    problems: list[Problem] = []
+    given, sources, findings = [], [], []
+    for name in GIVEN:
+        if getattr(config.data, name) is None:
+            continue
+        try:
+            table, files, found = plan_table(config, name, engine.folder)
+        except InputError as fault:
+            problems += fault.problems
+            continue
+        given.append(table)
+        sources += files
+        findings += found
+    if problems:
+        raise InputError(*problems)
+    return given, sources, findings
+
+
+def _read(given: list[Given], sources: list[Source], engine: Engine, notify: Notify) -> tuple[list[Source], list[Finding]]:
+    problems: list[Problem] = []
+    counted, findings = [], []
+    left = iter(sources)
+    for table in given:
+        try:
+            reports, found = read_given(table, engine, notify)
+        except InputError as fault:
+            problems += fault.problems
+            continue
+        counted += [replace(next(left), rows=r.rows - r.lost_rows) for r in reports]
+        findings += found
+    if problems:
+        raise InputError(*problems)
+    return counted, findings

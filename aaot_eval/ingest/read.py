@@ -191,7 +191,7 @@ def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[S
     if problems:
         raise InputError(*problems)
     assert schema is not None
-    return Given(table, schema, tuple(plans)), sources, findings
+    return Given(str(schema.extra["table"]), schema, tuple(plans)), sources, findings
 
 
 def _shown(config: RunConfig, path: Path) -> str:

@@ -1,1 +1,206 @@
-"""..."""
+"""Tables to panel: units by periods and people by periods, for every estimator alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aaot_eval.config import RunConfig
+from aaot_eval.errors import InputError, Problem
+from aaot_eval.findings import Finding
+from aaot_eval.panel.aggregated import read_panel
+from aaot_eval.panel.exposure import month_in_window, site_exposure
+from aaot_eval.panel.outcomes import (
+    HOSPITAL_COST,
+    cost_outcome,
+    counted_outcomes,
+    price_stays,
+    spread,
+)
+from aaot_eval.panel.timing import clock_of, months_of, period_frame, site_starts
+from aaot_eval.results import OutcomeSpec, Panel, Tables
+
+__all__ = ["build_panel", "price_stays", "read_panel"]
+
+PANDEMIC = (pd.Period("2020-03", "M"), pd.Period("2021-12", "M"))
+LOW_VOLUME, LEAST_MEDIAN = 0.5, 20
+
+
+def build_panel(tables: Tables, config: RunConfig) -> Panel:
+    """The panel of an extract: sites by months, and everybody with an alcohol-specific emergency stay or on the caseload by months.
+
+    With prices (`price_stays` ran before) also `hospital_cost` by person and `<primary>_cost` by site. Raises InputError for starts
+    outside the data and for an unknown outcome.
+    """
+    periods = period_frame(
+        pd.period_range(tables.first_month, tables.last_month, freq="M"), months_of(config.study.left_out, "study.left_out")
+    )
+    outcomes = counted_outcomes(tables)
+    primary = _known_outcomes(config, outcomes)
+    _count(tables, periods)
+    units = _units(tables, config)
+    cells, findings = _cells(tables, units, periods, outcomes)
+    priced = tables.has("stay_prices")
+    if priced and primary.name != "ed_attendances":
+        cost = cost_outcome(primary)
+        tables.engine.run("site_costs", primary=primary.name)
+        costs = spread(tables.engine.frame("SELECT * FROM site_costs"), units.index, "site", "cost", len(periods), float)
+        cells[cost.name] = np.where(cells["missing"], np.nan, costs.reshape(-1))
+        outcomes = (*outcomes, cost)
+    people, person_cells, extra = _people(tables, units, periods)
+    if priced:
+        outcomes = (*outcomes, HOSPITAL_COST)
+    if _in_pandemic(tables):
+        findings.append(Finding("D317", where=f"{tables.first_month} to {tables.last_month}"))
+    return Panel("month", 12, periods, units, cells, outcomes, people, person_cells, findings=tuple(findings), extra=extra)
+
+
+def _known_outcomes(config: RunConfig, outcomes: tuple[OutcomeSpec, ...]) -> OutcomeSpec:
+    names = [o.name for o in outcomes]
+    unknown = [n for n in (config.study.outcome, *config.study.also) if n not in names]
+    if unknown:
+        raise InputError(*[
+            Problem("C106", f"there is no outcome {n!r}", where="study.outcome", allowed=", ".join(names),
+                    do="add data.attendances" if n == "ed_attendances" else "choose one of these") for n in unknown
+        ])
+    return outcomes[names.index(config.study.outcome)]
+
+
+def _in_pandemic(tables: Tables) -> bool:
+    return bool(tables.first_month <= PANDEMIC[1] and tables.last_month >= PANDEMIC[0])
+
+
+def _count(tables: Tables, periods: pd.DataFrame) -> None:
+    """The stays and attendances of the window, in the engine."""
+    window = {
+        "first_clock": int(periods["clock"].iloc[0]),
+        "first_day": tables.first_month.start_time.date(),
+        "last_day": tables.last_month.end_time.date(),
+    }
+    for step in ("counted_stays", "counted_attendances"):
+        tables.engine.run(step, **window)
+    for step in ("site_months", "site_attendances"):
+        tables.engine.run(step)
+
+
+def _units(tables: Tables, config: RunConfig) -> pd.DataFrame:
+    """One row a site: from the sites table, else every hospital of the extract, starting with its first referral."""
+    engine = tables.engine
+    if tables.has("sites"):
+        sites = engine.frame("SELECT site, go_live, stopped, population, beds FROM sites ORDER BY site").set_index("site")
+    else:
+        sites = engine.frame(
+            """SELECT s.site, min(c.referred) AS go_live, CAST(NULL AS DATE) AS stopped, CAST(NULL AS DOUBLE) AS population,
+            CAST(NULL AS DOUBLE) AS beds FROM (SELECT DISTINCT site FROM counted_stays) AS s LEFT JOIN caseload c ON c.site = s.site
+            GROUP BY s.site ORDER BY s.site"""
+        ).set_index("site")
+    sites.index = pd.Index(sites.index.astype(str), name="unit")
+    engine.put("units", pd.DataFrame({"site": pd.array(list(sites.index), dtype="string")}))
+    start = site_starts(config, sites, tables.first_month, tables.last_month)
+    stop = pd.array([pd.NA if pd.isna(d) else clock_of(pd.Period(d, "M")) - clock_of(tables.first_month) for d in sites["stopped"]], dtype="Int64")
+    if config.study.stop is not None:
+        closed = clock_of(months_of([config.study.stop], "study.stop")[0]) - clock_of(tables.first_month)
+        stop = pd.array([closed if pd.notna(s) and pd.isna(t) else t for s, t in zip(start, stop, strict=True)], dtype="Int64")
+    return pd.DataFrame(
+        {"start_t": start, "stop_t": stop, "population": sites["population"].astype(float), "beds": sites["beds"].astype(float), "group": ""},
+        index=sites.index,
+    )
+
+
+def _cells(
+    tables: Tables, units: pd.DataFrame, periods: pd.DataFrame, outcomes: tuple[OutcomeSpec, ...]
+) -> tuple[pd.DataFrame, list[Finding]]:
+    n_u, n_t = len(units), len(periods)
+    t = np.tile(np.arange(n_t), n_u)
+    cells = pd.DataFrame({"unit": np.repeat(units.index.to_numpy(), n_t), "t": t})
+    cells["exposure"] = site_exposure(units["population"], periods["days"].to_numpy()).reshape(-1)
+    start = units["start_t"].fillna(n_t).to_numpy(dtype=np.int64)
+    stop = units["stop_t"].fillna(n_t).to_numpy(dtype=np.int64)
+    cells["treated"] = (t >= np.repeat(start, n_t)) & (t <= np.repeat(stop, n_t))
+    months = tables.engine.frame("SELECT * FROM site_months")
+    visits = tables.engine.frame("SELECT * FROM site_attendances")
+    stays = spread(months, units.index, "site", "stays", n_t)
+    missing = stays == 0
+    cells["missing"] = missing.reshape(-1)
+    findings = _volume_findings(stays, units, periods)
+    for outcome in outcomes:
+        source, gone = (visits, None) if outcome.name == "ed_attendances" else (months, missing)
+        counts = spread(source, units.index, "site", outcome.name, n_t)
+        people = spread(source, units.index, "site", f"{outcome.name}_persons", n_t)
+        gone = counts == 0 if gone is None else gone
+        cells[outcome.name] = _holed(counts, gone)
+        cells[f"{outcome.name}_persons"] = pd.array(people.reshape(-1), dtype="Int64")
+        cells.loc[gone.reshape(-1), f"{outcome.name}_persons"] = pd.NA
+    return cells, findings
+
+
+def _holed(counts: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """Counts as whole numbers, or with holes where there is no record: missing is never zero."""
+    return np.where(gone, np.nan, counts).reshape(-1) if gone.any() else counts.reshape(-1)
+
+
+def _volume_findings(stays: np.ndarray, units: pd.DataFrame, periods: pd.DataFrame) -> list[Finding]:
+    findings = []
+    labels = periods["label"].to_numpy()
+    for name, row in zip(units.index, stays, strict=True):
+        empty = labels[row == 0]
+        if len(empty):
+            findings.append(Finding("D310", where=str(name), detail=", ".join(empty)))
+        usual = np.median(row[row > 0]) if (row > 0).any() else 0
+        low = labels[(row > 0) & (row < LOW_VOLUME * usual)] if usual >= LEAST_MEDIAN else []
+        if len(low):
+            findings.append(Finding("D314", where=str(name), detail=", ".join(low)))
+    return findings
+
+
+def _people(tables: Tables, units: pd.DataFrame, periods: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    engine, n_t = tables.engine, len(periods)
+    for step in ("panel_people", "homes", "traits"):
+        engine.run(step)
+    engine.run("people", first_clock=int(periods["clock"].iloc[0]))
+    found = engine.frame("SELECT * FROM people ORDER BY person")
+    inside = found["unit"].isin(units.index)
+    kept = found[inside].reset_index(drop=True)
+    keys = pd.Index(kept["person"])
+    people = pd.DataFrame(
+        {
+            "unit": kept["unit"].astype(object),
+            "referral_t": month_in_window(kept["referral_t"], n_t),
+            "ended_t": month_in_window(kept["ended_t"], n_t),
+            "death_t": month_in_window(kept["death_t"], n_t),
+            "sex": kept["sex"].astype(object),
+            "age": kept["age"].astype("Int16"),
+        }
+    )
+    people.index = pd.RangeIndex(len(people), name="person")
+    person_cells = pd.DataFrame(
+        {"person": np.repeat(np.arange(len(people), dtype=np.int32), n_t), "t": np.tile(np.arange(n_t, dtype=np.int16), len(people))}
+    )
+    engine.run("person_months")
+    months = engine.frame("SELECT * FROM person_months")
+    for name in ("alcohol_specific_emergency", "non_alcohol_emergency", "emergency", "bed_days"):
+        person_cells[name] = spread(months, keys, "person", name, n_t, np.int16).reshape(-1)
+    if tables.has("attendances"):
+        engine.run("person_attendances")
+        person_cells["ed_attendances"] = spread(engine.frame("SELECT * FROM person_attendances"), keys, "person", "ed_attendances", n_t, np.int16).reshape(-1)
+    if tables.has("stay_prices"):
+        price = dict(engine.rows("SELECT item, value FROM prices")).get("ed_attendance", 0.0)
+        engine.run("person_costs", attendance_price=float(price))
+        costs = engine.frame("SELECT * FROM person_costs")
+        person_cells["hospital_cost"] = spread(costs, keys, "person", "hospital_cost", n_t, float).reshape(-1)
+    return people, person_cells, _facts(tables, found, inside, people)
+
+
+def _facts(tables: Tables, found: pd.DataFrame, inside: pd.Series, people: pd.DataFrame) -> dict[str, Any]:
+    """Small facts beside the panel: the flow of people and of the caseload, and whether the data are artificial."""
+    unmarked = tables.engine.rows("SELECT count(*) FROM persons WHERE token NOT LIKE 'TEST%'")[0][0]
+    referred = people["referral_t"].notna()
+    team = found.loc[inside, "team"].reset_index(drop=True)
+    return {
+        "artificial": unmarked == 0,
+        "people": {"alcohol_or_caseload": len(found), "at_units": len(people), "elsewhere": int((~inside).sum())},
+        "caseload": {"referred": int(found["team"].notna().sum()), "in_window": int(referred.sum()),
+                     "home_elsewhere": int((referred & (team != people["unit"])).sum())},
+    }
