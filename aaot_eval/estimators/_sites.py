@@ -30,7 +30,8 @@ class SiteData:
 
     `values`, `exposure`: n x T. `t`: the panel's number of each kept period. `years`: calendar time of each period, in
     years. `starts`: position in `t` of each site's first treated period, T where it never starts. `count`: the values
-    are counts, so 0.5 is added before a logarithm. `left`: sentences on what was left out.
+    are counts, so 0.5 is added before a logarithm. `total`: counts and costs, which add up over sites and are divided by
+    exposure; shares and continuous values are rates already. `left`: sentences on what was left out.
     """
 
     units: tuple[str, ...]
@@ -40,6 +41,7 @@ class SiteData:
     starts: Ints
     years: Floats
     count: bool
+    total: bool
     scale: OutcomeScale
     phase_in: int
     left: tuple[str, ...]
@@ -113,8 +115,10 @@ def site_data(
     rows, t = _without_holes(panel, hole, rows, t, left)
     starts = _start_positions(panel, rows, t)
     rows, starts = _long_enough(panel, rows, starts, len(t), phase_in, least_before, least_after, left)
-    values, exposure = values[np.ix_(rows, t)], exposure[np.ix_(rows, t)]
-    count = panel.outcome(outcome).kind == "count"
+    kind = panel.outcome(outcome).kind
+    count, total = kind == "count", kind in ("count", "cost")
+    values = values[np.ix_(rows, t)]
+    exposure = exposure[np.ix_(rows, t)] if total else np.ones_like(values)
     on_log = scale == "ratio" or (scale == "auto" and (count or bool((values > 0).all())))
     if on_log:
         some = values.sum(axis=1) > 0
@@ -122,7 +126,7 @@ def site_data(
         rows, starts, values, exposure = rows[some], starts[some], values[some], exposure[some]
     return SiteData(
         units=tuple(str(u) for u in panel.units.index[rows]), t=t, values=values, exposure=exposure, starts=starts,
-        years=_years(panel)[t], count=count, scale="log" if on_log else "difference", phase_in=phase_in, left=tuple(left),
+        years=_years(panel)[t], count=count, total=total, scale="log" if on_log else "difference", phase_in=phase_in, left=tuple(left),
     )  # fmt: skip
 
 

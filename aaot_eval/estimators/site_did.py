@@ -462,12 +462,13 @@ def _series_of(panel: Panel, outcome: str, data: SiteData, parts: dict[str, Floa
     if len(rows) == 1:
         phase[data.t[~data.used[rows[0]]]] = "left_out"
     phase[missing] = "missing"
-    frame = pd.DataFrame({"unit": unit, "t": np.arange(n_t), "phase": phase, "observed": observed.sum(axis=0), "persons": persons,
+    together = np.sum if data.total else np.mean
+    frame = pd.DataFrame({"unit": unit, "t": np.arange(n_t), "phase": phase, "observed": together(observed, axis=0), "persons": persons,
                           "exposure": _numbers(panel, "exposure")[index].sum(axis=0)})  # fmt: skip
     frame.loc[missing, "observed"] = np.nan
     for name, values in parts.items():
         column = np.full(n_t, np.nan)
-        column[data.t] = values[rows].sum(axis=0)
+        column[data.t] = together(values[rows], axis=0)
         if name.startswith("expected_") and unit == "comparison":
             column[:] = np.nan
         frame[name] = column
