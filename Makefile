@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo/study
+# The Python versions that the folders of `make wheels` are for.
+WHEELS_FOR ?= 3.11 3.12 3.13
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test test-all demo reproduce wheels lock
@@ -17,7 +19,7 @@ setup: .venv/installed ## make .venv with everything at the versions of requirem
 	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
 	touch .venv/installed
 
-check: .venv/installed ## format of the code, lint, types, import contracts
+check: .venv/installed ## lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
@@ -31,14 +33,14 @@ test-all: .venv/installed ## all tests
 demo: .venv/installed ## simulate hospitals with a known effect, analyse them, and say where the report is
 	test -e $(DEMO)/truth.json || $(BIN)/aaot-eval simulate $(DEMO) --scenario effect --seed 1
 	$(BIN)/aaot-eval analyze configs/demo.toml
-	@echo "The report: open release/report.html in the folder above."
+	@echo "The report is release/report.html in the folder named above."
 
 reproduce: .venv/installed ## the field's published figures, recomputed where their inputs are published
 	$(BIN)/aaot-eval reproduce
 
 wheels: .venv/installed ## folders from which Windows, macOS and Linux install without a network
 	$(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir wheels/own .
-	$(BIN)/python packaging/wheels.py
+	$(BIN)/python tools/wheels.py $(WHEELS_FOR)
 
 lock: ## make requirements.lock again (needs uv and a package index)
 	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --group dev --output-file requirements.lock pyproject.toml

@@ -79,8 +79,9 @@ for _verb in (verb for verbs in VERBS.values() for verb in verbs):
 
 def run(arguments: list[str]) -> int:
     """Carry out one command line and return its exit code. Every ending of a run passes through here."""
-    from aaot_eval.cli import _endings
+    from aaot_eval.cli import _endings, _options
 
+    _options.typed[:] = arguments
     stopped = False
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

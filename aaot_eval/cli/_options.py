@@ -19,6 +19,16 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout,
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="More on stderr.")]
 
+#: The arguments of the command being carried out, for the record of a run.
+typed: list[str] = []
+
+
+def command_line() -> str:
+    """The command as it can be typed again."""
+    import shlex
+
+    return shlex.join(["aaot-eval", *typed])
+
 
 def answer(text: str, document: dict[str, Any], as_json: bool) -> None:
     """The one thing a verb puts on stdout: its text, or one ASCII-safe JSON document."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from aaot_eval.cli._options import ConfigFile, DataFolder, Json, Quiet, Verbose, answer
+from aaot_eval.cli._options import ConfigFile, DataFolder, Json, Quiet, Verbose, answer, command_line
 
 if TYPE_CHECKING:
     from aaot_eval.config import RunConfig
@@ -136,7 +135,7 @@ def _new_run(
 
     terminal.progress("Drawing the report")
     account = Account(
-        command=f"aaot-eval {' '.join(sys.argv[1:])}", started=started, log=terminal.log,
+        command=command_line(), started=started, log=terminal.log,
         as_of=f"{as_of:%Y-%m-%d}" if as_of else None, refresh=refresh.facts(name),
     )  # fmt: skip
     page = render_html(build_report(release))

@@ -15,7 +15,7 @@ def simulate(
     scenario: Annotated[str, typer.Option(help="What is true in the made-up world, e.g. effect, none.")] = "effect",
     seed: Annotated[int, typer.Option(help="The same seed makes the same files.")] = 1,
     sites: Annotated[int, typer.Option(min=1, help="Hospitals.")] = 14,
-    treated: Annotated[int, typer.Option(min=0, help="Hospitals with a service.")] = 4,
+    treated: Annotated[int, typer.Option(min=0, help="Hospitals with a service.")] = 3,
     months: Annotated[int, typer.Option(min=12, help="Months of data.")] = 60,
     launch_after: Annotated[int, typer.Option(min=1, help="Months before the first service.")] = 36,
     size: Annotated[float, typer.Option(min=0.01, help="Size of the hospitals, 1 = usual.")] = 1.0,
