@@ -201,13 +201,13 @@ class SeriesFit:
         return float(near.min()), float(near.max())
 
 
-def whiten(columns: Array, rho: float, gaps: Array) -> tuple[Array, float]:
-    """AR(1) whitening across calendar gaps (n x k in, n x k out) and log|R|."""
-    a = rho**gaps
+def whiten(columns: Array, rho: Array | float, gaps: Array) -> tuple[Array, Array]:
+    """AR(1) whitening across calendar gaps: n x k in, (one for each rho) n x k out, and log|R|."""
+    a = np.asarray(rho, dtype=float)[..., None] ** gaps
     root = np.sqrt(1 - a * a)
-    out = columns.copy()
-    out[1:] = (columns[1:] - a[:, None] * columns[:-1]) / root[:, None]
-    return out, float(2 * np.log(root).sum())
+    first = np.broadcast_to(columns[:1], (*a.shape[:-1], 1, columns.shape[1]))
+    rest = (columns[1:] - a[..., None] * columns[:-1]) / root[..., None]
+    return np.concatenate([first, rest], axis=-2), np.asarray(2 * np.log(root).sum(axis=-1))
 
 
 class _Found(NamedTuple):
@@ -220,17 +220,22 @@ class _Found(NamedTuple):
 _Search = Callable[[Array, Array], _Found]
 
 
-def _likelihood(white: Array, log_det: float, restricted: bool) -> tuple[float, Array]:
-    """Profile log likelihood (restricted or not) and GLS coefficients from whitened [X z]."""
-    n, p = white.shape[0], white.shape[1] - 1
-    Q, R = np.linalg.qr(white[:, :-1])
-    projected = Q.T @ white[:, -1]
-    rest = white[:, -1] - Q @ projected
-    S = max(float(rest @ rest), np.finfo(float).tiny)
-    beta = np.linalg.solve(R, projected)
+def _likelihood(white: Array, log_det: Array, restricted: bool) -> tuple[Array, Array]:
+    """Profile log likelihood (restricted or not) of whitened [X z], and its triangle R; stacks of both in, stacks out.
+
+    The QR of [X z] holds all of it: beta solves the first p columns, the last diagonal element is the root of S.
+    """
+    n, p = white.shape[-2], white.shape[-1] - 1
+    R = np.linalg.qr(white, mode="r")
+    diagonal = np.abs(np.diagonal(R, axis1=-2, axis2=-1))
+    log_S = 2 * np.log(np.maximum(diagonal[..., -1], np.finfo(float).tiny))
     if not restricted:
-        return -0.5 * (n * np.log(S) + log_det), beta
-    return -0.5 * ((n - p) * np.log(S) + log_det + 2 * np.log(np.abs(np.diag(R))).sum()), beta
+        return -0.5 * (n * log_S + log_det), R
+    return -0.5 * ((n - p) * log_S + log_det + 2 * np.log(diagonal[..., :-1]).sum(axis=-1)), R
+
+
+def _coefficients(R: Array) -> Array:
+    return np.asarray(np.linalg.solve(R[:-1, :-1], R[:-1, -1]))
 
 
 def _ar1_search(clock: Array, series: Array | None, restricted: bool, lowest: float) -> _Search:
@@ -241,16 +246,16 @@ def _ar1_search(clock: Array, series: Array | None, restricted: bool, lowest: fl
 
     def search(Xw: Array, z: Array) -> _Found:
         columns = np.column_stack([Xw, z])
-
-        def value(rho: float) -> float:
-            return _likelihood(*whiten(columns, rho, gaps), restricted)[0]
-
-        values = np.array([value(r) for r in grid])
+        values = _likelihood(*whiten(columns, grid, gaps), restricted)[0]
         best = int(values.argmax())
         ends = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
-        inner = minimize_scalar(lambda r: -value(r), bounds=ends, method="bounded", options={"xatol": 1e-7})
+        inner = minimize_scalar(
+            lambda rho: -_likelihood(*whiten(columns, rho, gaps), restricted)[0],
+            bounds=ends, method="bounded", options={"xatol": 1e-7},
+        )  # fmt: skip
         rho = float(inner.x) if -inner.fun > values[best] else float(grid[best])
-        return _Found(_likelihood(*whiten(columns, rho, gaps), restricted)[1], rho, 1.0, np.array([grid, values]))
+        R = _likelihood(*whiten(columns, rho, gaps), restricted)[1]
+        return _Found(_coefficients(R), rho, 1.0, np.array([grid, values]))
 
     return search
 
@@ -269,10 +274,9 @@ def _noise_search(clock: Array) -> _Search:
     points, factors, log_det = _noise_grid(tuple(int(m) for m in clock - clock[0]))
 
     def search(Xw: Array, z: Array) -> _Found:
-        found = [_likelihood(w, d, True) for w, d in zip(factors @ np.column_stack([Xw, z]), log_det, strict=True)]
-        values = np.array([v for v, _ in found])
+        values, R = _likelihood(factors @ np.column_stack([Xw, z]), log_det, True)
         best = int(values.argmax())
-        return _Found(found[best][1], *points[best], np.array([[r for r, _ in points], values]))
+        return _Found(_coefficients(R[best]), *points[best], np.array([[r for r, _ in points], values]))
 
     return search
 

@@ -111,7 +111,7 @@ class InterruptedTimeSeries:
             Problem("E413", f"its: the interruption {name!r} is no period of the data", allowed=f"{labels[0]} to {labels[-1]}",
                     do="write it like the periods of the data, or remove it")
             for name in self.interruptions
-            if name not in labels
+            if name not in {*labels, *panel.extra.get("cut_labels", ())}
         ]  # fmt: skip
         most = panel.season_length // 2
         if self.harmonics is not None and self.harmonics > most:
