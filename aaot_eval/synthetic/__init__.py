@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from aaot_eval.synthetic.scenarios import SCENARIOS, Scenario
-from aaot_eval.synthetic.study import simulate_study
+from aaot_eval.synthetic.study import Study, draw_study, simulate_study
 
-__all__ = ["SCENARIOS", "Scenario", "simulate_study"]
+__all__ = ["SCENARIOS", "Scenario", "Study", "draw_study", "simulate_study"]

@@ -19,7 +19,17 @@ PRICES = {
     "ed_attendance": ("attendance", 245.0),
 }
 UNIT_COSTS = tuple(
-    (item, unit, f"{value:.2f}", f"{0.8 * value:.2f}", f"{1.2 * value:.2f}", f"{0.05 * value:.2f}", PRICE_YEAR, "provider", INVENTED)
+    (
+        item,
+        unit,
+        f"{value:.2f}",
+        f"{0.8 * value:.2f}",
+        f"{1.2 * value:.2f}",
+        f"{0.05 * value:.2f}",
+        PRICE_YEAR,
+        "provider",
+        INVENTED,
+    )
     for item, (unit, value) in PRICES.items()
 )
 EXCESS_FROM = 10
@@ -32,7 +42,9 @@ SMALLEST_TEAM = 10
 def leg_price(nights: Ints) -> Floats:
     """The price of an emergency spell of so many nights: short (0 or 1), or long and each night over 10."""
     excess = np.maximum(nights - EXCESS_FROM, 0) * PRICES["emergency_excess_day"][1]
-    return np.asarray(np.where(nights <= 1, PRICES["emergency_short_stay"][1], PRICES["emergency_long_stay"][1] + excess))
+    return np.asarray(
+        np.where(nights <= 1, PRICES["emergency_short_stay"][1], PRICES["emergency_long_stay"][1] + excess)
+    )
 
 
 def stay_prices(stays: Stays) -> Floats:

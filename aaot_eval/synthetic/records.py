@@ -18,6 +18,7 @@ from aaot_eval.synthetic.world import (
     DAY_CASE,
     ELECTIVE,
     EMERGENCIES,
+    LONGEST_STAY,
     NOT_MOVED,
     PEOPLE_PER_SITE,
     REGULAR,
@@ -51,28 +52,39 @@ DIRT: dict[str, tuple[float, str, str]] = {
 }
 NULL_DAY, INVALID_DAY = "1800-01-01", "1801-01-01"
 
-ALCOHOL_CODES = {
+ALCOHOL_CODES: dict[str, float] = {
     "F100": 22, "F101": 12, "F102": 22, "F103": 13, "F104": 3, "F105": 1, "F106": 1.5, "F109": 2, "K700": 1.5, "K701": 2,
     "K703": 7, "K704": 2, "K709": 3, "K292": 2, "K852": 3, "K860": 2, "G312": 1, "G621": 0.7, "I426": 0.5, "E244": 0.1,
     "T510": 1.5,
 }  # fmt: skip
-BESIDE_ALCOHOL = {
-    "S099": 14, "S018": 8, "W190": 1, "R568": 9, "K922": 7, "K920": 5, "T391": 9, "T424": 4, "T436": 3, "J181": 8, "J440": 4,
-    "R074": 6, "F329": 4, "R410": 4, "I850": 2, "K729": 3, "L031": 4, "S525": 4, "N390": 4,
+BESIDE_ALCOHOL: dict[str, float] = {
+    "S099": 14, "S018": 8, "R568": 9, "K922": 7, "K920": 5, "T391": 9, "T424": 4, "T436": 3, "J181": 8, "J440": 4,
+    "R074": 6, "R410": 4, "I850": 2, "K729": 3, "L031": 4, "S525": 4, "N390": 4,
 }  # fmt: skip
-EMERGENCY_CODES = {
-    "J181": 9, "J440": 7, "N390": 8, "R074": 9, "I489": 5, "I500": 5, "I214": 4, "I639": 4, "A419": 5, "K359": 3, "K802": 4,
-    "R104": 7, "R55X": 5, "S720": 4, "S525": 4, "L031": 5, "E119": 2, "N179": 4, "T391": 3, "G409": 3,
+EMERGENCY_CODES: dict[str, float] = {
+    "J181": 9, "J440": 7, "N390": 8, "R074": 9, "I500": 5, "I214": 4, "I639": 4, "A419": 5, "K359": 3, "K802": 4,
+    "R104": 7, "R55X": 5, "S720": 4, "S525": 4, "L031": 5, "N179": 4, "T391": 3,
 }  # fmt: skip
-PLANNED_CODES = {"H269": 14, "K409": 8, "M179": 9, "M169": 8, "K802": 8, "C509": 6, "C189": 5, "D125": 12, "K219": 10, "Z121": 10}
-REGULAR_CODES = {"N185": 70, "Z511": 30}
-OTHER_CODES = {
+PLANNED_CODES: dict[str, float] = {
+    "H269": 14,
+    "K409": 8,
+    "M179": 9,
+    "M169": 8,
+    "K802": 8,
+    "C509": 6,
+    "C189": 5,
+    "D125": 12,
+    "K210": 10,
+    "Z121": 10,
+}
+REGULAR_CODES: dict[str, float] = {"N185": 70, "Z511": 30}
+OTHER_CODES: dict[str, float] = {
     "I10X": 30, "E119": 14, "J449": 10, "I489": 9, "F329": 12, "F419": 9, "Z720": 16, "N183": 6, "I251": 8, "J459": 8,
     "K219": 5, "E780": 8, "M199": 6, "Z867": 7, "Z922": 5, "R296": 4, "W190": 5, "E876": 4, "D649": 5, "G409": 3,
     "Z590": 2, "Z915": 4, "F171": 9, "B182": 2, "M545": 4, "E039": 4, "H919": 2, "R54X": 3, "Z880": 4, "Y95X": 1,
-    "M0690": 1, "E142D": 1, "H360A": 1,
+    "E142D": 1, "H360A": 1,
 }  # fmt: skip
-_POOLS = {
+_POOLS: dict[str, dict[str, float]] = {
     "alcohol": ALCOHOL_CODES,
     "dotted": {f"{code[:3]}.{code[3:]}": weight for code, weight in ALCOHOL_CODES.items()},
     "beside": BESIDE_ALCOHOL,
@@ -88,20 +100,55 @@ for _name, _pool in _POOLS.items():
     _FIRST[_name] = len(CODES)
     CODES += list(_pool)
 
-ADMISSION_METHODS = {"21": 86.0, "22": 4.0, "23": 0.5, "24": 1.5, "25": 0.5, "2A": 4.0, "2D": 3.5}
 NOT_THROUGH_ED = {"22": 45.0, "23": 6.0, "24": 18.0, "25": 6.0, "2D": 25.0}
 PLANNED_METHODS = {"11": 70.0, "12": 25.0, "13": 5.0}
-ETHNIC = {"A": 70.0, "B": 2.0, "C": 5.0, "D": 1.0, "H": 3.0, "J": 3.0, "K": 1.0, "M": 2.0, "N": 3.0, "S": 2.0, "Z": 7.0, "99": 1.0}
+METHOD_NAMES = ["21", "2A", *NOT_THROUGH_ED, *PLANNED_METHODS, "2B", "81", "99"]
+ETHNIC = {
+    "A": 70.0,
+    "B": 2.0,
+    "C": 5.0,
+    "D": 1.0,
+    "H": 3.0,
+    "J": 3.0,
+    "K": 1.0,
+    "M": 2.0,
+    "N": 3.0,
+    "S": 2.0,
+    "Z": 7.0,
+    "99": 1.0,
+}
 DEPRIVATION = [
     "Most deprived 10%", "More deprived 10-20%", "More deprived 20-30%", "More deprived 30-40%", "More deprived 40-50%",
     "Less deprived 40-50%", "Less deprived 30-40%", "Less deprived 20-30%", "Less deprived 10-20%", "Least deprived 10%",
 ]  # fmt: skip
 HRG = {
-    "alcohol": {"WH04D": 20.0, "WH04E": 30.0, "GC01F": 12.0, "GC01E": 8.0, "FD10M": 8.0, "AA26H": 8.0, "WJ03G": 6.0, "WH07G": 8.0},
-    "emergency": {"DZ11V": 15.0, "DZ65K": 12.0, "EB07E": 10.0, "EB12C": 10.0, "LA04S": 15.0, "FD10M": 15.0, "AA35F": 8.0, "WJ03G": 15.0},
+    "alcohol": {
+        "WH04D": 20.0,
+        "WH04E": 30.0,
+        "GC01F": 12.0,
+        "GC01E": 8.0,
+        "FD10M": 8.0,
+        "AA26H": 8.0,
+        "WJ03G": 6.0,
+        "WH07G": 8.0,
+    },
+    "emergency": {
+        "DZ11V": 15.0,
+        "DZ65K": 12.0,
+        "EB07E": 10.0,
+        "EB12C": 10.0,
+        "LA04S": 15.0,
+        "FD10M": 15.0,
+        "AA35F": 8.0,
+        "WJ03G": 15.0,
+    },
     "planned": {"BZ34C": 20.0, "HN22E": 15.0, "FF62D": 15.0, "FE32Z": 30.0, "GA10K": 20.0},
     "regular": {"LD05A": 1.0},
 }
+
+# SNOMED CT concepts of ECDS: where the attendance ended, and that alcohol was involved.
+SENT_HOME, WARD, OTHER_HOSPITAL, ETHANOL = "306689006", "306706006", "19712007", "419442005"
+CLOCK = [f"{minute // 60:02d}:{minute % 60:02d}:00" for minute in range(1440)]
 
 _ONE, _TWO = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
@@ -193,7 +240,13 @@ class Written:
 
 
 def episode_rows(
-    rng: np.random.Generator, stays: Stays, keep: Mask, sites: Sequence[Site], calendar: Calendar, seed: int, first_key: int
+    rng: np.random.Generator,
+    stays: Stays,
+    keep: Mask,
+    sites: Sequence[Site],
+    calendar: Calendar,
+    seed: int,
+    first_key: int,
 ) -> Written:
     """The APC episodes of the stays kept.
 
@@ -209,7 +262,8 @@ def episode_rows(
     row["order"], row["last"], row["leg_end"] = order, order == count[at], row["end"]
     row["epistart"] = row["start"] + nights * (order - 1) // count[at]
     row["epiend"] = np.where(row["last"], row["end"], row["start"] + nights * order // count[at])
-    row["key"] = first_key + row["stay"] * 40 + row["second"] * 20 + order
+    row["spell"] = (first_key + row["stay"] * 40) // 20 + row["second"]
+    row["key"] = row["spell"] * 20 + order
     row["year"] = financial_year(row["epiend"], calendar)
     row["treated_in"] = _specialty(rng, row["kind"])
     row["hrg"] = _hrg(rng, row["kind"])
@@ -242,19 +296,19 @@ def _legs(rng: np.random.Generator, stays: Stays) -> dict[str, Ints]:
     order = np.lexsort((second, stay))
     stay, second = stay[order], second[order]
     goes_on = (stays.moved_to[stay] != NOT_MOVED) & (second == 0)
-    u = rng.random((3, n))
-    methods = list(ADMISSION_METHODS)
+    u = rng.random((4, n))
     by_ed = np.array(list(NOT_THROUGH_ED))[weighted(u[0], NOT_THROUGH_ED)]
     planned = np.array(list(PLANNED_METHODS))[weighted(u[0], PLANNED_METHODS)]
     through = np.where(u[1] < 0.95, "21", "2A")
     emergency = np.isin(stays.kind, EMERGENCIES)
     method = np.where(emergency, np.where(stays.through_ed, through, by_ed), planned)
-    method = np.where(second == 1, np.where(u[2][stay] < 0.6, "2B", "81"), method[stay])
-    names = np.array([*methods, *PLANNED_METHODS, "2B", "81"])
+    # A second leg comes as an emergency transfer, another transfer, or through the other hospital's own department.
+    method = np.where(second == 1, np.select([u[3][stay] < 0.5, u[3][stay] < 0.85], ["2B", "81"], "21"), method[stay])
+    names = np.array(METHOD_NAMES)
     code = np.argsort(names)[np.searchsorted(np.sort(names), method)]
     begins = stays.start + stays.nights
     # Both transfer signs on most joins, one of them alone on the rest: each is enough for the published rules.
-    sign_out, sign_in = u[2] < 0.9, (u[2] < 0.5) | (u[2] > 0.8)
+    sign_out, sign_in = u[2] < 0.85, (u[2] < 0.5) | (u[2] > 0.75)
     return {
         "stay": stay,
         "second": second,
@@ -267,11 +321,11 @@ def _legs(rng: np.random.Generator, stays: Stays) -> dict[str, Ints]:
         "from_hospital": ((second == 1) & sign_in[stay]).astype(np.int64),
         "to_hospital": (goes_on & sign_out[stay]).astype(np.int64),
         "died": (stays.died[stay] & ~goes_on).astype(np.int64),
-        "self": (rng.random(len(stay)) < np.where(stays.kind[stay] == ALCOHOL, 0.09, 0.015)).astype(np.int64) * ~goes_on,
+        "self": (rng.random(len(stay)) < np.where(stays.kind[stay] == ALCOHOL, 0.09, 0.015)).astype(np.int64)
+        * ~goes_on,
     }
 
 
-METHOD_NAMES = [*ADMISSION_METHODS, *PLANNED_METHODS, "2B", "81", "99"]
 SPECIALTIES = ["300", "180", "301", "326", "100", "110", "361", "370", "130"]
 
 
@@ -282,7 +336,9 @@ def _specialty(rng: np.random.Generator, kind: Ints) -> Ints:
     planned = 4 + np.searchsorted([0.4, 0.75], u, side="right")
     planned = np.where(planned == 6, 8, planned)
     regular = np.where(u < 0.7, 6, 7)
-    picks = np.select([kind == ALCOHOL, kind == REGULAR, np.isin(kind, (ELECTIVE, DAY_CASE))], [alcohol, regular, planned], other)
+    picks = np.select(
+        [kind == ALCOHOL, kind == REGULAR, np.isin(kind, (ELECTIVE, DAY_CASE))], [alcohol, regular, planned], other
+    )
     return np.asarray(picks, dtype=np.int64)
 
 
@@ -294,7 +350,11 @@ def _hrg(rng: np.random.Generator, kind: Ints) -> Ints:
     first = np.cumsum([0, *(len(pool) for pool in HRG.values())])
     choices = [first[i] + weighted(u, pool) for i, pool in enumerate(HRG.values())]
     return np.asarray(
-        np.select([kind == ALCOHOL, np.isin(kind, (ELECTIVE, DAY_CASE)), kind == REGULAR], [choices[0], choices[2], choices[3]], choices[1]),
+        np.select(
+            [kind == ALCOHOL, np.isin(kind, (ELECTIVE, DAY_CASE)), kind == REGULAR],
+            [choices[0], choices[2], choices[3]],
+            choices[1],
+        ),
         dtype=np.int64,
     )
 
@@ -318,14 +378,20 @@ def _diagnoses(rng: np.random.Generator, row: Mapping[str, Ints], faults: Mappin
     """Positions in CODES, rows x 20, -1 where there is no code. An alcohol stay has its code in the first episode of each leg."""
     n = len(row["kind"])
     depth = np.minimum(rng.geometric(0.18, n) + (row["kind"] != REGULAR), 20)
-    u = rng.random((n, 20))
-    codes = _FIRST["other"] + weighted(u.ravel(), OTHER_CODES).reshape(n, 20)
-    first = u[:, 0]
+    # The smallest of exponential times with these rates: secondary codes drawn by weight, none of them twice.
+    times = rng.standard_exponential((n, len(OTHER_CODES)), dtype=np.float32)
+    times /= np.array(list(OTHER_CODES.values()), dtype=np.float32)
+    codes = _FIRST["other"] + np.argsort(times, axis=1)[:, :20]
+    first = rng.random(n)
     alcohol = row["kind"] == ALCOHOL
     planned = np.isin(row["kind"], (ELECTIVE, DAY_CASE))
-    choices = {name: _FIRST[name] + weighted(first, _POOLS[name]) for name in ("beside", "emergency", "planned", "regular")}
+    choices = {
+        name: _FIRST[name] + weighted(first, _POOLS[name]) for name in ("beside", "emergency", "planned", "regular")
+    }
     codes[:, 0] = np.select(
-        [alcohol, planned, row["kind"] == REGULAR], [choices["beside"], choices["planned"], choices["regular"]], choices["emergency"]
+        [alcohol, planned, row["kind"] == REGULAR],
+        [choices["beside"], choices["planned"], choices["regular"]],
+        choices["emergency"],
     )
     coded = alcohol & ((row["order"] == 1) | (rng.random(n) < 0.85))
     place = np.where(rng.random(n) < 0.55, 0, 1 + rng.integers(0, 5, n))
@@ -353,8 +419,12 @@ def _episode_columns(
     planned = np.isin(row["kind"], (ELECTIVE, DAY_CASE))
     last = row["last"].astype(bool) & ~unfinished
     nights = row["epiend"] - row["epistart"]
-    null_day, invalid_day = (int(np.datetime64(d, "D").astype(int)) - int(calendar.first.astype(np.int64)) for d in (NULL_DAY, INVALID_DAY))
-    admidate = np.select([faults["null_admidate_1800"], faults["invalid_admidate_1801"]], [null_day, invalid_day], row["start"])
+    null_day, invalid_day = (
+        int(np.datetime64(d, "D").astype(int)) - int(calendar.first.astype(np.int64)) for d in (NULL_DAY, INVALID_DAY)
+    )
+    admidate = np.select(
+        [faults["null_admidate_1800"], faults["invalid_admidate_1801"]], [null_day, invalid_day], row["start"]
+    )
     method = np.where(faults["admimeth_99"], METHOD_NAMES.index("99"), row["method"])
     source = np.where(row["from_hospital"] == 1, 1, np.where(faults["admisorc_99"], 2, 0))
     dismeth = np.select([~last, row["died"] == 1, row["self"] == 1], [3, 1, 2], 0)
@@ -364,7 +434,9 @@ def _episode_columns(
     codes_of = [site.code for site in sites]
     regular = row["kind"] == REGULAR
     columns: Columns = {
-        "TOKEN_PERSON_ID": pc.if_else(pa.array(faults["blank_person_id"]), pa.scalar(None, pa.string()), tokens(row["person"], seed)),
+        "TOKEN_PERSON_ID": pc.if_else(
+            pa.array(faults["blank_person_id"]), pa.scalar(None, pa.string()), tokens(row["person"], seed)
+        ),
         "EPIKEY": pa.array(np.uint64(11 * 10**18) + row["key"].astype(np.uint64)),
         "FYEAR": _years(row["year"]),
         "ADMIDATE": dates(admidate, calendar),
@@ -383,12 +455,12 @@ def _episode_columns(
         "EPITYPE": pa.array(np.ones(len(last), dtype=np.int64)),
         "SPELBGIN": pa.array(np.select([row["order"] > 1, fiscal < row["year"]], [0, 1], 2)),
         "SPELEND": picked(["N", "Y"], last.astype(np.int64)),
-        "SPELDUR": pa.array(row["leg_end"] - row["start"], mask=~last),
-        "EPIDUR": pa.array(nights, mask=unfinished),
+        "SPELDUR": _decimals(row["leg_end"] - row["start"], ~last),
+        "EPIDUR": _decimals(nights, unfinished),
         "PROCODE3": picked(codes_of, row["site"]),
         "PROCODE5": picked([f"{c}00" for c in codes_of], row["site"]),
         "SITETRET": picked([f"{c}01" for c in codes_of], row["site"]),
-        "PROVSPNOPS": pa.array(row["key"] // 20 + 10**11),
+        "PROVSPNOPS": pa.array(row["spell"] + 10**11),
         "SEX": picked(["1", "2", "9"], np.where(faults["sex_9"], 2, np.where(person.male, 0, 1))),
         "STARTAGE": pa.array(np.where(faults["infant_age_code"], 7003, age)),
         "ETHNOS": picked(list(ETHNIC), person.ethnic),
@@ -398,11 +470,18 @@ def _episode_columns(
         "TRETSPEF": picked(SPECIALTIES, row["treated_in"]),
     }
     columns |= {f"DIAG_{k + 1:02d}": picked(CODES, codes[:, k]) for k in range(20)}
-    columns["OPERTN_01"] = picked(["-", "X403", "C712", "H229"], np.select([regular, planned], [1, 2 + row["key"] % 2], 0))
+    columns["OPERTN_01"] = picked(
+        ["-", "X403", "C712", "H229"], np.select([regular, planned], [1, 2 + row["key"] % 2], 0)
+    )
     columns["SUSHRG"] = picked(HRG_NAMES, row["hrg"])
     columns["SUSCOREHRG"] = picked(HRG_NAMES, row["core_hrg"])
     columns["SUBDATE"] = dates(row["epiend"] + 21, calendar)
     return columns
+
+
+def _decimals(days: Ints, blank: Mask) -> pa.Array:
+    """Whole days the way extracts often bring them: 5.0."""
+    return picked([f"{d}.0" for d in range(LONGEST_STAY + 1)], np.where(blank, -1, days))
 
 
 def _years(year: Ints) -> pa.Array:
@@ -413,46 +492,37 @@ def _years(year: Ints) -> pa.Array:
 
 def attendance_rows(
     rng: np.random.Generator,
-    stays: Stays,
-    keep: Mask,
     attendances: Attendances,
+    keep: Mask,
     sites: Sequence[Site],
     calendar: Calendar,
     seed: int,
     first_key: int,
 ) -> Written:
-    """The ECDS attendances: one for each stay that came through the emergency department, and those without admission."""
-    n = len(stays)
-    person = np.concatenate([stays.person, attendances.person])
-    site = np.concatenate([stays.site, attendances.site])
-    day = np.concatenate([stays.start, attendances.day])
-    admitted = np.arange(len(person)) < n
-    alcohol = np.concatenate([stays.kind == ALCOHOL, (attendances.person % PEOPLE_PER_SITE < BACKGROUND_FROM)])
-    key = np.uint64(12 * 10**18) + (first_key + np.arange(len(person))).astype(np.uint64)
-    u = rng.random((4, len(person)))
-    minutes = (u[0] * 1440).astype(np.int64)
-    flagged = alcohol & (u[1] < 0.6)
-    destination = np.where(admitted, 1, np.where(u[2] < 0.02, 2, 0))
-    keep_row = np.concatenate([keep & stays.through_ed, np.ones(len(attendances), dtype=bool)])
-    pick = np.flatnonzero(keep_row)
-    person, site, day, minutes, flagged = person[pick], site[pick], day[pick], minutes[pick], flagged[pick]
-    who = traits(person, seed)
-    codes_of = [s.code for s in sites]
-    clock = [f"{m // 60:02d}:{m % 60:02d}:00" for m in range(1440)]
-    year = financial_year(day, calendar)
+    """The ECDS rows of the attendances kept; everything is drawn for all of them first, as in `episode_rows`."""
+    n = len(attendances)
+    u = rng.random((4, n))
+    key = np.uint64(12 * 10**18) + (first_key + np.arange(n)).astype(np.uint64)
+    minute = (u[0] * 1440).astype(np.int64)
+    alcohol = attendances.alcohol & (u[1] < 0.6)
+    destination = np.where(attendances.admitted, 1, np.where(u[2] < 0.02, 2, 0))
+    minor = (u[3] < 0.06) & ~attendances.admitted
+    seen = attendances.take(keep)
+    who = traits(seen.person, seed)
+    codes_of = [site.code for site in sites]
     columns: Columns = {
-        "TOKEN_PERSON_ID": tokens(person, seed),
-        "EPIKEY": pa.array(key[pick]),
-        "ARRIVAL_DATE": dates(day, calendar),
-        "ARRIVAL_TIME": picked(clock, minutes),
-        "ATTENDANCE_CATEGORY": picked(["1"], np.zeros(len(pick), dtype=np.int64)),
-        "DEPARTMENT_TYPE": picked(["01", "03"], (u[3][pick] < 0.06).astype(np.int64) * ~admitted[pick]),
-        "DISCHARGE_DESTINATION": picked(["306689006", "306706006", "19712007"], destination[pick]),
-        "DRUG_ALCOHOL_CODE_1": picked(["419442005"], np.where(flagged, 0, -1)),
-        "AGE_AT_ARRIVAL": pa.array((who.age + day / 365.25).astype(np.int64)),
+        "TOKEN_PERSON_ID": tokens(seen.person, seed),
+        "EPIKEY": pa.array(key[keep]),
+        "ARRIVAL_DATE": dates(seen.day, calendar),
+        "ARRIVAL_TIME": picked(CLOCK, minute[keep]),
+        "ATTENDANCE_CATEGORY": picked(["1"], np.zeros(len(seen), dtype=np.int64)),
+        "DEPARTMENT_TYPE": picked(["01", "03"], minor[keep].astype(np.int64)),
+        "DISCHARGE_DESTINATION": picked([SENT_HOME, WARD, OTHER_HOSPITAL], destination[keep]),
+        "DRUG_ALCOHOL_CODE_1": picked([ETHANOL], np.where(alcohol[keep], 0, -1)),
+        "AGE_AT_ARRIVAL": pa.array((who.age + seen.day / 365.25).astype(np.int64)),
         "STATED_GENDER": picked(["1", "2"], np.where(who.male, 0, 1)),
         "ETHNIC_CATEGORY": picked(list(ETHNIC), who.ethnic),
-        "PROVIDER_CODE": picked(codes_of, site),
-        "SITE": picked([f"{c}01" for c in codes_of], site),
+        "PROVIDER_CODE": picked(codes_of, seen.site),
+        "SITE": picked([f"{code}01" for code in codes_of], seen.site),
     }
-    return Written(pa.table(columns), year, Counter())
+    return Written(pa.table(columns), financial_year(seen.day, calendar), Counter())

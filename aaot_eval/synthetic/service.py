@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -33,7 +33,7 @@ CAPACITY_PER_COHORT = 0.025
 SOFT_PER_REFERRAL = 0.045
 SOFT_LEAST = 2
 DISENGAGED = 0.12
-SMALLEST_PERSON_RATIO = 0.25
+SMALLEST_PERSON_RATIO = 0.30
 PEAK_LAST_MONTH = 1
 
 
@@ -124,10 +124,10 @@ def take_on(seed: int, site: Site, world: SiteWorld, calendar: Calendar, *, at_p
 
 def together(parts: Sequence[Caseload]) -> Caseload:
     """The caseloads of several sites as one."""
-    return Caseload(
-        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("person", "site", "month", "day", "met_rule", "ended_day")),
-        reason=tuple(r for p in parts for r in p.reason),
-    )
+    arrays = {
+        f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Caseload) if f.name != "reason"
+    }
+    return Caseload(**arrays, reason=tuple(r for p in parts for r in p.reason))
 
 
 def referral_days(person: Ints, caseload: Caseload) -> Ints:
@@ -157,11 +157,17 @@ class Effect:
 
 
 def apply_service(
-    seed: int, scenario: Scenario, stays: Stays, caseload: Caseload, deaths: Mapping[str, Ints], sites: Sequence[Site], calendar: Calendar
+    seed: int,
+    scenario: Scenario,
+    stays: Stays,
+    caseload: Caseload,
+    deaths: tuple[Ints, Ints],
+    sites: Sequence[Site],
+    calendar: Calendar,
 ) -> Effect:
     """The effect on all stays of the world, calibrated so that the site-level ratio is the scenario's, in expectation.
 
-    `deaths` holds `person` (sorted) and `day` of the people who die. Raises InputError when the caseload is too small a part of the
+    `deaths` holds the people who die, in order of their numbers, and the days. Raises InputError when the caseload is too small a part of the
     admissions for the ratio to come about through it.
     """
     month = calendar.month_of(stays.start)
@@ -171,7 +177,9 @@ def apply_service(
     total = np.bincount(stays.site[counted], minlength=len(sites))
     reached = np.bincount(stays.site[counted & on], minlength=len(sites))
     can_change = np.flatnonzero(on)
-    nobody = Effect(0.0, can_change, can_change[:0], stays.take(can_change[:0]), np.zeros(0, dtype=bool), total, reached)
+    nobody = Effect(
+        0.0, can_change, can_change[:0], stays.take(can_change[:0]), np.zeros(0, dtype=bool), total, reached
+    )
     if scenario.site_ratio == 1.0 or not total.sum():
         return nobody
     if scenario.site_ratio < 1.0:
@@ -200,7 +208,7 @@ def _reachable(wanted: float, available: int, most: float = 1 - SMALLEST_PERSON_
     )
 
 
-def further_stays(seed: int, stays: Stays, which: Ints, deaths: Mapping[str, Ints], calendar: Calendar) -> Stays:
+def further_stays(seed: int, stays: Stays, which: Ints, deaths: tuple[Ints, Ints], calendar: Calendar) -> Stays:
     """Stays that could follow those of `which` within 30 days of discharge without touching any other: up to two for each."""
     rng = generator(seed, "further stays")
     like = stays.take(np.repeat(which, 2))
@@ -217,9 +225,9 @@ def further_stays(seed: int, stays: Stays, which: Ints, deaths: Mapping[str, Int
         np.zeros(n, dtype=np.int64),
         rng.random(n) < 0.88,
     )
-    at = np.minimum(np.searchsorted(deaths["person"], extra.person), max(len(deaths["person"]) - 1, 0))
-    dies = deaths["person"][at] == extra.person if len(deaths["person"]) else np.zeros(n, dtype=bool)
-    survives = ~dies | (extra.end < deaths["day"][at]) if len(deaths["person"]) else np.ones(n, dtype=bool)
+    who, day = deaths
+    at = np.minimum(np.searchsorted(who, extra.person), max(len(who) - 1, 0))
+    survives = (who[at] != extra.person) | (extra.end < day[at]) if len(who) else np.ones(n, dtype=bool)
     extra = extra.take((start < calendar.end) & survives)
     theirs = np.isin(stays.person, extra.person)
     base = stays.take(theirs)

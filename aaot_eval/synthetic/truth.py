@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,11 @@ def answers(
 ) -> dict[str, Any]:
     """The truth of a study, ready for truth.json: effects on sites, on the eligible, on the referred; money."""
     treated = [s for s in sites if s.go_live is not None]
-    tables = [_PersonMonths(w, s, stays, caseload, effect, calendar) for w, s in zip(worlds, sites, strict=True) if s.go_live is not None]
+    tables = [
+        _PersonMonths(w, s, stays, caseload, effect, calendar)
+        for w, s in zip(worlds, sites, strict=True)
+        if s.go_live is not None
+    ]
     return {
         "outcome": "alcohol_specific_emergency",
         "change_per_admission": {
@@ -44,7 +48,7 @@ def answers(
             else "chance that a possible further admission of somebody on the caseload happens",
             "probability": _rounded(effect.probability),
         },
-        "site_level": _site_level(scenario, stays, effect, treated, calendar),
+        "site_rate_ratio": _site_level(scenario, stays, effect, treated, calendar),
         "eligible": _eligible(tables) if treated else None,
         "referred": _referred(tables, caseload) if treated else None,
         "economics": _economics(worlds, stays, caseload, effect, treated, calendar) if len(caseload) else None,
@@ -59,7 +63,9 @@ def _ratio(with_service: float, without: float) -> float | None:
     return _rounded(with_service / without) if without > 0 else None
 
 
-def _site_level(scenario: Scenario, stays: Stays, effect: Effect, treated: Sequence[Site], calendar: Calendar) -> dict[str, Any]:
+def _site_level(
+    scenario: Scenario, stays: Stays, effect: Effect, treated: Sequence[Site], calendar: Calendar
+) -> dict[str, Any]:
     def after(which: Stays, site: Site) -> int:
         month = calendar.month_of(which.start)
         return int(((which.kind == ALCOHOL) & (which.site == site.index) & (month >= (site.go_live or 0))).sum())
@@ -73,15 +79,15 @@ def _site_level(scenario: Scenario, stays: Stays, effect: Effect, treated: Seque
         by_site[site.code] = {
             "admissions_without_service": total,
             "admissions": real,
-            "ratio_expected": _ratio(mean, total),
-            "ratio_realised": _ratio(real, total),
+            "expected": _ratio(mean, total),
+            "realised": _ratio(real, total),
         }
         without, with_service, expected = without + total, with_service + real, expected + mean
     return {
         "what": "alcohol-specific emergency admissions of treated sites in all months since go-live, with over without the service",
-        "ratio_target": scenario.site_ratio,
-        "ratio_expected": _ratio(expected, without),
-        "ratio_realised": _ratio(with_service, without),
+        "target": scenario.site_ratio,
+        "expected": _ratio(expected, without),
+        "realised": _ratio(with_service, without),
         "by_site": by_site,
     }
 
@@ -102,7 +108,9 @@ class _PersonMonths:
         removed = stays.take(effect.removed)
         added = effect.possible.take(effect.added)
         chance = chance_of_change(stays, effect)
-        self.expected = self._table(effect.possible, np.full(len(effect.possible), effect.probability)) - self._table(stays, chance)
+        self.expected = self._table(effect.possible, np.full(len(effect.possible), effect.probability)) - self._table(
+            stays, chance
+        )
         self.realised = self._table(added, np.ones(len(added))) - self._table(removed, np.ones(len(removed)))
         self.alive = months_alive(world, calendar)
         mine = caseload.site == site.index
@@ -117,7 +125,8 @@ class _PersonMonths:
         local = stays.person - self._first
         here = (local >= 0) & (local < self._size[0])
         flat = local[here] * self.months + self._calendar.month_of(stays.start[here])
-        return np.bincount(flat, weights=weight[here], minlength=self._size[0] * self.months).reshape(self._size)
+        cells = np.bincount(flat, weights=weight[here], minlength=self._size[0] * self.months)
+        return cells.astype(np.float64).reshape(self._size)
 
     def follow_up(self, index: Ints, months: int) -> Mask:
         """The months alive from each person's index month on, up to `months` of them; an index past the end gives none."""
@@ -184,7 +193,12 @@ def _referred(tables: Sequence[_PersonMonths], caseload: Caseload) -> dict[str, 
 
 
 def _economics(
-    worlds: Sequence[SiteWorld], stays: Stays, caseload: Caseload, effect: Effect, treated: Sequence[Site], calendar: Calendar
+    worlds: Sequence[SiteWorld],
+    stays: Stays,
+    caseload: Caseload,
+    effect: Effect,
+    treated: Sequence[Site],
+    calendar: Calendar,
 ) -> dict[str, Any]:
     numbers = np.concatenate([w.people.number for w in worlds])
     death = np.concatenate([w.people.death_day for w in worlds])[np.searchsorted(numbers, caseload.person)]
@@ -210,3 +224,18 @@ def _economics(
         "net_saving_expected": _rounded(expected / years - service),
         "net_saving_realised": _rounded(realised / years - service),
     }
+
+
+def series_rows(
+    stays: Stays, sites: Sequence[Site], calendar: Calendar, series: Mapping[str, Ints]
+) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """The true counts of each site and month: the header and rows of truth_series.csv."""
+    alcohol = stays.kind == ALCOHOL
+    without = np.zeros((len(sites), calendar.months), dtype=np.int64)
+    np.add.at(without, (stays.site[alcohol], calendar.month_of(stays.start[alcohol])), 1)
+    rows: list[tuple[object, ...]] = [
+        (site.code, calendar.date(calendar.starts[t])[:7], *(int(table[i, t]) for table in (*series.values(), without)))
+        for i, site in enumerate(sites)
+        for t in range(calendar.months)
+    ]
+    return ("site", "month", *series, "alcohol_specific_emergency_without_service"), rows

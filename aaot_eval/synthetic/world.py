@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ EMERGENCIES = (ALCOHOL, OTHER, BACKGROUND)
 NOT_MOVED, MOVED_OUT_OF_VIEW = -1, -2
 PEOPLE_PER_SITE = 100_000_000  # room for person numbers of one site, so that a number says the home site
 BACKGROUND_FROM = 50_000_000  # within a site, numbers from here on are people without an alcohol problem
+
+# RZ is not the beginning of any trust's code.
+SITE_CODES = [f"RZ{letter}" for letter in "123456789ABCDEFGHJKLMNPQRSTUVWXYZ"]
 
 # Invented constants of the world; docs/methods/simulate.md states them as equations.
 COHORT_PER_HEAD = 0.0044
@@ -77,7 +81,7 @@ class Calendar:
         """The month (0 = first) in which a day lies."""
         return np.asarray(np.searchsorted(self.starts, day, side="right") - 1, dtype=np.int64)
 
-    def date(self, day: int) -> str:
+    def date(self, day: int | np.int64) -> str:
         """A day as YYYY-MM-DD."""
         return str(self.first + np.timedelta64(int(day), "D"))
 
@@ -143,18 +147,31 @@ def joined(parts: Sequence[Stays]) -> Stays:
 
 @dataclass(frozen=True, slots=True)
 class Attendances:
-    """Emergency department attendances that did not end in admission."""
+    """Emergency department attendances, one element each; `alcohol` marks people with an alcohol problem."""
 
     person: Ints
     site: Ints
     day: Ints
+    admitted: Mask
+    alcohol: Mask
 
     def __len__(self) -> int:
         return len(self.person)
 
-    def none(self) -> Attendances:
-        """No attendances."""
-        return Attendances(self.person[:0], self.site[:0], self.day[:0])
+    def take(self, which: Mask | Ints) -> Attendances:
+        """The attendances chosen by a mask or by positions."""
+        return Attendances(*(getattr(self, f.name)[which] for f in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Attendances]) -> Attendances:
+        """Several sets of attendances as one."""
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
+
+    @classmethod
+    def walk_ins(cls, person: Ints, site: int, day: Ints, alcohol: bool) -> Attendances:
+        """Attendances at one site that do not end in admission."""
+        n = len(person)
+        return cls(person, np.full(n, site), day, np.zeros(n, dtype=bool), np.full(n, alcohol))
 
 
 def lay_out_sites(
@@ -173,7 +190,7 @@ def lay_out_sites(
     return tuple(
         Site(
             index=i,
-            code=f"RX{'123456789ABCDEFGHJKLMNPQRSTUVWXYZ'[i]}",
+            code=SITE_CODES[i],
             population=max(100, round(population[i] * size / 100) * 100),
             beds=max(1, round(population[i] * size * 0.0021)),
             cohort=max(10, round(population[i] * size * COHORT_PER_HEAD)),
@@ -217,7 +234,7 @@ def kept_apart(person: Ints, start: Ints, end: Ints) -> Mask:
     bounds = np.searchsorted(rank[by_rank], np.arange(rank.max(initial=-1) + 2))
     busy_until = np.full(int(new.sum()), np.iinfo(np.int64).min)
     keep = np.zeros(len(order), dtype=bool)
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in pairwise(bounds):
         here = by_rank[low:high]
         free = start[order[here]] > busy_until[group[here]]
         busy_until[group[here[free]]] = end[order[here[free]]]
@@ -225,9 +242,7 @@ def kept_apart(person: Ints, start: Ints, end: Ints) -> Mask:
     return keep
 
 
-def draw_stays(
-    rng: np.random.Generator, person: Ints, kind: Ints, start: Ints, home: int, sites: int
-) -> Stays:
+def draw_stays(rng: np.random.Generator, person: Ints, kind: Ints, start: Ints, home: int, sites: int) -> Stays:
     """Stays with length, place, transfer and route of admission drawn for each."""
     n = len(person)
     nights = draw_nights(rng, kind)
@@ -308,13 +323,17 @@ def draw_site(seed: int, site: Site, sites: int, calendar: Calendar, illness: Il
         burst = rng.gamma(BURST_SHAPE, 1 / BURST_SHAPE, n)
         who[t] = occupant
         counts[0, t] = rng.poisson(rate * burst * alcohol_shock[t])
-        counts[1, t] = rng.poisson(OTHER_RATE * (0.5 + 0.5 * np.sqrt(frail)) * (1 + 0.5 * relapse) * part * other_shock[t])
+        counts[1, t] = rng.poisson(
+            OTHER_RATE * (0.5 + 0.5 * np.sqrt(frail)) * (1 + 0.5 * relapse) * part * other_shock[t]
+        )
         counts[2, t] = rng.poisson((ATTENDANCE_BASE + ATTENDANCE_PER_ADMISSION * rate) * burst * other_shock[t])
         u = rng.random((3, n))
         dies = u[0] < DEATH_RATE * (0.6 + 0.4 * frail) * (1 + 4 * relapse)
         leaves = ~dies & (u[1] < LEAVING_RATE)
         day = calendar.starts[t] + (u[2] * calendar.days[t]).astype(np.int64)
-        ends.append((occupant[dies | leaves], np.full(int((dies | leaves).sum()), t), np.where(dies, day, -1)[dies | leaves]))
+        ends.append(
+            (occupant[dies | leaves], np.full(int((dies | leaves).sum()), t), np.where(dies, day, -1)[dies | leaves])
+        )
         v = rng.random(n)
         relapse = np.where(relapse, v > illness.relapse_ends, v < illness.relapse_begins)
         gone = np.flatnonzero(dies | leaves)
@@ -338,7 +357,7 @@ def draw_site(seed: int, site: Site, sites: int, calendar: Calendar, illness: Il
     stays = _cohort_stays(rng, events[:2], people, site, sites, calendar)
     local, day = events[2]
     alive = (people.death_day[local] < 0) | (day <= people.death_day[local])
-    attendances = Attendances(people.number[local[alive]], np.full(int(alive.sum()), site.index), day[alive])
+    attendances = Attendances.walk_ins(people.number[local[alive]], site.index, day[alive], alcohol=True)
     return SiteWorld(people, stays, attendances)
 
 
@@ -351,7 +370,12 @@ def _events(rng: np.random.Generator, counts: Ints, who: Ints, calendar: Calenda
 
 
 def _cohort_stays(
-    rng: np.random.Generator, events: Sequence[tuple[Ints, Ints]], people: People, site: Site, sites: int, calendar: Calendar
+    rng: np.random.Generator,
+    events: Sequence[tuple[Ints, Ints]],
+    people: People,
+    site: Site,
+    sites: int,
+    calendar: Calendar,
 ) -> Stays:
     dead = np.flatnonzero(people.death_day >= 0)
     dead = dead[rng.random(len(dead)) < TERMINAL_STAY_SHARE]
@@ -398,4 +422,4 @@ def draw_background(seed: int, site: Site, sites: int, calendar: Calendar) -> tu
     months = np.repeat(np.arange(calendar.months), counts)
     day = calendar.starts[months] + (rng.random(len(months)) * calendar.days[months]).astype(np.int64)
     visitor = offset + 45_000_000 + rng.integers(0, max(1, round(len(day) / 1.3)), len(day))
-    return stays, Attendances(visitor, np.full(len(day), site.index), day)
+    return stays, Attendances.walk_ins(visitor, site.index, day, alcohol=False)

@@ -1,0 +1,173 @@
+"""Writes the extracts site by site and keeps count of what is in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from aaot_eval.results import generator
+from aaot_eval.synthetic.records import Written, attendance_rows, episode_rows, year_label
+from aaot_eval.synthetic.service import Effect
+from aaot_eval.synthetic.world import (
+    ALCOHOL,
+    EMERGENCIES,
+    Attendances,
+    Calendar,
+    Ints,
+    Mask,
+    Site,
+    SiteWorld,
+    Stays,
+    draw_background,
+    joined,
+)
+
+CHUNK = 60_000
+KEYS_PER_SITE = 10**12
+FURTHER_KEYS = 5 * 10**11
+
+
+class YearFiles:
+    """One CSV file per financial year, opened when its first row comes."""
+
+    def __init__(self, folder: Path, stem: str) -> None:
+        self._folder, self._stem = folder, stem
+        self._open: dict[int, tuple[BinaryIO, pacsv.CSVWriter]] = {}
+        self.rows = 0
+
+    def write(self, written: Written) -> None:
+        """Puts each row into the file of its year."""
+        for year in np.unique(written.year):
+            part = written.table.filter(pa.array(written.year == year))
+            self._writer(int(year), part.schema).write_table(part)
+            self.rows += part.num_rows
+
+    def _writer(self, year: int, schema: pa.Schema) -> pacsv.CSVWriter:
+        if year not in self._open:
+            file = (self._folder / f"{self._stem}_{year_label(year)}.csv").open("wb")
+            # The writer would put the header's names in quotes, which HES extracts do not.
+            file.write((",".join(schema.names) + "\n").encode())
+            options = pacsv.WriteOptions(include_header=False, quoting_style="none", batch_size=8192)
+            self._open[year] = file, pacsv.CSVWriter(file, schema, write_options=options)
+        return self._open[year][1]
+
+    def __enter__(self) -> YearFiles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file, writer in self._open.values():
+            writer.close()
+            file.close()
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What the extracts hold. `series` counts by site and month, faults left out of account; `dirt` counts rows by fault."""
+
+    series: dict[str, Ints]
+    dirt: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Stays and attendances of one site that are written together, and which of them happen."""
+
+    purpose: str
+    site: Site
+    stays: Stays
+    keep: Mask
+    attendances: Attendances
+    keep_attendances: Mask
+    first_key: int
+
+
+def write_extracts(
+    folder: Path,
+    seed: int,
+    worlds: Sequence[SiteWorld],
+    stays: Stays,
+    effect: Effect,
+    sites: Sequence[Site],
+    calendar: Calendar,
+    notify: Callable[[str], None],
+) -> Ledger:
+    """All episodes (`apc_<year>.csv`) and attendances (`ed_<year>.csv`), a chunk at a time; returns their counts."""
+    names = ("alcohol_specific_emergency", "non_alcohol_emergency", "ed_attendances")
+    ledger = Ledger({name: np.zeros((len(sites), calendar.months), dtype=np.int64) for name in names})
+    with YearFiles(folder, "apc") as episodes, YearFiles(folder, "ed") as attendances:
+        for batch in _batches(seed, worlds, stays, effect, sites, calendar, notify):
+            _record(ledger, batch, calendar)
+            for low in range(0, len(batch.stays), CHUNK):
+                part = np.arange(low, min(low + CHUNK, len(batch.stays)))
+                rng = generator(seed, batch.purpose, batch.site.index, low)
+                key = batch.first_key + low * 40
+                written = episode_rows(rng, batch.stays.take(part), batch.keep[part], sites, calendar, seed, key)
+                ledger.dirt += written.dirt
+                episodes.write(written)
+            for low in range(0, len(batch.attendances), CHUNK):
+                part = np.arange(low, min(low + CHUNK, len(batch.attendances)))
+                rng = generator(seed, batch.purpose, "attendances", batch.site.index, low)
+                key, keep = batch.first_key + low, batch.keep_attendances[part]
+                attendances.write(attendance_rows(rng, batch.attendances.take(part), keep, sites, calendar, seed, key))
+        ledger.counts |= {"episode_rows": episodes.rows, "attendance_rows": attendances.rows}
+    return ledger
+
+
+def _batches(
+    seed: int,
+    worlds: Sequence[SiteWorld],
+    stays: Stays,
+    effect: Effect,
+    sites: Sequence[Site],
+    calendar: Calendar,
+    notify: Callable[[str], None],
+) -> Iterator[_Batch]:
+    removed = np.zeros(len(stays), dtype=bool)
+    removed[effect.removed] = True
+    further = effect.possible.take(effect.added)
+    done = 0
+    for site, world in zip(sites, worlds, strict=True):
+        notify(f"Writing the records of {site.code}")
+        others, visits = draw_background(seed, site, len(sites), calendar)
+        of_site = joined([world.stays, others])
+        keep = np.ones(len(of_site), dtype=bool)
+        keep[: len(world.stays)] = ~removed[done : done + len(world.stays)]
+        done += len(world.stays)
+        yield _batch("rows", site, of_site, keep, [world.attendances, visits], 0)
+        here = further.take(further.site == site.index)
+        yield _batch("further rows", site, here, np.ones(len(here), dtype=bool), [], FURTHER_KEYS)
+
+
+def _batch(purpose: str, site: Site, stays: Stays, keep: Mask, walk_ins: Sequence[Attendances], offset: int) -> _Batch:
+    """Stays with the attendances they came through: a stay that does not happen takes its attendance with it."""
+    entries = stays.take(stays.through_ed)
+    here = len(entries)
+    admitted = Attendances(
+        entries.person, entries.site, entries.start, np.ones(here, dtype=bool), entries.kind == ALCOHOL
+    )
+    attendances = Attendances.joined([admitted, *walk_ins])
+    keep_attendances = np.ones(len(attendances), dtype=bool)
+    keep_attendances[:here] = keep[stays.through_ed]
+    return _Batch(purpose, site, stays, keep, attendances, keep_attendances, site.index * KEYS_PER_SITE + offset)
+
+
+def _record(ledger: Ledger, batch: _Batch, calendar: Calendar) -> None:
+    happens = batch.stays.take(batch.keep)
+    alcohol = happens.kind == ALCOHOL
+    month = calendar.month_of(happens.start)
+    other = np.isin(happens.kind, EMERGENCIES) & ~alcohol
+    np.add.at(ledger.series["alcohol_specific_emergency"], (happens.site[alcohol], month[alcohol]), 1)
+    np.add.at(ledger.series["non_alcohol_emergency"], (happens.site[other], month[other]), 1)
+    seen = batch.attendances.take(batch.keep_attendances)
+    np.add.at(ledger.series["ed_attendances"], (seen.site, calendar.month_of(seen.day)), 1)
+    ledger.counts["stays"] += len(happens)
+    ledger.counts["alcohol_specific_emergency_stays"] += int(alcohol.sum())
+    ledger.counts["moved_to_another_hospital"] += int((happens.moved_nights > 0).sum())
