@@ -59,7 +59,8 @@ class Rung:
 
 def ladder(panel: Panel, effects: Sequence[Effect], people: Caseload | None) -> list[Rung]:
     """Every rung that exists among the effects, most credible first; within a rung in the order given."""
-    rungs = [_cost_rung(panel, e, people) for e in effects if _on_cost(e) and e.analysis.design in RUNG_OF_DESIGN]
+    priced = [rung_of(panel, effect, people) for effect in effects if _on_cost(effect)]
+    rungs = [rung for rung in priced if rung is not None]
     rungs += [_activity_rung(e) for e in effects if e.analysis.primary and e.analysis.design == "series"]
     return sorted(rungs, key=lambda r: r.rung)
 
@@ -73,7 +74,10 @@ def _activity_rung(effect: Effect) -> Rung:
     return Rung(SERIES, "series", effect.analysis.name, effect.headline, "activity_only", LABEL[SERIES])
 
 
-def _cost_rung(panel: Panel, effect: Effect, people: Caseload | None) -> Rung:
+def rung_of(panel: Panel, effect: Effect, people: Caseload | None) -> Rung | None:
+    """The effect as a rung: pounds, or events of a count outcome, per patient-year; None for a design without a rung."""
+    if effect.analysis.design not in RUNG_OF_DESIGN:
+        return None
     estimate, analysis = effect.headline, effect.analysis
     rung = RUNG_OF_DESIGN[analysis.design]
 
@@ -86,10 +90,10 @@ def _cost_rung(panel: Panel, effect: Effect, people: Caseload | None) -> Rung:
         return made(estimate.status, estimate.note)
     if not estimate.finite or estimate.confidence is None:
         return made("no_finite_interval", "the effect has no finite interval, so there is no saving either")
-    if estimate.scale in ("rate_difference", "difference", "currency"):
-        return made("ok", "", lambda draw: -draw, people.cost_rate if people else math.nan)
     if rung == SITES:
         return _over_sites(panel, effect, people, made)
+    if estimate.null == 0:
+        return made("ok", "", lambda draw: -draw, people.cost_rate if people else math.nan)
     return _over_people(estimate, analysis.design, people, made)
 
 
@@ -112,39 +116,49 @@ def _over_people(estimate: Estimate, design: str, people: Caseload | None, made:
     def gross(ratio: np.ndarray) -> np.ndarray:
         return np.asarray((rate / ratio - rate) / uptake * MONTHS_IN_YEAR)
 
-    if uptake < USABLE_UPTAKE:
-        return made(
-            "low_uptake",
-            f"uptake is under {USABLE_UPTAKE:.0%}: there is no usable entry rule, so it cannot be the headline",
-            gross,
-            on_team * MONTHS_IN_YEAR,
-        )
+    if uptake < USABLE_UPTAKE or facts.get("usable_rule") is False:
+        label = f"no usable entry rule (uptake {uptake:.0%}), so it cannot be the headline"
+        return made("no_usable_rule", label, gross, on_team * MONTHS_IN_YEAR)
     return made("ok", "", gross, on_team * MONTHS_IN_YEAR)
 
 
 def _over_sites(panel: Panel, effect: Effect, people: Caseload | None, made: Callable[..., Rung]) -> Rung:
     """Averted pounds over the treated unit-periods, divided by the patient-years delivered in the same months."""
-    observed = _fact(effect.headline.facts, "observed_after")
+    estimate = effect.headline
     if people is None:
         return made("not_estimable", "there is no caseload to share the averted cost over")
-    years = people.within(panel, treated_periods(panel, int(effect.analysis.options.get("phase_in", 0))))
-    if math.isnan(observed) or not years > 0:
-        return made("not_estimable", "no cost was observed, or no patient-year delivered, in the treated months")
+    months = treated_periods(panel, int(effect.analysis.options.get("phase_in", 0)))
+    months[~np.isin(panel.units.index, list(estimate.facts.get("treated", panel.treated_units)))] = False
+    if int(estimate.facts.get("site_periods_after", months.sum())) != int(months.sum()):
+        return made("not_estimable", "the months of the effect and those of the caseload are not the same")
+    years = people.within(panel, months)
+    observed = _fact(estimate.facts, "observed_after")
+    if math.isnan(observed):
+        observed = float(panel.matrix(estimate.outcome)[months].sum())
+    if not years > 0:
+        return made("not_estimable", "no patient-year was delivered in the treated months")
+    size = float(panel.matrix("exposure")[months].sum()) if estimate.scale == "rate_difference" else float(months.sum())
 
-    def gross(ratio: np.ndarray) -> np.ndarray:
-        return np.asarray(observed * (1 / ratio - 1) / years)
+    def gross(draw: np.ndarray) -> np.ndarray:
+        averted = -draw * size if estimate.null == 0 else observed * (1 / draw - 1)
+        return np.asarray(averted / years)
 
     return made("ok", "", gross, people.cost_rate)
 
 
 def treated_periods(panel: Panel, phase_in: int = 0) -> np.ndarray:
     """Units x periods: True after start and phase-in, while open, neither left out nor missing."""
+    usable = ~panel.periods["left_out"].to_numpy(dtype=bool) & ~panel.matrix("missing").astype(bool)
+    return np.asarray(in_service(panel, phase_in) & usable)
+
+
+def in_service(panel: Panel, phase_in: int = 0) -> np.ndarray:
+    """Units x periods: True from the start plus phase-in until the service closed."""
     t = np.arange(len(panel.periods))
     start, stop = (
         panel.units[c].astype("Float64").fillna(math.inf).to_numpy(dtype=float) for c in ("start_t", "stop_t")
     )
-    inside = (t >= start[:, None] + phase_in) & (t < stop[:, None])
-    return np.asarray(inside & ~panel.periods["left_out"].to_numpy(dtype=bool) & ~panel.matrix("missing").astype(bool))
+    return np.asarray((t >= start[:, None] + phase_in) & (t < stop[:, None]))
 
 
 def _fact(facts: Mapping[str, object], name: str) -> float:

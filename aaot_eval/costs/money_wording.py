@@ -8,6 +8,7 @@ from aaot_eval.costs.ladder import SITES
 from aaot_eval.costs.prices import Prices
 from aaot_eval.costs.savings import Money
 from aaot_eval.results import Verdict
+from aaot_eval.wording import money as money_text
 
 PERSPECTIVE = {
     "commissioner": "commissioner perspective",
@@ -25,7 +26,7 @@ def pounds(amount: float) -> str:
     >>> pounds(-1234.5)
     '£1,234'
     """
-    return f"£{abs(amount):,.0f}"
+    return money_text(abs(amount))
 
 
 def ends(low: float, high: float) -> str:

@@ -77,11 +77,12 @@ class Caseload:
     def within(self, panel: Panel, usable: np.ndarray) -> float:
         """Patient-years delivered in the unit-periods where `usable` (units x periods) is True.
 
-        A person whose home hospital is no unit of the panel counts in the periods that any unit has.
+        A person whose home hospital never has the service (or is no unit of the panel) was taken on elsewhere, and
+        counts in the periods that any unit has.
         """
         row = panel.units.index.get_indexer(pd.Index(self.people["unit"]))
-        mask = usable[row]
-        mask[row < 0] = usable.any(axis=0)
+        at_home = np.isin(self.people["unit"].to_numpy(), panel.treated_units)
+        mask = np.where(at_home[:, None], usable[row], usable.any(axis=0))
         days = panel.periods["days"].to_numpy(dtype=float)
         return float(((self.on & mask) * days).sum() / DAYS_IN_YEAR)
 

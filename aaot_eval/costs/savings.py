@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -34,11 +34,26 @@ SAVING_COLUMNS = (
 
 
 @dataclass(frozen=True)
+class Loop:
+    """The draws of one rung, each (n,): row b of every array belongs to the same world.
+
+    `effect` on the scale of the estimate; `price` the common factor of the unit costs; `programme` pounds per
+    patient-year; `gross` and `saving` what follows from them.
+    """
+
+    effect: np.ndarray
+    price: np.ndarray
+    programme: np.ndarray
+    gross: np.ndarray
+    saving: np.ndarray
+
+
+@dataclass(frozen=True)
 class Money:
     """One rung in pounds per patient-year on the caseload, to the penny; saving = gross - programme cost.
 
-    `gross_draws` and `saving_draws` hold the loop (n,); `fixed_low`/`fixed_high` are the effect's own limits pushed
-    through with prices and programme cost fixed. All are empty (NaN, None) when the rung has no number.
+    A positive saving means that AAOT is cheaper. `fixed_low` and `fixed_high` are the effect's own limits pushed
+    through with prices and programme cost fixed. Everything is empty (NaN, None) when the rung has no number.
     """
 
     rung: Rung
@@ -52,8 +67,7 @@ class Money:
     fixed_low: float = math.nan
     fixed_high: float = math.nan
     p_saving: float = math.nan
-    gross_draws: np.ndarray | None = None
-    saving_draws: np.ndarray | None = None
+    loop: Loop | None = None
 
     @property
     def level(self) -> float:
@@ -63,20 +77,14 @@ class Money:
     def row(self, *, headline: bool) -> dict[str, object]:
         """The rung as a row of the release table `saving`."""
         rung = self.rung
+        values = {name: getattr(self, name) for name in SAVING_COLUMNS if hasattr(self, name)}
         return {
+            **values,
             "rung": rung.rung,
             "design": rung.design,
             "analysis": rung.analysis,
             "headline": headline,
-            "gross": self.gross,
-            "gross_low": self.gross_low,
-            "gross_high": self.gross_high,
-            "programme_cost": self.programme_cost,
-            "saving": self.saving,
-            "saving_low": self.saving_low,
-            "saving_high": self.saving_high,
-            "p_saving": self.p_saving,
-            "conf_method": rung.estimate.conf_method if self.gross_draws is not None else "none",
+            "conf_method": rung.estimate.conf_method if self.loop is not None else "none",
             "status": rung.status,
             "label": rung.label,
         }
@@ -85,56 +93,42 @@ class Money:
 def run_loop(rung: Rung, prices: Prices, *, seed: int, n: int) -> Money:
     """One rung's money from n draws in which effect, unit costs and programme cost move together.
 
-    The same prices and programme draws serve every rung. Effects are drawn by `Estimate.confidence`, so that the
-    money keeps the inference of the effect; these frequentist draws are read as if the prior were flat.
+    The same price and programme draws serve every rung. Effects are drawn by `Estimate.confidence`, so that the money
+    keeps the inference of the effect; these frequentist draws are read as if the prior were flat.
     """
     programme = pence(prices.programme.per_patient_year)
-    money = Money(rung, programme / 100)
-    confidence = rung.estimate.confidence
-    if rung.gross is None or confidence is None:
-        return money
-    effect = np.asarray(confidence(uniforms(seed, n, "effect")), dtype=float)
-    gross = rung.gross(effect) * prices.factor_draws(seed, n)
-    saving = gross - prices.programme.draws(seed, n)
-    point = pence(float(rung.gross(np.array([rung.estimate.estimate]))[0]))
-    limits = np.array([rung.estimate.conf_low, rung.estimate.conf_high])
-    pushed = np.sort(rung.gross(limits)) - prices.programme.per_patient_year
-    if not np.isfinite([*gross, *saving, *pushed]).all():
-        return Money(_without_number(rung), programme / 100)
-    level = rung.estimate.conf_level
-    ends = [pence(end) / 100 for values in (gross, saving) for end in percentiles(values, level)]
+    estimate, gross_of = rung.estimate, rung.gross
+    if gross_of is None or estimate.confidence is None:
+        return Money(rung, programme / 100)
+    effect = np.asarray(estimate.confidence(uniforms(seed, n, "effect")), dtype=float)
+    price, team = prices.factor_draws(seed, n), prices.programme.draws(seed, n)
+    gross = gross_of(effect) * price
+    loop = Loop(effect, price, team, gross, gross - team)
+    point = pence(float(gross_of(np.array([estimate.estimate]))[0]))
+    pushed = np.sort(gross_of(np.array([estimate.conf_low, estimate.conf_high]))) - prices.programme.per_patient_year
+    if not np.isfinite([*gross, *pushed]).all():
+        label = f"{rung.label}; some draws of the effect are not finite, so there is no saving"
+        return Money(replace(rung, status="no_finite_interval", label=label, gross=None), programme / 100)
+    ends = [pence(end) / 100 for draws in (gross, loop.saving) for end in percentiles(draws, estimate.conf_level)]
     return Money(
         rung,
         programme / 100,
-        point / 100,
-        ends[0],
-        ends[1],
-        (point - programme) / 100,
-        ends[2],
-        ends[3],
-        float(pushed[0]),
-        float(pushed[1]),
-        share_above_zero(saving),
-        gross,
-        saving,
-    )
-
-
-def _without_number(rung: Rung) -> Rung:
-    return Rung(
-        rung.rung,
-        rung.design,
-        rung.analysis,
-        rung.estimate,
-        "no_finite_interval",
-        f"{rung.label}; some draws of the effect are not finite, so there is no saving",
-        doubts=rung.doubts,
+        gross=point / 100,
+        gross_low=ends[0],
+        gross_high=ends[1],
+        saving=(point - programme) / 100,
+        saving_low=ends[2],
+        saving_high=ends[3],
+        fixed_low=float(pushed[0]),
+        fixed_high=float(pushed[1]),
+        p_saving=share_above_zero(loop.saving),
+        loop=loop,
     )
 
 
 def headline_of(money: Sequence[Money]) -> Money | None:
     """The most credible rung with a number; None when there is none."""
-    return next((m for m in money if m.rung.usable), None)
+    return next((m for m in money if m.rung.usable and m.loop is not None), None)
 
 
 def saving_table(money: Sequence[Money]) -> pd.DataFrame:

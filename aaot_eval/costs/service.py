@@ -6,11 +6,16 @@ import math
 from collections.abc import Sequence
 
 from aaot_eval.config import RunConfig
-from aaot_eval.costs.ladder import ladder
+from aaot_eval.costs.activity import activity_table
+from aaot_eval.costs.benefits import benefit_lines
+from aaot_eval.costs.break_even import break_even_table
+from aaot_eval.costs.ladder import in_service, ladder
 from aaot_eval.costs.money_wording import money_verdict
+from aaot_eval.costs.patients import LEAST_PEOPLE, expected_pence, patient_groups, patient_rows
 from aaot_eval.costs.prices import Prices
+from aaot_eval.costs.ranges import ranges_table
 from aaot_eval.costs.rates import DAYS_IN_YEAR, Caseload, caseload
-from aaot_eval.costs.savings import headline_of, run_loop, saving_table
+from aaot_eval.costs.savings import Money, headline_of, run_loop, saving_table
 from aaot_eval.costs.waterfall import waterfall
 from aaot_eval.results import CostResult, Effect, Panel, Verdict
 
@@ -23,60 +28,77 @@ def cost_service(
     """AAOT against care as usual, in pounds per patient-year on the caseload.
 
     Every effect on a cost outcome becomes a rung of the ladder; the most credible one with a finite interval is the
-    headline. Nothing is discounted: the amounts are rates within a year. Tables: service_cost, saving,
-    cost_waterfall, unit_costs.
+    headline. Nothing is discounted: the amounts are rates within a year. Tables: service_cost, saving, cost_waterfall,
+    unit_costs, break_even, cost_ranges, averted_activity, benefit_lines and, with ten people or more, patient_groups.
+    `per_patient` is filled only when the config asks for patient reports; `facts["patient_note"]` says why it is empty.
     """
     people = caseload(panel)
     n = config.costs.draws if config.costs else DRAWS
     money = [run_loop(rung, prices, seed=config.seed, n=n) for rung in ladder(panel, effects, people)]
     best = headline_of(money)
+    activity = activity_table(panel, effects, people)
     delivered = _delivered(panel, people, prices)
     tables = {
         "service_cost": prices.programme.table(),
         "saving": saving_table(money),
         "cost_waterfall": waterfall(best, len(people.people) if people else 0),
         "unit_costs": prices.unit_costs,
+        "break_even": break_even_table(panel, best, prices, config.study.outcome),
+        "cost_ranges": ranges_table(best, prices),
+        "averted_activity": activity,
+        "benefit_lines": benefit_lines(best, activity, prices),
     }
+    note, asked = _no_rows(people, best), config.output.patient_reports
+    rows = None
+    if not note and people is not None and best is not None and (asked or expected_pence(best, people) >= 0):
+        rows = patient_rows(panel, people, best)
+        tables["patient_groups"] = patient_groups(rows)
     facts = {
+        **_facts(prices, best),
+        **delivered,
+        "patient_note": note if asked else "patient reports were not asked for",
+    }
+    words = money_verdict(verdict, money, best, prices, _notes(prices, delivered))
+    return CostResult(tables, words, prices.price_year, prices.perspective, rows if asked else None, facts)
+
+
+def _no_rows(people: Caseload | None, best: Money | None) -> str:
+    """Why there are no rows of patients; empty when there can be."""
+    if people is None:
+        return "there is no caseload in the data"
+    if len(people.people) < LEAST_PEOPLE:
+        return f"fewer than {LEAST_PEOPLE} people are on the caseload: rows could point to a person"
+    if best is None:
+        return "no comparison gives a saving with an interval, so there is nothing for the rows to add up to"
+    if math.isnan(people.cost_rate):
+        return "hospital cost was not priced for each person"
+    return ""
+
+
+def _facts(prices: Prices, best: Money | None) -> dict[str, object]:
+    facts: dict[str, object] = {
         "programme_cost": prices.programme.per_patient_year,
         "team_cost": prices.programme.team_cost,
         "common_error": prices.common_error,
         "price_index": prices.index.name,
         "price_index_edition": prices.index.edition,
+        "price_index_source": prices.index.source,
         "invented": prices.invented,
-        **delivered,
     }
     if best is not None:
-        facts |= {
-            "gross": best.gross,
-            "saving": best.saving,
-            "saving_low": best.saving_low,
-            "saving_high": best.saving_high,
-            "fixed_low": best.fixed_low,
-            "fixed_high": best.fixed_high,
-            "headline_analysis": best.rung.analysis,
-        }
-    words = money_verdict(verdict, money, best, prices, _notes(prices, delivered))
-    return CostResult(tables, words, prices.price_year, prices.perspective, facts=facts)
+        names = ("gross", "gross_low", "gross_high", "saving", "saving_low", "saving_high", "fixed_low", "fixed_high")
+        facts |= {name: getattr(best, name) for name in names}
+        facts["headline_analysis"] = best.rung.analysis
+    return facts
 
 
 def _delivered(panel: Panel, people: Caseload | None, prices: Prices) -> dict[str, float]:
     """Patient-years delivered, places in use, and the top-down cost that checks the bottom-up one."""
     if people is None:
         return {}
-    units = panel.units.loc[panel.treated_units]
-    t_end = len(panel.periods)
-    days = panel.periods["days"].to_numpy(dtype=float)
-    team_years = (
-        sum(
-            days[int(s) : t_end if e is None else int(e)].sum()
-            for s, e in zip(
-                units["start_t"], units["stop_t"].astype(object).where(units["stop_t"].notna(), None), strict=True
-            )
-        )
-        / DAYS_IN_YEAR
-    )
-    facts = {"patient_years": people.person_years, "observed_cost": people.cost_rate, "team_years": float(team_years)}
+    open_months = in_service(panel)
+    team_years = float((open_months * panel.periods["days"].to_numpy(dtype=float)).sum() / DAYS_IN_YEAR)
+    facts = {"patient_years": people.person_years, "observed_cost": people.cost_rate, "team_years": team_years}
     if team_years > 0:
         facts["places_in_use"] = people.person_years / (team_years * prices.programme.places)
         if prices.programme.budget is not None and people.person_years > 0:

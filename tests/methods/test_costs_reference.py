@@ -9,9 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from aaot_eval.costs.break_even import break_even
+from aaot_eval.costs.discounting import discount_factor, payback_year, present_value, stepped_factor
+from aaot_eval.costs.draws import gamma_quantile, lognormal_quantile, percentiles, share_above_zero, uniforms
+from aaot_eval.costs.price_index import load_index
 from aaot_eval.costs.prices import price_of_stay
 from aaot_eval.costs.programme import Programme, team_lines
+from aaot_eval.costs.ranges import one_way
 from aaot_eval.costs.rates import before_after, cost_rate, in_window, person_windows
+from aaot_eval.errors import InputError
+from tests.costs_builders import price_config
 
 CASES = Path(__file__).resolve().parent.parent / "reference"
 
@@ -126,3 +133,150 @@ def test_salford_counts_recompute_and_stay_a_before_after() -> None:
 def test_a_night_too_many_is_priced_once() -> None:
     cost = price_of_stay(np.array([0, 1, 2, 10, 11, 20]), short=700, long=3000, excess_day=350)
     assert cost.tolist() == [700, 700, 3000, 3000, 3350, 6500]
+
+
+def test_break_evens_of_the_worked_case(worked_team: Programme) -> None:
+    answers = expected("aaot_worked_arithmetic")
+    gross = answers["gross_saving_per_patient_year"]["value"]
+    usual = answers["cost_per_patient_year_CAU"]["value"]
+    solved = break_even(
+        gross,
+        programme_cost=worked_team.per_patient_year,
+        team_cost=worked_team.team_cost,
+        occupancy=worked_team.occupancy,
+        usual_cost=usual,
+    )
+    check("aaot_worked_arithmetic", "break_even_aaot_cost_per_patient_year", solved.programme_cost)
+    check("aaot_worked_arithmetic", "break_even_caseload_at_85pct_occupancy", solved.places)
+    check("aaot_worked_arithmetic", "break_even_reduction_of_CAU_cost", solved.fall)
+    check("aaot_worked_arithmetic", "roi_gross_saving_per_pound", 1 / solved.price_factor)
+
+
+def test_nothing_averted_breaks_even_nowhere() -> None:
+    solved = break_even(-5.0, programme_cost=100.0, team_cost=1000.0, occupancy=0.9, usual_cost=400.0)
+    assert np.isnan([solved.programme_cost, solved.places, solved.price_factor]).all()
+    assert solved.fall == 0.25
+
+
+# --- effect times cost: the loop's own pieces against the closed form -------------------------------------------------
+
+PARAMETERS = {
+    "baseline_rate": (4.2, 0.25),
+    "rate_ratio": (0.77, 0.08),
+    "unit_cost": (2500.0, 120.0),
+    "aaot_cost": (2000.0, 250.0),
+}
+
+
+def saving_of(
+    *, baseline_rate: np.ndarray, rate_ratio: np.ndarray, unit_cost: np.ndarray, aaot_cost: np.ndarray
+) -> np.ndarray:
+    return baseline_rate * (1 - rate_ratio) * unit_cost - aaot_cost
+
+
+def quantile(name: str, uniform: np.ndarray) -> np.ndarray:
+    draw = lognormal_quantile if name == "rate_ratio" else gamma_quantile
+    return draw(uniform, *PARAMETERS[name])
+
+
+def test_the_uncertainty_of_effect_prices_and_service_moves_together() -> None:
+    n = 200_000
+    saving = saving_of(**{name: quantile(name, uniforms(11, n, name)) for name in PARAMETERS})
+    case = "effect_times_cost"
+    check(case, "mean_saving", saving.mean())
+    check(case, "sd_saving", saving.std())
+    check(case, "p_cost_saving", share_above_zero(saving))
+    low, high = percentiles(saving, 0.95)
+    check(case, "saving_p2.5", low)
+    check(case, "saving_p50", float(np.median(saving)))
+    check(case, "saving_p97.5", high)
+
+
+def test_two_thousand_draws_hold_mean_and_sd_within_one_per_cent() -> None:
+    answers = expected("effect_times_cost")
+    saving = saving_of(**{name: quantile(name, uniforms(20260401, 2000, name)) for name in PARAMETERS})
+    assert saving.std() == pytest.approx(answers["sd_saving"]["value"], rel=0.01)
+    # the mean is small beside its spread: one per cent of the gross saving it is made of
+    assert saving.mean() == pytest.approx(
+        answers["mean_saving"]["value"], abs=0.01 * (answers["mean_saving"]["value"] + 2000)
+    )
+
+
+def test_one_way_ranges_are_sorted_by_swing() -> None:
+    base = {name: middle for name, (middle, _) in PARAMETERS.items()}
+    tails = np.array([0.025, 0.975])
+    ranges = {name: tuple(quantile(name, tails)) for name in PARAMETERS}
+    table = one_way(saving_of, base, ranges)  # type: ignore[arg-type]
+    assert ", ".join(table["parameter"]) == expected("effect_times_cost")["tornado/order"]["value"]
+    check("effect_times_cost", "deterministic_saving_at_medians", saving_of(**base))  # type: ignore[arg-type]
+    for row in table.itertuples():
+        ends = sorted([row.saving_at_low, row.saving_at_high])
+        check("effect_times_cost", f"tornado/{row.parameter}/low", ends[0])
+        check("effect_times_cost", f"tornado/{row.parameter}/high", ends[1])
+
+
+def test_break_evens_of_effect_times_cost() -> None:
+    gross = 4.2 * (1 - 0.77) * 2500
+    solved = break_even(gross, programme_cost=2000, team_cost=2000, occupancy=1, usual_cost=4.2 * 2500)
+    check("effect_times_cost", "break_even_aaot_cost", solved.programme_cost)
+    check("effect_times_cost", "break_even_rate_ratio", 1 - solved.fall)
+    check("effect_times_cost", "break_even_unit_cost", 2500 * solved.price_factor)
+
+
+# --- discounting ------------------------------------------------------------------------------------------------------
+
+
+def test_discounting() -> None:
+    case = "discounting"
+    flows = pd.read_csv(CASES / case / "data.csv")
+    for year in (0, 1, 2, 5, 10, 30):
+        check(case, f"factor_3.5pct_year{year}", discount_factor(year))
+    for year in (1, 10):
+        check(case, f"factor_1.5pct_year{year}", discount_factor(year, 0.015))
+    for year in (31, 80):
+        check(case, f"green_book_factor_year{year}", stepped_factor(year))
+    cost, saving = present_value(flows["cost"]), present_value(flows["saving"])
+    net = flows["saving"] - flows["cost"]
+    check(case, "pv_cost_3.5", cost)
+    check(case, "pv_saving_3.5", saving)
+    check(case, "npv_3.5", present_value(net))
+    check(case, "npv_undiscounted", present_value(net, 0.0))
+    check(case, "npv_3.5_mid_year", present_value(net, mid_year=True))
+    check(case, "bcr_3.5", saving / cost)
+    check(case, "pv_qaly_1.5", present_value(flows["qaly"], 0.015))
+    check(case, "pv_qaly_3.5", present_value(flows["qaly"]))
+    check(case, "icer_3.5", (cost - saving) / present_value(flows["qaly"]))
+    assert payback_year(net) is None
+    assert payback_year([-10, 4, 6]) == 2
+
+
+def test_uprating_of_the_pssru_case(shared: Path, tmp_path: Path) -> None:
+    """A user's own index of yearly changes; the table may not be shipped, so the test reads it beside the project."""
+    home = shared / "reference_cases" / "econ" / "price_year_nhscii"
+    answers = {q["name"]: q for q in json.loads((home / "expected.json").read_text("utf-8"))["quantities"]}
+    rates = pd.read_csv(home / "data.csv")
+    series = {"pay_and_prices": "pay_and_prices_pct", "prices": "prices_pct", "pay": "pay_pct"}
+    index = {}
+    for name, column in series.items():
+        table = pd.DataFrame({"year": rates["financial_year"], "measure": "percent_change", "value": rates[column]})
+        table.assign(status=rates["status"], edition="2024 manual", source="PSSRU").to_csv(
+            tmp_path / f"{name}.csv", index=False
+        )
+        index[name] = load_index(f"{name}.csv", price_config(tmp_path))
+    for name, quantity in answers.items():
+        kind, *rest = name.split("/", 1)
+        if kind == "factor":
+            years, which = rest[0].rsplit("/", 1)
+            value = index[which].factor(*years.split("->"))
+        elif kind == "cost":
+            text, which = rest[0].rsplit("/", 1)
+            amount, years = text.split("_GBP_")
+            value = float(amount) * index[which].factor(*years.split("->"))
+        else:
+            value = index["pay"].factor("2020/21", "2020/21")
+        assert value == pytest.approx(
+            quantity["value"], abs=quantity.get("tol_abs", 0), rel=quantity.get("tol_rel", 0)
+        ), name
+    with pytest.raises(InputError, match="not in the index"):
+        index["pay"].factor("2023/24", "2024/25")
+    assert index["pay"].edition == "2024 manual"

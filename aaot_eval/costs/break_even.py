@@ -1,0 +1,111 @@
+"""Where saving and cost meet: solved exactly at the estimate, and within every draw for the intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple, dataclass
+
+import numpy as np
+import pandas as pd
+
+from aaot_eval.costs.prices import Prices
+from aaot_eval.costs.savings import Money
+from aaot_eval.results import Panel
+
+COLUMNS = ("order", "quantity", "unit", "now", "break_even", "low", "high", "status")
+NOT_REACHABLE = "not reachable: nothing is averted"
+END_NOT_REACHABLE = "not reachable at one end of the interval"
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """The value of each quantity at which the net saving is 0, the others held; NaN (draws: infinite) where there is none."""
+
+    programme_cost: float
+    places: float
+    price_factor: float
+    fall: float
+
+
+def break_even(
+    gross: float, *, programme_cost: float, team_cost: float, occupancy: float, usual_cost: float
+) -> BreakEven:
+    """Solves saving = gross - programme cost = 0, in pounds per patient-year on the caseload.
+
+    Programme cost A* = gross; places N* = team cost / (occupancy x gross); factor on all prices c* = programme cost /
+    gross; share by which the cost of care as usual must fall r* = programme cost / usual cost. The first three cannot
+    be reached when nothing is averted (gross <= 0).
+    """
+    reached = gross > 0
+    return BreakEven(
+        programme_cost=gross if reached else math.nan,
+        places=team_cost / (occupancy * gross) if reached else math.nan,
+        price_factor=programme_cost / gross if reached else math.nan,
+        fall=programme_cost / usual_cost if usual_cost > 0 else math.nan,
+    )
+
+
+def break_even_table(panel: Panel, money: Money | None, prices: Prices, primary: str) -> pd.DataFrame:
+    """The release table `break_even`: each quantity as it is now, where it breaks even, and the interval of that point.
+
+    Without a headline rung only the number of admissions to avert is given, which needs no effect.
+    """
+    rows = _solved(money, prices) if money is not None and money.loop is not None else []
+    price = mean_price(panel, primary)
+    if not math.isnan(price):
+        needed = prices.programme.per_patient_year / price
+        rows.append(
+            ("Admissions to avert at their mean price", "per patient-year", math.nan, needed, math.nan, math.nan, "ok")
+        )
+    return pd.DataFrame([(i, *row) for i, row in enumerate(rows, start=1)], columns=list(COLUMNS))
+
+
+def mean_price(panel: Panel, outcome: str) -> float:
+    """Mean cost of one admission of the outcome over all cells; NaN when it was not priced."""
+    if f"{outcome}_cost" not in panel.cells or outcome not in panel.cells:
+        return math.nan
+    count = float(panel.cells[outcome].sum())
+    return float(panel.cells[f"{outcome}_cost"].sum()) / count if count > 0 else math.nan
+
+
+def _solved(money: Money, prices: Prices) -> list[tuple[str, str, float, float, float, float, str]]:
+    team, loop = prices.programme, money.loop
+    if loop is None:
+        return []
+    usual = money.rung.on_team + money.gross
+    point = break_even(
+        money.gross,
+        programme_cost=team.per_patient_year,
+        team_cost=team.team_cost,
+        occupancy=team.occupancy,
+        usual_cost=usual,
+    )
+    usual_draws = money.rung.on_team * loop.price + loop.gross
+    with np.errstate(divide="ignore", invalid="ignore"):
+        over = np.where(loop.gross > 0, 1 / loop.gross, math.inf)
+        draws = (
+            np.where(loop.gross > 0, loop.gross, math.inf),
+            team.per_patient_year * team.places * over,
+            loop.programme * over,
+            np.where(usual_draws > 0, loop.programme / usual_draws, math.inf),
+        )
+    names = (
+        ("Cost of the service", "pounds per patient-year", team.per_patient_year),
+        ("Places of the team", "places", team.places),
+        ("Prices of hospital care", "times the prices used", 1.0),
+        ("Fall in the hospital cost of care as usual", "share", money.gross / usual if usual > 0 else math.nan),
+    )
+    rows = [
+        (*name, *_ends(value, values, money.level))
+        for name, value, values in zip(names, astuple(point), draws, strict=True)
+    ]
+    return rows if usual > 0 else rows[:-1]
+
+
+def _ends(point: float, draws: np.ndarray, level: float) -> tuple[float, float, float, str]:
+    """The point, the interval over the draws (an infinite end is empty) and whether all of it can be reached."""
+    if math.isnan(point):
+        return math.nan, math.nan, math.nan, NOT_REACHABLE
+    ends = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
+    low, high = (float(end) if math.isfinite(end) else math.nan for end in ends)
+    return point, low, high, "ok" if np.isfinite(ends).all() else END_NOT_REACHABLE

@@ -1,0 +1,67 @@
+"""One-way ranges: each quantity at both ends of its own range, the others at their base values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from aaot_eval.costs.draws import gamma_quantile
+from aaot_eval.costs.prices import Prices
+from aaot_eval.costs.savings import Money
+
+COLUMNS = ("order", "parameter", "unit", "low_input", "high_input", "saving_at_low", "saving_at_high", "swing")
+OF_PARAMETER = {
+    "effect": "ratio or difference",
+    "unit costs": "times the prices used",
+    "places": "places",
+    "occupancy": "share in use",
+}
+
+
+def one_way(
+    formula: Callable[..., float], base: Mapping[str, float], ranges: Mapping[str, tuple[float, float]]
+) -> pd.DataFrame:
+    """The result of `formula(**values)` at both ends of each range, widest swing first.
+
+    Columns: parameter, low_input, high_input, saving_at_low, saving_at_high, swing.
+    """
+    rows = []
+    for name, (low, high) in ranges.items():
+        at_low, at_high = (float(formula(**{**base, name: value})) for value in (low, high))
+        rows.append((name, low, high, at_low, at_high, abs(at_high - at_low)))
+    table = pd.DataFrame(rows, columns=["parameter", *COLUMNS[3:]])
+    return table.sort_values("swing", ascending=False, kind="stable", ignore_index=True)
+
+
+def ranges_table(money: Money | None, prices: Prices) -> pd.DataFrame:
+    """The release table `cost_ranges` of the headline rung.
+
+    The effect at its own limits, the unit costs at the ends of their common error, places and occupancy at the ends
+    given. A quantity without a stated range is not varied: no range is invented.
+    """
+    if money is None or money.loop is None or money.rung.gross is None:
+        return pd.DataFrame(columns=list(COLUMNS))
+    team, estimate, gross = prices.programme, money.rung.estimate, money.rung.gross
+    base = {"effect": estimate.estimate, "unit costs": 1.0, "places": team.places, "occupancy": team.occupancy}
+
+    def saving(**at: float) -> float:
+        averted = float(gross(np.array([at["effect"]]))[0]) * at["unit costs"]
+        return averted - team.team_cost / (at["places"] * at["occupancy"])
+
+    ranges = {"effect": (estimate.conf_low, estimate.conf_high)}
+    if prices.common_error > 0:
+        tail = (1 - money.level) / 2
+        low, high = gamma_quantile(np.array([tail, 1 - tail]), 1.0, prices.common_error)
+        ranges["unit costs"] = (float(low), float(high))
+    if team.places_range:
+        ranges["places"] = team.places_range
+    if team.occupancy_range:
+        ranges["occupancy"] = team.occupancy_range
+    table = one_way(saving, base, ranges)
+    table.insert(0, "order", np.arange(1, len(table) + 1))
+    table["unit"] = table["parameter"].map(OF_PARAMETER)
+    for column in COLUMNS[5:]:
+        table[column] = table[column].round(2)
+    return table[list(COLUMNS)]
