@@ -78,8 +78,11 @@ def fingerprint(config: RunConfig) -> Fingerprint:
 
 
 def config_hash(config: RunConfig) -> str:
-    """The hash of the study as resolved, without the folders results go to."""
-    return _sha256(resolved_toml(config.changed(output__runs="", output__work=None)).encode())
+    """The hash of the study with every default filled in, without the folders that results and spill files go to."""
+    document = config.model_dump(mode="json")
+    for place in ("runs", "work"):
+        del document["output"][place]
+    return _sha256(json.dumps(document, sort_keys=True).encode())
 
 
 def input_paths(config: RunConfig) -> dict[str, list[Path]]:
@@ -171,7 +174,7 @@ class StudyFolder:
             self._remove_if_unused()
 
     def _clear_partial(self) -> None:
-        for left in self.path.glob(f"{PARTIAL}*"):
+        for left in (*self.path.glob(f"{PARTIAL}*"), *self.path.glob(".work_*")):
             shutil.rmtree(left, ignore_errors=True)
 
     def _remove_if_unused(self) -> None:
@@ -515,7 +518,7 @@ def _difference(a: pd.DataFrame | None, b: pd.DataFrame | None) -> float:
 def _write_parquet(path: Path, frame: pd.DataFrame) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = frame.copy()
-    for column in plain.select_dtypes(object).columns:
+    for column in (c for c in plain.columns if pd.api.types.is_object_dtype(plain[c].dtype)):
         plain[column] = plain[column].map(lambda v: v if v is None or isinstance(v, str) or pd.isna(v) else str(v)).astype("string")
     plain.to_parquet(path, index=False)
 

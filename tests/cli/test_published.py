@@ -1,0 +1,134 @@
+"""`reproduce`: what recomputes, what does not, what cannot; and never a claim about the two headline figures."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+
+import pytest
+
+from aaot_eval.errors import UsageError
+from aaot_eval.published import (
+    DERIVED,
+    DIFFERS,
+    NOT_RECOMPUTABLE,
+    REPRODUCED,
+    WITHIN_ROUNDING,
+    care_as_usual_cost_needed,
+    figures_table,
+    published_figures,
+    solve_for,
+    solve_for_lines,
+)
+from aaot_eval.schema import shipped
+from tests.cli.conftest import aaot
+
+FIGURES = {f.id: f for f in published_figures()}
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "verdict"),
+    [
+        ("WOR-01", 2.4167, REPRODUCED),  # 464 / 192
+        ("WOR-02", 1.7031, REPRODUCED),  # 327 / 192, printed 1.7
+        ("CUR-10", 23.5948, REPRODUCED),  # 1125 / 4768
+        ("CUR-12", 9165, REPRODUCED),
+        ("HOU-01", 59.0540, WITHIN_ROUNDING),  # 1353 to 2152, printed "about 60"
+        ("HOU-02", -19.1991, REPRODUCED),
+        ("CUR-01", 0.6649, WITHIN_ROUNDING),  # printed p 0.656; the limits are rounded to three places
+        ("OWN-03", 0.0250, REPRODUCED),
+        ("OWN-02", 0.0006, REPRODUCED),  # printed <0.001
+        ("BAS-02", 19.3783, DIFFERS),  # 293 / 1512, printed 22.4
+        ("SAL-01", -66.8874, DERIVED),  # 151 to 50; no percentage is printed
+        ("WOR-05", 66690, DERIVED),  # (137 + 209 + 239) x 114
+        ("BLA-06", 2.7401, DERIVED),
+    ],
+)
+def test_recomputed(name, ours, verdict):
+    figure = FIGURES[name]
+    assert figure.ours[0] == pytest.approx(ours, abs=6e-5 * max(1, abs(ours) / 100))
+    assert figure.verdict == verdict
+
+
+def test_return_on_investment_has_two_answers():
+    assert FIGURES["SAN-01"].ours == pytest.approx((33333.33, 27272.73), abs=0.01)
+
+
+def test_the_two_headline_figures_are_never_reproduced():
+    for name, printed in (("KCH-01", "-23"), ("KCH-02", "10470")):
+        figure = FIGURES[name]
+        assert (figure.printed, figure.verdict, figure.ours, figure.formula) == (printed, NOT_RECOMPUTABLE, (), "")
+        assert figure.missing
+        assert "never to be multiplied" in figure.note
+
+
+def test_counts_implied_by_a_percentage_do_not_reproduce_it():
+    assert FIGURES["AOT-02"].verdict == NOT_RECOMPUTABLE
+    assert "the count behind the percentage" in FIGURES["AOT-02"].missing
+
+
+def test_every_figure_has_a_source_and_either_inputs_or_what_is_missing():
+    for figure in FIGURES.values():
+        assert figure.source
+        assert figure.formula or figure.missing, figure.id
+        assert not (figure.formula and not figure.inputs), figure.id
+
+
+def test_no_result_of_ours_stands_in_the_file():
+    with (shipped("data_schemas") / "published" / "figures.csv").open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert set(rows[0]) == {"id", "study", "outcome", "printed", "unit", "formula", "inputs", "missing", "note", "source"}
+    inputs = {k for row in rows if row["inputs"] for k in json.loads(row["inputs"])}
+    assert not {k for k in inputs if "expected" in k or "ours" in k or "derived" in k}
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "value"),
+    [
+        ({"saving": 10470, "fall": 0.5, "price": 2000, "programme": 5000}, "admissions", 15.47),
+        ({"saving": 10470, "admissions": 8, "fall": 0.5, "programme": 5000}, "price", 3867.5),
+        ({"saving": 10470, "admissions": 8, "price": 2000, "programme": 5000}, "fall", 0.966875),
+        ({"saving": 10470, "admissions": 8, "fall": 0.9, "price": 2000}, "programme", 3930.0),
+        ({"admissions": 8, "fall": 0.9, "price": 2000, "programme": 3930}, "saving", 10470.0),
+    ],
+)
+def test_any_four_give_the_fifth(given, name, value):
+    assert solve_for(**given) == (name, pytest.approx(value))
+
+
+def test_two_unknowns_are_refused():
+    with pytest.raises(ValueError, match="exactly one"):
+        solve_for(saving=10470, fall=0.2, price=2000)
+
+
+def test_cost_needed_for_the_published_saving():
+    # (10,470 + programme) / fall, worked by hand: 10,470 / 0.23 = 45,522 and 20,470 / 0.669 = 30,598.
+    rows = care_as_usual_cost_needed(10470)
+    assert round(rows[0][1][0]) == 45522
+    assert round(rows[-1][1][-1]) == 30598
+
+
+def test_text_fits_a_console_and_claims_nothing():
+    lines = [*figures_table(published_figures(), full=True), *solve_for_lines(published_figures())]
+    assert max(map(len, lines)) <= 88  # an address of a source may not be broken
+    text = "\n".join(lines)
+    reproduced = text[text.index("REPRODUCED (") : text.index("WITHIN ROUNDING (")]
+    assert "KCH" not in reproduced
+    assert "one equation, four unknowns" in re.sub(r"\s+", " ", text)
+    assert "not a reproduction" in text
+
+
+def test_one_figure_and_an_unknown_one():
+    assert [f.id for f in published_figures("kch-02")] == ["KCH-02"]
+    assert solve_for_lines(published_figures("WOR-01")) == []
+    with pytest.raises(UsageError, match="no published figure"):
+        published_figures("KCH-99")
+
+
+def test_command(tmp_path):
+    ended = aaot("reproduce", cwd=tmp_path, check=0)
+    assert "CANNOT BE RECOMPUTED" in ended.out
+    document = json.loads(aaot("reproduce", "--json", cwd=tmp_path, check=0).out)
+    assert {f["id"] for f in document["figures"]} == set(FIGURES)
+    assert aaot("reproduce", "KCH-99", cwd=tmp_path).code == 2
