@@ -1,1 +1,68 @@
-"""..."""
+"""Charts, one file each: a released table in, a matplotlib Figure out, with its title and description made from the table.
+
+A figure that cannot be drawn says why (`Gap`) and the page shows the reason in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+
+from aaot_eval.registry import Registry
+from aaot_eval.report.figures._style import STYLE
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A chart: the figure, the finding in one line, and what is on it for somebody who cannot see it."""
+
+    figure: Figure
+    title: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Why there is no chart."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a chart must know beside its table."""
+
+    subject: str = "admissions"
+    period: str = "month"
+    starts: tuple[tuple[str, str], ...] = ()
+    smallest_effect: float | None = None
+    invented: bool = False
+    price_year: str = ""
+    rounded_to: int = 1
+    hidden_below: int = 0
+
+    @property
+    def pounds(self) -> str:
+        """The unit of money, as axes and headings write it."""
+        return "£, invented prices" if self.invented else "£"
+
+    def start_of(self, unit: str) -> str | None:
+        """The first period of the service of one unit; of several units together, only when it is one and the same."""
+        periods = {p for u, p in self.starts if u == unit} or {p for _, p in self.starts}
+        return periods.pop() if len(periods) == 1 else None
+
+
+Figurer = Callable[[pd.DataFrame, Context], Drawing | Gap]
+FIGURES: Registry[Figurer] = Registry("figure", "aaot_eval.report.figures")
+
+
+def draw(name: str, table: pd.DataFrame | None, context: Context) -> Drawing | Gap:
+    """The chart of that name from its table, in the house style; without rows, the reason why there is none."""
+    if table is None or table.empty:
+        return Gap("there are no rows to draw")
+    with matplotlib.rc_context(STYLE):
+        return FIGURES[name](table.reset_index(drop=True), context)

@@ -1,0 +1,148 @@
+"""What a page is made of. Blocks hold words and addresses of numbers; they know no HTML.
+
+A `Ref` is a number with its address `table/row/column` in the released tables, so that a reader (and a test) can follow
+every number on the page back to the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aaot_eval.report.figures import Drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A number as written, and where it stands in the record."""
+
+    text: str
+    address: str
+
+
+Text = str | tuple[str | Ref, ...]
+
+
+def words(text: Text) -> str:
+    """A text without its addresses."""
+    return text if isinstance(text, str) else "".join(p if isinstance(p, str) else p.text for p in text)
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """One paragraph; `lead` sets it a little larger."""
+
+    text: Text
+    lead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading below that of the section."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    """A list."""
+
+    items: tuple[Text, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names and values, side by side."""
+
+    rows: tuple[tuple[str, Text], ...]
+    title: str = ""
+    code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A box: something to know (`note`), something that is not there (`missing`), something to beware of (`warning`)."""
+
+    kind: Literal["note", "missing", "warning"]
+    title: str
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The head of one column."""
+
+    text: str
+    numeric: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: `rows` of cells, the first cell of a row names it. `left_out` rows are not shown, and it says so."""
+
+    name: str
+    caption: str
+    heads: tuple[Heads, ...]
+    rows: tuple[tuple[Text, ...], ...]
+    note: str = ""
+    left_out: int = 0
+    emphasis: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A drawing with the table behind it."""
+
+    name: str
+    drawing: Drawing
+    title: Text
+    subtitle: str
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of the first page."""
+
+    question: str
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """The first page: the word, the answers, and where the result stands."""
+
+    word: str
+    answers: tuple[Answer, ...]
+    status: Facts
+
+
+Block = Paragraph | Heading | Bullets | Facts | Notice | Table | Chart | Brief
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the report."""
+
+    name: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole page, ready to be written in any format. `image` is how charts are put in: `svg`, or `png` where the
+    disclosure profile lets no SVG out."""
+
+    title: str
+    subtitle: str
+    sections: tuple[Section, ...]
+    footer: tuple[tuple[str, str], ...]
+    banners: tuple[tuple[str, str], ...] = ()
+    image: Literal["svg", "png"] = "svg"
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def charts(self) -> list[Chart]:
+        """Every chart, in order."""
+        return [b for s in self.sections for b in s.blocks if isinstance(b, Chart)]

@@ -1,0 +1,61 @@
+"""Estimates as lines of a chart: shared by the forest plot and the interval of the first page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aaot_eval.report.words import RATIO_SCALES, name_of, numbers, sentence_case, truth, written
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of the chart."""
+
+    label: str
+    estimate: float
+    low: float
+    high: float
+    primary: bool
+
+    @property
+    def finite(self) -> bool:
+        """Whether there is an interval."""
+        return bool(np.isfinite(self.low) and np.isfinite(self.high))
+
+    @property
+    def text(self) -> str:
+        """The numbers, written."""
+        ends = f"({_r(self.low)} to {_r(self.high)})" if self.finite else "(no interval)"
+        return f"{_r(self.estimate)} {ends}"
+
+    @property
+    def reading(self) -> str:
+        """Where the interval lies."""
+        if not self.finite:
+            return "there is no finite interval"
+        if self.high < 1:
+            return "the whole interval is below 1"
+        return "the whole interval is above 1" if self.low > 1 else "the interval includes 1"
+
+
+def lines_of(table: pd.DataFrame) -> list[Line]:
+    """The rows that can be drawn, the primary first."""
+    estimate, low, high = (numbers(table[c]) for c in ("estimate", "conf_low", "conf_high"))
+    primary = truth(table["primary"])
+    drawn = table["scale"].isin(RATIO_SCALES).to_numpy() & np.isfinite(estimate) & (estimate > 0)
+    order = [*np.flatnonzero(drawn & primary), *np.flatnonzero(drawn & ~primary)]
+    return [Line(_label(table.iloc[i]), estimate[i], low[i], high[i], bool(primary[i])) for i in order]
+
+
+def _label(row: pd.Series[Any]) -> str:
+    parts = [name_of(row["estimator"]), name_of(row["unit"])]
+    main = ", ".join(p for p in parts if p)
+    return f"{sentence_case(main)}: {name_of(row['outcome'])}"
+
+
+def _r(value: float) -> str:
+    return written(float(value), "ratio")

@@ -1,0 +1,49 @@
+"""Sites before the first start: is the level and trend of those with the service like that of the others?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap
+from aaot_eval.report.figures._style import BLUE, INK, MUTED, SMALL, canvas, keys_above
+from aaot_eval.report.words import numbers, sentence_case, written
+
+LOOK = {"treated": ("^", BLUE, BLUE, 8.5, "With the service"), "comparison": ("o", MUTED, "white", 6.5, "Comparison"),
+        "beside": ("s", MUTED, "white", 5.5, "Shown beside")}  # fmt: skip
+
+
+@FIGURES.register("site_levels")
+def site_levels(table: pd.DataFrame, context: Context) -> Drawing | Gap:
+    """Rows of `sites`."""
+    level, trend = numbers(table["before_rate"]), numbers(table["trend_per_year"])
+    drawn = np.isfinite(level) & np.isfinite(trend)
+    if not drawn.any():
+        return Gap("no site has both a level and a trend that may be shown")
+    figure = canvas(3.7)
+    axes = figure.add_axes((0.11, 0.15, 0.86, 0.73))
+    axes.axhline(0, color=INK, lw=0.9)
+    found = []
+    for role, (marker, edge, fill, size, name) in LOOK.items():
+        mask = drawn & (table["role"] == role).to_numpy()
+        if mask.any():
+            axes.plot(level[mask], trend[mask], marker, ls="none", color=edge, mfc=fill, ms=size, mew=1.3, label=name)
+            ends = [written(float(v), "rate") for v in (level[mask].min(), level[mask].max())]
+            found.append(f"{name.lower()} {ends[0] if ends[0] == ends[1] else ' to '.join(ends)}")
+    for i in np.flatnonzero(drawn & (table["role"] == "treated").to_numpy()):
+        axes.annotate(
+            str(table["unit"].iloc[i]), (level[i], trend[i]), xytext=(7, 4), textcoords="offset points", fontsize=SMALL
+        )
+    axes.set_xlim(left=0)
+    axes.grid(visible=True, axis="both")
+    axes.set_xlabel(f"{sentence_case(context.subject)} for each 100,000 people a year, before the first start")
+    axes.set_ylabel("Trend before, log change a year")
+    keys_above(axes)
+    title = f"Rate a year for each 100,000 people before the first start: {'; '.join(found)}"
+    return Drawing(
+        figure,
+        title,
+        f"Scatter plot of sites before the first start of the service, level across and trend up: triangles are sites with the "
+        f"service, circles comparison sites. {title}. Trends run from {written(float(trend[drawn].min()), 'number')} to "
+        f"{written(float(trend[drawn].max()), 'number')}.",
+    )

@@ -1,0 +1,84 @@
+"""The first page: the five answers, and where the result stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aaot_eval.report.blocks import Answer, Block, Brief, Facts, Ref
+from aaot_eval.report.contents import Column, Source, chart, interval, named, table
+from aaot_eval.report.sections import section
+from aaot_eval.report.words import CHECK_WORDS, DESIGNS, period_name, truth
+
+
+@section("answer", order=10, title="Answer in brief")
+def answer(source: Source) -> Sequence[Block]:
+    """Effect, certainty, cost, threats, next step: in this order, in the same type whatever the answer."""
+    brief = Brief(source.word, _answers(source), _status(source))
+    estimates = source.table("estimates")
+    primary = None if estimates is None else estimates[truth(estimates["primary"])].head(1)
+    if primary is None or primary.empty:
+        return [brief]
+    columns: list[str | Column] = [named("analysis"), "p_least", "estimate",
+                                   interval("conf_low", "conf_high", "Interval"), "conf_level", "p_value"]  # fmt: skip
+    shown = table(source, "estimates", primary, columns, "The primary estimate")
+    return [brief, chart(source, "answer_interval", primary, shown, subtitle=_subtitle(source))]
+
+
+def _subtitle(source: Source) -> str:
+    smallest = source.meta.get("smallest_effect")
+    band = f" Grey: differences under {smallest * 100:.0f} %, too small to matter." if smallest else ""
+    return f"1 = no difference from what was expected without the service.{band}"
+
+
+def _answers(source: Source) -> tuple[Answer, ...]:
+    headline = source.table("headline")
+    if headline is not None:
+        rows = headline.sort_values("order", kind="stable")
+        return tuple(
+            Answer(
+                str(rows.at[i, "question"]), (Ref(source.money(str(rows.at[i, "sentence"])), f"headline/{i}/sentence"),)
+            )
+            for i in rows.index
+        )
+    found = [
+        ("Did admissions change?", source.fact("verdict", "sentence")),
+        ("What does it cost?", source.fact("money", "sentence")),
+    ]
+    return tuple(Answer(question, source.money(sentence)) for question, sentence in found)
+
+
+def _status(source: Source) -> Facts:
+    design = source.primary.get("design_label") or DESIGNS.get(str(source.primary.get("design")), "not stated")
+    rows = [
+        ("Design", design),
+        ("Data", f"{period_name(source.fact('first_period'))} to {period_name(source.fact('last_period'))}"),
+        ("Checks", _checks(source)),
+        ("Prices", _prices(source)),
+        ("Small numbers", f"profile {source.release.profile}; {sum(source.release.hidden.values())} cells hidden"),
+    ]
+    if source.meta.get("refresh"):
+        rows.append(("Estimate", _refresh(source)))
+    return Facts(tuple(rows), title="Where this result stands")
+
+
+def _checks(source: Source) -> str:
+    checks = source.table("checks")
+    if checks is None:
+        return f"none. {source.why_missing('checks')}"
+    counts = checks["verdict"].value_counts()
+    return ", ".join(f"{counts[v]} {CHECK_WORDS[v][1].lower()}" for v in CHECK_WORDS if v in counts.index)
+
+
+def _prices(source: Source) -> str:
+    if source.fact("price_year") == "not stated":
+        return "not costed"
+    kind = "invented, " if source.invented else ""
+    return f"{kind}{source.fact('price_year')}, {source.fact('perspective').replace('_', ' ')} perspective"
+
+
+def _refresh(source: Source) -> str:
+    note = source.meta["refresh"]
+    if isinstance(note, str):
+        return note
+    refreshed = note.get("refreshed", True) if isinstance(note, dict) else True
+    return "made anew in this run" if refreshed else "carried over from an earlier run; this month is monitoring only"

@@ -1,0 +1,56 @@
+"""What would have happened without the service: the comparison in plain words, and what selection alone would do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aaot_eval.report.blocks import Block, Heading, Notice, Paragraph
+from aaot_eval.report.contents import Source, chart, interval, named, table
+from aaot_eval.report.sections import section
+from aaot_eval.report.words import DESIGNS, sentence_case
+
+
+@section("anyway", order=40, title="What would have happened anyway")
+def anyway(source: Source) -> Sequence[Block]:
+    """The design and its reason, the regression-to-the-mean gauge, and the picture before the start."""
+    design = source.primary.get("design_label") or DESIGNS.get(str(source.primary.get("design")), "not stated")
+    return [
+        Paragraph(f"What the result is compared with: {design}. Why this design: {source.fact('primary', 'reason')}."),
+        Heading("People are chosen when they are at their worst"),
+        Paragraph(
+            "Somebody picked for many admissions in one year will on average have fewer in the next, whatever is done. "
+            "A raw change from before to after is therefore shown only beside what selection alone would produce; "
+            "it is never an effect of the service."
+        ),
+        *_gauge(source),
+        Heading("Before the first start"),
+        *_before(source),
+    ]
+
+
+def _gauge(source: Source) -> list[Block]:
+    frame = source.table("regression_to_mean")
+    if frame is None:
+        return [source.missing("regression_to_mean", "what selection alone would do")]
+    frame = frame.sort_values("order", kind="stable")
+    if not {"before", "expected", "observed"} <= set(frame["what"]):
+        return [Notice("missing", "Not shown: what selection alone would do",
+                       "One of the three rates (before, expected, observed) was not made, so the raw change is not shown either.")]  # fmt: skip
+    shown = table(source, "regression_to_mean", frame,
+                  ["label", "people", "rate", interval("rate_low", "rate_high", "Interval")],
+                  "Alcohol admissions of the people on the caseload, for each person a year")  # fmt: skip
+    return [chart(source, "regression_gauge", frame, shown, subtitle="People on the caseload; bars start at zero.")]
+
+
+def _before(source: Source) -> list[Block]:
+    frame = source.table("sites")
+    if frame is None:
+        return [source.missing("sites", "the sites before the first start")]
+    shown = table(source, "sites", frame, ["unit", named("role"), "before_rate", "trend_per_year"],
+                  f"{sentence_case(source.subject)} before the first start, by site")  # fmt: skip
+    return [
+        Paragraph(
+            "Sites with the service should look like the others before it began: in level, in trend and in size."
+        ),
+        chart(source, "site_levels", frame, shown, subtitle="Each mark is a site."),
+    ]

@@ -1,0 +1,52 @@
+"""Other outcomes and harms: shown whatever they say, in the same type as the benefit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aaot_eval.report.blocks import Block, Heading, Notice, Paragraph
+from aaot_eval.report.contents import Source, interval, named, table
+from aaot_eval.report.sections import section
+from aaot_eval.report.words import truth
+
+
+@section("harms", order=60, title="Other outcomes and harms")
+def harms(source: Source) -> Sequence[Block]:
+    """Every outcome that is not the primary one, and deaths."""
+    return [
+        *_outcomes(source),
+        Heading("Deaths"),
+        Paragraph(
+            "Somebody who dies has no more admissions. A rate therefore ends at death, a death is never counted as a saving, "
+            "and deaths are shown by arm."
+        ),
+        *_deaths(source),
+    ]
+
+
+def _outcomes(source: Source) -> list[Block]:
+    estimates = source.table("estimates")
+    if estimates is None:
+        return [source.missing("estimates", "other outcomes")]
+    primary = estimates[truth(estimates["primary"])]
+    outcome = primary["outcome"].iloc[0] if len(primary) else source.primary.get("outcome")
+    rows = estimates[estimates["outcome"] != outcome]
+    if rows.empty:
+        return [
+            Notice(
+                "missing",
+                "Not shown: other outcomes",
+                "The run estimated no outcome beside the primary one; name them under `also`.",
+            )
+        ]
+    return [table(source, "estimates", rows, [named("outcome"), named("analysis"), named("unit"), "p_least", "estimate",
+                                              interval("conf_low", "conf_high", "Interval"), "p_value", named("status")],
+                  "Outcomes beside the primary one", note="Secondary: none of them can stand in for the primary result.")]  # fmt: skip
+
+
+def _deaths(source: Source) -> list[Block]:
+    frame = source.table("deaths")
+    if frame is None:
+        return [source.missing("deaths", "deaths by arm")]
+    return [table(source, "deaths", frame, [named("analysis"), named("arm"), named("era"), "people", "deaths", "person_years", "rate"],
+                  "Deaths during follow-up, by arm and era")]  # fmt: skip

@@ -1,0 +1,43 @@
+"""Data quality: every finding of the gates, and the parts of an evaluation this run does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aaot_eval.report.blocks import Block, Bullets, Heading, Notice, Paragraph
+from aaot_eval.report.contents import Source, table
+from aaot_eval.report.sections import section
+from aaot_eval.report.words import LEVEL_WORDS, sentence_case
+
+
+@section("quality", order=90, title="Data quality")
+def quality(source: Source) -> Sequence[Block]:
+    """Findings of the gates, stops first; then what was skipped and why."""
+    return [*_findings(source), Heading("Parts not in this run"), *_skipped(source)]
+
+
+def _findings(source: Source) -> list[Block]:
+    frame = source.table("data_quality")
+    if frame is None:
+        return [Notice("note", "No findings", "The table data_quality is empty: no gate found anything to report.")]
+    rank = frame["level"].map({level: i for i, level in enumerate(LEVEL_WORDS)})
+    ordered = frame.assign(weight=frame["level"].map(lambda v: " ".join(LEVEL_WORDS.get(v, ("", str(v))))))
+    ordered = ordered.loc[rank.sort_values(kind="stable").index].rename(columns={"weight": "Level"})
+    return [table(source, "data_quality", ordered, ["Level", "title", "where", "records", "why", "do", "code"],
+                  "Findings of the data gates, the gravest first")]  # fmt: skip
+
+
+def _skipped(source: Source) -> list[Block]:
+    skipped = source.meta.get("skipped")
+    if skipped is None:
+        return [Paragraph("Which parts were skipped is not stated.")]
+    if not skipped:
+        return [Paragraph("None.")]
+    return [
+        Bullets(
+            tuple(
+                f"{sentence_case(str(s.get('stage', 'a part')).replace('_', ' '))}: {s.get('why') or 'not stated'}"
+                for s in skipped
+            )
+        )
+    ]

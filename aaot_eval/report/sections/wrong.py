@@ -1,0 +1,50 @@
+"""Could this be wrong? Every check with its verdict, and the placebo results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from aaot_eval.report.blocks import Block, Bullets, Heading, Paragraph
+from aaot_eval.report.contents import Source, chart, named, table
+from aaot_eval.report.sections import section
+from aaot_eval.report.words import CHECK_WORDS, name_of, truth
+
+ORDER = ("fail", "warn", "not_evaluable", "pass")
+MOST_ROWS = 60
+
+
+@section("wrong", order=70, title="Could this be wrong?")
+def wrong(source: Source) -> Sequence[Block]:
+    """The reasons behind the word, the checks (failures first) and the placebo strip."""
+    reasons = [str(r) for r in (source.meta.get("verdict") or {}).get("reasons") or () if r]
+    blocks: list[Block] = []
+    if reasons:
+        blocks += [Paragraph("What stands behind the word on the first page:"), Bullets(tuple(reasons))]
+    return [*blocks, Heading("Checks"), *_checks(source), Heading("Placebo results"), *_placebo(source)]
+
+
+def _checks(source: Source) -> list[Block]:
+    frame = source.table("checks")
+    if frame is None:
+        return [source.missing("checks", "the checks")]
+    rank = frame["verdict"].map({v: i for i, v in enumerate(ORDER)})
+    ordered = frame.assign(result=frame["verdict"].map(lambda v: " ".join(CHECK_WORDS.get(v, ("", str(v))))))
+    ordered = ordered.loc[rank.sort_values(kind="stable").index]
+    return [table(source, "checks", ordered, ["result", named("check"), "sentence", "value_name", "statistic", "p_value", "threshold"],
+                  "What was done to find out whether the primary result could be wrong, failures first")]  # fmt: skip
+
+
+def _placebo(source: Source) -> list[Block]:
+    frame = source.table("placebo")
+    if frame is None:
+        return [source.missing("placebo", "placebo results")]
+    blocks: list[Block] = []
+    for (analysis, kind), rows in frame.groupby(["analysis", "kind"], sort=False, dropna=False):
+        ordered = pd.concat([rows[truth(rows["real"])], rows[~truth(rows["real"])]])
+        shown = table(source, "placebo", ordered, ["label", "ratio", "statistic", "p_value", "real"],
+                      f"Placebo {name_of(kind)}: {name_of(analysis)}", most=MOST_ROWS, emphasis="real")  # fmt: skip
+        blocks.append(chart(source, "placebo_strip", rows, shown, part=f"{analysis}_{kind}",
+                            subtitle=f"{name_of(analysis)}: the same estimate where nothing started."))  # fmt: skip
+    return blocks

@@ -1,0 +1,163 @@
+"""How numbers and names are written on the page. Every number of a table is written by `written`, and only there."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+MISSING = "–"
+MINUS = "−"
+MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+          "November", "December")  # fmt: skip
+
+RATIO_SCALES = ("rate_ratio", "ratio")
+MONEY = ("money", "price")
+
+VERDICTS: Mapping[str, tuple[str, str]] = {
+    "lower": ("▼", "Lower than expected"),
+    "lower_but": ("▽", "Lower, but the service may not be the reason"),
+    "higher": ("▲", "Higher than expected"),
+    "higher_but": ("△", "Higher, but the service may not be the reason"),
+    "no_effect": ("＝", "No effect worth having"),
+    "cannot_tell": ("?", "Cannot tell"),
+    "too_early": ("…", "Too early to judge"),
+    "no_estimate": ("×", "No estimate"),
+}
+CHECK_WORDS: Mapping[str, tuple[str, str]] = {
+    "pass": ("✓", "Passed"),
+    "warn": ("!", "Warning"),
+    "fail": ("×", "Failed"),
+    "not_evaluable": ("–", "Could not be judged"),
+}
+LEVEL_WORDS: Mapping[str, tuple[str, str]] = {"stop": ("×", "Stop"), "warn": ("!", "Warning"), "note": ("·", "Note")}
+DESIGNS: Mapping[str, str] = {
+    "sites": "sites with the service compared with sites without",
+    "series": "each site compared with its own earlier trend",
+    "entry_rule": "everybody who meets the entry rule, in hospitals with and without the service",
+    "own_cohorts": "people who met the entry rule before the service compared with those who met it after",
+    "risk_set": "people referred compared with similar people elsewhere",
+    "trial": "people allocated by chance",
+}
+NAMES: Mapping[str, str] = {
+    "its": "Interrupted time series",
+    "site_did": "Sites compared",
+    "two_way": "Two-way model",
+    "entry_rule": "Entry-rule comparison",
+    "own_cohorts": "Own earlier cohorts",
+    "risk_set": "Matched people",
+    "ed_attendances": "emergency department attendances",
+    "randomisation": "randomisation",
+    "satterthwaite_t": "Satterthwaite t",
+    "wald_t": "Wald t",
+    "random_effects_t": "random effects, t",
+    "all": "All sites",
+    "treated": "Sites with the service, mean",
+    "comparison": "Comparison sites, mean",
+}
+
+
+def name_of(code: Any) -> str:
+    """A code name in words: `alcohol_specific_emergency` reads "alcohol specific emergency"."""
+    if is_missing(code):
+        return ""
+    return NAMES.get(str(code), str(code).replace("_", " "))
+
+
+def sentence_case(text: str) -> str:
+    """The text with a capital at its start."""
+    return text[:1].upper() + text[1:]
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell is empty."""
+    return value is None or value is pd.NA or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
+def number(value: Any) -> float:
+    """A cell as a number; a hidden or empty one is NaN."""
+    if is_missing(value):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def numbers(column: pd.Series[Any]) -> np.ndarray:
+    """A column as numbers, hidden and empty cells as NaN."""
+    return np.array([number(v) for v in column], dtype=float)
+
+
+def hidden(column: pd.Series[Any]) -> np.ndarray:
+    """Which cells disclosure control has hidden."""
+    return np.array([not is_missing(v) and math.isnan(number(v)) for v in column], dtype=bool)
+
+
+def truth(column: pd.Series[Any]) -> np.ndarray:
+    """A column of yes and no, however it was stored."""
+    return np.array([str(v).lower() in ("true", "1", "1.0") for v in column], dtype=bool)
+
+
+def written(value: Any, kind: str = "", scale: str = "") -> str:
+    """A cell as the page shows it; `kind` is the column's `aaot:format`, `scale` the scale of its row's estimate."""
+    if is_missing(value):
+        return MISSING
+    if kind == "period":
+        return period_name(str(value))
+    x = number(value)
+    if kind == "" or math.isnan(x):
+        return plain(value)
+    if kind == "effect":
+        kind = {"currency": "money"}.get(scale, "ratio")
+    text = _FORMATS[kind](abs(x))
+    return f"{MINUS}{text}" if x < 0 and any(c in "123456789" for c in text) else text
+
+
+def _p(x: float) -> str:
+    return "<0.001" if x < 0.001 else f"{x:.3f}"
+
+
+_FORMATS = {
+    "count": lambda x: f"{x:,.0f}" if x % 1 == 0 else f"{x:,.1f}",
+    "integer": lambda x: f"{x:.0f}",
+    "expected": lambda x: f"{x:,.1f}",
+    "ratio": lambda x: f"{x:.2f}",
+    "rate": lambda x: f"{x:,.0f}" if x >= 1000 else f"{x:.1f}" if x >= 20 else f"{x:.2f}",
+    "number": lambda x: f"{x:,.0f}" if x >= 1000 else f"{x:.3g}",
+    "money": lambda x: f"£{x:,.0f}",
+    "price": lambda x: f"£{x:,.2f}",
+    "percent": lambda x: f"{x * 100:.0f} %",
+    "p": _p,
+}
+
+
+def plain(value: Any) -> str:
+    """A cell of words; yes and no for truth values."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def period_name(label: str, *, short: bool = False) -> str:
+    """A period in words: 2024-04 reads "April 2024" ("Apr 2024" when short); others stay as they are."""
+    found = re.fullmatch(r"(\d{4})-(\d{2})", label)
+    if not found or not 1 <= int(found[2]) <= 12:
+        return label
+    month = MONTHS[int(found[2]) - 1]
+    return f"{month[:3] if short else month} {found[1]}"
+
+
+def listed(items: list[str]) -> str:
+    """ "a, b and c"."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def slug(*parts: Any) -> str:
+    """A name for an id or a file: letters, digits and `_`."""
+    text = "_".join(str(p) for p in parts if not is_missing(p))
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "x"
