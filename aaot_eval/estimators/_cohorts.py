@@ -29,6 +29,9 @@ LARGEST_COUNT = 40
 SHARE_MET_NEEDED = 0.90
 #: Below this share of person-months on the team the comparison is dilute beyond use.
 UPTAKE_NEEDED = 0.30
+#: Sizes that a cohort needs, before and after launch.
+PEOPLE_NEEDED = 30
+EVENTS_NEEDED = 20
 
 
 @dataclass(frozen=True)
@@ -284,3 +287,27 @@ def deaths_recorded_from(people: PersonMonths) -> int:
     at_risk = people.alive.sum(axis=0)
     rate = len(died) / max(1.0, float(at_risk[first:].sum()))
     return first if rate * float(at_risk[:first].sum()) > -np.log(0.01) else 0
+
+
+def joined(*parts: str) -> str:
+    """The parts of a note that are not empty."""
+    return "; ".join(p for p in parts if p)
+
+
+def rule_note(share: float, uptake: float) -> str:
+    """What has to be said when the rule is not one: met by too few of the referred, or too few of those who meet it taken on."""
+    if share >= SHARE_MET_NEEDED and uptake >= UPTAKE_NEEDED:
+        return ""
+    return (f"no usable entry rule: met by {share:.0%} of the referred, uptake {uptake:.0%}; "
+            "the result is unbiased but dilute and must not headline")  # fmt: skip
+
+
+def deaths_note(panel: Panel, people: PersonMonths) -> str:
+    """What has to be said when deaths are unknown, or unknown early on."""
+    first = deaths_recorded_from(people)
+    if first == people.n_months:
+        return "no deaths are known, so months after a death count as months without admissions"
+    if first > 0:
+        label = month_labels(panel, [first])[0]
+        return f"no deaths are recorded before {label}: people followed in earlier months cannot have died"
+    return ""

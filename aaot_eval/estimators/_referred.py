@@ -7,11 +7,13 @@ how much of the admissions the team reached. Source: docs/methods/entry_rule.md.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aaot_eval.estimators._cohorts import Cohort, Flags, PersonMonths, running_total
 from aaot_eval.results import Draws, Estimate
 
 Floats = NDArray[np.float64]
@@ -43,6 +45,20 @@ class Uptake:
         return np.asarray(np.divide(self.rate_on_team, without, out=np.full_like(itt, np.nan), where=without > 0))
 
 
+    def facts(self) -> dict[str, float]:
+        """The numbers that costs and sentences use."""
+        return {"uptake": self.share, "rate_after": self.rate_after, "rate_on_team": self.rate_on_team,
+                "on_team_person_months": self.on_team_months, "post_person_months": self.months}  # fmt: skip
+
+
+def uptake_of(people: PersonMonths, cohorts: Sequence[tuple[Cohort, Flags]]) -> Uptake:
+    """Person-months on the team in the cohorts after launch, each with the people (P,) of its own hospitals."""
+    on_team = people.at_risk & (np.arange(people.n_months) >= people.referral[:, None])
+    running = [running_total(x) for x in (people.at_risk, people.outcome * people.at_risk, on_team, people.outcome * on_team)]
+    months, y, on, y_on = (float(sum(c.total(r)[who].sum() for c, who in cohorts)) for r in running)
+    return Uptake(on / months, y / months, y_on / on if on else math.nan, on, months)
+
+
 @dataclass(frozen=True)
 class ReferredDraws:
     """Draws of the ratio on the referred: ITT draws through the difference scale; NaN where it is not finite."""
@@ -57,7 +73,7 @@ class ReferredDraws:
 
 def effect_on_referred(itt: Estimate, team: Uptake) -> Estimate:
     """The ratio on those who met the rule and were taken on: estimate and both limits of the ITT through the difference scale."""
-    base = replace(itt, estimand=f"those who met the entry rule ({itt.facts['rule']}) and were taken on", std_error=math.nan,
+    base = replace(itt, facts={**itt.facts, "role": "referred"}, estimand=f"those who met the entry rule ({itt.facts['rule']}) and were taken on", std_error=math.nan,
                    tables={}, series=None, confidence=None)  # fmt: skip
     nothing = replace(base, estimate=math.nan, conf_low=math.nan, conf_high=math.nan, conf_method="none", status="not_estimable")
     if team.share < UPTAKE_PRINTED:

@@ -17,6 +17,8 @@ from scipy import stats
 from aaot_eval.errors import Problem
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators._cohorts import (
+    EVENTS_NEEDED,
+    PEOPLE_NEEDED,
     RULE_OUTCOME,
     SHARE_MET_NEEDED,
     UPTAKE_NEEDED,
@@ -27,13 +29,15 @@ from aaot_eval.estimators._cohorts import (
     PersonMonths,
     Rule,
     by_unit,
-    deaths_recorded_from,
+    deaths_note,
     find_rule,
     first_cohort,
+    joined,
     meets_rule,
     month_labels,
     patient_objections,
     person_months,
+    rule_note,
     rule_outcome_of,
     running_total,
     scale_of,
@@ -41,13 +45,11 @@ from aaot_eval.estimators._cohorts import (
 )
 from aaot_eval.estimators._random_effects import StudentDraws, dersimonian_laird
 from aaot_eval.estimators._randomisation import Assignments, ConfidenceDraws, assign_starts, invert, p_value
-from aaot_eval.estimators._referred import Uptake, effect_on_referred
+from aaot_eval.estimators._referred import Uptake, effect_on_referred, uptake_of
 from aaot_eval.results import Analysis, Design, Estimate, Panel
 
-#: A hospital needs this many pre-launch months for its own baseline, and these sizes in either cohort.
+#: A hospital needs this many pre-launch months for its own baseline.
 MONTHS_NEEDED = 12
-PEOPLE_NEEDED = 30
-EVENTS_NEEDED = 20
 #: Between-hospital variance is not estimated from fewer comparison hospitals.
 HOSPITALS_FOR_TAU2 = 6
 #: More referrals before the index than this share are said.
@@ -256,17 +258,8 @@ def _change_score(era: Era, rows: Flags) -> Floats:
 
 
 def uptake(c: Comparison) -> Uptake:
-    """Share of person-months of the post cohort on the team, and the rates behind the difference scale."""
-    on_team = c.people.at_risk & (np.arange(c.people.n_months) >= c.people.referral[:, None])
-    n_run, y_run = running_total(on_team), running_total(c.people.outcome * on_team)
-    months = on = y_on = y_all = 0.0
-    for w, era in enumerate(c.eras):
-        rows = (c.treated & (c.given == w))[c.people.unit]
-        months += era.n1[rows].sum()
-        y_all += era.y1[rows].sum()
-        on += era.after.total(n_run)[rows].sum()
-        y_on += era.after.total(y_run)[rows].sum()
-    return Uptake(on / months, y_all / months, y_on / on if on else math.nan, float(on), float(months))
+    """The team in the cohorts after launch of used hospitals."""
+    return uptake_of(c.people, [(era.after, (c.treated & (c.given == w))[c.people.unit]) for w, era in enumerate(c.eras)])
 
 
 @ESTIMATORS.register("entry_rule")
@@ -316,14 +309,14 @@ class EntryRule:
         estimate = float(log_ratio(sums, rows[ways.real : ways.real + 1])[0])
         base = self._base(panel, analysis, c, why, team, estimate, ways)
         if not math.isfinite(estimate):
-            note = _join("a cohort has no admissions", base.note)
+            note = joined("a cohort has no admissions", base.note)
             return (replace(base, estimate=math.nan, p_least=math.nan, status="not_estimable", note=note),)
         by_ways = self._randomised(base, sums, ways, rows, estimate)
         by_hospitals = self._by_hospitals(base, c, estimate)
         first, second = by_ways, by_hospitals
         if ways.p_least > 1 - self.conf_level and by_hospitals.finite:
             first, second = by_hospitals, by_ways
-        return first, replace(second, tables={}), effect_on_referred(first, team)
+        return first, replace(second, tables={}, facts={**second.facts, "role": "itt_beside"}), effect_on_referred(first, team)
 
     def _counted(self, panel: Panel) -> str:
         return str(rule_outcome_of(panel, self.rule_outcome))
@@ -341,11 +334,10 @@ class EntryRule:
         early, referrals = _referred_before_index(c)
         everyone = _everyone(c)
         facts = {
-            "rule": str(c.rule), "rule_count": c.rule.count, "rule_months": c.rule.months,
+            "role": "itt", "rule": str(c.rule), "rule_count": c.rule.count, "rule_months": c.rule.months,
             "rule_declared": bool(self.rule_count and self.rule_months),
-            "share_met": met_share, "uptake": team.share, "usable_rule": met_share >= SHARE_MET_NEEDED and team.share >= UPTAKE_NEEDED,
-            "rate_after": team.rate_after, "rate_expected": team.rate_after * math.exp(-estimate) if math.isfinite(estimate) else math.nan,
-            "rate_on_team": team.rate_on_team, "on_team_person_months": team.on_team_months, "post_person_months": team.months,
+            "share_met": met_share, "usable_rule": bool(met_share >= SHARE_MET_NEEDED and team.share >= UPTAKE_NEEDED),
+            **team.facts(), "rate_expected": team.rate_after * math.exp(-estimate) if math.isfinite(estimate) else math.nan,
             "n_pre": int(c.own("n0")[0].astype(bool).sum()), "n_post": int(c.own("n1")[0].astype(bool).sum()),
             "follow_up": self.follow_up, "referred_before_index": early, "referrals": referrals,
             "hospitals_left_out": dict(why), "assignments": ways.total,
@@ -372,17 +364,17 @@ class EntryRule:
                       inference=f"exact randomisation over {how} {ways.total:,} ways to hand out the launch dates")  # fmt: skip
         if ways.p_least > alpha:
             said = f"the least reachable p is {ways.p_least:.3f}, so randomisation has no {self.conf_level:.0%} interval"
-            return replace(out, note=_join(said, base.note))
+            return replace(out, note=joined(said, base.note))
         found = invert(p_of, estimate, alpha=alpha, p_least=ways.p_least)
         if not found.finite:
-            return replace(out, note=_join("the randomisation set has no end", base.note))
+            return replace(out, note=joined("the randomisation set has no end", base.note))
         return replace(out, conf_low=math.exp(found.low), conf_high=math.exp(found.high), conf_method="randomisation", status="ok",
                        confidence=ConfidenceDraws.of(found, alpha, ratio=True))  # fmt: skip
 
     def _by_hospitals(self, base: Estimate, c: Comparison, estimate: float) -> Estimate:
         effects = random_effects(c)
         if math.isnan(effects.std_error):
-            note = _join(base.note, f"hospital random effects need {HOSPITALS_FOR_TAU2} comparison hospitals")
+            note = joined(base.note, f"hospital random effects need {HOSPITALS_FOR_TAU2} comparison hospitals")
             return replace(base, inference="hospital random effects", status="no_finite_interval", note=note)
         reach = effects.std_error * float(stats.t.ppf((1 + self.conf_level) / 2, effects.df))
         p_value = float(2 * stats.t.sf(abs(estimate) / effects.std_error, effects.df))
@@ -393,10 +385,6 @@ class EntryRule:
             facts={**base.facts, "tau2": effects.tau2, "person_variance": effects.person_variance},
             confidence=StudentDraws(estimate, effects.std_error, effects.df),
         )  # fmt: skip
-
-
-def _join(*parts: str) -> str:
-    return "; ".join(p for p in parts if p)
 
 
 def _everyone(c: Comparison) -> Flags:
@@ -420,23 +408,11 @@ def _referred_before_index(c: Comparison) -> tuple[int, int]:
 
 def _note(panel: Panel, facts: dict[str, object], why: dict[str, str], people: PersonMonths) -> str:
     """What has to be said beside the number, from the numbers."""
-    said = []
-    share, taken = float(facts["share_met"]), float(facts["uptake"])  # type: ignore[arg-type]
-    if not facts["usable_rule"]:
-        said.append(f"no usable entry rule: met by {share:.0%} of the referred, uptake {taken:.0%}; the result is unbiased but dilute "
-                    "and must not headline")  # fmt: skip
-    early, referrals = int(facts["referred_before_index"]), int(facts["referrals"])  # type: ignore[call-overload]
-    if referrals and early / referrals > EARLY_REFERRALS_SAID:
-        said.append(f"{early / referrals:.0%} of referrals came before the rule was met; they stay in and count as uptake")
-    if why:
-        said.append("left out: " + "; ".join(f"{name} ({reason})" for name, reason in sorted(why.items())))
-    first = deaths_recorded_from(people)
-    if first == people.n_months:
-        said.append("no deaths are known, so months after a death count as months without admissions")
-    elif first > 0:
-        label = month_labels(panel, [first])[0]
-        said.append(f"no deaths are recorded before {label}: earlier months are immortal in every hospital alike")
-    return _join(*said)
+    early = float(facts["referred_before_index"]) / max(float(facts["referrals"]), 1.0)  # type: ignore[arg-type]
+    soft = f"{early:.0%} of referrals came before the rule was met; they stay in and count as uptake" if early > EARLY_REFERRALS_SAID else ""
+    left_out = "left out: " + "; ".join(f"{name} ({reason})" for name, reason in sorted(why.items())) if why else ""
+    rule = rule_note(float(facts["share_met"]), float(facts["uptake"]))  # type: ignore[arg-type]
+    return joined(rule, soft, left_out, deaths_note(panel, people))
 
 
 def _rates(panel: Panel, analysis: Analysis, c: Comparison) -> pd.DataFrame:

@@ -1,0 +1,460 @@
+"""One trust alone: everybody who newly meets the entry rule, after launch against before, with a control series.
+
+Pre-launch cohorts enter by the same rule at the same peak, so regression to the mean is in both and drops out. Anything else
+that changed at the trust does not, except what the control series shares. Definitions: docs/methods/own_cohorts.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from aaot_eval.errors import Problem
+from aaot_eval.estimators import ESTIMATORS
+from aaot_eval.estimators._cohorts import (
+    EVENTS_NEEDED,
+    PEOPLE_NEEDED,
+    RULE_OUTCOME,
+    SHARE_MET_NEEDED,
+    UPTAKE_NEEDED,
+    Cohort,
+    Flags,
+    Floats,
+    Ints,
+    PersonMonths,
+    Rule,
+    deaths_note,
+    find_rule,
+    first_cohort,
+    joined,
+    meets_rule,
+    newly_meets_rule,
+    patient_objections,
+    person_months,
+    rule_note,
+    rule_outcome_of,
+    scale_of,
+    share_met,
+)
+from aaot_eval.estimators._count_series import SeriesFit, Wald, fit_count_series, fit_count_series_with_noise
+from aaot_eval.estimators._random_effects import StudentDraws
+from aaot_eval.estimators._referred import Uptake, effect_on_referred, uptake_of
+from aaot_eval.results import Analysis, Design, Estimate, Panel
+
+LABEL = "historical comparison: selection removed, other changes not"
+CONTROL_SERIES = "non_alcohol_emergency"
+#: History before the first cohort: the rule's own look-back and a year in which it was not met.
+HISTORY_MONTHS = 24
+#: Months of pre-launch cohorts after that, so that the first of them are followed a whole year.
+BEFORE_MONTHS = 12
+#: With fewer months after launch nothing is concluded.
+AFTER_MONTHS = 6
+#: Admission rates fall with time since the peak: the first months of the bands within which they are held equal.
+BANDS = (0, 1, 3, 6, 12, 24, 36, 48)
+#: Step of numeric derivatives by the autocorrelation, and below it there is none.
+STEP = 1e-4
+DF_FLOOR = 4.0
+
+
+@dataclass(frozen=True)
+class Followed:
+    """The followed person-months of one trust, one entry each: person, month, era (0 before launch, 1 after), band of time
+    since the index, outcome, and the admissions that the minimum size is counted on."""
+
+    person: Ints
+    month: Ints
+    era: Ints
+    band: Ints
+    outcome: Floats
+    count: Floats
+
+    def table(self, n_months: int, values: Floats | None = None) -> Floats:
+        """(2, T, B) sums by era, month and band; of person-months when no values are given."""
+        n_bands = int(self.band.max(initial=0)) + 1
+        cell = (self.era * n_months + self.month) * n_bands + self.band
+        flat = np.bincount(cell, weights=values, minlength=2 * n_months * n_bands)
+        return np.asarray(flat, dtype=float).reshape(2, n_months, n_bands)
+
+
+@dataclass(frozen=True)
+class Trust:
+    """One trust with the service and its two cohorts."""
+
+    unit: int
+    name: str
+    launch: int
+    cohorts: tuple[Cohort, Cohort]
+    followed: Followed
+
+
+def first_month(rule: Rule) -> int:
+    """The first month in which newly meeting the rule can be told, and never before the 25th of the extract."""
+    return max(HISTORY_MONTHS, rule.months + 12)
+
+
+def follow(people: PersonMonths, cohorts: tuple[Cohort, Cohort], count: Floats) -> Followed:
+    """Every month at risk of both cohorts from the index to the end of follow-up."""
+    t, parts = np.arange(people.n_months), []
+    for number, cohort in enumerate(cohorts):
+        who = np.flatnonzero(cohort.members)
+        index, end = cohort.index[who, None], cohort.end[who, None]
+        row, month = np.nonzero((t >= index) & (t < end) & people.at_risk[who])
+        band = np.searchsorted(BANDS, month - cohort.index[who[row]], side="right") - 1
+        parts.append((who[row], month, np.full(len(row), number), band))
+    person, month, era, band = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Followed(person, month, era, band, people.outcome[person, month], count[person, month])
+
+
+@dataclass(frozen=True)
+class Standardised:
+    """The ratio after to before at equal time since the index and over the control series.
+
+    means (2, T, B) fitted; influence (P,) each person's part in the error of the log ratio; gradient (T,) what a shock to all
+    of one month's admissions does to it.
+    """
+
+    log_ratio: float
+    means: Floats
+    influence: Floats
+    gradient: Floats
+
+
+def standardise(followed: Followed, control: Floats, n_people: int) -> Standardised:
+    """Poisson likelihood of rate = band's rate x control series x ratio after launch; its two equations in turn.
+
+    control (T,) has mean about 1. The log ratio is not finite when an era has no events.
+    """
+    months = followed.table(len(control)) * control[None, :, None]
+    exposure, events = months.sum(axis=1), followed.table(len(control), followed.outcome).sum(axis=1)
+    ratio = 1.0
+    rates = np.zeros(exposure.shape[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for _ in range(500):
+            rates = np.nan_to_num(events.sum(axis=0) / (exposure[0] + ratio * exposure[1]))
+            last, ratio = ratio, float(events[1].sum() / (exposure[1] @ rates))
+            if not 0 < ratio < np.inf or abs(ratio / last - 1) < 1e-13:
+                break
+    if not 0 < ratio < np.inf or not events[0].sum():
+        return Standardised(math.nan, months, np.zeros(n_people), np.zeros(len(control)))
+    by_era = np.array([1.0, ratio])
+    means = months * rates * by_era[:, None, None]
+    total = means.sum(axis=1)
+    share = np.divide(total[1], total.sum(axis=0), out=np.zeros(len(rates)), where=total.sum(axis=0) > 0)
+    lever = (np.array([[0.0], [1.0]]) - share) / float((total.sum(axis=0) * share * (1 - share)).sum())
+    expected = rates[followed.band] * control[followed.month] * by_era[followed.era]
+    part = lever[followed.era, followed.band] * (followed.outcome - expected)
+    influence = np.asarray(np.bincount(followed.person, weights=part, minlength=n_people), dtype=float)
+    return Standardised(math.log(ratio), means, influence, (means * lever[:, None, :]).sum(axis=(0, 2)))
+
+
+def hospital_fits(counts: Floats, control: Floats, clock: Ints, after: Flags) -> tuple[SeriesFit, SeriesFit]:
+    """The hospital's whole monthly series over the control series, level and season taken out: AR(1), and AR(1) plus noise."""
+    columns = [np.ones(len(clock)), after.astype(float)]
+    for pair in range(1, 1 + (2 if len(clock) >= 36 else 1)):
+        columns += [np.cos(2 * np.pi * pair * clock / 12), np.sin(2 * np.pi * pair * clock / 12)]
+    X, offset = np.column_stack(columns), np.log(control)
+    return fit_count_series(counts, X, offset, clock), fit_count_series_with_noise(counts, X, offset, clock)
+
+
+def shock_variance(fit: SeriesFit, gradient: Floats, clock: Ints) -> tuple[float, float]:
+    """Variance of the log ratio when the cohorts share the shocks of the hospital's whole series, and its degrees of freedom.
+
+    The shocks are what exceeds Poisson variation (AR(1)) or what months share (AR(1) plus noise).
+    """
+    lags = np.abs(np.subtract.outer(clock, clock)).astype(float)
+    mean = float(fit.mu.mean())
+
+    def spread(rho: float) -> float:
+        return float(gradient @ rho**lags @ gradient) / mean
+
+    excess = max(fit.phi - 1, 0.0)
+    if fit.rho <= STEP:
+        return excess * spread(0.0), float(fit.n - fit.p)
+    slope = (spread(fit.rho + STEP) - spread(fit.rho - STEP)) / (2 * STEP)
+    slopes = [fit.share * slope, spread(fit.rho)] if fit.with_noise else [slope]
+    df = max(fit.satterthwaite(fit.share * spread(fit.rho), np.array(slopes)), DF_FLOOR)
+    return (fit.phi * fit.share if fit.with_noise else excess) * spread(fit.rho), df
+
+
+@dataclass(frozen=True)
+class Part:
+    """A variance with its degrees of freedom."""
+
+    variance: float
+    df: float
+
+    @staticmethod
+    def total(parts: Sequence[Part]) -> Part:
+        """The sum, with Satterthwaite's degrees of freedom."""
+        variance = sum(p.variance for p in parts)
+        return Part(variance, variance**2 / sum(p.variance**2 / p.df for p in parts))
+
+    def half_width(self, level: float) -> float:
+        """Half of the t interval."""
+        return float(stats.t.ppf((1 + level) / 2, self.df)) * math.sqrt(self.variance)
+
+
+def people_variance(influence: Floats) -> Part:
+    """Variance of a sum of independent people."""
+    n = int((influence != 0).sum())
+    return Part(float((influence**2).sum()) * n / max(n - 1, 1), max(n - 1, 1))
+
+
+@dataclass(frozen=True)
+class Result:
+    """One trust: the ratio over the control series with its variance, the ratio without, the cohorts as one series."""
+
+    trust: Trust
+    fit: Standardised
+    people: Part
+    hospital: Part
+    shocks: str
+    without_control: float
+    series: Wald
+
+    @property
+    def observed(self) -> float:
+        """Events of the cohort after launch."""
+        return float(self.trust.followed.outcome[self.trust.followed.era == 1].sum())
+
+    @property
+    def expected(self) -> float:
+        """What they would have been at the rates before launch and the control series' change."""
+        return self.observed * math.exp(-self.fit.log_ratio)
+
+
+@ESTIMATORS.register("own_cohorts")
+@dataclass(frozen=True)
+class OwnCohorts:
+    """Everybody who newly meets the rule at trusts with the service, after launch against before, over a control series.
+
+    rule_count, rule_months  the rule; both empty: searched for among the referred
+    follow_up                months followed from the index
+    control                  the outcome whose change is divided out; none with this name: nothing is
+    """
+
+    design: ClassVar[Design] = "own_cohorts"
+    rule_count: int | None = None
+    rule_months: int | None = None
+    follow_up: int = 12
+    conf_level: float = 0.95
+    rule_outcome: str = RULE_OUTCOME
+    control: str = CONTROL_SERIES
+
+    def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
+        """Why the comparison cannot be made, every reason at once."""
+        found = patient_objections(panel, analysis, self.rule_outcome, self.rule_count, self.rule_months)
+        if found:
+            return found
+        people, rule, met = self._people(panel, analysis)
+        if not people.treated.any():
+            return [Problem("E437", "no hospital with people in it starts the service inside the data", where=analysis.name,
+                            do="give go_live dates that lie inside the data")]  # fmt: skip
+        trusts, why = self._trusts(panel, analysis, people, rule, met)
+        if trusts:
+            return []
+        need = first_month(rule) + BEFORE_MONTHS
+        return [Problem("E439", f"{name}: {reason}", where=analysis.name,
+                        do=f"extend the extract to {need} months before launch; without them only the regression-to-the-mean "
+                        "prediction can stand beside the fall") for name, reason in sorted(why.items())]  # fmt: skip
+
+    def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
+        """The ratio after launch over the control series; then the cohorts as one series, the ratio without the control
+        series, and the ratio on the referred. Nothing here is random: `seed` is not used.
+        """
+        people, rule, met = self._people(panel, analysis)
+        trusts, why = self._trusts(panel, analysis, people, rule, met)
+        team = uptake_of(people, [(t.cohorts[1], people.unit == t.unit) for t in trusts])
+        base = self._base(panel, analysis, people, rule, met, trusts, why, team)
+        done = [self._result(panel, analysis, people, t) for t in trusts]
+        if not all(math.isfinite(r.fit.log_ratio) for r in done):
+            note = joined("a cohort has no admissions", base.note)
+            return (replace(base, status="not_estimable", note=note),)
+        expected = np.array([r.expected for r in done])
+        share = expected / expected.sum()
+        estimate = math.log(sum(r.observed for r in done) / expected.sum())
+        variance = Part.total([Part(s**2 * p.variance, p.df) for s, r in zip(share, done, strict=True) for p in (r.people, r.hospital)
+                               if p.variance > 0])  # fmt: skip
+        head = replace(
+            self._with_interval(base, estimate, variance, "people and whole-hospital shocks"),
+            series=pd.concat([_chart(people, r, self.conf_level, variance) for r in done], ignore_index=True),
+        )
+        head = replace(head, facts={**head.facts, **self._facts(done, share, team, estimate)})
+        if min(people.n_months - t.launch for t in trusts) < AFTER_MONTHS:
+            note = joined(f"fewer than {AFTER_MONTHS} months after launch: monitoring only", head.note)
+            return (replace(head, conf_low=math.nan, conf_high=math.nan, conf_method="none", p_value=math.nan, confidence=None,
+                            status="monitoring_only", note=note),)  # fmt: skip
+        return (head, *self._beside(head, done, share, variance), effect_on_referred(head, team))
+
+    def _people(self, panel: Panel, analysis: Analysis) -> tuple[PersonMonths, Rule, Flags]:
+        people = person_months(panel, analysis.outcome, str(rule_outcome_of(panel, self.rule_outcome)))
+        declared = self.rule_count and self.rule_months
+        rule = Rule(int(self.rule_count or 0), int(self.rule_months or 0)) if declared else find_rule(people)
+        return people, rule, meets_rule(people, rule)
+
+    def _trusts(self, panel: Panel, analysis: Analysis, people: PersonMonths, rule: Rule, met: Flags) -> tuple[list[Trust], dict[str, str]]:
+        """The trusts that can be used, and why each other one cannot."""
+        new = newly_meets_rule(met)
+        count = people.outcome if panel.outcome(analysis.outcome).kind == "count" else people.counts
+        need = first_month(rule) + BEFORE_MONTHS
+        trusts, why = [], {}
+        for u in np.flatnonzero(people.treated):
+            launch, name = int(people.launch[u]), people.names[u]
+            if launch < need:
+                why[name] = (f"{launch} months before launch where {need} are needed: {first_month(rule)} to tell who newly meets the "
+                             f"rule, and {BEFORE_MONTHS} of full follow-up")  # fmt: skip
+                continue
+            mine = new & (people.unit == u)[:, None]
+            cohorts = (first_cohort(mine, first_month(rule), launch, self.follow_up),
+                       first_cohort(mine, launch, int(people.stop[u]), self.follow_up))  # fmt: skip
+            followed = follow(people, cohorts, count)
+            events = np.bincount(followed.era, weights=followed.count, minlength=2)
+            if min(int(c.members.sum()) for c in cohorts) < PEOPLE_NEEDED or events.min() < EVENTS_NEEDED:
+                why[name] = f"fewer than {PEOPLE_NEEDED} people or {EVENTS_NEEDED} admissions in the cohort before or after launch"
+                continue
+            trusts.append(Trust(int(u), name, launch, cohorts, followed))
+        return trusts, why
+
+    def _result(self, panel: Panel, analysis: Analysis, people: PersonMonths, trust: Trust) -> Result:
+        clock = panel.periods["clock"].to_numpy(dtype=np.int64)
+        days = panel.periods["days"].to_numpy(dtype=float)
+        row = list(panel.units.index).index(trust.name)
+        control = days / days.mean()
+        plain = standardise(trust.followed, control, len(people.unit))
+        if self.control in panel.cells:
+            series = panel.matrix(self.control)[row].astype(float)
+            control = np.where(series > 0, series / np.nanmean(series), control)
+        fit = standardise(trust.followed, control, len(people.unit))
+        if not math.isfinite(fit.log_ratio):
+            nothing = Part(math.nan, math.nan)
+            return Result(trust, fit, nothing, nothing, "", math.nan, Wald(math.nan, math.nan, math.nan, math.nan))
+        counted = analysis.outcome if analysis.outcome in panel.cells and panel.outcome(analysis.outcome).kind == "count" else None
+        counted = counted or (self.rule_outcome if self.rule_outcome in panel.cells else None)
+        counts = panel.matrix(counted)[row].astype(float) if counted else np.bincount(trust.followed.month, minlength=len(clock)).astype(float)
+        gone = panel.periods["left_out"].to_numpy(dtype=bool) | panel.matrix("missing")[row].astype(bool)
+        seen = ~gone & np.isfinite(counts)
+        fits = hospital_fits(counts[seen], control[seen], clock[seen], np.flatnonzero(seen) >= trust.launch)
+        people_part = people_variance(fit.influence)
+        found = {name: Part(*shock_variance(f, fit.gradient[seen], clock[seen]))
+                 for name, f in zip(("AR(1)", "AR(1) plus noise"), fits, strict=True)}  # fmt: skip
+        wider = max(found, key=lambda k: Part.total([people_part, *([found[k]] if found[k].variance > 0 else [])]).half_width(self.conf_level))
+        own = _cohort_series(fit, trust.followed, clock, trust.launch, panel.outcome(analysis.outcome).kind == "count", self.conf_level)
+        return Result(trust, fit, people_part, found[wider], wider, plain.log_ratio, own)
+
+    def _base(self, panel: Panel, analysis: Analysis, people: PersonMonths, rule: Rule, met: Flags, trusts: Sequence[Trust],
+              why: dict[str, str], team: Uptake) -> Estimate:  # fmt: skip
+        met_share = share_met(people, met)
+        controlled = self.control in panel.cells
+        missed = "" if controlled else f"no series {self.control!r}: secular change is not taken out"
+        left_out = "left out: " + "; ".join(f"{n} ({reason})" for n, reason in sorted(why.items())) if why else ""
+        before, after = (sum(int(t.cohorts[era].members.sum()) for t in trusts) for era in (0, 1))
+        everyone = np.any([c.members for t in trusts for c in t.cohorts], axis=0)
+        facts = {
+            "role": "itt", "label": LABEL, "rule": str(rule), "rule_count": rule.count, "rule_months": rule.months,
+            "rule_declared": bool(self.rule_count and self.rule_months), "share_met": met_share,
+            "usable_rule": bool(met_share >= SHARE_MET_NEEDED and team.share >= UPTAKE_NEEDED),
+            **team.facts(), "n_pre": before, "n_post": after, "follow_up": self.follow_up,
+            "control": self.control if controlled else "", "hospitals_left_out": dict(why),
+        }  # fmt: skip
+        return Estimate(
+            analysis=analysis.name, design=self.design, estimator="own_cohorts", outcome=analysis.outcome,
+            estimand=f"everybody who newly met the entry rule ({rule}), {self.follow_up} months from then, after launch against before"
+            + (f", over {panel.outcome(self.control).title}" if controlled else ""),
+            scale=scale_of(panel, analysis.outcome), estimate=math.nan, conf_level=self.conf_level,
+            n_units=len(trusts), n_treated=len(trusts), n_periods=people.n_months,
+            n_obs=sum(len(t.followed.month) for t in trusts), n_people=int(everyone.sum()),
+            note=joined(LABEL, rule_note(met_share, team.share), missed, left_out, deaths_note(panel, people)),
+            tables={"rates": _rates(analysis, trusts), "deaths": _deaths(analysis, people, trusts)}, facts=facts,
+        )  # fmt: skip
+
+    def _with_interval(self, base: Estimate, estimate: float, variance: Part, how: str) -> Estimate:
+        half, error = variance.half_width(self.conf_level), math.sqrt(variance.variance)
+        return replace(
+            base, estimate=math.exp(estimate), std_error=error, conf_low=math.exp(estimate - half), conf_high=math.exp(estimate + half),
+            conf_method="satterthwaite_t", p_value=float(2 * stats.t.sf(abs(estimate) / error, variance.df)),
+            inference=f"{how}, Satterthwaite t({variance.df:.0f})", confidence=StudentDraws(estimate, error, variance.df),
+        )  # fmt: skip
+
+    def _beside(self, head: Estimate, done: Sequence[Result], share: Floats, variance: Part) -> list[Estimate]:
+        """The same effect read in two other ways, without tables of their own."""
+        plain = replace(head, tables={}, series=None, facts={**head.facts, "role": "itt_beside"})
+        series = Part.total([Part(s**2 * r.series.std_error**2, r.series.df) for s, r in zip(share, done, strict=True)])
+        as_series = float(sum(s * r.series.estimate for s, r in zip(share, done, strict=True)))
+        out = [self._with_interval(plain, as_series, series, "the cohorts as one monthly series with autocorrelated errors")]
+        if head.facts["control"]:
+            alone = float(sum(s * r.without_control for s, r in zip(share, done, strict=True)))
+            out.append(replace(self._with_interval(plain, alone, variance, "people and whole-hospital shocks"),
+                               estimand=head.estimand.split(", over ")[0] + ", without the control series"))  # fmt: skip
+        return out
+
+    def _facts(self, done: Sequence[Result], share: Floats, team: Uptake, estimate: float) -> dict[str, object]:
+        without = float(sum(s * r.without_control for s, r in zip(share, done, strict=True)))
+        return {
+            "rate_expected": team.rate_after * math.exp(-estimate),
+            "control_change": math.exp(without - estimate),
+            "shock_model": {r.trust.name: r.shocks for r in done},
+            "hospital_share_of_variance": float(sum(s**2 * r.hospital.variance for s, r in zip(share, done, strict=True))
+                                                / sum(s**2 * (r.hospital.variance + r.people.variance) for s, r in zip(share, done, strict=True))),
+        }  # fmt: skip
+
+
+def _cohort_series(fit: Standardised, followed: Followed, clock: Ints, launch: int, counted: bool, level: float) -> Wald:
+    """The level change of the cohorts' monthly series at equal time since the index; the wider of the two error models."""
+    events = followed.table(len(clock), followed.outcome).sum(axis=(0, 2))
+    means = fit.means.sum(axis=2)
+    expected = means[0] + means[1] * math.exp(-fit.log_ratio)
+    used = np.flatnonzero(expected > 0)
+    X = np.column_stack([np.ones(len(used)), used >= launch]).astype(float)
+    floor = 1.0 if counted else 0.0
+    fits = [model(events[used], X, np.log(expected[used]), clock[used], floor=floor).coefficient(1)
+            for model in (fit_count_series, fit_count_series_with_noise)]  # fmt: skip
+    return max(fits, key=lambda w: w.half_width(level))
+
+
+def _chart(people: PersonMonths, result: Result, level: float, variance: Part) -> pd.DataFrame:
+    """Month by month: the cohorts' admissions, and what was to be expected at the rates before launch."""
+    followed, n_t = result.trust.followed, people.n_months
+    means = result.fit.means.sum(axis=(0, 2))
+    t = np.flatnonzero(means > 0)
+    after = t >= result.trust.launch
+    effect = np.where(after, result.fit.log_ratio, 0.0)
+    half = np.where(after, variance.half_width(level), 0.0)
+    pairs = np.unique(np.column_stack([followed.month, followed.person])[followed.outcome > 0], axis=0)
+    expected = means[t] * np.exp(-effect)
+    return pd.DataFrame({
+        "unit": result.trust.name, "t": t, "phase": np.where(after, "after", "before"),
+        "observed": followed.table(n_t, followed.outcome).sum(axis=(0, 2))[t],
+        "persons": np.bincount(pairs[:, 0], minlength=n_t)[t],
+        "exposure": followed.table(n_t).sum(axis=(0, 2))[t] / 12,
+        "fitted": means[t], "expected": expected, "expected_low": expected * np.exp(-half), "expected_high": expected * np.exp(half),
+    })  # fmt: skip
+
+
+def _rates(analysis: Analysis, trusts: Sequence[Trust]) -> pd.DataFrame:
+    """Events per person-year of the cohorts before and after launch."""
+    rows = []
+    for era, name in enumerate(("before", "after")):
+        parts = [t.followed.outcome[t.followed.era == era] for t in trusts]
+        events, years = float(sum(p.sum() for p in parts)), sum(len(p) for p in parts) / 12
+        people = sum(int(t.cohorts[era].members.sum()) for t in trusts)
+        rows.append({"analysis": analysis.name, "outcome": analysis.outcome, "arm": "treated", "era": name, "people": people,
+                     "events": events, "person_years": years, "rate": events / years if years else math.nan})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _deaths(analysis: Analysis, people: PersonMonths, trusts: Sequence[Trust]) -> pd.DataFrame:
+    """Deaths during follow-up before and after launch."""
+    rows = []
+    for era, name in enumerate(("before", "after")):
+        cohorts = [t.cohorts[era] for t in trusts]
+        deaths = sum(int((c.members & (people.death >= c.index) & (people.death < c.end)).sum()) for c in cohorts)
+        years = sum(int((t.followed.era == era).sum()) for t in trusts) / 12
+        rows.append({"analysis": analysis.name, "arm": "treated", "era": name, "people": sum(int(c.members.sum()) for c in cohorts),
+                     "deaths": deaths, "person_years": years, "rate": 100 * deaths / years if years else math.nan})  # fmt: skip
+    return pd.DataFrame(rows)
