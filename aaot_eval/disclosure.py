@@ -272,18 +272,17 @@ class _Table:
             return np.zeros(len(self.frame), dtype=int)
         return np.asarray(self.frame.groupby(by, dropna=False, sort=False).ngroup())
 
-    def _rows(self, key: str) -> Mask:
-        """The rows a table property names by a column and its values (`total`, `means`)."""
-        rule = self.schema.extra.get(key)
+    def _is_total(self) -> Mask:
+        """The rows that add up the others, as the schema says (`aaot:total`)."""
+        rule = self.schema.extra.get("total")
         if not rule or rule["column"] not in self.frame:
             return np.zeros(len(self.frame), dtype=bool)
-        wanted = rule.get("values", [rule.get("value")])
-        return np.asarray(self.frame[rule["column"]].isin(wanted), dtype=bool)
+        return np.asarray(self.frame[rule["column"]] == rule["value"], dtype=bool)
 
     def _hide_a_second(self, column: str) -> None:
         """Hide the next smallest count of a group in which one alone is hidden: subtraction would show it."""
         counts, mask, groups = self._exact(column), self.masks[column], self._groups()
-        parts = ~self._rows("total") & ~np.isnan(counts)
+        parts = ~self._is_total() & ~np.isnan(counts)
         for group in np.unique(groups):
             inside = parts & (groups == group)
             others = np.flatnonzero(inside & ~mask & (counts > 0))
@@ -295,13 +294,11 @@ class _Table:
         values = self.rules.round(exact)
         if spec.extra["control"] == "events":
             values = np.where(self._no_count(spec), exact, values)
-            if self.rules.base > 1:  # the mean over several sites: a whole number gives no site's count away
-                values = np.where(self._rows("means"), np.floor(exact + 0.5), values)
         return self._totals(spec.name, values)
 
     def _totals(self, column: str, values: np.ndarray) -> np.ndarray:
         """Totals made again from what is shown of their parts, where the profile wants them so."""
-        total, mask = self._rows("total"), self.masks[column]
+        total, mask = self._is_total(), self.masks[column]
         if self.rules.rebuilt_totals and total.any():
             groups = self._groups()
             for row in np.flatnonzero(total):

@@ -123,12 +123,6 @@ def test_an_aggregated_panel_is_treated_as_one_person_an_event_unless_it_holds_s
     assert shares["observed"].tolist() == [0.034, 0.05, 1.0]
 
 
-def test_means_over_sites_give_no_sites_count_away() -> None:
-    means = series_rows(persons=[200, 210], observed=[23.375, 24.625], unit="treated")
-    assert released("series", means)["observed"].tolist() == [23, 25]
-    assert released("series", means, "none")["observed"].tolist() == [23.375, 24.625]
-
-
 def test_the_size_of_a_caseload_file_is_a_count_of_people() -> None:
     sources = [{"table": "caseload", "name": "caseload.csv", "rows": 53, "sha256": "ab"},
                {"table": "deaths", "name": "deaths.csv", "rows": 3, "sha256": "ab"},
