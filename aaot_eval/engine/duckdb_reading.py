@@ -1,0 +1,277 @@
+"""One delimited or Parquet file into a DuckDB table: text in, cast, every unreadable line and cell listed, every line counted."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import hmac
+import itertools
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from aaot_eval.engine import ReadPlan, ReadReport
+from aaot_eval.engine.files import Dialect
+from aaot_eval.schema import ColumnSpec, TableSchema
+
+SQL_TYPES = {"string": "VARCHAR", "date": "DATE", "integer": "INTEGER", "number": "DOUBLE", "boolean": "BOOLEAN"}
+ALWAYS_DATES = ("%Y%m%d", "%d%b%Y", "%d-%b-%Y")
+# Older than anyone in an extract: such a date is a mark for "unknown" or a two-digit year, never a day in hospital.
+FIRST_DAY, LAST_DAY = "1850-01-01", "2199-12-31"
+REJECTS = "rejects"
+REASONS = {
+    "MISSING COLUMNS": "too few columns",
+    "TOO MANY COLUMNS": "too many columns",
+    "UNQUOTED VALUE": "unbalanced quotation mark",
+    "INVALID ENCODING": "not in the encoding of the file",
+    "LINE SIZE OVER MAXIMUM": "line too long",
+}
+
+_parts = itertools.count(1)
+
+
+def text_literal(value: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+class FileReading:
+    """One file on its way into `table`, which has the columns load, row, those of the schema, and bad (a bit for each bad cell)."""
+
+    def __init__(self, db: Any, plan: ReadPlan, table: str) -> None:
+        self.db, self.plan, self.table = db, plan, table
+        self.given = [c for c in plan.schema.columns if c.name in plan.columns]
+        self.casts = {c.name: cast(c, plan.dates.get(c.name, ())) for c in self.given}
+        faults = [(c, fault(c, self.casts[c.name], plan.schema)) for c in self.given]
+        self.faults = [(c, when) for c, when in faults if when]
+        self.lost = sum(1 << i for i, (c, _) in enumerate(self.faults) if c.required)
+        self.hashing = self._keyed_hash(plan.key) if plan.key is not None else ""
+
+    def read(self) -> ReadReport:
+        """Read the file; when its lines do not add up, read it again with quotation marks taken as plain characters."""
+        text = self.plan.file.kind == "text"
+        report = self._attempt('"' if text and self.plan.file.quotes else "")
+        if not report.adds_up and self.plan.file.quotes:
+            self.db.execute(f"DELETE FROM {self.table} WHERE load = {self.plan.load}")
+            self.db.execute(f"DELETE FROM {REJECTS} WHERE file = ?", [self.plan.name])
+            report = replace(self._attempt(""), unquoted=True)
+        return report
+
+    def _attempt(self, quote: str) -> ReadReport:
+        part = f"rejected_{next(_parts)}"
+        before = self._one(f"SELECT max(row) FROM {self.table}")
+        values = ", ".join(self.casts.get(c.name, "NULL") for c in self.plan.schema.columns)
+        bad = " + ".join(f"CASE WHEN {when} THEN {1 << i} ELSE 0 END" for i, (_, when) in enumerate(self.faults)) or "0"
+        rows = self._one(
+            f"INSERT INTO {self.table} SELECT {self.plan.load}, {before} + line_row, {values}, {bad} FROM ({self._texts(quote, part)})"
+        )
+        lines = self._rejected_lines(part)
+        report = ReadReport(self.plan.name, rows, self.plan.file.lines, len(lines))
+        if not report.adds_up and quote:
+            report = self._with_quoted_newlines(report, quote)
+        if not report.adds_up and quote:
+            return report
+        exact = not (self.plan.file.blank or report.quoted_newlines)
+        counts, lost = self._bad_cells(quote, before, lines, exact)
+        return replace(report, bad_cells=counts, lost_rows=lost)
+
+    def _texts(self, quote: str, part: str = "") -> str:
+        """A query for the cells we keep as cleaned text, under our names, with the number of the record."""
+        source, held = self._source(quote, part)
+        bare = self.plan.file.quotes and not quote
+        texts = {c.name: cleaned(c, held[c.name], bare) for c in self.given}
+        if self.hashing and "person" in texts:
+            texts["person"] = f"{self.hashing}({texts['person']})"
+        columns = ", ".join(f"{text} AS {name}" for name, text in texts.items())
+        return f"SELECT row_number() OVER () AS line_row, {columns} FROM {source}"
+
+    def _source(self, quote: str, part: str = "") -> tuple[str, dict[str, str]]:
+        """The file as a table function, and the name of each of our columns in it."""
+        file, columns = self.plan.file, self.plan.columns
+        path = text_literal(str(file.path))
+        if file.kind == "parquet":
+            return f"read_parquet({path})", {ours: f"CAST({identifier(theirs)} AS VARCHAR)" for ours, theirs in columns.items()}
+        typed = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(file.header)))
+        rejects = f"store_rejects=true, rejects_limit=0, rejects_table='{part}', rejects_scan='{part}_scan'"
+        source = (
+            f"read_csv({path}, delim={text_literal(file.delimiter)}, header=true, auto_detect=false, columns={{{typed}}}, "
+            f"quote={text_literal(quote)}, escape={text_literal(quote)}, strict_mode=true, null_padding=false, compression='none', "
+            f"{rejects if part else 'ignore_errors=true'})"
+        )
+        return source, {ours: f"c{file.header.index(theirs)}" for ours, theirs in columns.items()}
+
+    def _rejected_lines(self, part: str) -> list[int]:
+        """Lines that do not split into the columns, once each, into the reject table."""
+        if self.plan.file.kind != "text":
+            return []
+        found = self.db.execute(f"SELECT line, min(CAST(error_type AS VARCHAR)) FROM {part} GROUP BY line ORDER BY line").fetchall()
+        self.db.execute(f"DROP TABLE {part}")
+        self.db.execute(f"DROP TABLE {part}_scan")
+        rows = [(self.plan.name, line, "", REASONS.get(kind, "line cannot be split into columns"), "line", True) for line, kind in found]
+        if rows:
+            self.db.executemany(f"INSERT INTO {REJECTS} VALUES (?, ?, ?, ?, ?, ?)", rows)
+        return [line for line, _ in found]
+
+    def _bad_cells(self, quote: str, before: int, rejected: Sequence[int], exact: bool) -> tuple[dict[str, int], int]:
+        """Cells that are not what their column says, into the reject table; the file is read again only when there are any.
+
+        A row that lacks a required value leaves the table, any other bad cell stays empty.
+        """
+        ours = f"FROM {self.table} WHERE load = {self.plan.load} AND bad"
+        if not self._one(f"SELECT count(*) {ours} > 0"):
+            return {}, 0
+        counts = {c.name: n for i, (c, _) in enumerate(self.faults) if (n := self._one(f"SELECT count(*) {ours} & {1 << i} > 0"))}
+        self.db.execute("CREATE OR REPLACE TEMP TABLE bad_rows (line_row BIGINT, bad BIGINT, line BIGINT)")
+        rows = self.db.execute(f"SELECT row - {before} AS n, bad {ours} > 0 ORDER BY n").fetchall()
+        lines = self._lines_of([n for n, _ in rows], rejected, exact, bool(quote))
+        self.db.executemany("INSERT INTO bad_rows VALUES (?, ?, ?)", [(n, bad, lines[n]) for n, bad in rows])
+        for i, (column, _) in enumerate(self.faults):
+            if column.name in counts:
+                self.db.execute(
+                    f"INSERT INTO {REJECTS} SELECT ?, b.line, ?, ?, {value_class('t.' + column.name)}, b.bad & {self.lost} > 0 "
+                    f"FROM bad_rows AS b JOIN ({self._texts(quote)}) AS t ON t.line_row = b.line_row WHERE b.bad & {1 << i} > 0 ORDER BY b.line",
+                    [self.plan.name, self.plan.columns[column.name], reason(column)],
+                )
+        lost = self._one(f"SELECT count(*) {ours} & {self.lost} > 0")
+        self.db.execute(f"DELETE {ours} & {self.lost} > 0")
+        self.db.execute("DROP TABLE bad_rows")
+        return counts, lost
+
+    def _lines_of(self, records: Collection[int], rejected: Sequence[int], exact: bool, quoted: bool) -> dict[int, int]:
+        """The line on which each record stands."""
+        if self.plan.file.kind != "text":
+            return {n: n for n in records}
+        if not exact:
+            return lines_of_records(self.plan.file, set(records), quoted)
+        before = [line - 1 - k for k, line in enumerate(rejected, start=1)]
+        found, skipped = {}, 0
+        for n in sorted(records):
+            while skipped < len(before) and before[skipped] < n:
+                skipped += 1
+            found[n] = 1 + n + skipped
+        return found
+
+    def _with_quoted_newlines(self, report: ReadReport, quote: str) -> ReadReport:
+        """The report with the line breaks inside quotes counted; not when a value has swallowed a whole row."""
+        source, _ = self._source(quote)
+        width = len(self.plan.file.header)
+        delimiter = text_literal(self.plan.file.delimiter)
+        cells = [f"coalesce(c{i}, '')" for i in range(width)]
+        breaks = " + ".join(f"length({c}) - length(replace({c}, chr(10), ''))" for c in cells)
+        blank = " + ".join(f"length({c}) - length(replace({c}, chr(10) || chr(10), chr(10)))" for c in cells)
+        swallowed = " + ".join(
+            f"CASE WHEN contains({c}, chr(10)) AND length({c}) - length(replace({c}, {delimiter}, '')) >= {max(width - 1, 1)} THEN 1 ELSE 0 END"
+            for c in cells
+        )
+        found = self.db.execute(f"SELECT sum({breaks}), sum({blank}), sum({swallowed}) FROM {source}").fetchone()
+        newlines, blank_inside, rows_inside = (int(x or 0) for x in found)
+        return report if rows_inside else replace(report, lines=report.lines + blank_inside, quoted_newlines=newlines)
+
+    def _keyed_hash(self, key: bytes) -> str:
+        """The name of a database function that turns a person's number into its keyed hash."""
+        name = f"keyed_{next(_parts)}"
+
+        def keyed(value: str) -> str:
+            return keyed_hash(key, value)
+
+        self.db.create_function(name, keyed, ["VARCHAR"], "VARCHAR")
+        return name
+
+    def _one(self, sql: str) -> int:
+        found = self.db.execute(sql).fetchone()
+        return int(found[0] or 0)
+
+
+def keyed_hash(key: bytes, value: str) -> str:
+    """The HMAC-SHA256 of a person's number, spaces and hyphens aside."""
+    return hmac.new(key, re.sub(r"[\s-]", "", value).upper().encode(), hashlib.sha256).hexdigest()
+
+
+def lines_of_records(file: Dialect, records: Collection[int], quoted: bool) -> dict[int, int]:
+    """The line on which each record of a file with blank lines or line breaks in quotes begins."""
+    found: dict[int, int] = {}
+    with file.path.open(encoding="utf-8-sig", newline="") as text:
+        reader = csv.reader(text, delimiter=file.delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
+        record, last = -1, 0
+        for cells in reader:
+            begins, last = last + 1, reader.line_num
+            width = len(cells) - (len(cells) > 1 and cells[-1] == "" and len(cells) == len(file.header) + 1)
+            if width == len(file.header):
+                record += 1
+                if record in records:
+                    found[record] = begins
+    return {n: found.get(n, 0) for n in records}
+
+
+# The text of casts --------------------------------------------------------------------------------------------------
+
+
+def identifier(value: str) -> str:
+    """A column name as SQL."""
+    return '"' + value.replace('"', '""') + '"'
+
+
+def cleaned(column: ColumnSpec, source: str, bare: bool) -> str:
+    """The text of a cell: trimmed, codes in capitals, blanks and marks for "unknown" empty."""
+    text = f"trim({source}, ' \"')" if bare else f"trim({source})"
+    marks = () if column.type == "date" else column.null_values
+    if column.extra.get("form") == "code":
+        text = f"upper({text})"
+    elif any(m.upper() != m.lower() for m in marks):
+        listed = ", ".join(text_literal(m.upper()) for m in ("", *marks))
+        return f"CASE WHEN upper({text}) IN ({listed}) THEN NULL ELSE {text} END"
+    for mark in ("", *marks):
+        text = f"nullif({text}, {text_literal(mark)})"
+    return text
+
+
+def cast(column: ColumnSpec, patterns: Sequence[str]) -> str:
+    """Cleaned text as the column's type; NULL when it does not read."""
+    name = column.name
+    if column.type == "date":
+        listed = ", ".join(text_literal(p) for p in (*ALWAYS_DATES, *patterns))
+        read = f"coalesce(TRY_CAST({name} AS DATE), CAST(TRY_STRPTIME({name}, [{listed}]) AS DATE))"
+        return f"CASE WHEN {read} BETWEEN DATE '{FIRST_DAY}' AND DATE '{LAST_DAY}' THEN {read} END"
+    if column.type == "integer":
+        return f"TRY_CAST(floor(TRY_CAST({name} AS DOUBLE)) AS INTEGER)"
+    if column.type == "number":
+        return f"TRY_CAST({name} AS DOUBLE)"
+    return name
+
+
+def fault(column: ColumnSpec, value: str, schema: TableSchema) -> str:
+    """When a cell is not what its column says; empty text when it cannot be wrong."""
+    name, when = column.name, []
+    if column.type == "date":
+        unreadable = f"{name} IS NOT NULL AND {value} IS NULL"
+        if column.null_values:
+            marks = ", ".join(f"DATE '{d}'" for d in column.null_values)
+            said = f"coalesce(TRY_CAST({name} AS DATE), CAST(TRY_STRPTIME({name}, ['%Y%m%d', '%d/%m/%Y']) AS DATE))"
+            unreadable += f" AND coalesce({said} NOT IN ({marks}), TRUE)"
+        when.append(f"({unreadable})")
+    elif column.type in ("integer", "number"):
+        when.append(f"({name} IS NOT NULL AND {value} IS NULL)")
+    elif "pattern" in column.extra:
+        when.append(f"({name} IS NOT NULL AND NOT regexp_full_match({name}, {text_literal(str(column.extra['pattern']))}))")
+    if column.required and schema.extra.get("blank_rejected"):
+        when.append(f"({name} IS NULL)")
+    return f"({' OR '.join(when)})" if when else ""
+
+
+def reason(column: ColumnSpec) -> str:
+    """Why a cell of this column is rejected."""
+    return {"date": "not a date", "integer": "not a whole number", "number": "not a number"}.get(column.type, "not a key")
+
+
+def value_class(name: str) -> str:
+    """What kind of text stands in a column, as SQL; never the text."""
+    kinds: Mapping[str, str] = {
+        "digits": "[0-9]+",
+        "decimal number": "[+-]?[0-9]*[.][0-9]+",
+        "number in scientific notation": "[+-]?[0-9.]+[eE][+-]?[0-9]+",
+        "like a date": "[0-9]+[-/. ][0-9]+[-/. ][0-9]+.*",
+        "letters": "[A-Za-z ]+",
+    }
+    cases = " ".join(f"WHEN regexp_full_match({name}, '{pattern}') THEN '{kind}'" for kind, pattern in kinds.items())
+    return f"CASE WHEN {name} IS NULL THEN 'empty' {cases} ELSE 'mixed characters' END"
