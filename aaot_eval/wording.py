@@ -57,15 +57,12 @@ def interval_text(estimate: Estimate) -> str:
     return f"{level}: {estimate.conf_low:,.2f} to {estimate.conf_high:,.2f}"
 
 
-def _title(panel: Panel, outcome: str) -> str:
-    return panel.outcome(outcome).title
-
-
 def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
     """The word and the sentence of the primary effect."""
-    estimate, title = effect.headline, _title(panel, effect.analysis.outcome)
+    estimate, title = effect.headline, _lower_first(panel.outcome(effect.analysis.outcome).title)
     failed = [c for c in effect.checks if c.verdict == "fail"]
-    reasons = tuple(c.sentence for c in failed)
+    conditional = CONDITIONAL_DESIGNS.get(effect.analysis.design)
+    doubts = (*(c.sentence for c in failed), *((conditional,) if conditional else ()))
     if estimate.status == "monitoring_only":
         return Verdict("too_early", "Too early to judge. Monitoring only.", (estimate.note,))
     if estimate.status == "not_estimable":
@@ -73,43 +70,52 @@ def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
     if not estimate.finite:
         return Verdict(
             "cannot_tell",
-            f"This evaluation cannot tell whether {title} changed: with {estimate.n_treated} of {estimate.n_units} sites treated "
-            f"the least p the design can reach is {estimate.p_least:.3f}, so there is no {estimate.conf_level * 100:.0f} % interval.",
+            f"This evaluation cannot tell whether {title} changed: with {estimate.n_treated} of {estimate.n_units} sites "
+            f"treated the least p the design can reach is {estimate.p_least:.3f}, so there is no "
+            f"{estimate.conf_level * 100:.0f} % interval.",
             (estimate.note,),
         )
     if estimate.direction == "unclear":
-        return _unclear(estimate, title, config.study.smallest_effect)
-    size = percent(estimate.estimate) if estimate.null == 1.0 else f"{abs(estimate.estimate):,.2f} {estimate.outcome}"
-    conditional = CONDITIONAL_DESIGNS.get(effect.analysis.design)
-    if not failed and not conditional:
-        sentence = (
-            f"{title[:1].upper()}{title[1:]} were {size} {estimate.direction} than expected without the service "
-            f"({interval_text(estimate)})."
-        )
-        return Verdict(estimate.direction, sentence)
+        return _unclear(estimate, title, config.study.smallest_effect, doubts)
+    size = percent(estimate.estimate) if estimate.null == 1.0 else f"{abs(estimate.estimate):,.2f}"
+    start = f"{title[:1].upper()}{title[1:]} were {size} {estimate.direction} than"
+    if not doubts:
+        return Verdict(estimate.direction, f"{start} expected without the service ({interval_text(estimate)}).")
     if failed:
         because = f"the check “{failed[0].check.replace('_', ' ')}” means the service may not be the reason"
     else:
         because = f"{conditional}: the service may not be the reason"
     against = "the units' own past" if conditional else "the comparison"
-    sentence = f"{title[:1].upper()}{title[1:]} were {size} {estimate.direction} than {against} ({interval_text(estimate)}), but {because}."
-    return Verdict(f"{estimate.direction}_but", sentence, (*reasons, *((conditional,) if conditional else ())))
+    return Verdict(
+        f"{estimate.direction}_but", f"{start} {against} ({interval_text(estimate)}), but {because}.", doubts
+    )
 
 
-def _unclear(estimate: Estimate, title: str, smallest: float) -> Verdict:
+def _unclear(estimate: Estimate, title: str, smallest: float, doubts: tuple[str, ...]) -> Verdict:
+    """The interval holds no effect: nothing worth having when it is narrow and undoubted, else it cannot be told."""
     if estimate.null != 1.0:
         return Verdict(
-            "cannot_tell", f"This evaluation cannot tell whether {title} changed ({interval_text(estimate)})."
+            "cannot_tell", f"This evaluation cannot tell whether {title} changed ({interval_text(estimate)}).", doubts
         )
     fall, rise = max(0.0, 1 - estimate.conf_low), max(0.0, estimate.conf_high - 1)
     rules_out = f"It rules out a fall larger than {fall * 100:.0f} % and a rise larger than {rise * 100:.0f} %."
-    if fall < smallest and rise < smallest:
-        return Verdict(
-            "no_effect",
-            f"This evaluation found no effect on {title} worth having. {rules_out}",
-            (f"the whole interval lies within {smallest * 100:.0f} % of no change",),
+    if max(fall, rise) >= smallest:
+        return Verdict("cannot_tell", f"This evaluation cannot tell whether {title} changed. {rules_out}", doubts)
+    if doubts:
+        sentence = (
+            f"This evaluation cannot tell what the service did: {title} fell by at most {fall * 100:.0f} % and rose by at most "
+            f"{rise * 100:.0f} %, but {_lower_first(doubts[0])}."
         )
-    return Verdict("cannot_tell", f"This evaluation cannot tell whether {title} changed. {rules_out}")
+        return Verdict("cannot_tell", sentence, doubts)
+    return Verdict(
+        "no_effect",
+        f"This evaluation found no effect on {title} worth having. {rules_out}",
+        (f"the whole interval lies within {smallest * 100:.0f} % of no change",),
+    )
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:].rstrip(".")
 
 
 def _certainty(effect: Effect) -> str:

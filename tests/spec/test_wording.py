@@ -54,6 +54,8 @@ def effect(low: float, high: float, *, design: str = "sites", check: str = "pass
         (1.10, 1.40, "sites", "fail", "ok", "higher_but"),
         (0.80, 1.20, "sites", "pass", "ok", "cannot_tell"),
         (0.95, 1.05, "sites", "pass", "ok", "no_effect"),
+        (0.95, 1.05, "sites", "fail", "ok", "cannot_tell"),
+        (0.95, 1.05, "series", "pass", "ok", "cannot_tell"),
         (0.70, 0.90, "sites", "pass", "monitoring_only", "too_early"),
         (math.nan, math.nan, "sites", "pass", "no_finite_interval", "cannot_tell"),
     ],
