@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -52,26 +51,33 @@ class Terminal:
 
 
 def findings_table(findings: Iterable[Finding], *, each_place: bool = False) -> Table:
-    """Level, code, what and how often, most serious first."""
+    """Level, code, what and how often, most serious first; notes in one line per code unless each place is asked for."""
     rank = {"stop": 0, "warn": 1, "note": 2}
     colour = {"stop": "bold red", "warn": "yellow", "note": "dim"}
     ordered = sorted(findings, key=lambda f: (rank[f.level], f.code))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("Level", "Code", "What, where, and what to do"):
         table.add_column(heading, no_wrap=heading != "What, where, and what to do")
-    times = Counter(f.code for f in ordered)
-    shown: Counter[str] = Counter()
-    for finding in ordered:
-        shown[finding.code] += 1
-        if not each_place and shown[finding.code] > SHOWN_PLACES:
-            continue
-        parts = [finding.kind.title, finding.where, finding.detail]
-        if finding.records is not None:
-            parts.append(f"{finding.records:,} records")
-        text = "; ".join(p for p in parts if p)
-        if shown[finding.code] == SHOWN_PLACES and times[finding.code] > SHOWN_PLACES and not each_place:
-            text += f"; and {times[finding.code] - SHOWN_PLACES} more (--verbose shows them)"
-        if shown[finding.code] == 1 and finding.level != "note":
-            text += f". {finding.kind.do}"
-        table.add_row(f"[{colour[finding.level]}]{finding.level}[/]", finding.code, escape(text))
+    for code in dict.fromkeys(f.code for f in ordered):
+        same = [f for f in ordered if f.code == code]
+        kind = same[0].kind
+        texts = [_place(f) for f in same] if each_place or kind.level != "note" else [_together(same)]
+        if not each_place and len(texts) > SHOWN_PLACES:
+            texts = [*texts[:SHOWN_PLACES], f"and {len(same) - SHOWN_PLACES} more places; --verbose shows them"]
+        if kind.level != "note":
+            texts.append(kind.do)
+        for i, text in enumerate(texts):
+            first = (f"[{colour[kind.level]}]{kind.level}[/]", code) if i == 0 else ("", "")
+            table.add_row(*first, escape(text))
     return table
+
+
+def _place(finding: Finding) -> str:
+    records = f"{finding.records:,} records" if finding.records is not None else ""
+    return "; ".join(part for part in (finding.kind.title, finding.where, records, finding.detail) if part)
+
+
+def _together(same: list[Finding]) -> str:
+    known = [f.records for f in same if f.records is not None]
+    places = "" if len(same) == 1 else f"{len(same)} places"
+    return "; ".join(part for part in (same[0].kind.title, places, f"{sum(known):,} records" if known else "") if part)

@@ -205,3 +205,5 @@ _add(
     "Leaving a table out of the config removes its stage.",
     "Add the table to the config to have the stage.",
 )
+_add("D330", "stop", "The data are stale", "The newest complete month is older than the month of the run less the allowed lag.",
+     "Ask for the newer extract, or set lag_months under [monthly].")

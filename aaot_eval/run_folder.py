@@ -229,12 +229,12 @@ def write_run(
     fingerprint: Fingerprint,
     account: Account,
     as_csv: AsCsv,
-    page: str | None = None,
+    pages: Mapping[str, str] | None = None,
     figures: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write a finished run and return its folder, `<data cut>_<6 hex>`.
 
-    `release/` gets the page, the tables of `release` (CSV and Parquet) and the figures; `restricted/` the exact tables, the
+    `release/` gets the pages, the tables of `release` (CSV and Parquet) and the figures; `restricted/` the exact tables, the
     rejects, the log and, when the config gives a reason, the per-patient rows. `latest.txt` and `index.csv` come last.
     `as_csv` turns a table into CSV text that is safe to open in a spreadsheet.
     """
@@ -242,8 +242,9 @@ def write_run(
     partial = study.path / f"{PARTIAL}{name}_{os.getpid()}"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
+    (partial / "restricted").mkdir(mode=0o700)
     try:
-        _write_contents(partial, name, result, release, account, as_csv, page, figures or {})
+        _write_contents(partial, name, result, release, account, as_csv, pages or {}, figures or {})
         digest = _write_manifest(partial, name, result, release, fingerprint, account)
         final = study.path / name
         _move_into_place(partial, final)
@@ -261,15 +262,15 @@ def _write_contents(
     release: Release,
     account: Account,
     as_csv: AsCsv,
-    page: str | None,
+    pages: Mapping[str, str],
     figures: Mapping[str, bytes],
 ) -> None:
     _write_text(folder / "config.toml", resolved_toml(result.config))
     _write_text(folder / "README.txt", _readme(name, result, account))
     _write_json(folder / "status.json", _status(name, result, release, account))
     _write_json(folder / "release" / "about.json", {"meta": dict(release.meta), "hidden": dict(release.hidden), "profile": release.profile})
-    if page is not None:
-        _write_text(folder / "release" / "report.html", page)
+    for page, text in pages.items():
+        _write_text(folder / "release" / page, text)
     for table, frame in release.tables.items():
         _write_text(folder / "release" / "tables" / f"{table}.csv", as_csv(frame))
         _write_parquet(folder / "release" / "tables" / f"{table}.parquet", frame)
@@ -343,7 +344,7 @@ def _write_manifest(
         "run_sha256": print_.whole,
         "tool": {"name": "aaot-eval", "version": __version__, "commit": _commit(), "code_sha256": print_.code},
         "python": platform.python_version(),
-        "packages": _packages(),
+        "packages": package_versions(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "seed": result.config.seed,
         "config_sha256": print_.config,
@@ -603,7 +604,8 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _packages() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """The versions of the packages that the numbers rest on, by name."""
     try:
         needed = metadata.requires("aaot-eval") or []
     except metadata.PackageNotFoundError:

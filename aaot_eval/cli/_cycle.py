@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Any
 from aaot_eval.errors import DataQualityError, Problem, UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from aaot_eval.config import RunConfig
     from aaot_eval.results import Release
     from aaot_eval.run_folder import RunFolder, StudyFolder
 
 MONTHS = {"monthly": 1, "quarterly": 3, "yearly": 12}
 
-#: Tables that rest on the causal estimates; the others (flow, quality, rates, caseload, deaths...) are this month's.
-CAUSAL_TABLES = (
-    "headline", "estimates", "checks", "series", "event_time", "placebo", "regression_to_mean", "saving", "cost_waterfall",
-    "limits",
-)  # fmt: skip
+#: Tables that say what came in this month. All others rest on the estimates and are those of the last refresh.
+MONITORING_TABLES = ("caseload", "data_quality", "flow", "service_cost", "unit_costs")
+SERIES_KEY = ["analysis", "unit", "outcome", "period"]
+SERIES_MODEL = ["fitted", "expected", "expected_low", "expected_high"]
 CAUSAL_META = ("verdict", "money", "primary")
 
 
@@ -48,7 +49,7 @@ def refuse_stale(data_cut: str, period_kind: str, as_of: date | datetime, lag_mo
     expected = as_of.year * 12 + as_of.month - 1 - lag_months
     if month_number(data_cut) < expected:
         raise DataQualityError(
-            Problem("D320", f"the data are stale: the newest complete month is {data_cut}; {month_label(expected)} was expected",
+            Problem("D330", f"the data are stale: the newest complete month is {data_cut}; {month_label(expected)} was expected",
                     where=f"as of {as_of:%Y-%m-%d}, allowing {lag_months} months",
                     do="ask for the newer extract, or set [monthly] lag_months; the latest run is untouched")
         )  # fmt: skip
@@ -73,6 +74,15 @@ class Refresh:
             "next": self.next_cut,
             "run": self.source.path.name if self.source else run,
         }
+
+    @property
+    def sentence(self) -> str:
+        """What the page says of it; empty when the run follows no cycle."""
+        if not self.next_cut:
+            return ""
+        if self.refreshed:
+            return f"made anew with data to {self.data_cut}; next with data to {self.next_cut}"
+        return f"carried from the run with data to {self.data_cut}; monitoring only until data to {self.next_cut}"
 
 
 def plan_refresh(study: StudyFolder, config: RunConfig, config_sha256: str, data_cut: str) -> Refresh:
@@ -101,8 +111,10 @@ def carry(release: Release, refresh: Refresh) -> Release:
     import pandas as pd
 
     last = refresh.source.release()
-    tables = {name: frame for name, frame in release.tables.items() if name not in CAUSAL_TABLES}
-    tables |= {name: last.tables[name] for name in CAUSAL_TABLES if name in last.tables}
+    tables = {name: frame for name, frame in release.tables.items() if name in MONITORING_TABLES}
+    tables |= {name: frame for name, frame in last.tables.items() if name not in MONITORING_TABLES}
+    if "series" in release.tables and "series" in last.tables:
+        tables["series"] = _observed_on(release.tables["series"], last.tables["series"])
     note = {
         "order": 0,
         "question": "What is new this month?",
@@ -113,3 +125,9 @@ def carry(release: Release, refresh: Refresh) -> Release:
     tables["headline"] = pd.concat([pd.DataFrame([note]), tables["headline"]], ignore_index=True)
     meta: Mapping[str, Any] = dict(release.meta) | {key: last.meta[key] for key in CAUSAL_META if key in last.meta}
     return replace(release, tables=dict(sorted(tables.items())), meta=meta)
+
+
+def _observed_on(now: pd.DataFrame, last: pd.DataFrame) -> pd.DataFrame:
+    """This month's observed series with the expected course of the last refresh, which ends where that one's data did."""
+    observed = now.drop(columns=SERIES_MODEL)
+    return observed.merge(last[[*SERIES_KEY, *SERIES_MODEL]], on=SERIES_KEY, how="left")[list(now.columns)]

@@ -115,8 +115,8 @@ def _new_run(
     from aaot_eval.cli._cycle import Refresh, carry, plan_refresh, refuse_stale
     from aaot_eval.disclosure import control, csv_text
     from aaot_eval.pipeline import prepare, run_evaluation
-    from aaot_eval.report import build_report, render_html
-    from aaot_eval.run_folder import Account, RunFolder, run_name, write_run
+    from aaot_eval.report import build_report, figure_files, render_html, render_markdown
+    from aaot_eval.run_folder import Account, RunFolder, package_versions, run_name, write_run
 
     started = datetime.now(UTC)
     prepared = prepare(config, notify=terminal.progress, work=study.path)
@@ -128,7 +128,8 @@ def _new_run(
 
     name = run_name(data_cut, print_)
     refresh = plan_refresh(study, config, print_.config, data_cut) if cycle else Refresh("none", True, data_cut, "")
-    meta = dict(result.meta) | {"run": name, "refresh": refresh.facts(name)}
+    meta = dict(result.meta) | {"run_id": name, "config_hash": print_.config[:12], "packages": package_versions()}
+    meta |= {"refresh": refresh.sentence} if refresh.sentence else {}
     terminal.progress("Applying disclosure control")
     release = control(result.tables, meta, profile=config.disclosure.profile, national=config.disclosure.national)
     release = carry(release, refresh)
@@ -138,5 +139,10 @@ def _new_run(
         command=command_line(), started=started, log=terminal.log,
         as_of=f"{as_of:%Y-%m-%d}" if as_of else None, refresh=refresh.facts(name),
     )  # fmt: skip
-    page = render_html(build_report(release))
-    return RunFolder.read(write_run(result, release, study=study, fingerprint=print_, account=account, as_csv=csv_text, page=page))
+    report = build_report(release)
+    pages = {"report.html": render_html(report), "report.md": render_markdown(report)}
+    written = write_run(
+        result, release, study=study, fingerprint=print_, account=account, as_csv=csv_text, pages=pages,
+        figures=figure_files(report),
+    )  # fmt: skip
+    return RunFolder.read(written)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from aaot_eval.cli._options import Json, Quiet, Verbose, answer
 from aaot_eval.errors import InputError, Problem
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an extract shows of itself."""
 
-    from aaot_eval.schema import TableSchema
-
-MOST_SITES = 500
+    format: str
+    title: str
+    sites: list[str]
+    first_month: str
+    last_month: str
 
 
 def init(
@@ -26,65 +30,48 @@ def init(
     verbose: Verbose = False,
 ) -> None:
     """Start a study: a config and blank tables to fill."""
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(Problem("C132", f"{folder} is not empty", do="give the name of a folder that does not exist yet"))
-    schema, sites = _recognised(source)
-    texts = _starter_texts(folder, source, sites)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(Problem("C132", f"{folder} is there and not empty", do="give the name of a folder that does not exist yet"))
+    found = _looked_at(source)
+    texts = _starter_texts(folder, source, found.sites)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    except OSError as fault:
+        raise InputError(Problem("C130", f"{folder} cannot be written: {fault.strerror}", do="give another folder")) from None
     if not quiet:
-        typer.echo(f"{source.name} is {schema.title}; {len(sites)} providers found.", err=True)
-        typer.echo("Fill the tables, then: aaot-eval check " + str(folder / "study.toml"), err=True)
-    document = {"folder": str(folder), "format": schema.name, "sites": len(sites), "written": sorted(texts)}
+        sites = ", ".join(found.sites[:8]) + (", ..." if len(found.sites) > 8 else "")
+        typer.echo(f"{source.name}: {found.title}, {found.first_month} to {found.last_month}, {len(found.sites)} sites: {sites}", err=True)
+        typer.echo(f"Fill caseload.csv and sites.csv, then: aaot-eval check {folder / 'study.toml'}", err=True)
+    document = {"folder": str(folder), "format": found.format, "sites": found.sites, "written": sorted(texts)}
     answer(str(folder), document, as_json)
 
 
-def _recognised(source: Path) -> tuple[TableSchema, list[str]]:
-    """The extract format of a file, by its header, and the provider codes in it."""
-    import csv
+def _looked_at(source: Path) -> Found:
+    """The format of an extract, its sites and its months. Raises InputError with the words of the reader."""
+    import tempfile
 
-    from aaot_eval.schema import schema_names, table_schema
+    from aaot_eval.config import RunConfig
+    from aaot_eval.engine import open_engine
+    from aaot_eval.ingest import read_tables
+    from aaot_eval.ingest.read import plan_table
 
+    config = RunConfig.model_validate({"config_version": 1, "name": "init", "data": {"admissions": str(source.resolve())}})
+    # Beside the extract and never in the system's temporary folder: the engine's files hold rows of patients.
     try:
-        with source.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-            sample = lines.readline()
-            lines.seek(0)
-            rows = csv.reader(lines, delimiter=max("|\t;,", key=sample.count))
-            header = next(rows, [])
-            schemas = [table_schema("extracts", n) for n in schema_names("extracts")]
-            fitting = [s for s in schemas if s.extra.get("given_as") == "admissions" and not _absent(s, header)]
-            if not fitting:
-                raise InputError(_unrecognised(source, header, [s for s in schemas if s.extra.get("given_as") == "admissions"]))
-            position = _positions(fitting[0], header)["provider"]
-            sites = {row[position].strip() for row in rows if len(row) > position}
+        place = tempfile.TemporaryDirectory(prefix=".init_", dir=source.resolve().parent, ignore_cleanup_errors=True)
     except OSError as fault:
-        raise InputError(Problem("X200", f"{source} cannot be read: {fault.strerror}", do="give the path of an extract")) from None
-    nulls = set(fitting[0]["provider"].null_values) | {""}
-    return fitting[0], sorted(sites - nulls)[:MOST_SITES]
-
-
-def _positions(schema: TableSchema, header: list[str]) -> Mapping[str, int]:
-    places = {name.strip().strip('"').upper(): i for i, name in enumerate(header)}
-    found = {}
-    for column in schema.columns:
-        for name in column.source_names or (column.name,):
-            if name.upper() in places:
-                found[column.name] = places[name.upper()]
-                break
-    return found
-
-
-def _absent(schema: TableSchema, header: list[str]) -> list[str]:
-    present = _positions(schema, header)
-    return [c.name for c in schema.columns if c.required and c.name not in present]
-
-
-def _unrecognised(source: Path, header: list[str], schemas: list[TableSchema]) -> Problem:
-    nearest = min(schemas, key=lambda s: len(_absent(s, header)))
-    missing = ", ".join(f"{(nearest[n].source_names or (n,))[0]} ({n})" for n in _absent(nearest, header))
-    return Problem("X201", f"{source.name} is in no known format of admission extract", where=f"closest: {nearest.name}",
-                   allowed=f"missing there: {missing}", do="name your columns under [data.columns] after init on a file with these names")  # fmt: skip
+        raise InputError(Problem("X200", f"{source} cannot be read where it is: {fault.strerror}", do="check the path")) from None
+    with place as work:
+        engine = open_engine("duckdb", Path(work))
+        try:
+            given, _, _ = plan_table(config, "admissions", Path(work))
+            tables = read_tables(config, engine)
+            sites = [str(row[0]) for row in engine.rows("SELECT DISTINCT site FROM site_of WHERE site IS NOT NULL ORDER BY site")]
+        finally:
+            engine.close()
+    return Found(given.schema.name, given.schema.title, sites, str(tables.first_month), str(tables.last_month))
 
 
 def _starter_texts(folder: Path, source: Path, sites: list[str]) -> dict[str, str]:

@@ -59,7 +59,7 @@ def _repeat(found: RunFolder, data: Path, terminal: Terminal) -> dict[str, float
     """The largest relative difference of each table, exact and released, between the run and its repetition."""
     import tempfile
 
-    from aaot_eval.cli._cycle import CAUSAL_TABLES
+    from aaot_eval.cli._cycle import MONITORING_TABLES
     from aaot_eval.config import load_config
     from aaot_eval.disclosure import control
     from aaot_eval.pipeline import run_evaluation
@@ -72,9 +72,10 @@ def _repeat(found: RunFolder, data: Path, terminal: Terminal) -> dict[str, float
     with tempfile.TemporaryDirectory(prefix=".verify_", dir=found.path.resolve().parent, ignore_cleanup_errors=True) as work:
         result = run_evaluation(config, notify=terminal.progress, work=Path(work))
     again = control(result.tables, result.meta, profile=config.disclosure.profile, national=config.disclosure.national)
-    carried = CAUSAL_TABLES if not found.manifest["refresh"].get("refreshed", True) else ()
-    kept = {name: frame for name, frame in found.release().tables.items() if name not in carried}
-    new = {name: frame for name, frame in again.tables.items() if name not in carried}
+    # A month between refreshes carries the tables of another run; they are verified there.
+    own = again.tables if found.manifest["refresh"].get("refreshed", True) else MONITORING_TABLES
+    kept = {name: frame for name, frame in found.release().tables.items() if name in own or name not in again.tables}
+    new = {name: frame for name, frame in again.tables.items() if name in own}
     exact = largest_differences(found.exact_tables(), result.tables)
     released = largest_differences(kept, new)
     return {f"restricted/{name}": value for name, value in exact.items()} | {f"release/{name}": value for name, value in released.items()}

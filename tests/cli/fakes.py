@@ -71,5 +71,5 @@ def written(
     account = Account("aaot-eval analyze study.toml", datetime(2025, 1, 1, tzinfo=UTC), ["line"], refresh=refresh or {})
     study = StudyFolder.open(runs, config.name)
     return write_run(
-        result, release, study=study, fingerprint=fingerprint(config), account=account, as_csv=csv_text, page="<html></html>\n"
+        result, release, study=study, fingerprint=fingerprint(config), account=account, as_csv=csv_text, pages={"report.html": "<html></html>\n"}
     )

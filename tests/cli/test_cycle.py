@@ -96,7 +96,8 @@ def test_a_month_between_carries_the_answer_and_says_so(tmp_path):
         tables={
             "headline": pd.DataFrame({"order": [1], "question": ["q"], "sentence": ["Lower: rate ratio 0.5."], "verdict": ["lower"]}),
             "estimates": pd.DataFrame({"analysis": ["site_did"], "estimate": [0.5], "note": [""]}),
-            "rates": pd.DataFrame({"period": ["2026-04"]}),
+            "caseload": pd.DataFrame({"unit": ["all"], "referred": [40]}),
+            "rates": pd.DataFrame({"analysis": ["entry_rule"]}),
         },
         meta={"data_cut": "2026-04", "verdict": {"word": "higher"}}, hidden={}, profile="hes",
     )  # fmt: skip
@@ -107,7 +108,23 @@ def test_a_month_between_carries_the_answer_and_says_so(tmp_path):
     assert "next estimated with data to 2026-06" in sentences[0]
     assert sentences[1] == "Lower: rate ratio 0.81."
     assert list(shown.tables["estimates"]["estimate"]) == [0.81]
-    assert list(shown.tables["rates"]["period"]) == ["2026-04"]
+    assert list(shown.tables["caseload"]["referred"]) == [40]
+    assert "rates" not in shown.tables  # rates by arm would give this month's estimate away
     assert shown.meta["verdict"] == {"word": "lower"}
     assert shown.meta["data_cut"] == "2026-04"
     assert read_run(source).release().tables["headline"].shape == (2, 4)
+
+
+def test_observed_counts_run_on_and_the_expected_course_does_not():
+    def series(months, observed, expected):
+        return pd.DataFrame(
+            {"analysis": "its", "unit": "S1", "outcome": "emergency", "t": range(len(months)), "period": months, "phase": "after",
+             "observed": observed, "exposure": 1.0, "fitted": expected, "expected": expected, "expected_low": expected, "expected_high": expected}
+        )  # fmt: skip
+
+    from aaot_eval.cli._cycle import _observed_on
+
+    shown = _observed_on(series(["2026-03", "2026-04"], [5, 6], [9.0, 9.5]), series(["2026-03"], [5], [8.0]))
+    assert list(shown["observed"]) == [5, 6]
+    assert shown["expected"].tolist()[0] == 8.0
+    assert shown["expected"].isna().tolist() == [False, True]
