@@ -22,6 +22,8 @@ from scipy import stats
 
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._clustered import cr1_factor
+from aaot_eval.estimators._sites import SiteData
+from aaot_eval.estimators.site_did import point_estimate
 
 ROOT = Path(__file__).resolve().parent.parent
 MONTHS = 36
@@ -39,14 +41,16 @@ class Cell:
     hospitals: int
     treated: int
     which: str
+    median: float = 150.0
 
 
 CELLS = [Cell(n, m, which) for n in (14, 28) for m in (1, 2, 3) for which in ("random", "smallest")]
+CELLS += [Cell(14, 3, which, 3.0) for which in ("random", "smallest")]
 
 
-def counts(rng: np.random.Generator, n: int, shock_sd: float = 0.10, lag: float = 0.7) -> np.ndarray:
-    """n x 36 over-dispersed monthly counts: log-normal sizes (sd 0.6, median 150), AR(1) shocks, a common season."""
-    size = 150 * np.exp(0.6 * rng.standard_normal(n))
+def counts(rng: np.random.Generator, n: int, median: float, shock_sd: float = 0.10, lag: float = 0.7) -> np.ndarray:
+    """n x 36 over-dispersed monthly counts: log-normal sizes (sd 0.6), AR(1) shocks, a common season."""
+    size = median * np.exp(0.6 * rng.standard_normal(n))
     shock = np.zeros((n, MONTHS))
     shock[:, 0] = rng.standard_normal(n) * shock_sd
     for t in range(1, MONTHS):
@@ -61,7 +65,7 @@ def p_values(values: np.ndarray, starts: np.ndarray, seed: int, ways: ri.Assignm
     n = len(values)
     ways = ways or ri.assign_starts(starts, MONTHS, seed)
     level = np.log(values + 0.5)
-    table = ri.change_table(level, ways.starts)
+    table = ri.change_table(values, np.ones_like(values), ways.starts)
     model = ri.TwoWay.of(ways, MONTHS)
     t = model.t_statistics(level, ways.only_real())[0] / cr1_factor(n, values.size, MONTHS)
     found = {
@@ -72,17 +76,31 @@ def p_values(values: np.ndarray, starts: np.ndarray, seed: int, ways: ri.Assignm
     return found, ways
 
 
+def estimates(values: np.ndarray, starts: np.ndarray, ways: ri.Assignments) -> dict[str, float]:
+    """Log ratios by the three estimators: the headline, the two-way coefficient, and Poisson in the third place."""
+    n = len(values)
+    data = SiteData(tuple(map(str, range(n))), np.arange(MONTHS), values, np.ones_like(values), starts, np.arange(MONTHS) / 12,
+                    True, True, 0.5, "log", 0, ())  # fmt: skip
+    real = ways.only_real()
+    return {
+        "log_size_scaled": point_estimate(data, ways),
+        "log_coefficient": float(ri.TwoWay.of(ways, MONTHS).coefficients(np.log(values + 0.5), real)[0]),
+        "log_clustered_cr1": float(ri.poisson_coefficients(values, real)[0]),
+    }
+
+
 def run_cell(cell: Cell, reps: int) -> list[dict[str, object]]:
     """`reps` panels without an effect, and the same panels with one."""
-    rng = np.random.default_rng([2026, cell.hospitals, cell.treated, cell.which == "smallest"])
+    rng = np.random.default_rng([2026, cell.hospitals, cell.treated, cell.which == "smallest", int(cell.median)])
     cache: dict[tuple[int, ...], ri.Assignments] = {}
     rows = []
     for rep in range(reps):
-        values = counts(rng, cell.hospitals)
+        values = counts(rng, cell.hospitals, cell.median)
+        values = values[values.sum(axis=1) > 0]
         # Hospitals are exchangeable by simulation, so the first ones are a random choice; the smallest are put first.
         if cell.which == "smallest":
             values = values[np.argsort(values.sum(axis=1))]
-        starts = np.full(cell.hospitals, MONTHS)
+        starts = np.full(len(values), MONTHS)
         starts[: cell.treated] = (15, 18, 21)[: cell.treated]
         key = tuple(starts)
         null, cache[key] = p_values(values, starts, rep, cache.get(key))
@@ -90,12 +108,14 @@ def run_cell(cell: Cell, reps: int) -> list[dict[str, object]]:
         for i in range(cell.treated):
             thinned[i, starts[i] :] = rng.binomial(values[i, starts[i] :].astype(int), math.exp(EFFECT))
         power, _ = p_values(thinned, starts, rep, cache[key])
-        rows.append({**{f"null_{k}": v for k, v in null.items()}, **{f"effect_{k}": v for k, v in power.items()}})
+        rows.append({**{f"null_{k}": v for k, v in null.items()}, **{f"effect_{k}": v for k, v in power.items()},
+                     **estimates(thinned, starts, cache[key])})  # fmt: skip
     frame = pd.DataFrame(rows)
     least = cache[key].p_least
     return [
         {
-            "hospitals": cell.hospitals, "treated": cell.treated, "which": cell.which, "p_least": least, "statistic": name,
+            "hospitals": cell.hospitals, "treated": cell.treated, "which": cell.which, "median": cell.median, "p_least": least,
+            "statistic": name, "mean_log": frame[f"log_{name}"].mean(), "sd_log": frame[f"log_{name}"].std(),
             "reps": reps, "false_alarms": int((frame[f"null_{name}"] <= LEVEL + 1e-9).sum()),
             "seen": int((frame[f"effect_{name}"] <= LEVEL + 1e-9).sum()),
         }
@@ -114,7 +134,8 @@ def page(frame: pd.DataFrame, seconds: float) -> str:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
     reps = int(frame["reps"].iloc[0])
     wide = frame.assign(false_alarms=frame["false_alarms"] / frame["reps"], seen=frame["seen"] / frame["reps"])
-    wide = wide.pivot(index=["hospitals", "treated", "which", "p_least"], columns="statistic", values=["false_alarms", "seen"])
+    index = ["hospitals", "treated", "which", "median", "p_least"]
+    wide = wide.pivot(index=index, columns="statistic", values=["false_alarms", "seen", "mean_log", "sd_log"])
     lines = [
         "# False alarms and power of site comparisons",
         "",
@@ -123,13 +144,18 @@ def page(frame: pd.DataFrame, seconds: float) -> str:
         "False alarm: p <= 0.05 without an effect. Seen: p <= 0.05 with 20 % fewer admissions after the start.",
         f"Monte Carlo error of a share near 5 %: {100 * math.sqrt(0.05 * 0.95 / reps):.1f} points.",
         "",
-        "| hospitals | treated | which | least p | false alarms: size-scaled | coefficient | clustered CR1 | seen: size-scaled | coefficient |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"Bias and sd are those of the log ratio, true value {EFFECT:.4f}; the coefficient is of log(count + 0.5).",
+        "",
+        "| hospitals | treated | which | events a month | least p | false alarms: size-scaled | coefficient | clustered CR1 | seen: size-scaled "
+        "| coefficient | bias (sd): headline | coefficient | Poisson |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for (n, m, which, least), r in wide.iterrows():
+    for (n, m, which, median, least), r in wide.iterrows():
         shares = [r["false_alarms", k] for k in ("size_scaled", "coefficient", "clustered_cr1")]
         shares += [r["seen", k] for k in ("size_scaled", "coefficient")]
-        lines.append(f"| {n} | {m} | {which} | {least:.4f} | " + " | ".join(f"{s:.1%}" for s in shares) + " |")
+        logs = [f"{r['mean_log', k] - EFFECT:+.3f} ({r['sd_log', k]:.3f})" for k in ("size_scaled", "coefficient", "clustered_cr1")]
+        cells = [str(n), str(m), which, f"{median:.0f}", f"{least:.4f}", *(f"{s:.1%}" for s in shares), *logs]
+        lines.append(f"| {' | '.join(cells)} |")
     held = frame[frame["statistic"] == "size_scaled"].apply(judge, axis=1)
     lines += ["", f"Band for the size-scaled statistic: at most {MOST_FALSE_ALARMS:.0%} false alarms, judged by the 99 % binomial interval: "
               f"{int((held == 'holds').sum())} of {len(held)} rows hold."]  # fmt: skip

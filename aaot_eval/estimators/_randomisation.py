@@ -122,9 +122,20 @@ def p_value(statistic: Floats, real: int) -> float:
     return float(np.mean(size >= size[real] - TIE))
 
 
-def change_table(level: Floats, starts: Ints, phase_in: int = 0) -> Floats:
-    """n x k: mean from each start (phase-in left out) minus mean before it."""
-    return np.column_stack([level[:, s + phase_in :].mean(axis=1) - level[:, :s].mean(axis=1) for s in starts])
+def change_table(values: Floats, exposure: Floats, starts: Ints, phase_in: int = 0, *, log: bool = True,
+                 half: float = 0.5) -> Floats:  # fmt: skip
+    """n x k: change of each site's rate from before each start to after it (phase-in left out), on the log scale or not.
+
+    A rate is a total over an exposure; on the log scale `half` is added to both totals, so that no total is zero.
+    """
+    columns = []
+    for s in starts:
+        rates = []
+        for window in (slice(0, s), slice(s + phase_in, None)):
+            total, at_risk = values[:, window].sum(axis=1), exposure[:, window].sum(axis=1)
+            rates.append(np.log((total + half) / at_risk) if log else total / at_risk)
+        columns.append(rates[1] - rates[0])
+    return np.column_stack(columns)
 
 
 def slope_table(level: Floats, years: Floats, starts: Ints) -> Floats:

@@ -30,7 +30,7 @@ class SiteData:
 
     `values`, `exposure`: n x T. `t`: the panel's number of each kept period. `years`: calendar time of each period, in
     years. `starts`: position in `t` of each site's first treated period, T where it never starts. `count`: the values
-    are counts, so 0.5 is added before a logarithm. `total`: counts and costs, which add up over sites and are divided by
+    are counts. `half`: what is added before a logarithm: 0.5 to counts, else nothing unless there are zeros. `total`: counts and costs, which add up over sites and are divided by
     exposure; shares and continuous values are rates already. `left`: sentences on what was left out.
     """
 
@@ -42,6 +42,7 @@ class SiteData:
     years: Floats
     count: bool
     total: bool
+    half: float
     scale: OutcomeScale
     phase_in: int
     left: tuple[str, ...]
@@ -67,11 +68,6 @@ class SiteData:
         since = np.arange(self.n_periods)[None, :] - self.starts[:, None]
         return (since < 0) | (since >= self.phase_in)
 
-    @property
-    def size(self) -> Floats:
-        """Mean value of a period, by site."""
-        return np.asarray(self.values.mean(axis=1), dtype=float)
-
     def without_effect(self, effect: float) -> Floats:
         """The values as they would be had the service changed nothing, if its true effect is `effect`."""
         if self.scale == "log":
@@ -83,7 +79,7 @@ class SiteData:
         values = self.without_effect(effect)
         if self.scale == "difference":
             return np.asarray(values / self.exposure, dtype=float)
-        return np.asarray(np.log(values + 0.5 * self.count) - np.log(self.exposure), dtype=float)
+        return np.asarray(np.log(values + self.half) - np.log(self.exposure), dtype=float)
 
     def without_site(self, row: int) -> SiteData:
         """The same table without one site."""
@@ -104,7 +100,7 @@ def site_data(
     """The balanced table of `outcome`; sites and periods that cannot be used are left out and named in `left`.
 
     A treated site needs `least_before` periods before its start (default: one full year) and `least_after` after it.
-    `scale`: "ratio", "difference", or "auto": a ratio unless the outcome is no count and somewhere not above zero.
+    `scale`: "ratio", "difference", or "auto": a ratio, unless a cost is below zero or a measured value not above it.
     """
     least_before = panel.season_length if least_before is None else least_before
     left: list[str] = []
@@ -119,14 +115,14 @@ def site_data(
     count, total = kind == "count", kind in ("count", "cost")
     values = values[np.ix_(rows, t)]
     exposure = exposure[np.ix_(rows, t)] if total else np.ones_like(values)
-    on_log = scale == "ratio" or (scale == "auto" and (count or bool((values > 0).all())))
+    on_log = scale == "ratio" or (scale == "auto" and (bool((values > 0).all()) or (total and bool((values >= 0).all()))))
     if on_log:
         some = values.sum(axis=1) > 0
         _note(left, panel, rows[~some], "without a single event")
         rows, starts, values, exposure = rows[some], starts[some], values[some], exposure[some]
     return SiteData(
         units=tuple(str(u) for u in panel.units.index[rows]), t=t, values=values, exposure=exposure, starts=starts,
-        years=_years(panel)[t], count=count, total=total, scale="log" if on_log else "difference", phase_in=phase_in, left=tuple(left),
+        years=_years(panel)[t], count=count, total=total, half=_half(values, count), scale="log" if on_log else "difference", phase_in=phase_in, left=tuple(left),
     )  # fmt: skip
 
 
@@ -165,6 +161,13 @@ def site_objections(panel: Panel, outcome: str, *, least_before: int | None, lea
         problems.append(Problem("E316", f"{outcome} has values below zero, so it has no ratio", where=outcome,
                                 allowed='scale = "difference"', do="ask for the difference"))  # fmt: skip
     return problems
+
+
+def _half(values: Floats, count: bool) -> float:
+    positive = values[values > 0]
+    if count or not len(positive):
+        return 0.5
+    return 0.0 if len(positive) == values.size else float(positive.min()) / 2
 
 
 def _matrix(panel: Panel, column: str) -> Floats:

@@ -22,8 +22,8 @@ from aaot_eval.results import Analysis, Design, Estimate, Panel, Scale
 
 WIDEST = 6.0
 """A log rate ratio beyond this (400 times) is searched for no further."""
-SMALL_COUNT = 5.0
-"""Below this many events a month the logarithm of a count is a poor scale."""
+FEW_EVENTS = 10
+"""A treated site with fewer events than this before or after its start is named."""
 MOST_REFITS = 5_000
 """With more assignments and several start dates the Poisson row has a p value and no interval: refits take too long."""
 MOST_PLACEBO_ROWS = 400
@@ -44,10 +44,15 @@ class Fit:
         return ri.p_value(self.statistic, self.ways.real)
 
 
+def changes(data: SiteData, ways: ri.Assignments, effect: float = 0.0) -> Floats:
+    """n x k: change of each site's rate at each start date, with `effect` taken out of the sites that were truly treated."""
+    values = data.without_effect(effect)
+    return ri.change_table(values, data.exposure, ways.starts, data.phase_in, log=data.scale == "log", half=data.half)
+
+
 def statistic(data: SiteData, ways: ri.Assignments, effect: float = 0.0) -> Floats:
     """N: the size-scaled statistic of every assignment, with `effect` taken out of the sites that were truly treated."""
-    table = ri.change_table(data.level(effect), ways.starts, data.phase_in)
-    return ri.size_scaled(table, site_sizes(data, effect), ways)
+    return ri.size_scaled(changes(data, ways, effect), site_sizes(data, effect), ways)
 
 
 def site_sizes(data: SiteData, effect: float = 0.0) -> Floats:
@@ -65,9 +70,9 @@ def point_estimate(data: SiteData, ways: ri.Assignments) -> float:
     real = ways.only_real()
 
     def left(effect: float) -> float:
-        return float(real.contrast(ri.change_table(data.level(effect), ways.starts, data.phase_in))[0])
+        return float(real.contrast(changes(data, ways, effect))[0])
 
-    if not data.count:
+    if data.scale == "difference" or data.half == 0.0:
         return left(0.0)
     if left(-WIDEST) * left(WIDEST) > 0:
         return math.nan
@@ -139,7 +144,7 @@ class _Rows:
         if math.isnan(effect):
             return self._row("size-scaled", effect, math.nan, None, ways.p_least, status="not_estimable",
                              note="too few events for a ratio on the log scale; read the Poisson row")  # fmt: skip
-        step = 0.02 if self.ratio else float(np.std(ways.contrast(_changes(data, ways)))) / 10
+        step = 0.02 if self.ratio else float(np.std(ways.contrast(changes(data, ways)))) / 10
         found = self._invert(lambda e: ri.p_value(statistic(data, ways, e), ways.real), effect, ways.p_least, step)
         return self._row("size-scaled", effect, self.fit.p_value, found, ways.p_least, headline=True)
 
@@ -147,8 +152,8 @@ class _Rows:
         rows = []
         switch = self.data.switch
         least = 2 * self.ways.p_least if self.ways.mirrored else self.ways.p_least
-        if self.data.count and (self.data.values <= 0).any():
-            rows.append(self._not_run("two-way coefficient", "a site-month without events has no log rate"))
+        if self.ratio and (self.data.values <= 0).any():
+            rows.append(self._not_run("two-way coefficient", "a site-month of zero has no log rate"))
         else:
             level = self._plain_level()
             model = ri.TwoWay.of(self.ways, self.data.n_periods, self.data.phase_in)
@@ -273,16 +278,21 @@ class _Rows:
     def _least(self, least: float) -> str:
         data = self.data
         text = f"the least p this design can reach is {least:.3g} ({len(data.treated)} of {len(data.units)} sites treated)"
-        return f"{text}: there is no {1 - self.alpha:.0%} interval" if least > self.alpha + ri.TIE else text
+        return f"{text}: there is no {100 * (1 - self.alpha):.0f} % interval" if least > self.alpha + ri.TIE else text
 
     def _headline_note(self, least: float, found: ri.Inversion | None) -> str:
         parts = [self._least(least)]
         if found is not None and not found.finite:
             parts.append("the search for an end of the interval met none: no finite interval")
-        if self.data.count and float(self.data.size.min()) < SMALL_COUNT:
-            parts.append(f"a site has fewer than {SMALL_COUNT:.0f} events a month: read the Poisson row beside this one")
+        few = [self.data.units[i] for i in self.data.treated if self._fewest(i) < FEW_EVENTS]
+        if self.data.count and few:
+            parts.append(f"fewer than {FEW_EVENTS} events before or after the start in {', '.join(few)}")
         text = "; ".join([*parts, *self.data.left])
         return text[0].upper() + text[1:]
+
+    def _fewest(self, row: int) -> float:
+        after = self.data.switch[row]
+        return float(min(self.data.values[row, ~after].sum(), self.data.values[row, after & self.data.used[row]].sum()))
 
     def _facts(self, value: float, low: float, high: float) -> dict[str, Any]:
         data, ways = self.data, self.ways
@@ -306,10 +316,6 @@ class _Rows:
                 "site_periods_after": int(after.sum()),
             }
         return facts
-
-
-def _changes(data: SiteData, ways: ri.Assignments) -> Floats:
-    return ri.change_table(data.level(), ways.starts, data.phase_in)
 
 
 def event_time(data: SiteData, ways: ri.Assignments, effect: float, alpha: float, analysis: str, base: int) -> pd.DataFrame:
@@ -352,7 +358,7 @@ def _event_table(level: Floats, at: Bools, before: Bools, there: Bools) -> Float
 def placebo_table(fit: Fit, analysis: str) -> pd.DataFrame:
     """The estimate under every assignment, most extreme first; thinned evenly to 400 rows, the real one always there."""
     order = np.argsort(-np.abs(fit.statistic), kind="stable")
-    changes = fit.ways.contrast(_changes(fit.data, fit.ways))
+    effects = fit.ways.contrast(changes(fit.data, fit.ways))
     ranks = np.arange(len(order))
     if len(order) > MOST_PLACEBO_ROWS:
         ranks = np.unique(np.linspace(0, len(order) - 1, MOST_PLACEBO_ROWS).round().astype(int))
@@ -365,7 +371,7 @@ def placebo_table(fit: Fit, analysis: str) -> pd.DataFrame:
             "analysis": analysis,
             "kind": "assignment",
             "label": [str(r + 1) for r in ranks],
-            "ratio": np.exp(changes[chosen]) if fit.data.scale == "log" else changes[chosen],
+            "ratio": np.exp(effects[chosen]) if fit.data.scale == "log" else effects[chosen],
             "statistic": fit.statistic[chosen],
             "p_value": at_least / len(size),
             "real": chosen == fit.ways.real,

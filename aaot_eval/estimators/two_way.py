@@ -91,7 +91,7 @@ class _Rows:
     def linear(self) -> tuple[Estimate, ...]:
         data = self.data
         if self.ratio and (data.values <= 0).any():
-            return (self._not_run("linear regression of the log rate", "a site-month without events has no log rate"),)
+            return (self._not_run("linear regression of the log rate", "a site-month of zero has no log rate"),)
         rate = data.values / data.exposure
         level = np.log(rate) if self.ratio else rate
         what = "log rate" if self.ratio else "rate"

@@ -15,12 +15,13 @@ from aaot_eval.checks.placebo_outcome import PlaceboOutcome
 from aaot_eval.checks.pre_trend import PreTrend
 from aaot_eval.checks.site_exchangeability import SiteExchangeability
 from aaot_eval.estimators.site_did import SiteDid
-from aaot_eval.results import Analysis, CheckResult, Panel
+from aaot_eval.results import Analysis, CheckResult, Estimate, Panel
 from tests.builders import site_panel
 
 OUTCOME = "alcohol_specific_emergency"
 CONTROL = "non_alcohol_emergency"
 ANALYSIS = Analysis("site_did", "sites", "site_did", OUTCOME, primary=True)
+ESTIMATE = Estimate("site_did", "sites", "site_did", OUTCOME, "ratio of rates", "rate_ratio", 0.9)
 STARTS = [30, 33, 36, *[None] * 11]
 
 
@@ -31,8 +32,7 @@ def noise(seed: int, n: int = 14, n_t: int = 54, mean: float = 150.0, shock: flo
 
 
 def run(check: Check, panel: Panel, **options: object) -> CheckResult:
-    estimator = SiteDid(**options)
-    return check.run(estimator, panel, ANALYSIS, estimator.fit(panel, ANALYSIS, seed=1)[0], seed=1)
+    return check.run(SiteDid(**options), panel, ANALYSIS, ESTIMATE, seed=1)
 
 
 def planted(change: Callable[[np.ndarray], None] | None = None, *, seed: int = 2, starts: list = STARTS) -> Panel:
@@ -183,7 +183,7 @@ class TestPlaceboOutcome:
     def test_the_control_outcome_is_no_control_of_itself(self) -> None:
         panel = planted()
         own = replace(ANALYSIS, outcome=CONTROL)
-        found = PlaceboOutcome().run(SiteDid(), panel, own, SiteDid().fit(panel, own, seed=1)[0], seed=1)
+        found = PlaceboOutcome().run(SiteDid(), panel, own, ESTIMATE, seed=1)
         assert found.verdict == "not_evaluable"
 
     def test_one_treated_site_cannot_be_judged(self) -> None:
@@ -193,8 +193,6 @@ class TestPlaceboOutcome:
 @pytest.mark.parametrize("check", [PreTrend(), SiteExchangeability(), LeaveOneSiteOut()])
 def test_no_sites_to_compare(check: Check) -> None:
     panel = planted()
-    found = check.run(
-        SiteDid(), replace(panel, units=panel.units.assign(start_t=30)), ANALYSIS, SiteDid().fit(panel, ANALYSIS, seed=1)[0], seed=1
-    )
+    found = run(check, replace(panel, units=panel.units.assign(start_t=30)))
     assert found.verdict == "not_evaluable"
     assert "no comparison units" in found.sentence

@@ -15,7 +15,7 @@ from scipy import stats
 
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._sites import SiteData, site_data
-from aaot_eval.estimators.site_did import SiteDid, fit_sites, statistic
+from aaot_eval.estimators.site_did import SiteDid, changes, fit_sites, point_estimate, statistic
 from aaot_eval.estimators.two_way import TwoWayModels
 from aaot_eval.results import Analysis, Estimate, OutcomeSpec, Panel
 from aaot_eval.schema import table_schema
@@ -143,9 +143,9 @@ def test_organ_donations_one_treated_of_27() -> None:
         assert row.scale == "difference"
     data_ = site_data(panel, OUTCOME, least_before=3, scale="difference")
     fit = fit_sites(data_, 1)
-    changes = fit.ways.contrast(ri.change_table(data_.level(), fit.ways.starts))
+    effects = fit.ways.contrast(changes(data_, fit.ways))
     for state, att in expected["placebo_att"].items():
-        assert changes[wide.index.get_loc(state)] == pytest.approx(att, rel=1e-7)
+        assert effects[wide.index.get_loc(state)] == pytest.approx(att, rel=1e-7)
     foil = TwoWayModels(least_before=3, scale="difference").fit(panel, analysis(), seed=1)[0]
     assert foil.std_error == pytest.approx(expected["se_cluster_fixest"], rel=1e-5)
     assert foil.p_value < 0.002
@@ -154,11 +154,11 @@ def test_organ_donations_one_treated_of_27() -> None:
 
 class TestByHand:
     def test_two_sites(self) -> None:
-        # Treated 100 -> 80, comparison 50 -> 60 a month. Poisson: (80/100)/(60/50) = 2/3. With 0.5 added to each count:
-        # 80/r + 0.5 = 100.5 x 60.5/50.5, so r = 80 / (100.5 x 60.5/50.5 - 0.5).
+        # Treated 1200 -> 960 a year, comparison 600 -> 720. Poisson: (960/1200)/(720/600) = 2/3. With 0.5 added to each
+        # total: 960/r + 0.5 = 1200.5 x 720.5/600.5, so r = 960 / (1200.5 x 720.5/600.5 - 0.5).
         counts = np.array([[100] * 12 + [80] * 12, [50] * 12 + [60] * 12])
         row, *others = SiteDid().fit(site_panel({OUTCOME: counts}, [12, None]), analysis(), seed=1)
-        assert row.estimate == pytest.approx(80 / (100.5 * 60.5 / 50.5 - 0.5), rel=1e-9)
+        assert row.estimate == pytest.approx(960 / (1200.5 * 720.5 / 600.5 - 0.5), rel=1e-9)
         assert row.p_least == 0.5
         assert row.status == "no_finite_interval"
         assert others[0].estimate == pytest.approx(2 / 3, rel=1e-9)
@@ -167,19 +167,21 @@ class TestByHand:
 
     def test_rank_of_the_treated_site_is_the_p(self) -> None:
         # Log changes -0.5, 0.1, 0.2, 0.05: the treated site's is the largest of four in size, so p = 1/4.
-        changes = np.array([-0.5, 0.1, 0.2, 0.05])
-        level = np.where(np.arange(24) < 12, 0.0, changes[:, None])
+        change = np.array([-0.5, 0.1, 0.2, 0.05])
+        values = np.where(np.arange(24) < 12, 100.0, 100.0 * np.exp(change[:, None]))
         ways = ri.assign_starts(np.array([12, 24, 24, 24]), 24, 1)
-        table = ri.change_table(level, ways.starts)
+        table = ri.change_table(values, np.ones_like(values), ways.starts, half=0.0)
+        assert table[:, 0] == pytest.approx(change)
         assert ways.contrast(table)[ways.real] == pytest.approx(-0.5 - (0.1 + 0.2 + 0.05) / 3)
         assert ri.p_value(ways.contrast(table), ways.real) == 0.25
 
     def test_staggered_contrast(self) -> None:
         # Sites 0 and 1 start at 12 and 18; the others are compared over the same months as each of them.
         rng = np.random.default_rng(1)
-        level = rng.normal(size=(5, 24))
+        values = rng.uniform(50, 100, size=(5, 24))
         ways = ri.assign_starts(np.array([12, 18, 24, 24, 24]), 24, 1)
-        change = [level[:, s:].mean(axis=1) - level[:, :s].mean(axis=1) for s in (12, 18)]
+        change = [np.log(values[:, s:].mean(axis=1) / values[:, :s].mean(axis=1)) for s in (12, 18)]
+        assert ri.change_table(values, np.ones((5, 24)), ways.starts, half=0.0) == pytest.approx(np.column_stack(change))
         hand = ((change[0][0] - change[0][2:].mean()) + (change[1][1] - change[1][2:].mean())) / 2
         assert ways.contrast(np.column_stack(change))[ways.real] == pytest.approx(hand)
 
@@ -405,7 +407,7 @@ class TestErrorRates:
     """Bands are binomial, so that a right test fails once in a thousand runs of new seeds; the seed is fixed."""
 
     N = 200
-    EMPTY = SiteData((), np.arange(36), np.empty(0), np.empty(0), np.empty(0), np.arange(36) / 12, True, True, "log", 0, ())
+    EMPTY = SiteData((), np.arange(36), np.empty(0), np.empty(0), np.empty(0), np.arange(36) / 12, True, True, 0.5, "log", 0, ())
 
     def rejections(self, n: int, starts: tuple[int, ...], *, smallest: bool, effect: float = 1.0) -> int:
         rng = np.random.default_rng([11, n, len(starts), smallest])
@@ -427,6 +429,22 @@ class TestErrorRates:
 
     def test_the_true_effect_is_rarely_rejected(self) -> None:
         assert self.rejections(9, (15, 20), smallest=False, effect=0.77) <= stats.binom.ppf(0.999, self.N, 0.05)
+
+
+def test_few_events_do_not_bias_the_estimate() -> None:
+    # About 3 events a month; the band is four standard errors of the mean of 200 panels with sd about 0.2.
+    rng = np.random.default_rng(31)
+    starts = np.array([15, 18, 21, *[36] * 11])
+    ways = ri.assign_starts(starts, 36, 1)
+    found = []
+    for _ in range(200):
+        values = rng.poisson(3.5, (14, 36)).astype(float)
+        for site in range(3):
+            values[site, starts[site] :] = rng.binomial(values[site, starts[site] :].astype(int), 0.8)
+        data = replace(TestErrorRates.EMPTY, values=values, exposure=np.ones_like(values), starts=starts)
+        found.append(point_estimate(data, ways))
+    assert np.mean(found) == pytest.approx(math.log(0.8), abs=4 * np.std(found) / math.sqrt(200))
+    assert np.std(found) < 0.25
 
 
 class TestRefusals:
@@ -488,7 +506,7 @@ class TestFewSites:
             assert row.confidence is None
             assert row.p_least == pytest.approx(1 / 14)
         assert rows[0].note.startswith(
-            "The least p this design can reach is 0.0714 (1 of 14 sites treated): there is no 95% interval"
+            "The least p this design can reach is 0.0714 (1 of 14 sites treated): there is no 95 % interval"
         )
         assert rows[0].tables["event_time"]["conf_low"].isna().all()
         assert math.isfinite(rows[0].estimate)
@@ -500,11 +518,12 @@ class TestFewSites:
         assert scaled.p_least == pytest.approx(1 / 70)
         assert coefficient.p_least == pytest.approx(2 / 70)
 
-    def test_small_counts_are_named(self) -> None:
+    def test_few_events_are_named(self) -> None:
         rng = np.random.default_rng(7)
-        panel = site_panel({OUTCOME: rng.poisson(2.0, (9, 36))}, [18, 18, *[None] * 7])
-        scaled, coefficient, *_ = SiteDid().fit(panel, analysis(), seed=1)
-        assert "fewer than 5 events a month" in scaled.note
+        counts = rng.poisson(2.0, (9, 36))
+        counts[1] = rng.poisson(0.3, 36)
+        scaled, coefficient, *_ = SiteDid().fit(site_panel({OUTCOME: counts}, [18, 18, *[None] * 7]), analysis(), seed=1)
+        assert scaled.note.endswith("fewer than 10 events before or after the start in S02")
         assert coefficient.status == "not_run"
         assert "no log rate" in coefficient.note
 
@@ -579,6 +598,16 @@ class TestWhatIsLeftOut:
         one, other = (SiteDid(phase_in=3).fit(p, analysis(), seed=1)[0] for p in (panel, replace(panel, cells=cells)))
         assert one.estimate == pytest.approx(other.estimate, rel=1e-12)
         assert SiteDid().fit(replace(panel, cells=cells), analysis(), seed=1)[0].estimate > one.estimate
+
+    def test_a_month_without_cost_still_has_a_ratio(self, panel: Panel) -> None:
+        money = 2_000.0 * panel.cells[OUTCOME].to_numpy()
+        money[4 * 40 + 3] = 0.0  # of a comparison site, one of seven
+        cost = replace(panel, cells=panel.cells.assign(cost=money), outcomes=(*panel.outcomes, OutcomeSpec("cost", "cost", "cost")))
+        scaled, coefficient, *_ = SiteDid().fit(cost, analysis(outcome="cost"), seed=1)
+        count = SiteDid().fit(panel, analysis(), seed=1)[0]
+        assert scaled.scale == "ratio"
+        assert scaled.estimate == pytest.approx(count.estimate, rel=0.01)
+        assert coefficient.status == "not_run"
 
     def test_values_below_zero_are_compared_as_differences(self, panel: Panel) -> None:
         cells = panel.cells.assign(net=panel.cells[OUTCOME] - 80.0)
