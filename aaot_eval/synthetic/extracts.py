@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from aaot_eval.results import generator
-from aaot_eval.synthetic.records import Written, attendance_rows, episode_rows, year_label
+from aaot_eval.synthetic.records import Scene, Written, attendance_rows, episode_rows, year_label
 from aaot_eval.synthetic.service import Effect
 from aaot_eval.synthetic.world import (
     ALCOHOL,
@@ -91,52 +91,48 @@ class _Batch:
 
 def write_extracts(
     folder: Path,
-    seed: int,
+    scene: Scene,
     worlds: Sequence[SiteWorld],
     stays: Stays,
     effect: Effect,
-    sites: Sequence[Site],
-    calendar: Calendar,
     notify: Callable[[str], None],
 ) -> Ledger:
     """All episodes (`apc_<year>.csv`) and attendances (`ed_<year>.csv`), a chunk at a time; returns their counts."""
     names = ("alcohol_specific_emergency", "non_alcohol_emergency", "ed_attendances")
-    ledger = Ledger({name: np.zeros((len(sites), calendar.months), dtype=np.int64) for name in names})
+    ledger = Ledger({name: np.zeros((len(scene.sites), scene.calendar.months), dtype=np.int64) for name in names})
     with YearFiles(folder, "apc") as episodes, YearFiles(folder, "ed") as attendances:
-        for batch in _batches(seed, worlds, stays, effect, sites, calendar, notify):
-            _record(ledger, batch, calendar)
+        for batch in _batches(scene, worlds, stays, effect, notify):
+            _record(ledger, batch, scene.calendar)
             for low in range(0, len(batch.stays), CHUNK):
                 part = np.arange(low, min(low + CHUNK, len(batch.stays)))
-                rng = generator(seed, batch.purpose, batch.site.index, low)
+                rng = generator(scene.seed, batch.purpose, batch.site.index, low)
                 key = batch.first_key + low * 40
-                written = episode_rows(rng, batch.stays.take(part), batch.keep[part], sites, calendar, seed, key)
+                written = episode_rows(rng, batch.stays.take(part), batch.keep[part], scene, key)
                 ledger.dirt += written.dirt
                 episodes.write(written)
             for low in range(0, len(batch.attendances), CHUNK):
                 part = np.arange(low, min(low + CHUNK, len(batch.attendances)))
-                rng = generator(seed, batch.purpose, "attendances", batch.site.index, low)
+                rng = generator(scene.seed, batch.purpose, "attendances", batch.site.index, low)
                 key, keep = batch.first_key + low, batch.keep_attendances[part]
-                attendances.write(attendance_rows(rng, batch.attendances.take(part), keep, sites, calendar, seed, key))
+                attendances.write(attendance_rows(rng, batch.attendances.take(part), keep, scene, key))
         ledger.counts |= {"episode_rows": episodes.rows, "attendance_rows": attendances.rows}
     return ledger
 
 
 def _batches(
-    seed: int,
+    scene: Scene,
     worlds: Sequence[SiteWorld],
     stays: Stays,
     effect: Effect,
-    sites: Sequence[Site],
-    calendar: Calendar,
     notify: Callable[[str], None],
 ) -> Iterator[_Batch]:
     removed = np.zeros(len(stays), dtype=bool)
     removed[effect.removed] = True
     further = effect.possible.take(effect.added)
     done = 0
-    for site, world in zip(sites, worlds, strict=True):
+    for site, world in zip(scene.sites, worlds, strict=True):
         notify(f"Writing the records of {site.code}")
-        others, visits = draw_background(seed, site, len(sites), calendar)
+        others, visits = draw_background(scene.seed, site, len(scene.sites), scene.calendar)
         of_site = joined([world.stays, others])
         keep = np.ones(len(of_site), dtype=bool)
         keep[: len(world.stays)] = ~removed[done : done + len(world.stays)]

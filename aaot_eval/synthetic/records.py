@@ -231,6 +231,16 @@ def traits(number: Ints, seed: int) -> Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Scene:
+    """What the rows of a study have in common; `faults` multiplies the shares of DIRT, 0 = clean files."""
+
+    seed: int
+    sites: Sequence[Site]
+    calendar: Calendar
+    faults: float
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """A chunk of rows, the financial year of each row, and how many rows carry each fault."""
 
@@ -239,15 +249,7 @@ class Written:
     dirt: Counter[str]
 
 
-def episode_rows(
-    rng: np.random.Generator,
-    stays: Stays,
-    keep: Mask,
-    sites: Sequence[Site],
-    calendar: Calendar,
-    seed: int,
-    first_key: int,
-) -> Written:
+def episode_rows(rng: np.random.Generator, stays: Stays, keep: Mask, scene: Scene, first_key: int) -> Written:
     """The APC episodes of the stays kept.
 
     Everything is drawn for all stays, and only then are stays left out: a stay has the same rows in every scenario.
@@ -264,25 +266,25 @@ def episode_rows(
     row["epiend"] = np.where(row["last"], row["end"], row["start"] + nights * order // count[at])
     row["spell"] = (first_key + row["stay"] * 40) // 20 + row["second"]
     row["key"] = row["spell"] * 20 + order
-    row["year"] = financial_year(row["epiend"], calendar)
+    row["year"] = financial_year(row["epiend"], scene.calendar)
     row["treated_in"] = _specialty(rng, row["kind"])
     row["hrg"] = _hrg(rng, row["kind"])
     row["core_hrg"] = _hrg(rng, legs["kind"])[at]
-    faults = _faults(rng, row, len(stays))
-    codes = _diagnoses(rng, row, faults)
-    copies = np.flatnonzero(faults["unfinished"] & (order == 1) & (row["second"] == 0))
+    carried = _faults(rng, row, len(stays), scene.faults)
+    codes = _diagnoses(rng, row, carried)
+    copies = np.flatnonzero(carried["unfinished"] & (order == 1) & (row["second"] == 0))
     pick = np.concatenate([np.flatnonzero(keep[row["stay"]]), copies[keep[row["stay"][copies]]]])
     unfinished = np.arange(len(pick)) >= int(keep[row["stay"]].sum())
     row = {name: values[pick] for name, values in row.items()}
-    faults = {name: values[pick] for name, values in faults.items()}
+    carried = {name: values[pick] for name, values in carried.items()}
     row["key"] = row["key"] + np.where(unfinished, 30, 0)
-    faults["unfinished"] = unfinished
+    carried["unfinished"] = unfinished
     for ends_only in ("null_disdate", "end_before_start"):
-        faults[ends_only] &= ~unfinished
-    table = pa.table(_episode_columns(row, codes[pick], faults, unfinished, sites, calendar, seed))
-    twice = np.flatnonzero(faults["duplicate_row"])
+        carried[ends_only] &= ~unfinished
+    table = pa.table(_episode_columns(row, codes[pick], carried, unfinished, scene))
+    twice = np.flatnonzero(carried["duplicate_row"])
     everything = np.concatenate([np.arange(len(pick)), twice])
-    dirt = Counter({name: int(values[everything].sum()) for name, values in faults.items()})
+    dirt = Counter({name: int(values[everything].sum()) for name, values in carried.items()})
     dirt["duplicate_row"] = len(twice)
     return Written(table.take(pa.array(everything)), row["year"][everything], dirt)
 
@@ -359,12 +361,13 @@ def _hrg(rng: np.random.Generator, kind: Ints) -> Ints:
     )
 
 
-def _faults(rng: np.random.Generator, row: Mapping[str, Ints], stays: int) -> dict[str, Mask]:
+def _faults(rng: np.random.Generator, row: Mapping[str, Ints], stays: int, faults: float) -> dict[str, Mask]:
     """Which rows carry which fault."""
     n = len(row["stay"])
     drawn: dict[str, Mask] = {}
     for name, (share, unit, _) in DIRT.items():
-        drawn[name] = (rng.random(stays) < share)[row["stay"]] if unit == "stay" else rng.random(n) < share
+        u = rng.random(stays)[row["stay"]] if unit == "stay" else rng.random(n)
+        drawn[name] = u < share * faults
     drawn["null_disdate"] &= row["last"].astype(bool)
     drawn["invalid_admidate_1801"] &= ~drawn["null_admidate_1800"]
     drawn["dotted_code"] &= (row["kind"] == ALCOHOL) & ~drawn["uncoded_primary"]
@@ -411,10 +414,9 @@ def _episode_columns(
     codes: Ints,
     faults: Mapping[str, Mask],
     unfinished: Mask,
-    sites: Sequence[Site],
-    calendar: Calendar,
-    seed: int,
+    scene: Scene,
 ) -> Columns:
+    seed, calendar = scene.seed, scene.calendar
     person = traits(row["person"], seed)
     planned = np.isin(row["kind"], (ELECTIVE, DAY_CASE))
     last = row["last"].astype(bool) & ~unfinished
@@ -431,7 +433,7 @@ def _episode_columns(
     disdest = np.select([~last, row["died"] == 1, row["to_hospital"] == 1], [3, 2, 1], 0)
     age = (person.age + row["epistart"] / 365.25).astype(np.int64)
     fiscal = financial_year(row["start"], calendar)
-    codes_of = [site.code for site in sites]
+    codes_of = [site.code for site in scene.sites]
     regular = row["kind"] == REGULAR
     columns: Columns = {
         "TOKEN_PERSON_ID": pc.if_else(
@@ -491,15 +493,10 @@ def _years(year: Ints) -> pa.Array:
 
 
 def attendance_rows(
-    rng: np.random.Generator,
-    attendances: Attendances,
-    keep: Mask,
-    sites: Sequence[Site],
-    calendar: Calendar,
-    seed: int,
-    first_key: int,
+    rng: np.random.Generator, attendances: Attendances, keep: Mask, scene: Scene, first_key: int
 ) -> Written:
     """The ECDS rows of the attendances kept; everything is drawn for all of them first, as in `episode_rows`."""
+    seed, calendar = scene.seed, scene.calendar
     n = len(attendances)
     u = rng.random((4, n))
     key = np.uint64(12 * 10**18) + (first_key + np.arange(n)).astype(np.uint64)
@@ -509,7 +506,7 @@ def attendance_rows(
     minor = (u[3] < 0.06) & ~attendances.admitted
     seen = attendances.take(keep)
     who = traits(seen.person, seed)
-    codes_of = [site.code for site in sites]
+    codes_of = [site.code for site in scene.sites]
     columns: Columns = {
         "TOKEN_PERSON_ID": tokens(seen.person, seed),
         "EPIKEY": pa.array(key[keep]),

@@ -15,7 +15,7 @@ import numpy as np
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.synthetic.extracts import Ledger, write_extracts
 from aaot_eval.synthetic.money import PRICE_YEAR, UNIT_COSTS, places_for, programme_rows
-from aaot_eval.synthetic.records import DIRT, tokens
+from aaot_eval.synthetic.records import DIRT, Scene, tokens
 from aaot_eval.synthetic.scenarios import SCENARIOS, Scenario
 from aaot_eval.synthetic.service import (
     RULE_COUNT,
@@ -42,6 +42,7 @@ from aaot_eval.synthetic.world import (
 )
 
 REASON = "artificial data: nobody in these files exists"
+MOST_FAULTS = 20.0
 MONTHS_BETWEEN_STARTS, LEAST_MONTHS_AFTER = 3, 6
 
 
@@ -103,6 +104,7 @@ def simulate_study(
     launch_after: int = 36,
     first_month: str = "2021-07",
     size: float = 1.0,
+    faults: float = 1.0,
     notify: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Writes a complete study into the empty or new folder `out` and returns its truth, as truth.json holds it.
@@ -112,6 +114,7 @@ def simulate_study(
                   the others three months after one another
     size          multiplies the people of every site: 1 makes about 100 alcohol-specific emergency admissions a site
                   and month
+    faults        multiplies the rates of the faults in DIRT: 0 writes clean files
 
     The same arguments write the same bytes. Raises InputError for an unknown scenario, a layout that cannot be
     simulated, a folder that is not empty, or a world too small for the effect to come about through the caseload.
@@ -119,6 +122,10 @@ def simulate_study(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(
             Problem("C152", "the folder for the simulated study is not empty", where=str(out), do="name a new folder")
+        )
+    if not 0 <= faults <= MOST_FAULTS:
+        raise InputError(
+            Problem("C157", f"faults cannot be {faults} times as frequent", allowed=f"0 to {MOST_FAULTS:g}")
         )
     notify("Drawing people and their admissions without the service")
     arguments: dict[str, Any] = {
@@ -131,11 +138,10 @@ def simulate_study(
     }
     study = draw_study(scenario=scenario, seed=seed, **arguments)
     (out / "extracts").mkdir(parents=True)
-    ledger = write_extracts(
-        out / "extracts", seed, study.worlds, study.stays, study.effect, study.sites, study.calendar, notify
-    )
+    scene = Scene(seed, study.sites, study.calendar, faults)
+    ledger = write_extracts(out / "extracts", scene, study.worlds, study.stays, study.effect, notify)
     notify("Writing caseload, sites, deaths, prices, config and truth")
-    truth = _truth(study, ledger, arguments)
+    truth = _truth(study, ledger, arguments | {"faults": faults})
     _write_tables(out, study, ledger, truth)
     _write_text(out / "study.toml", _study_toml(study))
     _write_text(out / "README.txt", _readme(study))
@@ -212,7 +218,12 @@ def _truth(study: Study, ledger: Ledger, arguments: dict[str, Any]) -> dict[str,
             **dict(sorted(ledger.counts.items())),
         },
         "dirt": {
-            name: {"rows": ledger.dirt[name], "share_drawn": share, "drawn_for": unit, "looks_like": looks}
+            name: {
+                "rows": ledger.dirt[name],
+                "share_drawn": share * arguments["faults"],
+                "drawn_for": unit,
+                "looks_like": looks,
+            }
             for name, (share, unit, looks) in DIRT.items()
         },
     }
