@@ -226,7 +226,7 @@ def _likelihood(white: Array, log_det: Array, restricted: bool) -> tuple[Array, 
     The QR of [X z] holds all of it: beta solves the first p columns, the last diagonal element is the root of S.
     """
     n, p = white.shape[-2], white.shape[-1] - 1
-    R = np.linalg.qr(white, mode="r")
+    R: Array = np.asarray(np.linalg.qr(white, mode="r"))
     diagonal = np.abs(np.diagonal(R, axis1=-2, axis2=-1))
     log_S = 2 * np.log(np.maximum(diagonal[..., -1], np.finfo(float).tiny))
     if not restricted:

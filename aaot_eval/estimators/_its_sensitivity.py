@@ -70,9 +70,12 @@ def sensitivity_rows(fitted: Fitted, *, quick: bool = False) -> list[Row]:
 
 
 def _errors(fitted: Fitted) -> list[Row]:
-    rows = [_row(fitted, "", "default", fitted.wald, note="the headline: the wider of the next two")]
     named = (("ar1", "AR(1) errors by REML", fitted.ar1), ("ar1_noise", "AR(1) plus noise by REML", fitted.noise))
-    return rows + [_row(fitted, key, name, fit.coefficient(fitted.level)) for key, name, fit in named]
+    (head,), (other,) = ([x for x in named if (x[2] is fitted.headline) == chosen] for chosen in (True, False))
+    return [
+        _row(fitted, "", head[1], fitted.wald, note="the headline: the wider of this and the next"),
+        _row(fitted, other[0], other[1], other[2].coefficient(fitted.level)),
+    ]
 
 
 def _plain(fitted: Fitted) -> list[Row]:

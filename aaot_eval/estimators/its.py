@@ -160,8 +160,8 @@ class InterruptedTimeSeries:
         outcome = panel.outcome(analysis.outcome)
         rows = panel.cells[panel.cells["unit"].isin(units)]
         n_t, periods = len(panel.periods), panel.periods
-        value = rows.pivot(index="unit", columns="t", values=outcome.name).to_numpy(dtype=float)
-        exposure = rows.pivot(index="unit", columns="t", values="exposure").to_numpy(dtype=float)
+        value = rows.pivot(index="unit", columns="t", values=outcome.name).to_numpy(dtype=float, na_value=np.nan)
+        exposure = rows.pivot(index="unit", columns="t", values="exposure").to_numpy(dtype=float, na_value=np.nan)
         absent = rows.pivot(index="unit", columns="t", values="missing").to_numpy(dtype=bool)
         absent = (absent | ~np.isfinite(value) | ~np.isfinite(exposure)).any(axis=0)
         clock = periods["clock"].to_numpy(dtype=int)
