@@ -77,11 +77,16 @@ def fingerprint(config: RunConfig) -> Fingerprint:
     return Fingerprint(config_hash(config), code_hash(), tuple(files))
 
 
-def config_hash(config: RunConfig) -> str:
-    """The hash of the study with every default filled in, without the folders that results and spill files go to."""
+def config_hash(config: RunConfig, *, window: bool = True) -> str:
+    """The hash of the study with every default filled in, without the folders that results and spill files go to.
+
+    `window=False` leaves out how far the data go as well: the same study a month later has the same hash.
+    """
     document = config.model_dump(mode="json")
     for place in ("runs", "work"):
         del document["output"][place]
+    if not window:
+        del document["data"]["complete_to"], document["study"]["last_period"]
     return _sha256(json.dumps(document, sort_keys=True).encode())
 
 
@@ -348,6 +353,7 @@ def _write_manifest(
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "seed": result.config.seed,
         "config_sha256": print_.config,
+        "study_sha256": config_hash(result.config, window=False),
         "code_lists": _code_lists(),
         "disclosure_profile": release.profile,
         "command": account.command,

@@ -85,8 +85,11 @@ class Refresh:
         return f"carried from the run with data to {self.data_cut}; monitoring only until data to {self.next_cut}"
 
 
-def plan_refresh(study: StudyFolder, config: RunConfig, config_sha256: str, data_cut: str) -> Refresh:
+def plan_refresh(study: StudyFolder, config: RunConfig, data_cut: str) -> Refresh:
     """The refresh of a scheduled run: due at the end of a cycle, after a change of config, and when no earlier run exists."""
+    from aaot_eval.run_folder import config_hash
+
+    study_sha256 = config_hash(config, window=False)
     step = MONTHS[config.monthly.refresh]
     cut = month_number(data_cut)
     cycle_end = (cut + 1) // step * step - 1
@@ -94,7 +97,7 @@ def plan_refresh(study: StudyFolder, config: RunConfig, config_sha256: str, data
     earlier = [
         run for run in study.runs()
         if run.manifest["refresh"].get("refreshed", True)
-        and run.manifest["config_sha256"] == config_sha256
+        and run.manifest["study_sha256"] == study_sha256
         and run.manifest["period_kind"] == "month"
         and cycle_end <= month_number(str(run.manifest["data_cut"])) < cut
     ]  # fmt: skip

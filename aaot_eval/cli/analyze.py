@@ -127,7 +127,7 @@ def _new_run(
     terminal.findings(result.findings)
 
     name = run_name(data_cut, print_)
-    refresh = plan_refresh(study, config, print_.config, data_cut) if cycle else Refresh("none", True, data_cut, "")
+    refresh = plan_refresh(study, config, data_cut) if cycle else Refresh("none", True, data_cut, "")
     meta = dict(result.meta) | {"run_id": name, "config_hash": print_.config[:12], "packages": package_versions()}
     meta |= {"refresh": refresh.sentence} if refresh.sentence else {}
     terminal.progress("Applying disclosure control")

@@ -10,7 +10,7 @@ import pytest
 from aaot_eval.cli._cycle import carry, month_label, month_number, plan_refresh, refuse_stale
 from aaot_eval.errors import DataQualityError, UsageError
 from aaot_eval.results import Release
-from aaot_eval.run_folder import StudyFolder, config_hash, read_run
+from aaot_eval.run_folder import StudyFolder, read_run
 from tests.cli.fakes import CONFIG, write_config, written
 
 
@@ -48,7 +48,7 @@ def test_only_months_can_be_stale():
 
 
 def _plan(config, runs, data_cut):
-    return plan_refresh(StudyFolder.open(runs, config.name), config, config_hash(config), data_cut)
+    return plan_refresh(StudyFolder.open(runs, config.name), config, data_cut)
 
 
 def test_first_run_estimates(tmp_path):
@@ -78,6 +78,13 @@ def test_another_config_is_estimated_at_once(tmp_path):
     written(write_config(tmp_path), runs, data_cut="2026-03", refresh={"refreshed": True})
     other = write_config(tmp_path, CONFIG.replace("[study]", "[study]\nconf_level = 0.9"))
     assert _plan(other, runs, "2026-04").refreshed
+
+
+def test_how_far_the_data_go_is_no_change_of_the_study(tmp_path):
+    runs = tmp_path / "runs"
+    written(write_config(tmp_path), runs, data_cut="2026-03", refresh={"refreshed": True})
+    later = write_config(tmp_path, CONFIG.replace("[study]", 'complete_to = 2026-04-30\n[study]'))
+    assert not _plan(later, runs, "2026-04").refreshed
 
 
 @pytest.mark.parametrize(("cycle", "month", "refreshed"), [("monthly", "2026-04", True), ("yearly", "2026-11", False), ("yearly", "2026-12", True)])
