@@ -20,7 +20,7 @@ RUNG_OF_DESIGN = {
     "own_cohorts": OWN_COHORTS,
 }
 LABEL = {
-    TRIAL: "from a comparison by chance",
+    TRIAL: "from patients allocated by chance",
     ENTRY_RULE: "from patients who met the same rule in hospitals without the service",
     SITES: "from hospitals with and without the service, averted cost shared over the patient-years on the caseload",
     OWN_COHORTS: "conditional on no other change at the hospital",

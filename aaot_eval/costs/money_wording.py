@@ -69,7 +69,7 @@ def money_verdict(
     """What may be said about the money; `reasons` lists the doubts and notes that stand beside it."""
     doubts = best.rung.doubts if best else ()
     word = money_word(effect.word, best, doubted=bool(doubts))
-    parts = [_sentence(word, effect, money, best, prices)]
+    parts = [_sentence(word, effect, money, best, prices).strip()]
     if best is not None and word != "no_estimate":
         parts.append(NOT_CASH)
     if prices.invented:
@@ -80,56 +80,51 @@ def money_verdict(
 
 def _sentence(word: str, effect: Verdict, money: Sequence[Money], best: Money | None, prices: Prices) -> str:
     terms = f"{prices.price_year} prices, {PERSPECTIVE[prices.perspective]}"
-    service = (
-        f"The service costs {pounds(prices.programme.per_patient_year)} per patient per year on the caseload ({terms})"
-    )
+    cost = pounds(prices.programme.per_patient_year)
+    service = f"The service costs {cost} per patient per year on the caseload ({terms})"
     if best is None or word == "no_estimate":
         return f"{service}; {_why_no_number(word, effect, money)}"
     interval = f"{best.level * 100:g} % interval {ends(best.saving_low, best.saving_high)}"
+    net, hospital = pounds(best.saving), _hospital(effect, best)
     if best.rung.rung > SITES:
-        return f"{service}. {_conditional(word, best, interval)}"
-    net = pounds(best.saving)
-    hospital = f"hospital cost {'fell' if best.gross >= 0 else 'rose'} by {pounds(best.gross)}"
-    if word in ("saves", "saves_but"):
-        claim = (
-            f"saves {net} per patient per year on the caseload ({interval}; {terms}): {hospital} and the service costs "
-            f"{pounds(best.programme_cost)}."
+        text = f"{service}. {_conditional(word, best, interval)}"
+    elif word == "saves":
+        text = f"The service saves {net} per patient per year on the caseload ({interval}; {terms}): {hospital} and the service costs {cost}."
+    elif word == "saves_but":
+        text = (
+            f"By the figures the service saves {net} per patient per year on the caseload ({interval}; {terms}): "
+            f"{hospital} and the service costs {cost}."
         )
-        return (
-            f"The service {claim}"
-            if word == "saves"
-            else f"By the figures the service {claim} But {_doubt(effect, best)}"
-        )
-    if word in ("costs_more", "costs_more_but"):
-        extra = (
-            f"{service}; no saving can be shown: with hospital care it costs {net} more per patient per year than "
-            f"care as usual ({interval}), as {hospital}."
-        )
-        return extra if word == "costs_more" else f"{extra} But {_doubt(effect, best)}"
-    return (
-        f"{service}; no saving can be shown: against care as usual the net cost lies "
-        f"{ends(best.saving_low, best.saving_high)} "
-        f"({best.level * 100:g} % interval){_cannot(effect)}."
-    )
+    elif word in ("costs_more", "costs_more_but"):
+        text = f"{service}; no saving can be shown: {hospital}, so that together they cost {net} more ({interval})."
+    else:
+        net_cost = f"the net cost against care as usual lies {ends(best.saving_low, best.saving_high)}"
+        level = f"{best.level * 100:g} % interval"
+        text = f"{service}; no saving can be shown: {net_cost} ({level}){_cannot(effect)}."
+    return f"{text} {_doubt(effect, best)}" if word in ("saves_but", "costs_more_but") else text
+
+
+def _hospital(effect: Verdict, best: Money) -> str:
+    """The change in hospital cost, as a fact only where the effect is one."""
+    size = pounds(best.gross)
+    change = f"{size} {'lower' if best.gross > 0 else 'higher'} than in care as usual"
+    if size == pounds(0):
+        change = "the same as in care as usual"
+    return f"hospital cost was {change}" if effect.claim else f"by this comparison hospital cost was {change}"
 
 
 def _conditional(word: str, best: Money, interval: str) -> str:
-    result = "save" if best.saving >= 0 else "cost"
-    more = "" if best.saving >= 0 else " more"
+    result, more = ("save", "") if best.saving >= 0 else ("cost", " more")
     net = f"{pounds(best.saving)}{more} per patient per year ({interval})"
-    text = f"Conditional on no other change at the hospital it would {result} {net}"
-    return (
-        f"{text}; no saving can be shown."
-        if word == "cannot_tell"
-        else f"{text}; this is not a finding about the service alone."
-    )
+    end = "no saving can be shown" if word == "cannot_tell" else "this is not a finding about the service alone"
+    return f"Conditional on no other change at the hospital it would {result} {net}; {end}."
 
 
 def _why_no_number(word: str, effect: Verdict, money: Sequence[Money]) -> str:
     if word in ("costs_more", "costs_more_but"):
         return (
-            "admissions were higher, so no saving can be shown and the service adds to the cost of care; "
-            "by how much is not estimated."
+            "admissions were higher, so no saving can be shown and the service adds to the cost of care; by how much is not "
+            f"estimated.{' ' + _doubt(effect, None) if word == 'costs_more_but' else ''}"
         )
     if effect.word == "too_early":
         return "it is too early to say whether it saves anything."
@@ -143,12 +138,19 @@ def _why_no_number(word: str, effect: Verdict, money: Sequence[Money]) -> str:
     return f"no saving is estimated, because {reason}."
 
 
-def _doubt(effect: Verdict, best: Money) -> str:
-    if best.rung.doubts:
-        return f"a check of this comparison failed: {best.rung.doubts[0]}"
+def _doubt(effect: Verdict, best: Money | None) -> str:
+    """Why the figure is not a claim, as a sentence; empty when the condition of the design says it already."""
+    if best is not None and best.rung.doubts:
+        return f"But a check of this comparison failed: {_stop(best.rung.doubts[0])}"
     if effect.reasons:
-        return f"the service may not be the reason: {effect.reasons[0]}"
-    return "the checks leave doubt whether the service is the reason."
+        return f"But the effect behind it is in doubt: {_stop(effect.reasons[0])}"
+    if best is not None and best.rung.rung > SITES:
+        return ""
+    return "But the checks leave doubt whether the service is the reason."
+
+
+def _stop(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
 
 
 def _cannot(effect: Verdict) -> str:

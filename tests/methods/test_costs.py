@@ -15,6 +15,7 @@ from aaot_eval.costs.rates import DAYS_IN_YEAR, caseload
 from aaot_eval.costs.savings import run_loop
 from aaot_eval.results import Analysis, CheckResult, CostResult, Effect
 from aaot_eval.schema import table_schema
+from benchmarks.money_recovery import priced_effects, priced_world
 from tests.costs_builders import (
     PROGRAMME,
     UNIT_COSTS,
@@ -319,3 +320,124 @@ def test_invented_prices_say_so(tmp_path: Path) -> None:
     assert result.facts["invented"] is True
     write_prices(tmp_path)
     assert "invented" not in run(tmp_path, [entry_rule_cost(0.5)]).verdict.sentence
+
+
+def test_a_change_is_a_fact_only_where_the_effect_is_one(tmp_path: Path) -> None:
+    claimed = run(tmp_path, [entry_rule_cost(0.5)], "lower").verdict.sentence
+    doubted = run(tmp_path, [entry_rule_cost(0.5)], "lower_but").verdict.sentence
+    assert "hospital cost was £9,600 lower" in claimed
+    assert "by this comparison hospital cost was £9,600 lower" in doubted
+    assert "By the figures" in doubted
+    assert "in doubt: pre-launch trends differ." in doubted
+
+
+# --- break-even, ranges, activity, lines ---------------------------------------------------------------------------
+
+
+def test_at_its_break_even_the_service_neither_saves_nor_costs(tmp_path: Path) -> None:
+    result = run(tmp_path, [entry_rule_cost(0.6)])
+    table = result.tables["break_even"].set_index("quantity")
+    assert list(result.tables["break_even"].columns) == list(table_schema("release", "break_even").names)
+    gross, cost = result.facts["gross"], result.facts["programme_cost"]
+    assert table.loc["Cost of the service", "break_even"] == gross
+    assert TEAM / (table.loc["Places of the team", "break_even"] * 0.85) == pytest.approx(gross)
+    assert table.loc["Prices of hospital care", "break_even"] * gross == pytest.approx(cost)
+    usual = 900 * 12 + gross
+    assert table.loc["Fall in the hospital cost of care as usual", "break_even"] * usual == pytest.approx(cost)
+    solved = table.drop(index="Admissions to avert at their mean price")
+    assert (solved["low"] < solved["break_even"]).all()
+    assert (solved["break_even"] < solved["high"]).all()
+    assert table.loc["Cost of the service", "low"] == pytest.approx(result.facts["gross_low"], rel=0.01)
+
+
+def test_admissions_to_avert_need_no_effect(tmp_path: Path) -> None:
+    table = run(tmp_path, [], "no_estimate").tables["break_even"]
+    assert table["quantity"].tolist() == ["Admissions to avert at their mean price"]
+    assert table["break_even"].iloc[0] == pytest.approx(TEAM / 51 / 2500)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "status"), [(1.1, "not reachable: nothing is averted"), (0.97, "not reachable at one end")]
+)
+def test_what_cannot_be_reached_is_said(tmp_path: Path, ratio: float, status: str) -> None:
+    table = run(tmp_path, [entry_rule_cost(ratio, 0.05)]).tables["break_even"].set_index("quantity")
+    row = table.loc["Places of the team"]
+    assert status in row["status"]
+    assert np.isnan(row["high"])
+    assert np.isnan(row["break_even"]) == (ratio > 1)
+
+
+def test_ranges_meet_the_base_case_and_the_limits(tmp_path: Path) -> None:
+    result = run(tmp_path, [entry_rule_cost(0.6)])
+    table = result.tables["cost_ranges"]
+    assert list(table.columns) == list(table_schema("release", "cost_ranges").names)
+    assert table["parameter"].tolist() == ["effect", "unit costs"]
+    effect = table.iloc[0]
+    assert effect["saving_at_low"] == pytest.approx(result.facts["fixed_high"], abs=0.01)
+    assert effect["saving_at_high"] == pytest.approx(result.facts["fixed_low"], abs=0.01)
+    assert table["swing"].is_monotonic_decreasing
+
+
+def test_activity_of_a_series_is_shared_over_the_caseload(tmp_path: Path) -> None:
+    facts = {"averted": 120.0, "averted_low": 20.0, "averted_high": 230.0}
+    series = ratio_estimate("its", "series", 0.8, 0.05, "alcohol_specific_emergency", facts=facts, unit="S01")
+    check = CheckResult("pre_trend", "its", "pass", "no trend")
+    effect = Effect(Analysis("its", "series", "its", series.outcome, primary=True), (series,), (check,))
+    result = run(tmp_path, [effect])
+    people = caseload(caseload_panel())
+    assert people is not None
+    row = result.tables["averted_activity"].iloc[0]
+    assert list(result.tables["averted_activity"].columns) == list(table_schema("release", "averted_activity").names)
+    assert row["per_patient_year"] == pytest.approx(120 / people.person_years)
+    assert row["per_patient_year_low"] == pytest.approx(20 / people.person_years)
+    assert "no saving follows" in row["label"]
+    assert result.tables["saving"]["saving"].isna().all()
+    assert result.verdict.word == "no_estimate"
+    assert "averted activity only" in result.verdict.sentence
+
+
+def test_cash_capacity_and_value_are_three_lines(tmp_path: Path) -> None:
+    beds = ratio_estimate(
+        "entry_rule_bed_days",
+        "entry_rule",
+        0.7,
+        0.05,
+        "bed_days",
+        facts={"rate_after": 1.0, "uptake": 0.5, "rate_on_team": 2.0},
+    )
+    result = run(tmp_path, [entry_rule_cost(0.6), cost_effect("entry_rule_bed_days", "entry_rule", beds)])
+    lines = result.tables["benefit_lines"]
+    assert list(lines.columns) == list(table_schema("release", "benefit_lines").names)
+    assert np.isnan(lines["amount"].iloc[0])
+    assert lines["amount"].iloc[1] == pytest.approx((1 / 0.7 - 1) / 0.5 * 12)
+    assert lines["low"].iloc[1] < lines["amount"].iloc[1] < lines["high"].iloc[1]
+    assert lines["amount"].iloc[2] == result.facts["saving"]
+    assert "never" not in lines["line"].iloc[0]
+    assert not any("total" in text.lower() for text in lines["line"])
+
+
+# --- with the estimators themselves --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ratio", [0.6, 1.0])
+def test_a_planted_saving_is_found_and_selection_is_not(ratio: float) -> None:
+    """One world of the benchmark: the truth lies in both intervals, also where before-after shows a fall without an effect."""
+    panel, truth, naive = priced_world(ratio, 4)
+    people = caseload(panel)
+    rungs = ladder(panel, priced_effects(panel), people)
+    assert [(r.rung, r.status) for r in rungs] == [(2, "ok"), (3, "ok")]
+    for rung in rungs:
+        assert rung.gross is not None
+        low, high = np.sort(rung.gross(np.array([rung.estimate.conf_high, rung.estimate.conf_low])))
+        assert low < truth < high
+    assert naive > truth + 1000
+    assert (truth == 0) == (ratio == 1)
+
+
+def test_months_of_effect_and_caseload_must_be_the_same(tmp_path: Path) -> None:
+    panel = caseload_panel()
+    effect = site_cost(panel)
+    effect.headline.facts["site_periods_after"] = 23  # type: ignore[index]
+    row = run(tmp_path, [effect]).tables["saving"].iloc[0]
+    assert row["status"] == "not_estimable"
+    assert "not the same" in row["label"]
