@@ -16,7 +16,15 @@ from aaot_eval.ingest.check import (
     episode_flow,
     usable_months,
 )
-from aaot_eval.ingest.read import GIVEN, Given, Notify, plan_table, read_given, secret_fingerprint
+from aaot_eval.ingest.read import (
+    GIVEN,
+    Given,
+    Notify,
+    plan_table,
+    read_given,
+    refuse_nhs_numbers,
+    secret_fingerprint,
+)
 from aaot_eval.ingest.spells import make_stays
 from aaot_eval.results import Source, Tables
 from aaot_eval.schema import table_schema
@@ -25,6 +33,7 @@ __all__ = ["read_tables", "secret_fingerprint"]
 
 # The format whose columns an absent table has, so that every step finds its inputs.
 ABSENT = {"attendances": "hes_ae", "caseload": "caseload", "sites": "sites", "deaths": "deaths"}
+TOKENS_LOOKED_AT = 500
 
 
 def _quiet(message: str) -> None:
@@ -45,7 +54,9 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
             engine.empty(f"{table}_read", table_schema("extracts", form))
 
     notify("Judging episodes")
-    for step in ("persons", "sites", "episodes_judged", "episodes_repeated", "episodes_copied", "episodes"):
+    engine.run("persons")
+    refuse_nhs_numbers(config, [r[0] for r in engine.rows(f"SELECT token FROM persons ORDER BY person LIMIT {TOKENS_LOOKED_AT}")])
+    for step in ("sites", "episodes_judged", "episodes_repeated", "episodes_copied", "episodes"):
         engine.run(step)
     flow = episode_flow(engine)
     first_month, last_month, late = usable_months(engine, config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
 import hashlib
 import re
@@ -124,8 +125,6 @@ def _identifier_problems(config: RunConfig, table: str, held: Mapping[str, str],
         elif IDENTIFYING_NAMES.fullmatch(name):
             problems.append(Problem("X206", f"the column {theirs} identifies people and is not read", where=where,
                                     do=f"take {ours} out of [data.columns]; no name, postcode or date of birth is needed"))
-    for ours in set(config.data.columns.get(table, {})) - set(held):
-        problems += [] if ours in held else []
     return problems
 
 
@@ -140,6 +139,21 @@ def _chosen_columns(config: RunConfig, table: str, schema: TableSchema, header: 
     if key and any(c.name == "person" for c in schema.columns) and "person" not in chosen and _plain(key.column) in map(_plain, header):
         chosen["person"] = key.column
     return chosen
+
+
+def refuse_nhs_numbers(config: RunConfig, tokens: Sequence[str]) -> None:
+    """Raises InputError when person keys are NHS numbers as they stand (their check digit fits) and there is no secret."""
+    if config.data.person_key is None and tokens and sum(map(is_nhs_number, tokens)) >= NHS_NUMBER_SHARE * len(tokens):
+        raise InputError(_no_secret("that holds the person", "data"))
+
+
+def is_nhs_number(text: str) -> bool:
+    """Whether the check digit of a ten-digit number fits (modulus 11; NHS Data Dictionary)."""
+    digits = re.sub(r"[\s-]", "", text)
+    if not re.fullmatch(r"\d{10}", digits) or len(set(digits)) == 1:
+        return False
+    check = 11 - sum(int(d) * w for d, w in zip(digits, range(10, 1, -1), strict=False)) % 11
+    return check != 10 and check % 11 == int(digits[9])
 
 
 def secret_of(config: RunConfig) -> bytes | None:
@@ -183,10 +197,12 @@ def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[S
         if file.kind == "text" and file.lines <= 1:
             problems.append(Problem("X203", f"{path.name} holds a header and no rows", where=str(path), do="ask for the file again"))
             continue
+        patterns, faults = _date_patterns(config, table, schema, file, held)
+        problems += faults
         unread = [h for h in file.header if h not in held.values() and h]
         if unread:
             findings.append(Finding("X210", where=name, detail=", ".join(unread)))
-        plans.append(ReadPlan(file, schema, held, name, load, _date_patterns(config, table, schema), secret if "person" in held else None))
+        plans.append(ReadPlan(file, schema, held, name, load, patterns, secret if "person" in held else None))
         sources.append(Source(table, name, 0, file.bytes, file.sha256))
     if problems:
         raise InputError(*problems)
@@ -225,15 +241,45 @@ def _match(config: RunConfig, table: str, file: Dialect, path: Path) -> tuple[Ta
     return schema, problems, held
 
 
-def _date_patterns(config: RunConfig, table: str, schema: TableSchema) -> dict[str, tuple[str, ...]]:
-    """The spellings of dates beside the unmistakable ones: as the config says, else as the format declares."""
-    written = config.data.dates.get(table)
-    if written:
-        order = (strptime_pattern(written),)
-    else:
-        order = DATE_ORDERS.get(str(schema.extra.get("date_order")), ())
-    months = ("%Y-%m",)
-    return {c.name: (*order, *(months if c.extra.get("months") else ())) for c in schema.columns if c.type == "date"}
+def _date_patterns(
+    config: RunConfig, table: str, schema: TableSchema, file: Dialect, held: Mapping[str, str]
+) -> tuple[dict[str, tuple[str, ...]], list[Problem]]:
+    """The spellings of dates beside the unmistakable ones: as the config says, as the format declares, else as the file shows.
+
+    A column in which every date could be read both ways is refused: 03/04/2024 is not guessed.
+    """
+    patterns: dict[str, tuple[str, ...]] = {}
+    problems = []
+    written, declared = config.data.dates.get(table), str(schema.extra.get("date_order", ""))
+    for column in schema.columns:
+        if column.type != "date" or column.name not in held:
+            continue
+        if written:
+            orders: tuple[str, ...] = (strptime_pattern(written),)
+        elif declared or file.kind != "text":
+            orders = DATE_ORDERS.get(declared, ())
+        else:
+            seen = _orders_seen(file, held[column.name])
+            orders = DATE_ORDERS[next(iter(seen))] if len(seen) == 1 else ()
+            if len(seen) == 2:
+                problems.append(Problem("X215", f"the dates in {held[column.name]} can be read as day/month or as month/day", where=str(file.path),
+                                        do=f'say which: [data.dates] {table} = "DD/MM/YYYY", or write them as 2024-04-30'))
+        patterns[column.name] = (*orders, *(("%Y-%m",) if column.extra.get("months") else ()))
+    return patterns, problems
+
+
+def _orders_seen(file: Dialect, column: str) -> set[str]:
+    """The orders in which the dates of a column like 03/04/2024 can be read; none when it has no such dates."""
+    pairs = set()
+    with file.path.open(encoding="utf-8-sig", newline="") as text:
+        for row in csv.DictReader(text, delimiter=file.delimiter):
+            found = re.match(r"\s*(\d{1,2})[/-](\d{1,2})[/-]\d{4}", row.get(column) or "")
+            if found:
+                pairs.add((int(found[1]), int(found[2])))
+    if not pairs:
+        return set()
+    fits = {"DMY": all(b <= 12 for _, b in pairs), "MDY": all(a <= 12 for a, _ in pairs)}
+    return {order for order, fit in fits.items() if fit} or {"DMY", "MDY"}
 
 
 def strptime_pattern(written: str) -> str:
@@ -247,7 +293,6 @@ def strptime_pattern(written: str) -> str:
 
 def read_given(given: Given, engine: Engine, notify: Notify) -> tuple[list[ReadReport], list[Finding]]:
     """Read one table into `<table>_read`. Raises InputError when lines do not add up or too many rows are unreadable."""
-    _refuse_ambiguous_dates(given)
     reports = list(engine.ingest(given.plans, f"{given.table}_read"))
     problems, findings = [], []
     for report, plan in zip(reports, given.plans, strict=True):
@@ -298,7 +343,3 @@ def _first_place(engine: Engine, name: str, column: str) -> str:
         return name
     line, theirs, kind = found[0]
     return f"{name}, line {line}" + (f", column {theirs}: {kind}" if theirs else "")
-
-
-def _refuse_ambiguous_dates(given: Given) -> None:
-    pass

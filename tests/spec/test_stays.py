@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.drawn import csv_text, episodes, read, rows_of, study
+from tests.drawn import csv_text, episodes, read, rows_of, study, table
 
 COLUMNS = "person provider admitted end how to source method diag\n"
 END = "\nZ RX9 2022-12-31 2022-12-31 1 19 19 21 R074"
@@ -28,36 +29,56 @@ def test_a_transfer_is_one_admission_of_the_first_hospital(tmp_path):
     assert stays(tmp_path, TRANSFER) == [("A", "RX1", "2022-05-01", "2022-05-09", 8, 1, 1, 2)]
 
 
-@pytest.mark.parametrize(("gap", "hf", "nhsd"), [(0, 1, 1), (1, 1, 1), (2, 1, 1), (3, 1, 2), (4, 2, 2)])
-def test_how_many_days_may_lie_between_two_spells(tmp_path, gap, hf, nhsd):
-    drawn = f"""
-    A RX1 2022-05-01 2022-05-03 1 51 19 21 R074
-    A RX2 2022-05-0{3 + gap} 2022-05-09 1 19 19 21 R074"""
-    assert len(stays(tmp_path / "hf", drawn, "hf")) == hf
-    assert len(stays(tmp_path / "nhsd", drawn, "nhsd")) == nhsd
+def joined(home: Path, drawn: str, rule: str) -> dict[str, str]:
+    """By person: the two spells drawn are "one" admission or "two"."""
+    count = Counter(row[0] for row in stays(home / rule, drawn, rule))
+    return {str(person): {1: "one", 2: "two"}[n] for person, n in count.items()}
+
+
+def pairs(cases: list[dict[str, str]]) -> str:
+    """Two spells for each case: the first from 1 to 3 May at RX1, the second at RX2 from the day that the case says."""
+    lines = []
+    for case in cases:
+        lines.append(f"{case['case']} RX1 2022-05-01 2022-05-03 1 {case['to']} 19 21 R074")
+        lines.append(f"{case['case']} RX2 {case.get('again', '2022-05-03')} 2022-05-09 1 19 {case['from']} {case['method']} R074")
+    return "\n".join(lines)
+
+
+DAYS_BETWEEN = """
+case   again       to  from  method  hf   nhsd
+same   2022-05-03  51  19    21      one  one
+next   2022-05-04  51  19    21      one  one
+two    2022-05-05  51  19    21      one  one
+three  2022-05-06  51  19    21      one  two
+four   2022-05-07  51  19    21      two  two
+"""
+
+SIGNS = """
+case     to  from  method  hf   nhsd  york
+to_51    51  19    21      one  one   two
+to_52    52  19    21      one  one   two
+to_53    53  19    21      one  one   two
+to_49    49  19    21      two  one   two
+to_84    84  19    21      two  one   two
+from_51  19  51    22      one  one   two
+from_87  19  87    22      two  one   two
+m_2B     19  19    2B      one  one   two
+m_81     19  19    81      one  one   two
+to_A&E   19  51    21      one  two   two
+nothing  19  19    21      two  two   two
+"""
+
+
+@pytest.mark.parametrize("rule", ["hf", "nhsd"])
+def test_how_many_days_may_lie_between_two_spells(tmp_path, rule):
+    cases = table(DAYS_BETWEEN)
+    assert joined(tmp_path, pairs(cases), rule) == {c["case"]: c[rule] for c in cases}
 
 
 @pytest.mark.parametrize("rule", ["hf", "nhsd", "york"])
-def test_without_a_sign_of_transfer_a_new_spell_is_a_new_admission(tmp_path, rule):
-    drawn = """
-    A RX1 2022-05-01 2022-05-03 1 19 19 21 R074
-    A RX2 2022-05-03 2022-05-09 1 19 19 21 R074"""
-    assert len(stays(tmp_path, drawn, rule)) == 2
-
-
-@pytest.mark.parametrize(
-    ("to", "source", "method", "hf", "nhsd"),
-    [
-        ("51", "19", "21", 1, 1), ("52", "19", "21", 1, 1), ("53", "19", "21", 1, 1), ("49", "19", "21", 2, 1), ("84", "19", "21", 2, 1),
-        ("19", "51", "22", 1, 1), ("19", "87", "22", 2, 1), ("19", "19", "2B", 1, 1), ("19", "19", "81", 1, 1), ("19", "51", "21", 1, 2),
-    ],
-)  # fmt: skip
-def test_which_codes_are_a_sign_of_transfer(tmp_path, to, source, method, hf, nhsd):
-    drawn = f"""
-    A RX1 2022-05-01 2022-05-03 1 {to} 19 21 R074
-    A RX2 2022-05-03 2022-05-09 1 19 {source} {method} R074"""
-    assert len(stays(tmp_path / "hf", drawn, "hf")) == hf
-    assert len(stays(tmp_path / "nhsd", drawn, "nhsd")) == nhsd
+def test_which_codes_are_a_sign_of_transfer(tmp_path, rule):
+    cases = table(SIGNS)
+    assert joined(tmp_path, pairs(cases), rule) == {c["case"]: c[rule] for c in cases}
 
 
 def test_overlap_joins_under_hf_and_never_under_nhsd(tmp_path):

@@ -1,0 +1,302 @@
+"""What real files look like: every case ends in the right rows or in a refusal that says where, never in silent loss."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.drawn import csv_text, episodes, read, rows_of, study, table
+
+from aaot_eval.engine import ReadPlan, open_engine
+from aaot_eval.engine.files import inspect_file
+from aaot_eval.errors import InputError
+from aaot_eval.schema import parse_table_schema
+
+HEADER = "pid|day|age|name|diag\n"
+SCHEMA = parse_table_schema(
+    "visits",
+    {
+        "fields": [
+            {"name": "person", "type": "string"},
+            {"name": "day", "type": "date", "constraints": {"required": True}, "aaot:null_values": ["1800-01-01"]},
+            {"name": "age", "type": "integer"},
+            {"name": "name", "type": "string"},
+            {"name": "diag", "type": "string", "aaot:form": "code"},
+        ]
+    },
+)
+COLUMNS = {"person": "pid", "day": "day", "age": "age", "name": "name", "diag": "diag"}
+
+
+def lines(n: int = 12) -> list[str]:
+    return [f"p{i:03d}|2021-05-{i + 1:02d}|{20 + i}|Smith|f10{i % 10}" for i in range(n)]
+
+
+def ingest(home: Path, content: bytes | str, name: str = "visits.csv"):
+    """What the engine makes of one file: its report, its rows, its rejects."""
+    path = home / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    engine = open_engine("duckdb", home / "work")
+    try:
+        file = inspect_file(path, engine.folder)
+        plan = ReadPlan(file, SCHEMA, COLUMNS, name, dates={"day": ("%d/%m/%Y",)})
+        report = engine.ingest([plan], "visits")[0]
+        return report, engine.rows("SELECT person, day, age, name, diag FROM visits ORDER BY row"), engine.rows("SELECT line, \"column\", reason, value_class, row_lost FROM rejects ORDER BY line")
+    finally:
+        engine.close()
+
+
+def text(rows: list[str], end: str = "\n") -> str:
+    return HEADER.strip() + end + end.join(rows) + end
+
+
+PLAIN = lines()
+QUOTED = [*PLAIN[:5], 'p900|2021-06-01|4|"O""Neil | Jr"|F100', 'p901|2021-06-02|4|"two\nlines"|F100', *PLAIN[5:]]
+GOOD = {
+    "plain": (text(PLAIN), 12),
+    "quoted delimiter, doubled quote and line break": (text(QUOTED), 14),
+    "CRLF": (text(PLAIN, "\r\n"), 12),
+    "mixed line ends": (text(PLAIN).replace("\n", "\r\n", 4), 12),
+    "old Mac line ends": (text(PLAIN, "\r"), 12),
+    "byte order mark": (b"\xef\xbb\xbf" + text(PLAIN).encode(), 12),
+    "UTF-16": (text(PLAIN).encode("utf-16"), 12),
+    "one cp1252 byte": (text(PLAIN).replace("Smith", "Ren\u00e9e", 1).encode("cp1252"), 12),
+    "a byte that cp1252 lacks": (text(PLAIN).encode().replace(b"Smith", b"Ren\x81e", 1), 12),
+    "trailing delimiter on data rows": (text([r + "|" for r in PLAIN]), 12),
+    "quote inside a bare field": (text([*PLAIN, 'p999|2021-06-01|4|5" scar|F100']), 13),
+    "no line end at the end": (text(PLAIN)[:-1], 12),
+    "blank lines": (text(PLAIN).replace("\n", "\n\n", 3) + "\n\n", 12),
+    "blank lines and a line break in quotes": (text(QUOTED) + "\n", 14),
+    "a blank line inside quotes": (text([*PLAIN, 'p999|2021-06-01|4|"a\n\nb"|F100']), 13),
+    "NUL byte": (text(PLAIN).replace("Smith", "Sm\x00ith", 1), 12),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_every_row_is_read(tmp_path, case):
+    content, rows = GOOD[case]
+    report, found, rejects = ingest(tmp_path, content)
+    assert (report.rows, report.adds_up, rejects) == (rows, True, [])
+    assert len(found) == rows
+    assert found[0] == ("p000", pd.Timestamp("2021-05-01").date(), 20, found[0][3], "F100")
+
+
+def test_a_compressed_file_is_unpacked(tmp_path):
+    plain = text(PLAIN).encode()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("extract.csv", plain)
+    assert ingest(tmp_path, gzip.compress(plain), "visits.csv.gz")[0].rows == 12
+    assert ingest(tmp_path, packed.getvalue(), "visits.zip")[0].rows == 12
+
+
+BAD_LINES = {
+    "short line": ([*PLAIN, "p999|2021-06-01|4"], 14, "too few columns"),
+    "long line": ([*PLAIN[:3], "p999|2021-06-01|4|x|F100|y|z", *PLAIN[3:]], 5, "too many columns"),
+    "footer": ([*PLAIN, "TOTAL 12"], 14, "too few columns"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LINES)
+def test_a_line_that_does_not_split_is_rejected_once_and_named(tmp_path, case):
+    rows, line, why = BAD_LINES[case]
+    report, found, rejects = ingest(tmp_path, text(rows))
+    assert (report.rows, report.rejected_lines, report.adds_up) == (12, 1, True)
+    assert rejects == [(line, "", why, "line", True)]
+    assert len(found) == 12
+
+
+def test_a_row_cut_off_at_the_end_is_rejected(tmp_path):
+    report, found, rejects = ingest(tmp_path, text(PLAIN)[:-12])
+    assert (report.rows, report.rejected_lines, report.adds_up, len(found)) == (11, 1, True, 11)
+    assert rejects[0][0] == 13
+
+
+def test_a_stray_quote_swallows_nothing(tmp_path):
+    stray = [*PLAIN[:4], 'p900|2021-06-01|4|"unclosed|F100', *PLAIN[4:]]
+    report, found, _ = ingest(tmp_path, text(stray))
+    assert (report.rows, report.unquoted, report.adds_up) == (13, True, True)
+    assert found[4][3] == "unclosed"
+
+
+def test_two_stray_quotes_that_pair_up_swallow_nothing(tmp_path):
+    stray = [*PLAIN[:4], 'p900|2021-06-01|4|"open|F100', *PLAIN[4:6], 'p901|2021-06-01|4|shut"|F100', *PLAIN[6:]]
+    report, found, _ = ingest(tmp_path, text(stray))
+    assert (report.rows, report.unquoted, len(found)) == (14, True, 14)
+
+
+def test_unreadable_cells_are_listed_by_place_and_kind_never_by_value(tmp_path):
+    rows = [
+        *PLAIN[:2],
+        "p900|2021-06-01|4",
+        "p901|31/31/2021|5|Jones|F101",
+        "p902|2021-06-03|old|Jones|F101",
+        "p903|1800-01-01|6|Jones|F101",
+        "p904|17/06/2021|6.0|Jones|F101",
+        *PLAIN[2:],
+    ]  # fmt: skip
+    report, found, rejects = ingest(tmp_path, text(rows))
+    assert rejects == [
+        (4, "", "too few columns", "line", True),
+        (5, "day", "not a date", "like a date", True),
+        (6, "age", "not a whole number", "letters", False),
+    ]
+    assert (report.rows, report.rejected_lines, report.lost_rows, report.bad_cells) == (16, 1, 1, {"day": 1, "age": 1})
+    by_person = {r[0]: r for r in found}
+    assert "p901" not in by_person
+    assert by_person["p902"][2] is None
+    assert by_person["p903"][1] is None
+    assert (str(by_person["p904"][1]), by_person["p904"][2]) == ("2021-06-17", 6)
+    assert not any("31/31" in str(cell) or "old" == cell for row in rejects for cell in row)
+
+
+def test_lines_are_right_below_blank_lines_and_line_breaks_in_quotes(tmp_path):
+    rows = [*PLAIN[:2], "", 'p900|2021-06-01|4|"two\nlines"|F100', "p901|never|5|Jones|F101", *PLAIN[2:]]
+    assert ingest(tmp_path, text(rows))[2] == [(7, "day", "not a date", "letters", True)]
+
+
+def test_dates_of_several_spellings(tmp_path):
+    rows = [f"p{i}|{day}|4|x|F100" for i, day in enumerate(["2021-06-17", "17/06/2021", "20210617", "17JUN2021", "17-Jun-2021", "2021-06-17 00:00:00", " 2021-06-17 "])]
+    assert {str(r[1]) for r in ingest(tmp_path, text(rows))[1]} == {"2021-06-17"}
+
+
+def test_a_two_digit_year_is_not_a_date(tmp_path):
+    report, _, rejects = ingest(tmp_path, text([*PLAIN, "p900|17/06/21|4|x|F100"]))
+    assert (report.lost_rows, rejects[0][3]) == (1, "like a date")
+
+
+def test_shuffled_columns_and_an_unread_one(tmp_path):
+    content = "diag;ward;pid;day;name;age\n" + "".join(f"f10{i};W;p{i};2021-05-0{i + 1};x;4\n" for i in range(5))
+    report, found, _ = ingest(tmp_path, content)
+    assert (report.rows, found[1][0], found[1][4]) == (5, "p1", "F101")
+
+
+def test_a_parquet_file_is_read_by_the_same_rules(tmp_path):
+    frame = pd.DataFrame({"pid": ["a", "b", None], "day": pd.to_datetime(["2021-05-01", "1800-01-01", "2021-05-03"]), "age": [4.0, None, 7.0], "name": "x", "diag": "f102"})
+    frame.to_parquet(tmp_path / "made.parquet")
+    report, found, _ = ingest(tmp_path, (tmp_path / "made.parquet").read_bytes(), "visits.parquet")
+    assert (report.rows, report.adds_up) == (3, True)
+    assert [(r[0], str(r[1]), r[2], r[4]) for r in found] == [("a", "2021-05-01", 4, "F102"), ("b", "None", None, "F102"), (None, "2021-05-03", 7, "F102")]
+
+
+# Whole tables ---------------------------------------------------------------------------------------------------------
+
+APC = "person admitted method\nA 2022-05-01 21\nB 2022-06-01 2A\nC 2022-12-31 21"
+WINDOW = {"complete_to": "2022-12-31"}
+
+
+def refusal(config) -> str:
+    with pytest.raises(InputError) as caught, read(config):
+        pass
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["TOKEN_PERSON_ID", "PSEUDO_HESID", "ENCRYPTED_HESID", "pseudo_hesid", "HESID"])
+def test_old_and_new_names_of_the_person_are_known(tmp_path, name):
+    content = csv_text(episodes(APC)).replace("TOKEN_PERSON_ID", name)
+    with read(study(tmp_path, {"admissions.csv": content}, data=WINDOW)) as tables:
+        assert tables.counts["stays"] == 3
+
+
+@pytest.mark.parametrize("delimiter", [",", "|", "\t", ";"])
+def test_the_delimiter_is_found_from_the_header(tmp_path, delimiter):
+    with read(study(tmp_path, {"admissions.csv": csv_text(episodes(APC), delimiter)}, data=WINDOW)) as tables:
+        assert rows_of(tables, "SELECT count(*), sum(emergency) FROM stays") == [(3, 3)]
+
+
+def test_several_files_with_columns_moved_and_missing(tmp_path):
+    first = csv_text(episodes(APC.splitlines()[0] + "\nA 2022-05-01 21"))
+    moved = [dict(sorted(r.items())) for r in episodes("person admitted key\nB 2022-12-31 7")]
+    for row in moved:
+        del row["DIAG_20"], row["SEX"]
+        row["WARD"] = "W"
+    config = study(tmp_path, {"in/apc_1.csv": first, "in/apc_2.csv": csv_text(moved, "|")}, data={"admissions": "in/apc_*.csv", **WINDOW})
+    with read(config) as tables:
+        assert tables.counts["stays"] == 2
+        assert [(f.where, f.detail) for f in tables.findings if f.code == "X210"] == [("in/apc_2.csv", "WARD")]
+        assert [(s.name, s.rows) for s in tables.sources] == [("in/apc_1.csv", 1), ("in/apc_2.csv", 1)]
+
+
+REFUSALS = {
+    "missing file": (None, {"admissions": "apc_*.csv"}, ["X200", "no file matches apc_*.csv", "data.admissions"]),
+    "empty file": ("", {}, ["X201", "admissions.csv is empty"]),
+    "header only": (csv_text(episodes(APC)).splitlines()[0] + "\n", {}, ["X203", "holds a header and no rows"]),
+    "renamed column": (csv_text(episodes(APC)).replace("ADMIMETH", "ADMI_METH"), {},
+                       ["X204", "the column ADMIMETH (Admission method; text, because 2A to 2D are letters) is missing", "close names in the file: ADMI_METH",
+                        '[data.columns] admissions = { admission_method = "ADMI_METH" }']),
+    "unknown format": ("a,b\n1,2\n", {}, ["X208", "is in no known format for admissions", "allowed: hes_apc"]),
+    "dates that do not read": (csv_text(episodes(APC)).replace("2022-05-01", "1st of May"), {},
+                               ["X213", "more than 5% of ADMIDATE cannot be read as a date", "admissions.csv, line 2, column ADMIDATE: mixed characters", '[data.dates] admissions = "DD/MM/YYYY"']),
+    "keys read as decimals": (csv_text(episodes(APC)).replace("1001", "5.00E+11"), {}, ["EPIKEY cannot be read as a key", "number in scientific notation"]),
+    "NHS number without a secret": (csv_text(episodes(APC)).replace("TOKEN_PERSON_ID", "NHS Number"), {"columns": {"admissions": {"person": "NHS Number"}}},
+                                    ["X205", "the column NHS Number holds NHS numbers and there is no secret", "secret_file"]),
+    "name mapped": (csv_text(episodes(APC)).replace("SITETRET", "Surname"), {"columns": {"admissions": {"treatment_site": "Surname"}}},
+                    ["X206", "the column Surname identifies people and is not read"]),
+    "unknown column mapped": (csv_text(episodes(APC)), {"columns": {"admissions": {"admissionmethod": "ADMIMETH"}}},
+                              ["data.columns.admissions names 'admissionmethod', which is no column of hes_apc"]),
+    "half of the lines cut": (csv_text(episodes(APC)) + "x\ny\n", {}, ["X211", "more than 5% of the lines of admissions.csv"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refusals_say_what_where_and_what_to_do(tmp_path, case):
+    content, data, words = REFUSALS[case]
+    message = refusal(study(tmp_path, {} if content is None else {"admissions.csv": content}, data={**data, **WINDOW}))
+    for word in words:
+        assert word in message
+    assert "1st of May" not in message
+
+
+def test_all_files_are_judged_before_stopping(tmp_path):
+    files = {"admissions.csv": "", "caseload.csv": "person,site\nA,RX1\n", "sites.csv": "place\nRX1\n"}
+    message = refusal(study(tmp_path, files, data={**WINDOW, "deaths": "nowhere.csv"}))
+    for word in ("admissions.csv is empty", "the column referred (Date of referral) is missing", "the header of sites.csv", "there is no file nowhere.csv"):
+        assert word in message
+
+
+def test_nhs_numbers_under_another_name_are_refused(tmp_path):
+    content = csv_text(episodes("person admitted\n9434765919 2022-05-01\n9434765919 2022-12-31"))
+    assert "holds NHS numbers and there is no secret" in refusal(study(tmp_path, {"admissions.csv": content}, data=WINDOW))
+
+
+def test_with_a_secret_numbers_become_keyed_hashes_and_still_match(tmp_path):
+    content = csv_text(episodes("person admitted\n9434765919 2022-05-01\n4010232137 2022-12-31")).replace("TOKEN_PERSON_ID", "NHS Number")
+    files = {"admissions.csv": content, "caseload.csv": "NHS Number,site,referred\n943 476 5919,RX1,2022-06-01\n", "keys/aaot.key": "a long enough secret of the trust"}
+    config = study(tmp_path, files, data={**WINDOW, "person_key": {"column": "NHS Number", "secret_file": "keys/aaot.key"}})
+    with read(config) as tables:
+        tokens = [r[0] for r in tables.engine.rows("SELECT token FROM persons")]
+        assert len(tokens) == 2
+        assert all(len(t) == 64 and "9434765919" not in t for t in tokens)
+        assert rows_of(tables, "SELECT count(*) FROM caseload c JOIN stays s ON s.person = c.person") == [(1,)]
+
+
+@pytest.mark.parametrize(("days", "read_as"), [(["13/04/2022", "02/05/2022"], ["2022-04-13", "2022-05-02"]), (["04/13/2022", "02/05/2022"], ["2022-04-13", "2022-02-05"])])
+def test_the_order_of_day_and_month_is_taken_from_the_whole_column(tmp_path, days, read_as):
+    caseload = "person,site,referred\n" + "".join(f"{p},RX1,{d}\n" for p, d in zip("AB", days, strict=True))
+    apc = csv_text(episodes("person admitted\nA 2022-01-01\nB 2022-06-01\nC 2022-12-31"))
+    with read(study(tmp_path, {"admissions.csv": apc, "caseload.csv": caseload}, data=WINDOW)) as tables:
+        assert [r[0] for r in rows_of(tables, "SELECT referred FROM caseload ORDER BY person")] == read_as
+
+
+def test_dates_that_can_be_read_both_ways_are_refused_until_declared(tmp_path):
+    files = {"admissions.csv": csv_text(episodes("person admitted\nA 2022-01-01\nC 2022-12-31")), "caseload.csv": "person,site,referred\nA,RX1,03/04/2022\n"}
+    message = refusal(study(tmp_path, files, data=WINDOW))
+    assert "the dates in referred can be read as day/month or as month/day" in message
+    assert '[data.dates] caseload = "DD/MM/YYYY"' in message
+    with read(study(tmp_path, files, data={**WINDOW, "dates": {"caseload": "DD/MM/YYYY"}})) as tables:
+        assert rows_of(tables, "SELECT referred FROM caseload") == [("2022-04-03",)]
+
+
+def test_a_column_is_read_under_the_name_that_the_config_maps(tmp_path):
+    content = csv_text(episodes(APC)).replace("ADMIMETH", "How admitted")
+    config = study(tmp_path, {"admissions.csv": content}, data={**WINDOW, "columns": {"admissions": {"admission_method": "How admitted"}}})
+    with read(config) as tables:
+        assert rows_of(tables, "SELECT sum(emergency) FROM stays") == [(3,)]
+
+
+def test_a_drawn_table_reads_as_drawn():
+    assert table("a b\n1 .\n") == [{"a": "1", "b": ""}]
