@@ -1,17 +1,27 @@
--- reads: episodes_judged
+-- reads: episodes_judged, episodes_read
 -- makes: episodes_repeated
--- rule: the same key of the same person twice is one episode: the last load wins, then the fuller row, so that neither the
---       order of rows nor loading a file twice changes a count
+-- rule: the same key of the same person twice is one episode: the last load wins, then the coded row, then the later dates,
+--       then the text of the row, so that neither the order of rows nor loading a file twice changes a count
 -- decision: docs/decisions/episode.md
 SELECT row
 FROM (
     SELECT e.row, row_number() OVER (
         PARTITION BY e.person, e.episode_key
-        ORDER BY e.load DESC, coalesce(e.discharge_date, DATE '1800-01-01') DESC, e.episode_end DESC, e.episode_start DESC,
-            e.admission_date DESC, e.provider, coalesce(e.admission_method, ''), coalesce(e.discharge_method, ''),
-            coalesce(e.discharge_destination, ''), coalesce(e.treatment_site, ''), e.episode_order, e.uncoded, e.row
+        ORDER BY e.load DESC, e.uncoded, coalesce(e.discharge_date, DATE '1800-01-01') DESC, e.episode_end DESC,
+            e.episode_start DESC, e.admission_date DESC, e.provider, e.patient_class, e.episode_order,
+            coalesce(e.admission_method, ''), coalesce(e.admission_source, ''), coalesce(e.discharge_method, ''),
+            coalesce(e.discharge_destination, ''), coalesce(e.treatment_site, ''), coalesce(e.sex, ''), coalesce(e.age, -1),
+            coalesce(d.diag_01, '') || ' ' || coalesce(d.diag_02, '') || ' ' || coalesce(d.diag_03, '') || ' ' ||
+            coalesce(d.diag_04, '') || ' ' || coalesce(d.diag_05, '') || ' ' || coalesce(d.diag_06, '') || ' ' ||
+            coalesce(d.diag_07, '') || ' ' || coalesce(d.diag_08, '') || ' ' || coalesce(d.diag_09, '') || ' ' ||
+            coalesce(d.diag_10, '') || ' ' || coalesce(d.diag_11, '') || ' ' || coalesce(d.diag_12, '') || ' ' ||
+            coalesce(d.diag_13, '') || ' ' || coalesce(d.diag_14, '') || ' ' || coalesce(d.diag_15, '') || ' ' ||
+            coalesce(d.diag_16, '') || ' ' || coalesce(d.diag_17, '') || ' ' || coalesce(d.diag_18, '') || ' ' ||
+            coalesce(d.diag_19, '') || ' ' || coalesce(d.diag_20, ''),
+            e.row
     ) AS place
     FROM episodes_judged AS e
+    JOIN episodes_read AS d ON d.row = e.row
     JOIN (
         SELECT person, episode_key
         FROM episodes_judged
