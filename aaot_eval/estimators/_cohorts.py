@@ -232,6 +232,21 @@ def find_rule(people: PersonMonths) -> Rule:
     return max(usable or weak, key=lambda pair: pair[0])[1]
 
 
+def lost_months(people: PersonMonths, cohort: Cohort) -> Floats:
+    """(P,) months of follow-up lost by death."""
+    begin = np.maximum(cohort.index, people.death + 1)
+    return np.where(cohort.members, np.maximum(0, cohort.end - begin), 0).astype(float)
+
+
+def rate_before(people: PersonMonths, cohort: Cohort, months: int = 12) -> Floats:
+    """(P,) each member's own monthly rate over the `months` months before the index, 0 for others."""
+    running = running_total(people.outcome)
+    rows, at = np.arange(len(cohort.index)), np.maximum(cohort.index, 0)
+    since = np.maximum(at - months, 0)
+    total = running[rows, at] - running[rows, since]
+    return np.asarray(np.where(cohort.members, total / np.maximum(at - since, 1), 0.0))
+
+
 def by_unit(values: Floats, people: PersonMonths) -> Floats:
     """(U,) sums of a personal value over home hospitals."""
     return np.asarray(np.bincount(people.unit, weights=values, minlength=len(people.names)), dtype=float)

@@ -33,10 +33,12 @@ from aaot_eval.estimators._cohorts import (
     find_rule,
     first_cohort,
     joined,
+    lost_months,
     meets_rule,
     month_labels,
     patient_objections,
     person_months,
+    rate_before,
     rule_note,
     rule_outcome_of,
     running_total,
@@ -317,6 +319,24 @@ class EntryRule:
         if ways.p_least > 1 - self.conf_level and by_hospitals.finite:
             first, second = by_hospitals, by_ways
         return first, replace(second, tables={}, facts={**second.facts, "role": "itt_beside"}), effect_on_referred(first, team)
+
+    def death_bounds(self, panel: Panel, analysis: Analysis) -> tuple[float, float]:
+        """The ratio if everybody who died had lived on to the end of follow-up: at their own rate before the index, and at zero."""
+        c, _ = self._compare(panel, analysis)
+        given = np.where(c.treated, c.given, -1)[c.used][None, :]
+
+        def ratio(at_own_rate: float) -> float:
+            parts = []
+            for era in c.eras:
+                own = [lost_months(c.people, k) for k in (era.before, era.after)]
+                more = [at_own_rate * n * rate_before(c.people, k) for n, k in zip(own, (era.before, era.after), strict=True)]
+                nothing = np.zeros(len(c.people.unit))
+                values = (era.n0 + own[0], era.y0 + more[0], nothing, era.n1 + own[1], era.y1 + more[1], nothing)
+                parts.append([by_unit(v, c.people) for v in values])
+            sums = Sums(*(np.array([p[i] for p in parts]) for i in range(6)))
+            return math.exp(float(log_ratio(sums.take(c.used), given)[0]))
+
+        return ratio(1.0), ratio(0.0)
 
     def _counted(self, panel: Panel) -> str:
         return str(rule_outcome_of(panel, self.rule_outcome))

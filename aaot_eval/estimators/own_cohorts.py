@@ -37,6 +37,7 @@ from aaot_eval.estimators._cohorts import (
     newly_meets_rule,
     patient_objections,
     person_months,
+    rate_before,
     rule_note,
     rule_outcome_of,
     scale_of,
@@ -292,6 +293,31 @@ class OwnCohorts:
                             status="monitoring_only", note=note),)  # fmt: skip
         return (head, *self._beside(head, done, share, variance), effect_on_referred(head, team))
 
+    def death_bounds(self, panel: Panel, analysis: Analysis) -> tuple[float, float]:
+        """The ratio if everybody who died had lived on to the end of follow-up: at their own rate before the index, and at zero."""
+        people, rule, met = self._people(panel, analysis)
+        trusts, _ = self._trusts(panel, analysis, people, rule, met)
+
+        def ratio(at_own_rate: float) -> float:
+            observed = expected = 0.0
+            for trust in trusts:
+                whole = replace(trust, followed=_lived_on(people, trust, at_own_rate))
+                fit = standardise(whole.followed, self._control(panel, trust), len(people.unit))
+                events = float(whole.followed.outcome[whole.followed.era == 1].sum())
+                observed, expected = observed + events, expected + events * math.exp(-fit.log_ratio)
+            return observed / expected
+
+        return ratio(1.0), ratio(0.0)
+
+    def _control(self, panel: Panel, trust: Trust) -> Floats:
+        """(T,) the control series over its mean; without one, the days of the months over theirs."""
+        days = panel.periods["days"].to_numpy(dtype=float)
+        length = np.asarray(days / days.mean())
+        if self.control not in panel.cells:
+            return length
+        series = panel.matrix(self.control)[list(panel.units.index).index(trust.name)].astype(float)
+        return np.where(series > 0, series / np.nanmean(series), length)
+
     def _people(self, panel: Panel, analysis: Analysis) -> tuple[PersonMonths, Rule, Flags]:
         people = person_months(panel, analysis.outcome, str(rule_outcome_of(panel, self.rule_outcome)))
         declared = self.rule_count and self.rule_months
@@ -323,13 +349,9 @@ class OwnCohorts:
 
     def _result(self, panel: Panel, analysis: Analysis, people: PersonMonths, trust: Trust) -> Result:
         clock = panel.periods["clock"].to_numpy(dtype=np.int64)
-        days = panel.periods["days"].to_numpy(dtype=float)
         row = list(panel.units.index).index(trust.name)
-        control = days / days.mean()
-        plain = standardise(trust.followed, control, len(people.unit))
-        if self.control in panel.cells:
-            series = panel.matrix(self.control)[row].astype(float)
-            control = np.where(series > 0, series / np.nanmean(series), control)
+        control = self._control(panel, trust)
+        plain = standardise(trust.followed, replace(self, control="")._control(panel, trust), len(people.unit))
         fit = standardise(trust.followed, control, len(people.unit))
         if not math.isfinite(fit.log_ratio):
             nothing = Part(math.nan, math.nan)
@@ -402,6 +424,21 @@ class OwnCohorts:
             "hospital_share_of_variance": float(sum(s**2 * r.hospital.variance for s, r in zip(share, done, strict=True))
                                                 / sum(s**2 * (r.hospital.variance + r.people.variance) for s, r in zip(share, done, strict=True))),
         }  # fmt: skip
+
+
+def _lived_on(people: PersonMonths, trust: Trust, at_own_rate: float) -> Followed:
+    """The followed months and those lost by death, at that share of everybody's own rate before the index."""
+    t, f, parts = np.arange(people.n_months), trust.followed, []
+    for number, cohort in enumerate(trust.cohorts):
+        who = np.flatnonzero(cohort.members)
+        index = cohort.index[who, None]
+        row, month = np.nonzero((t >= index) & (t < cohort.end[who, None]) & (t > people.death[who, None]))
+        band = np.searchsorted(BANDS, month - cohort.index[who[row]], side="right") - 1
+        rate = at_own_rate * rate_before(people, cohort)[who[row]]
+        parts.append((who[row], month, np.full(len(row), number), band, rate, rate))
+    extra = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    own = (f.person, f.month, f.era, f.band, f.outcome, f.count)
+    return Followed(*(np.concatenate(pair) for pair in zip(own, extra, strict=True)))
 
 
 def _cohort_series(fit: Standardised, followed: Followed, clock: Ints, launch: int, counted: bool, level: float) -> Wald:

@@ -1,0 +1,77 @@
+"""Did more or fewer people die after launch than in the cohort they are compared with, and could that make the result?"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import pandas as pd
+from scipy import stats
+
+from aaot_eval.checks import CHECKS, WARN_P
+from aaot_eval.estimators import Estimator
+from aaot_eval.estimators.entry_rule import EntryRule
+from aaot_eval.estimators.own_cohorts import OwnCohorts
+from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
+
+#: Risks of death over follow-up that differ by more than this, in points or as a share, call for bounds.
+POINTS = 0.02
+SHARE = 0.20
+
+
+@CHECKS.register("deaths")
+class Deaths:
+    """Deaths during follow-up: the treated cohort after launch against the one it is compared with.
+
+    Rates are over person-months alive, so a death takes the rest of a person's months away. When the risks differ by more than
+    2 points or 20 %, the effect is bounded: the lost months at each person's own rate before the index, and at zero.
+    """
+
+    designs: ClassVar[tuple[Design, ...]] = ("entry_rule", "own_cohorts")
+
+    def run(
+        self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int
+    ) -> CheckResult:
+        """Warns when deaths differ beyond chance or the bounds disagree in direction with the estimate."""
+        table = estimate.tables.get("deaths")
+        if table is None or not isinstance(estimator, EntryRule | OwnCohorts):
+            return CheckResult("deaths", analysis.name, "not_evaluable", "Deaths by arm could not be told apart for this design.")
+        treated = table[(table["arm"] == "treated") & (table["era"] == "after")].iloc[0]
+        against = "comparison" if (table["arm"] == "comparison").any() else "treated"
+        other = table[(table["arm"] == against) & (table["era"] == ("after" if against == "comparison" else "before"))].iloc[0]
+        if not treated["deaths"] + other["deaths"]:
+            return CheckResult("deaths", analysis.name, "not_evaluable", "No deaths are known, so deaths by arm cannot be compared.")
+        name = "in the comparison hospitals" if against == "comparison" else "before launch"
+        return _judged(estimator, panel, analysis, estimate, treated, other, name)
+
+
+def _judged(estimator: EntryRule | OwnCohorts, panel: Panel, analysis: Analysis, estimate: Estimate,
+            treated: pd.Series, other: pd.Series, name: str) -> CheckResult:  # fmt: skip
+    years = estimator.follow_up / 12
+    risks = [1 - math.exp(-float(row["rate"]) / 100 * years) for row in (treated, other)]
+    difference = abs(risks[0] - risks[1])
+    differ = difference > POINTS or difference > SHARE * max(min(risks), 1e-12)
+    p = rate_test(int(treated["deaths"]), float(treated["person_years"]), int(other["deaths"]), float(other["person_years"]))
+    sentence = (
+        f"Of the treated cohort {risks[0]:.1%} died within {estimator.follow_up} months, {risks[1]:.1%} {name} (p = {p:.2f})."
+    )
+    facts: dict[str, float] = {"risk_treated": risks[0], "risk_compared": risks[1]}
+    verdict: CheckVerdict = "pass"
+    if differ and math.isfinite(estimate.estimate):
+        low, high = sorted(estimator.death_bounds(panel, analysis))
+        facts |= {"bound_low": low, "bound_high": high}
+        sentence += (
+            f" The ratio is among person-months alive; had those who died lived on, it would lie between {low:.2f} and {high:.2f}"
+            f" (it is {estimate.estimate:.2f})."
+        )
+        turned = estimate.direction != "unclear" and (low < estimate.null) != (high < estimate.null)
+        verdict = "warn" if p < WARN_P or turned else "pass"
+    return CheckResult(
+        "deaths", analysis.name, verdict, sentence, statistic=float(treated["rate"]) / float(other["rate"]) if other["rate"] else math.nan,
+        value_name="ratio of death rates", threshold=f"risks within {POINTS * 100:.0f} points and {SHARE:.0%}", p_value=p, facts=facts,
+    )  # fmt: skip
+
+
+def rate_test(deaths: int, years: float, other_deaths: int, other_years: float) -> float:
+    """Two-sided exact p that two death rates are equal, given all deaths."""
+    return float(stats.binomtest(deaths, deaths + other_deaths, years / (years + other_years)).pvalue)
