@@ -109,7 +109,9 @@ def _over_people(estimate: Estimate, design: str, people: Caseload | None, made:
     if math.isnan(rate) or math.isnan(uptake):
         return made("not_estimable", "the estimate gives no cost per person-month or no uptake")
     if uptake < LEAST_UPTAKE:
-        return made("not_estimable", f"uptake is under {LEAST_UPTAKE:.0%}: no effect on the referred can be worked out")
+        return made(
+            "not_estimable", f"uptake is under {100 * LEAST_UPTAKE:.0f} %: no effect on the referred can be worked out"
+        )
     if math.isnan(on_team):
         on_team = people.cost_rate / MONTHS_IN_YEAR if people else math.nan
 
@@ -117,7 +119,7 @@ def _over_people(estimate: Estimate, design: str, people: Caseload | None, made:
         return np.asarray((rate / ratio - rate) / uptake * MONTHS_IN_YEAR)
 
     if uptake < USABLE_UPTAKE or facts.get("usable_rule") is False:
-        label = f"no usable entry rule (uptake {uptake:.0%}), so it cannot be the headline"
+        label = f"no usable entry rule (uptake {100 * uptake:.0f} %), so it cannot be the headline"
         return made("no_usable_rule", label, gross, on_team * MONTHS_IN_YEAR)
     return made("ok", "", gross, on_team * MONTHS_IN_YEAR)
 

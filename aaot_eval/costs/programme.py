@@ -81,7 +81,7 @@ class Programme:
                     "annual_cost": annual.sum() / 100,
                     "per_patient_year": each.sum() / 100,
                     "price_year": "",
-                    "source": f"sum of the lines; {self.places:g} places, {self.occupancy:.0%} in use",
+                    "source": f"sum of the lines; {self.places:g} places, {100 * self.occupancy:.0f} % in use",
                 }
             ]
         )

@@ -18,8 +18,10 @@ from aaot_eval.costs.rates import DAYS_IN_YEAR, Caseload, caseload
 from aaot_eval.costs.savings import Money, headline_of, run_loop, saving_table
 from aaot_eval.costs.waterfall import waterfall
 from aaot_eval.results import CostResult, Effect, Panel, Verdict
+from aaot_eval.wording import money as money_text
 
 DRAWS = 2000
+OCCUPANCY_APART = 0.25  # beyond this the stated occupancy and the caseload tell two stories
 
 
 def cost_service(
@@ -58,7 +60,7 @@ def cost_service(
         **delivered,
         "patient_note": note if asked else "patient reports were not asked for",
     }
-    words = money_verdict(verdict, money, best, prices, _notes(prices, delivered))
+    words = money_verdict(verdict, money, best, prices, _notes(prices, delivered, len(people.people) if people else 0))
     return CostResult(tables, words, prices.price_year, prices.perspective, rows if asked else None, facts)
 
 
@@ -93,26 +95,36 @@ def _facts(prices: Prices, best: Money | None) -> dict[str, object]:
 
 
 def _delivered(panel: Panel, people: Caseload | None, prices: Prices) -> dict[str, float]:
-    """Patient-years delivered, places in use, and the top-down cost that checks the bottom-up one."""
-    if people is None:
+    """Patient-years delivered, places in use, and the costs per patient-year that check the bottom-up one."""
+    if people is None or not people.person_years > 0:
         return {}
+    team = prices.programme
     open_months = in_service(panel)
     team_years = float((open_months * panel.periods["days"].to_numpy(dtype=float)).sum() / DAYS_IN_YEAR)
     facts = {"patient_years": people.person_years, "observed_cost": people.cost_rate, "team_years": team_years}
     if team_years > 0:
-        facts["places_in_use"] = people.person_years / (team_years * prices.programme.places)
-        if prices.programme.budget is not None and people.person_years > 0:
-            facts["top_down"] = prices.programme.budget * team_years / people.person_years
-            facts["top_down_ratio"] = facts["top_down"] / prices.programme.per_patient_year
+        facts["places_in_use"] = people.person_years / (team_years * team.places)
+        facts["delivered_cost"] = team.team_cost * team_years / people.person_years
+        if team.budget is not None:
+            facts["top_down"] = team.budget * team_years / people.person_years
+            facts["top_down_ratio"] = facts["top_down"] / team.per_patient_year
     return facts
 
 
-def _notes(prices: Prices, delivered: dict[str, float]) -> list[str]:
-    notes = []
-    ratio = delivered.get("top_down_ratio", math.nan)
-    if not math.isnan(ratio):
+def _notes(prices: Prices, delivered: dict[str, float], people: int) -> list[str]:
+    """What must be read beside the money; figures of a caseload under ten people are not put into sentences."""
+    notes, team = [], prices.programme
+    if "top_down_ratio" in delivered and people >= LEAST_PEOPLE:
         notes.append(
-            f"Top-down, from budget and patient-years delivered, the service costs {ratio:.2f} times the bottom-up figure."
+            f"Top-down, from budget and patient-years delivered, the service costs {delivered['top_down_ratio']:.2f} times "
+            "the bottom-up figure."
+        )
+    in_use = delivered.get("places_in_use", team.occupancy)
+    if abs(in_use / team.occupancy - 1) > OCCUPANCY_APART and people >= LEAST_PEOPLE:
+        notes.append(
+            f"The caseload since referral fills {100 * in_use:.0f} % of the team's places, the programme file says {100 * team.occupancy:.0f} %: "
+            f"spread over that caseload the service costs {money_text(delivered['delivered_cost'])} per patient-year, not "
+            f"{money_text(team.per_patient_year)}."
         )
     if prices.forecast:
         notes.append(f"Prices were moved to {prices.price_year} with a forecast of the index {prices.index.name}.")

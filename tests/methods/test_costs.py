@@ -94,6 +94,18 @@ def test_top_down_stands_beside_bottom_up(tmp_path: Path) -> None:
     assert any("bottom-up" in reason for reason in result.verdict.reasons)
 
 
+def test_an_occupancy_that_the_caseload_contradicts_is_said(tmp_path: Path) -> None:
+    result = run(tmp_path, [entry_rule_cost()])
+    people, panel = caseload(caseload_panel()), caseload_panel()
+    assert people is not None
+    years = panel.periods["days"][24:].sum() / DAYS_IN_YEAR
+    assert result.facts["places_in_use"] == pytest.approx(people.person_years / years / 60)
+    assert any("the programme file says 85 %" in reason for reason in result.verdict.reasons)
+    fits = PROGRAMME.replace("caseload,60", f"caseload,{people.person_years / years / 0.85:.1f}")
+    write_prices(tmp_path, programme=fits)
+    assert not any("programme file" in reason for reason in run(tmp_path, [entry_rule_cost()]).verdict.reasons)
+
+
 # --- person-time ---------------------------------------------------------------------------------------------------
 
 

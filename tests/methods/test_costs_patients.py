@@ -190,7 +190,7 @@ def test_a_dominated_group_joins_its_neighbour() -> None:
     assert patient_groups(group_rows([1.0] * 12, [1e6] + [1.0] * 11)).empty
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(0, 1e5), min_size=10, max_size=80), st.integers(0, 2**31))
 def test_no_group_is_small_or_dominated(cost: list[float], seed: int) -> None:
     observed = np.random.default_rng(seed).gamma(0.3, 1000.0, len(cost))
