@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from aaot_eval.synthetic.scenarios import Illness
 from aaot_eval.synthetic.service import lived, months_meeting_rule
 from aaot_eval.synthetic.world import ALCOHOL, PEOPLE_PER_SITE, Calendar, kept_apart, monthly_shocks
 
-TINY = {"seed": 5, "sites": 4, "treated": 2, "months": 45, "launch_after": 27, "size": 0.15}
+TINY = {"seed": 5, "sites": 4, "treated": 2, "months": 45, "launch_after": 27, "size": 0.1}
 #: truth.json holds eight significant digits.
 ROUNDING = 1e-7
 EMERGENCY = {"21", "22", "23", "24", "25", "2A", "2B", "2C", "2D", "28"}
@@ -57,18 +58,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Make:
     return make
 
 
+@cache
 def extract(folder: Path, stem: str) -> pd.DataFrame:
-    """All files of an extract as text."""
+    """All files of an extract as text; read once, so no test may change it."""
     files = sorted((folder / "extracts").glob(f"{stem}_*.csv"))
     return pd.concat([pd.read_csv(f, dtype=str, keep_default_na=False) for f in files], ignore_index=True)
 
 
-def stays_of(episodes: pd.DataFrame) -> pd.DataFrame:
-    """Stays of clean episodes: spells by person, provider and admission date, joined on transfer signs within three days.
+@cache
+def stays_of(folder: Path) -> pd.DataFrame:
+    """Stays of a folder of clean episodes: spells by person, provider and admission date, joined on transfer signs within three days.
 
     A second, plain implementation of the `hf` rules for files without faults.
     """
-    rows = episodes.sort_values(["TOKEN_PERSON_ID", "ADMIDATE", "EPISTART", "EPIEND", "EPIORDER"])
+    rows = extract(folder, "apc").sort_values(["TOKEN_PERSON_ID", "ADMIDATE", "EPISTART", "EPIEND", "EPIORDER"])
     rows["alcohol"] = rows.filter(like="DIAG_").apply(lambda c: c.str.startswith(SPECIFIC)).any(axis=1)
     spells = rows.groupby(["TOKEN_PERSON_ID", "PROCODE3", "ADMIDATE"], sort=False).agg(
         start=("EPISTART", "first"), end=("EPIEND", "max"), method=("ADMIMETH", "first"), source=("ADMISORC", "first"),
@@ -138,7 +141,7 @@ def test_mean_over_many_effects_is_the_expected_ratio() -> None:
 def test_true_series_is_what_a_plain_recount_of_clean_files_finds(made: Make, scenario: str) -> None:
     folder, truth = made(scenario, faults=0.0)
     series = pd.read_csv(folder / "truth_series.csv").set_index(["site", "month"])
-    stays = stays_of(extract(folder, "apc"))
+    stays = stays_of(folder)
     emergency = stays[stays["method"].isin(EMERGENCY)]
     ed = extract(folder, "ed").rename(columns={"PROVIDER_CODE": "site"})
     ed["month"] = ed["ARRIVAL_DATE"].str[:7]
@@ -148,7 +151,7 @@ def test_true_series_is_what_a_plain_recount_of_clean_files_finds(made: Make, sc
         "ed_attendances": ed,
     }.items():
         assert by_site_and_month(rows).reindex(series.index, fill_value=0).tolist() == series[name].tolist(), name
-    after = pd.Series({s: m for s, m in truth["go_live"].items()})
+    after = pd.Series(truth["go_live"])
     treated = series[[site in after.index and month >= after[site] for site, month in series.index]].sum()
     real = treated["alcohol_specific_emergency"] / treated["alcohol_specific_emergency_without_service"]
     assert real == pytest.approx(truth["site_rate_ratio"]["realised"], rel=ROUNDING)
@@ -163,7 +166,7 @@ def test_truth_of_the_eligible_is_what_the_files_of_both_worlds_say(made: Make) 
     home = pd.Series(numbers // PEOPLE_PER_SITE, index=tokens(numbers, TINY["seed"]).to_pylist())
     tables = []
     for folder in (without, with_service):
-        stays = stays_of(extract(folder, "apc"))
+        stays = stays_of(folder)
         stays = stays[stays["alcohol"] & stays["method"].isin(EMERGENCY)]
         counts = stays.groupby(["person", "month"]).size().unstack(fill_value=0)
         tables.append(counts.reindex(index=home.index, columns=months, fill_value=0))
@@ -199,9 +202,7 @@ def test_hospital_cost_averted_is_the_price_of_the_stays_that_are_missing(made: 
     folder, truth = made("effect", faults=0.0)
     other, _ = made("null", faults=0.0)
     price = pd.read_csv(folder / "unit_costs_invented.csv").set_index("item")["value"]
-    gone = stays_of(extract(other, "apc")).merge(
-        stays_of(extract(folder, "apc"))[["person", "day"]], on=["person", "day"], how="left", indicator=True
-    )
+    gone = stays_of(other).merge(stays_of(folder)[["person", "day"]], on=["person", "day"], how="left", indicator=True)
     gone = gone[gone["_merge"] == "left_only"]
     legs = np.concatenate(gone["nights"].to_list())
     long = price["emergency_long_stay"] + np.maximum(legs - 10, 0) * price["emergency_excess_day"]
@@ -214,9 +215,9 @@ def test_hospital_cost_averted_is_the_price_of_the_stays_that_are_missing(made: 
     years = ((caseload["person"].map(deaths).fillna(last) - caseload["referred"]).dt.days + 1).sum() / 365.25
     assert years == pytest.approx(economics["person_years_on_caseload"], rel=ROUNDING)
     assert money / years == pytest.approx(economics["hospital_cost_averted_realised"], rel=ROUNDING)
-    assert economics["net_saving_realised"] == pytest.approx(
-        economics["hospital_cost_averted_realised"] - economics["programme_cost"], rel=1e-6
-    )
+    # Both parts are rounded to eight significant digits, so their difference is known to a tenth of a penny.
+    saving = economics["hospital_cost_averted_realised"] - economics["programme_cost"]
+    assert economics["net_saving_realised"] == pytest.approx(saving, abs=0.001)
 
 
 # One thing at a time
@@ -224,15 +225,15 @@ def test_hospital_cost_averted_is_the_price_of_the_stays_that_are_missing(made: 
 
 def test_effect_only_takes_alcohol_stays_of_the_caseload_away_from_the_null_world(made: Make) -> None:
     (null, _), (effect, _) = made("null"), made("effect")
-    before = {(r["EPIKEY"], tuple(r)) for r in extract(null, "apc").to_dict("records")}
-    after = {(r["EPIKEY"], tuple(r)) for r in extract(effect, "apc").to_dict("records")}
-    assert after < before
     rows = extract(null, "apc").drop_duplicates().set_index("EPIKEY")
-    gone = rows.loc[sorted({key for key, _ in before - after})]
+    left = extract(effect, "apc").drop_duplicates().set_index("EPIKEY")
+    assert left.index.isin(rows.index).all()
+    assert rows.loc[left.index].equals(left)
+    gone = rows.drop(left.index)
     referred = pd.read_csv(null / "caseload.csv").set_index("person")["referred"]
     known = gone[(gone["TOKEN_PERSON_ID"] != "") & ~gone["ADMIDATE"].str.startswith("18")]
     assert (known["ADMIDATE"] >= known["TOKEN_PERSON_ID"].map(referred)).all()
-    assert gone["PROVSPNOPS"].nunique() > 100
+    assert gone["PROVSPNOPS"].nunique() > 50
     for table in ("caseload.csv", "sites.csv", "deaths.csv", "unit_costs_invented.csv", "programme_invented.csv"):
         assert (null / table).read_bytes() == (effect / table).read_bytes()
 
@@ -327,7 +328,7 @@ def test_clean_files_have_no_faults_and_sound_dates(made: Make) -> None:
     assert (order.max() == order.size()).all()
     assert order.min().eq(1).all()
     window = truth["window"]
-    assert rows["ADMIDATE"].between(window["first_day"], window["last_day"]).all()
+    assert stays_of(folder)["day"].between(window["first_day"], window["last_day"]).all()
     codes = rows.filter(like="DIAG_").to_numpy()
     filled = (codes != "").sum(axis=1)
     assert all((row[:n] != "").all() and len(set(row[:n])) == n for row, n in zip(codes, filled, strict=True))
@@ -369,7 +370,7 @@ def test_same_seed_same_bytes_and_another_seed_other_bytes(made: Make, tmp_path:
     folder, _ = made("effect")
     simulate_study(tmp_path / "again", scenario="effect", notify=lambda _: None, **TINY)
     assert hashes(tmp_path / "again") == hashes(folder)
-    simulate_study(tmp_path / "other", scenario="effect", **(TINY | {"seed": 6}))
+    simulate_study(tmp_path / "other", scenario="null", **(TINY | {"seed": 7}))
     assert hashes(tmp_path / "other")["caseload.csv"] != hashes(folder)["caseload.csv"]
 
 
