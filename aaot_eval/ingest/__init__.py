@@ -63,7 +63,7 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
 
     notify("Joining episodes into stays")
     make_stays(engine, config.study.spell_rule, config.study.stay_rule)
-    for step in ("attendances", "last_activity", "deaths", "caseload"):
+    for step in ("attendances", "caseload", "last_activity", "deaths"):
         engine.run(step)
 
     notify("Checking tables against one another")

@@ -194,12 +194,10 @@ def panel_text(home: Path, *parts: list[dict[str, str]]) -> tuple[str, str, int]
     return panel.cells.to_csv(index=False), panel.people.to_csv(index=False), tables.counts["stays"]
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=extracts(), seed=st.integers(0, 999))
 def test_neither_the_order_of_rows_nor_a_file_loaded_twice_changes_a_count(tmp_path_factory, rows, seed):
     shuffled = list(rows)
     random.Random(seed).shuffle(shuffled)
-    homes = [tmp_path_factory.mktemp("drawn") for _ in range(3)]
-    plain = panel_text(homes[0], rows)
-    assert panel_text(homes[1], shuffled) == plain
-    assert panel_text(homes[2], rows, shuffled) == plain
+    homes = [tmp_path_factory.mktemp("drawn") for _ in range(2)]
+    assert panel_text(homes[0], rows) == panel_text(homes[1], shuffled, shuffled[::-1])
