@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aaot_eval.checks import FAIL_P, WARN_P
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators._sites import SiteData, site_data, site_objections
+from aaot_eval.estimators.site_did import SiteDid
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Panel
 
 THRESHOLD = f"p below {FAIL_P:g} fails, below {WARN_P:g} warns"
@@ -23,6 +25,11 @@ def sites_of(estimator: Estimator, panel: Panel, analysis: Analysis) -> SiteData
 def verdict_of(p: float) -> CheckVerdict:
     """Fail below 0.01, warn below 0.05, else pass."""
     return "fail" if p < FAIL_P else "warn" if p < WARN_P else "pass"
+
+
+def lean(estimator: Estimator) -> Estimator:
+    """The same estimator without the rows beside its headline, for checks that fit it again and read the headline alone."""
+    return replace(estimator, beside=False) if isinstance(estimator, SiteDid) else estimator
 
 
 def cannot(check: str, analysis: Analysis, why: str) -> CheckResult:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pandas as pd
 
 from aaot_eval.checks import CHECKS, WARN_P
-from aaot_eval.checks._sites import THRESHOLD, cannot, verdict_of
+from aaot_eval.checks._sites import THRESHOLD, cannot, lean, verdict_of
 from aaot_eval.estimators import Estimator
 from aaot_eval.results import Analysis, CheckResult, Design, Estimate, Panel
 
@@ -33,7 +33,7 @@ class PlaceboOutcome:
         problems = estimator.objections(panel, control)
         if problems:
             return cannot(NAME, analysis, problems[0].what)
-        found = estimator.fit(panel, control, seed=seed)[0]
+        found = lean(estimator).fit(panel, control, seed=seed)[0]
         title = panel.outcome(CONTROL).title
         if math.isnan(found.p_value):
             return cannot(NAME, analysis, f"there is no p value for {title}")

@@ -332,13 +332,13 @@ class Inversion:
 
 
 def invert(p_of: Callable[[float], float], estimate: float, *, alpha: float, p_least: float, step: float = 0.02,
-           settle: int = ALL_STEPS) -> Inversion:  # fmt: skip
+           settle: int = ALL_STEPS, halvings: int = HALVINGS) -> Inversion:  # fmt: skip
     """All effects with p > alpha, by steps away from the estimate and then bisection; the hull of what is found.
 
     The search goes on past the first rejected effect until p can fall no further, `settle` steps in a row were
     rejected, or 4 (200 fine steps) from the estimate.
     """
-    sides = [_side(p_of, estimate, sign * step, alpha, p_least, settle) for sign in (-1.0, 1.0)]
+    sides = [_side(p_of, estimate, sign * step, alpha, p_least, settle, halvings) for sign in (-1.0, 1.0)]
     (below, p_below, low), (above, p_above, high) = sides
     effects = np.array([*below[::-1], estimate, *above])
     p = np.array([*p_below[::-1], p_of(estimate), *p_above])
@@ -346,7 +346,7 @@ def invert(p_of: Callable[[float], float], estimate: float, *, alpha: float, p_l
 
 
 def _side(p_of: Callable[[float], float], estimate: float, step: float, alpha: float, p_least: float,
-          settle: int) -> tuple[list[float], list[float], float]:  # fmt: skip
+          settle: int, halvings: int) -> tuple[list[float], list[float], float]:  # fmt: skip
     effects, p = [estimate], [1.0]
     rejected = 0
     for i in range(1, ALL_STEPS + 1):
@@ -360,7 +360,7 @@ def _side(p_of: Callable[[float], float], estimate: float, step: float, alpha: f
     if last == len(p) - 1:
         return effects[1:], p[1:], math.nan
     inside, outside = effects[last], effects[last + 1]
-    for _ in range(HALVINGS):
+    for _ in range(halvings):
         middle = (inside + outside) / 2
         inside, outside = (middle, outside) if _keeps(p_of(middle), alpha) else (inside, middle)
     return effects[1:], p[1:], inside

@@ -26,6 +26,8 @@ FEW_EVENTS = 10
 """A treated site with fewer events than this before or after its start is named."""
 MOST_REFITS = 5_000
 """With more assignments and several start dates the Poisson row has a p value and no interval: refits take too long."""
+BESIDE_SEARCH = (5, 8)
+"""Rows beside the headline stop after 5 rejected steps in a row and halve 8 times: their ends are good to 0.0001."""
 MOST_PLACEBO_ROWS = 400
 
 
@@ -91,7 +93,7 @@ class SiteDid:
     """Treated sites against sites that never start, each treated site before and after its own start.
 
     `phase_in`: periods after a start left out. `least_before` (default one year) and `least_after`: periods a treated
-    site needs. `scale`: "ratio", "difference" or "auto".
+    site needs. `scale`: "ratio", "difference" or "auto". `beside`: also the rows with other statistics.
     """
 
     design: ClassVar[Design] = "sites"
@@ -100,6 +102,7 @@ class SiteDid:
     least_before: int | None = None
     least_after: int = 3
     scale: str = "auto"
+    beside: bool = True
 
     def data(self, panel: Panel, outcome: str) -> SiteData:
         """The balanced table this estimator uses."""
@@ -115,7 +118,7 @@ class SiteDid:
         """The size-scaled estimate, then the same question put to the two-way coefficient, its t and Poisson."""
         fit = fit_sites(self.data(panel, analysis.outcome), seed)
         rows = _Rows(panel, analysis, fit, 1.0 - self.conf_level)
-        return (rows.headline(), *rows.others())
+        return (rows.headline(), *rows.others()) if self.beside else (rows.headline(),)
 
 
 @dataclass(frozen=True)
@@ -192,14 +195,14 @@ class _Rows:
         found = None
         if interval:
             step = 0.02 if self.ratio else float(np.std(values)) / 10
-            found = self._invert(lambda e: ri.p_value(of(e), self.ways.real), effect, least, step, settle=10)
+            found = self._invert(lambda e: ri.p_value(of(e), self.ways.real), effect, least, step, *BESIDE_SEARCH)
         return self._row(name, effect, ri.p_value(values, self.ways.real), found, least)
 
     def _invert(self, p_of: Callable[[float], float], effect: float, least: float, step: float,
-                settle: int = ri.ALL_STEPS) -> ri.Inversion | None:  # fmt: skip
+                settle: int = ri.ALL_STEPS, halvings: int = ri.HALVINGS) -> ri.Inversion | None:  # fmt: skip
         if least > self.alpha + ri.TIE or step <= 0:
             return None
-        return ri.invert(p_of, effect, alpha=self.alpha, p_least=least, step=step, settle=settle)
+        return ri.invert(p_of, effect, alpha=self.alpha, p_least=least, step=step, settle=settle, halvings=halvings)
 
     def _not_run(self, name: str, why: str) -> Estimate:
         return self._row(name, math.nan, math.nan, None, math.nan, status="not_run", note=f"not run: {why}")

@@ -373,6 +373,10 @@ class TestTruth:
         assert sites.loc["S01", "persons"] == first.max()
         assert sites.loc["S01", "before_rate"] == pytest.approx(1e5 * first.sum() / world.matrix("exposure")[0, :24].sum())
 
+    def test_rows_beside_can_be_left_out(self, world, row: Estimate) -> None:
+        (alone,) = SiteDid(beside=False).fit(world, analysis(), seed=1)
+        assert alone.row() == row.row()
+
     def test_sites_table_stands_with_the_primary_alone(self, world) -> None:
         assert "sites" not in SiteDid().fit(world, analysis(primary=False), seed=1)[0].tables
 
