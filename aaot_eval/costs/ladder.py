@@ -145,7 +145,10 @@ def _over_sites(panel: Panel, effect: Effect, people: Caseload | None, made: Cal
         averted = -draw * size if estimate.null == 0 else observed * (1 / draw - 1)
         return np.asarray(averted / years)
 
-    return made("ok", "", gross, people.cost_rate)
+    stays_only = (
+        "" if estimate.outcome == "hospital_cost" else "only the stays of that outcome are priced, without attendances"
+    )
+    return made("ok", stays_only if estimate.outcome.endswith("_cost") else "", gross, people.cost_rate)
 
 
 def treated_periods(panel: Panel, phase_in: int = 0) -> np.ndarray:

@@ -21,6 +21,8 @@ from aaot_eval.results import Panel
 
 LEAST_PEOPLE = 10
 PRIOR_MONTHS = range(13, 25)  # before referral; the twelve months before it are the peak that led to the referral
+LAGS = (24, 12)
+LEAST_FOR_LAG = 30
 LARGEST_SHARE = 0.5  # one person may hold at most half of a group's cost
 P_PERCENT = 0.10  # the others but the second largest must hold at least this share of the largest
 MOST_GROUPS = 10
@@ -34,9 +36,10 @@ WARNING = (
 class Prior:
     """Monthly cost in months 13 to 24 before referral, shrunk to the caseload's mean by credibility.
 
-    `rate` (n,) is the shrunk cost per month, `weight` (n,) the share given to the person's own history (0 = only the
-    mean), `months` (n,) the months of it seen, `between` the variance of true rates, `clumping` the mean square over
-    the mean of monthly costs: what a pound of expected cost adds to the variance.
+    `rate` (n,) is the shrunk cost per month, `weight` (n,) the share given to the person's own history (0 = only the mean),
+    `months` (n,) the months of it seen, `between` the variance of lasting rates, `clumping` the mean square over the mean of
+    monthly costs: what a pound of expected cost adds to the variance. `lag` is the distance in months over which a rate had to
+    last to count (0 = within the window).
     """
 
     rate: np.ndarray
@@ -44,27 +47,52 @@ class Prior:
     months: np.ndarray
     between: float
     clumping: float
+    lag: int
 
 
 def prior_cost(cost: np.ndarray, referral_t: np.ndarray) -> Prior:
-    """The prior of n people from their monthly cost (n x periods) and referral; Bühlmann-Straub credibility by moments."""
-    t = np.arange(cost.shape[1])
-    back = referral_t[:, None] - t
-    seen = (back >= min(PRIOR_MONTHS)) & (back <= max(PRIOR_MONTHS))
+    """The prior of n people from their monthly cost (n x periods) and referral: Bühlmann-Straub credibility by moments.
+
+    Relapses come and go, so that part of one year's differences between people is gone two years later. The variance of
+    lasting rates is therefore the covariance with the same window 24 (else 12) months earlier; only without thirty people who
+    show it is it the variance between people beyond their own months.
+    """
+    seen = _window(cost, referral_t, 0)
     months = seen.sum(axis=1).astype(float)
     total = (cost * seen).sum(axis=1)
-    if not months.sum() > 0 or not total.sum() > 0:
-        return Prior(np.ones(len(cost)), np.zeros(len(cost)), months, 0.0, math.nan)
+    if not total.sum() > 0:
+        return Prior(np.ones(len(cost)), np.zeros(len(cost)), months, 0.0, math.nan, 0)
     mean = total.sum() / months.sum()
     own = np.divide(total, months, out=np.full(len(cost), mean), where=months > 0)
-    spare = np.maximum(months - 1, 0).sum()
-    within = ((cost - own[:, None]) ** 2 * seen).sum() / spare if spare > 0 else 0.0
-    people = int((months > 0).sum())
-    size = months.sum() - (months**2).sum() / months.sum()
-    between = max(((months * (own - mean) ** 2).sum() - (people - 1) * within) / size, 0.0) if size > 0 else 0.0
+    between, within, lag = _variances(cost, referral_t, own, seen)
     weight = months * between / (months * between + within) if between > 0 else np.zeros(len(cost))
     clumping = ((cost**2) * seen).sum() / total.sum()
-    return Prior(weight * own + (1 - weight) * mean, weight, months, float(between), float(clumping))
+    return Prior(weight * own + (1 - weight) * mean, weight, months, between, float(clumping), lag)
+
+
+def _window(cost: np.ndarray, referral_t: np.ndarray, earlier: int) -> np.ndarray:
+    """n x periods: True in the prior months, or so many months earlier."""
+    back = referral_t[:, None] - np.arange(cost.shape[1]) - earlier
+    return np.asarray((back >= min(PRIOR_MONTHS)) & (back <= max(PRIOR_MONTHS)))
+
+
+def _variances(cost: np.ndarray, referral_t: np.ndarray, own: np.ndarray, seen: np.ndarray) -> tuple[float, float, int]:
+    """Variance of lasting rates between people, of a month within a person, and the lag it was found over."""
+    months, length = seen.sum(axis=1).astype(float), len(PRIOR_MONTHS)
+    for lag in LAGS:
+        older = _window(cost, referral_t, lag)
+        both = (months == length) & (older.sum(axis=1) == length)
+        if both.sum() >= LEAST_FOR_LAG:
+            then = (cost * older).sum(axis=1)[both] / length
+            lasting = np.cov(own[both], then)
+            between = min(max(float(lasting[0, 1]), 0.0), float(lasting[0, 0]))
+            return between, length * (float(lasting[0, 0]) - between), lag
+    spare = np.maximum(months - 1, 0).sum()
+    within = float(((cost - own[:, None]) ** 2 * seen).sum() / spare) if spare > 0 else 0.0
+    mean = (own * months).sum() / months.sum()
+    size = months.sum() - (months**2).sum() / months.sum()
+    excess = (months * (own - mean) ** 2).sum() - ((months > 0).sum() - 1) * within
+    return max(float(excess / size), 0.0) if size > 0 else 0.0, within, 0
 
 
 def patient_rows(panel: Panel, people: Caseload, money: Money) -> pd.DataFrame:

@@ -150,6 +150,27 @@ def test_people_are_shrunk_toward_the_mean_by_what_is_known_of_them() -> None:
     assert np.mean((prior.rate[::2] - true[::2]) ** 2) < np.mean((own - true[::2]) ** 2)
 
 
+def test_a_relapse_of_two_years_ago_is_not_expected_to_last() -> None:
+    """People with lasting rates and passing relapses: the shrunk rate predicts the later year without over-spreading it."""
+    rng = np.random.default_rng(8)
+    people, months, referral = 3000, 84, 66
+    lasting = rng.gamma(1.0, 200.0, people)
+    relapse = np.zeros((people, months), dtype=bool)
+    for t in range(1, months):
+        chance = rng.random(people)
+        relapse[:, t] = np.where(relapse[:, t - 1], chance >= 0.12, chance < 0.05)
+    cost = rng.poisson(lasting[:, None] * np.where(relapse, 2.5, 0.4) / 500) * 500.0
+    prior = prior_cost(cost, np.full(people, referral))
+    later = cost[:, referral : referral + 12].mean(axis=1)
+    slope = np.cov(prior.rate, later)[0, 1] / np.var(prior.rate, ddof=1)
+    assert prior.lag == 24
+    assert slope == pytest.approx(1, abs=0.1)
+    within_only = prior_cost(cost[:, referral - 24 :], np.full(people, 24))
+    over_spread = np.cov(within_only.rate, later)[0, 1] / np.var(within_only.rate, ddof=1)
+    assert within_only.lag == 0
+    assert over_spread < 0.9
+
+
 def test_without_history_everybody_is_expected_alike() -> None:
     prior = prior_cost(np.zeros((5, 10)), np.full(5, 3))
     assert (prior.rate == 1).all()
