@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from aaot_eval.results import Panel
 from tests.builders import site_panel
+from tests.conftest import ROOT
 
 OUTCOME = "alcohol_specific_emergency"
 
@@ -33,13 +32,17 @@ def panel_of_people(counts: np.ndarray, unit: np.ndarray, starts: list[int | Non
     return site_panel(sites, starts, units=units, first=first, people=people, person_counts=by_person)
 
 
-def patients_mixed(folder: Path) -> Panel:
+def patients_mixed() -> Panel:
     """The reference case: 6,000 people of 12 hospitals, months -24..47 as 0..71."""
-    data = pd.read_csv(folder / "data.csv")
+    folder = ROOT / "tests" / "reference" / "patients_mixed"
     people = pd.read_csv(folder / "patients.csv").sort_values("patient")
+    rows = pd.read_parquet(folder / "admissions.parquet")
     counts = np.zeros((len(people), 72), dtype=np.int64)
-    counts[data["patient"], data["month"] + 24] = data["admissions"]
+    counts[rows["patient"], rows["month"] + 24] = rows["admissions"]
     start = people.groupby("hospital")["team_start_month"].first() + 24
-    month = lambda c: (people[c] + 24).fillna(-1).to_numpy().astype(int)  # noqa: E731
+
+    def month(column: str) -> np.ndarray:
+        return (people[column] + 24).fillna(-1).to_numpy().astype(int)
+
     return panel_of_people(counts, people["hospital"].to_numpy(), [None if np.isnan(s) else int(s) for s in start],
                            referral=month("referral_month"), death=month("death_month"))  # fmt: skip
