@@ -32,6 +32,11 @@ def lean(estimator: Estimator) -> Estimator:
     return replace(estimator, beside=False) if isinstance(estimator, SiteDid) else estimator
 
 
+def shown(value: float, *, ratio: bool) -> str:
+    """An estimate in a sentence: a ratio with two decimals, a difference with three figures."""
+    return f"{value:.2f}" if ratio else f"{value:.3g}"
+
+
 def cannot(check: str, analysis: Analysis, why: str) -> CheckResult:
     """The check could not be made, and why."""
     return CheckResult(check, analysis.name, "not_evaluable", f"Not evaluable: {why}.")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.checks import CHECKS
-from aaot_eval.checks._sites import cannot, sites_of
+from aaot_eval.checks._sites import cannot, shown, sites_of
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators._sites import SiteData
 from aaot_eval.estimators.site_did import fit_sites
@@ -37,20 +37,24 @@ class LeaveOneSiteOut:
         furthest = table.iloc[int((table["effect"] - whole.effect).abs().argmax())]
         ratio = data.scale == "log"
         show = math.exp if ratio else float
+
+        def text(value: float) -> str:
+            return shown(show(value), ratio=ratio)
+
         verdict, meaning = _judge(whole.effect, whole.p_value, table, 1.0 - estimate.conf_level)
-        shown = table.assign(effect=np.exp(table["effect"]) if ratio else table["effect"])
+        moved = table.assign(effect=np.exp(table["effect"]) if ratio else table["effect"])
         return CheckResult(
             check=NAME,
             analysis=analysis.name,
             verdict=verdict,
             sentence=(
-                f"Leaving out one site at a time moves the estimate of {show(whole.effect):.3g} to between {show(low):.3g} and "
-                f"{show(high):.3g}, most without {furthest['unit']} ({furthest['role']}); {meaning}."
+                f"Leaving out one site at a time moves the estimate of {text(whole.effect)} to between {text(low)} and "
+                f"{text(high)}, most without {furthest['unit']} ({furthest['role']}); {meaning}."
             ),
             statistic=show(float(furthest["effect"])),
             value_name=f"estimate furthest from the whole (without {furthest['unit']})",
             threshold="fails when a claimed direction turns round, warns when more than half of it goes",
-            table=shown,
+            table=moved,
             facts={"low": show(low), "high": show(high), "furthest": str(furthest["unit"])},
         )
 

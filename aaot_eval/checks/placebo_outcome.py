@@ -9,7 +9,7 @@ from typing import ClassVar
 import pandas as pd
 
 from aaot_eval.checks import CHECKS, WARN_P
-from aaot_eval.checks._sites import THRESHOLD, cannot, lean, verdict_of
+from aaot_eval.checks._sites import THRESHOLD, cannot, lean, shown, verdict_of
 from aaot_eval.estimators import Estimator
 from aaot_eval.results import Analysis, CheckResult, Design, Estimate, Panel
 
@@ -53,8 +53,10 @@ class PlaceboOutcome:
 
 
 def _sentence(title: str, found: Estimate, reachable: bool) -> str:
-    interval = f" ({found.conf_low:.3g} to {found.conf_high:.3g})" if found.finite else ""
-    text = f"On {title}, which the service should not change, the same design reads {found.estimate:.3g}{interval}, p = {found.p_value:.3f}"
+    low, middle, high = (shown(v, ratio=found.null == 1.0) for v in (found.conf_low, found.estimate, found.conf_high))
+    interval = f" ({low} to {high})" if found.finite else ""
+    what = title[:1].lower() + title[1:]
+    text = f"On {what}, which the service should not change, the same design reads {middle}{interval}, p = {found.p_value:.3f}"
     if not reachable:
         return f"{text}; no p below {found.p_least:.3f} is possible, so this cannot be judged."
     if found.p_value < WARN_P:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.checks import CHECKS, WARN_P
-from aaot_eval.checks._sites import THRESHOLD, cannot, sites_of, verdict_of
+from aaot_eval.checks._sites import THRESHOLD, cannot, shown, sites_of, verdict_of
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._sites import SiteData
@@ -82,7 +82,7 @@ def _sentence(data: SiteData, drift: float, carried: float, p: float, estimate: 
     else:
         size = f"changed by {drift:+.3g} a year relative to the others"
         would = f"carried on, that alone would read as a difference of {carried:+.3g}"
-    found = "" if math.isnan(estimate.estimate) else f" (the estimate is {estimate.estimate:.3g})"
+    found = "" if math.isnan(estimate.estimate) else f" (the estimate is {shown(estimate.estimate, ratio=estimate.null == 1.0)})"
     end = f"p = {p:.3f}." if reachable else (
         f"with {len(data.treated)} of {len(data.units)} sites treated no p below {least:.3f} is possible, so this cannot be judged.")  # fmt: skip
     return f"Before the start, the treated sites {size}; {would}{found}; {end}"
