@@ -93,6 +93,8 @@ def run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         ended = app(arguments, prog_name="aaot-eval", standalone_mode=False)
+        if stopped:  # typer swallows the interruption and returns its code
+            return _endings.interrupted(as_json)
         return ended if isinstance(ended, int) else ExitCode.DONE
     except _CommandLineFault as fault:
         return _endings.command_line(fault, as_json)

@@ -76,9 +76,11 @@ def _asked(config: RunConfig, until: str | None, patient_reports: bool, reason: 
 
 
 def _stop_early(config: RunConfig, terminal: Terminal, as_json: bool) -> None:
+    from aaot_eval.cli._scratch import scratch
     from aaot_eval.pipeline import prepare
 
-    prepared = prepare(config, notify=terminal.progress)
+    with scratch(config) as work:
+        prepared = prepare(config, notify=terminal.progress, work=work)
     terminal.findings(prepared.findings)
     cut = str(prepared.panel.periods["label"].iloc[-1])
     answer(

@@ -20,6 +20,7 @@ def check(
     verbose: Verbose = False,
 ) -> None:
     """Check config, extracts and design; write nothing."""
+    from aaot_eval.cli._scratch import scratch
     from aaot_eval.config import load_config
     from aaot_eval.console import Terminal
     from aaot_eval.design import choose_analyses, refuse_unfit
@@ -27,7 +28,8 @@ def check(
 
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
     config = load_config(config_file, data=data)
-    prepared = prepare(config, notify=terminal.progress)
+    with scratch(config) as work:
+        prepared = prepare(config, notify=terminal.progress, work=work)
     terminal.findings(prepared.findings)
     analyses, left_out = refuse_unfit(prepared.panel, choose_analyses(prepared.panel, config))
     labels = prepared.panel.periods["label"]

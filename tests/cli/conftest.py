@@ -45,6 +45,22 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def made_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The least study that reads: for refusals, which need no effect."""
+    from aaot_eval.synthetic import simulate_study
+
+    folder = tmp_path_factory.mktemp("tiny") / "study"
+    simulate_study(folder, scenario="null", seed=1, sites=4, treated=1, months=30, launch_after=18, size=0.08)
+    return folder
+
+
+@pytest.fixture
+def tiny(made_tiny: Path, tmp_path: Path) -> Path:
+    """A copy of the least study that a test may spoil."""
+    return Path(shutil.copytree(made_tiny, tmp_path / "study"))
+
+
 @pytest.fixture
 def study(made: Path, tmp_path: Path) -> Path:
     """A copy of the small study that a test may spoil."""

@@ -1,0 +1,225 @@
+"""The verbs end to end on a small simulated study."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from aaot_eval.cli import run
+from tests.cli.conftest import aaot, everything
+
+
+@pytest.fixture(scope="module")
+def analysed(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with one finished run, and what `analyze` said."""
+    folder = Path(shutil.copytree(made, tmp_path_factory.mktemp("analysed") / "study"))
+    ended = aaot("analyze", "study.toml", cwd=folder, check=0)
+    (folder / "said.json").write_text(json.dumps({"out": ended.out, "err": ended.err}), encoding="utf-8", newline="\n")
+    return folder
+
+
+@pytest.fixture
+def said(analysed: Path) -> dict[str, str]:
+    return json.loads((analysed / "said.json").read_text("utf-8"))
+
+
+@pytest.fixture
+def finished(analysed: Path, said) -> Path:
+    return Path(said["out"].strip())
+
+
+def test_stdout_is_the_run_folder_and_nothing_else(finished, said):
+    assert said["out"].count("\n") == 1
+    assert (finished / "release" / "report.html").is_file()
+
+
+def test_headline_and_progress_go_to_stderr_in_eighty_columns(said):
+    assert "Did admissions fall" in said["err"]
+    assert "Reading the extracts" in said["err"]
+    assert max(map(len, said["err"].splitlines())) <= 80
+    assert "\x1b" not in said["err"]
+
+
+def test_everything_a_run_folder_holds(finished):
+    names = everything(finished)
+    assert {"README.txt", "manifest.json", "config.toml", "status.json", "restricted/log.txt", "release/report.md"} <= names
+    tables = {p.stem for p in (finished / "release" / "tables").glob("*.csv")}
+    assert {"headline", "estimates", "checks", "flow", "data_quality", "limits"} <= tables
+    assert tables == {p.stem for p in (finished / "release" / "tables").glob("*.parquet")}
+    assert list((finished / "release" / "figures").glob("*.svg"))
+
+
+def test_status_takes_its_words_from_the_release(finished):
+    status = json.loads((finished / "status.json").read_text("utf-8"))
+    headline = pd.read_csv(finished / "release" / "tables" / "headline.csv")
+    assert [row["sentence"] for row in status["headline"]] == list(headline.sort_values("order")["sentence"])
+    assert status["exit_status"] == 0
+
+
+def test_no_person_leaves(finished, made):
+    tokens = [line.split(",")[0] for line in (made / "caseload.csv").read_text("utf-8").splitlines()[1:]]
+    released = [p.read_bytes() for p in (finished / "release").rglob("*") if p.is_file()]
+    top = [p.read_bytes() for p in finished.iterdir() if p.is_file()]
+    assert not [t for t in tokens if any(t.encode() in content for content in (*released, *top))]
+
+
+def test_the_same_again_is_the_old_run(analysed, finished, capsys):
+    index = (finished.parent / "index.csv").read_text("utf-8")
+    assert run(["analyze", str(analysed / "study.toml")]) == 0
+    shown = capsys.readouterr()
+    assert Path(shown.out.strip()).name == finished.name
+    assert "Nothing changed" in shown.err
+    assert (finished.parent / "index.csv").read_text("utf-8") == index
+
+
+def test_json_answer(analysed, capsys):
+    assert run(["analyze", str(analysed / "study.toml"), "--json"]) == 0
+    shown = capsys.readouterr()
+    document = json.loads(shown.out)
+    assert shown.out.isascii()
+    assert document["exit_status"] == 0
+    assert document["headline"][0]["verdict"]
+    assert Path(document["run"]).is_dir()
+    assert shown.err == ""
+
+
+def test_stale_data_leave_latest_alone(analysed, finished, capsys):
+    before = everything(finished.parent)
+    assert run(["analyze", "-q", str(analysed / "study.toml"), "--until", "latest", "--as-of", "2030-01-15"]) == 4
+    shown = re.sub(r"\s+", " ", capsys.readouterr().err)
+    assert "the newest complete month is 2026-06" in shown
+    assert "2029-11 was expected" in shown
+    assert everything(finished.parent) == before
+
+
+def test_verify_says_the_files_are_as_written(finished, capsys):
+    assert run(["verify", str(finished)]) == 0
+    assert run(["verify", str(finished.parent)]) == 0
+    assert "are as they were written" in capsys.readouterr().out
+
+
+def test_verify_names_the_file_that_was_changed(finished, tmp_path, capsys):
+    copy = Path(shutil.copytree(finished, tmp_path / finished.name))
+    table = copy / "release" / "tables" / "estimates.csv"
+    table.write_bytes(table.read_bytes().replace(b"0", b"1", 1))
+    assert run(["verify", str(copy)]) == 7
+    assert "release/tables/estimates.csv is not the file" in capsys.readouterr().err
+
+
+def test_verify_repeats_the_run_to_the_last_digit(analysed, finished, capsys):
+    assert run(["verify", "-q", str(finished), "--data", str(analysed), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert set(document["largest_relative_difference"].values()) == {0.0}
+    assert {"release/estimates", "restricted/estimates"} <= set(document["largest_relative_difference"])
+
+
+def test_verify_names_an_input_that_differs_before_any_number(analysed, finished, tmp_path, capsys):
+    other = Path(shutil.copytree(analysed, tmp_path / "other", ignore=shutil.ignore_patterns("runs")))
+    sites = other / "sites.csv"
+    sites.write_bytes(sites.read_bytes() + b"\n")
+    assert run(["verify", "-q", str(finished), "--data", str(other)]) == 7
+    shown = capsys.readouterr().err
+    assert "sites.csv (sites) is not what the run read" in re.sub(r"\s+", " ", shown)
+    assert "differs: largest" not in shown
+
+
+def test_report_is_drawn_again_from_the_release(finished, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    assert run(["report", str(finished), "--to", str(page)]) == 0
+    assert page.read_bytes() == (finished / "release" / "report.html").read_bytes()
+
+
+def test_check_lists_and_writes_nothing(made, tmp_path, capsys):
+    folder = Path(shutil.copytree(made, tmp_path / "study"))
+    before = everything(folder)
+    assert run(["check", str(folder / "study.toml")]) == 0
+    shown = capsys.readouterr()
+    assert "primary  site_did" in shown.out
+    assert "X210" in shown.err
+    assert everything(folder) == before
+
+
+def test_stopping_early_writes_nothing(tiny, capsys):
+    before = everything(tiny)
+    assert run(["analyze", "-q", str(tiny / "study.toml"), "--stop-after", "panel"]) == 0
+    assert "4 units" in capsys.readouterr().out
+    assert everything(tiny) == before
+
+
+def test_init_starts_a_study_that_only_lacks_what_a_person_knows(tiny, capsys):
+    extract = tiny / "extracts" / "apc_2223.csv"
+    before = everything(tiny / "extracts")
+    assert run(["init", str(tiny / "mine"), "--from", str(extract)]) == 0
+    shown = capsys.readouterr()
+    assert "HES admitted patient care" in shown.err
+    assert everything(tiny / "extracts") == before
+    assert everything(tiny / "mine") == {"study.toml", "caseload.csv", "sites.csv", "unit_costs.csv", "programme.csv"}
+    assert [line.split(",")[0] for line in (tiny / "mine" / "sites.csv").read_text("utf-8").splitlines()] == ["site", "RZ1", "RZ2", "RZ3", "RZ4"]
+    from aaot_eval.config import load_config
+
+    assert load_config(tiny / "mine" / "study.toml").data.admissions == "../extracts/apc_2223.csv"
+    assert run(["init", str(tiny / "mine"), "--from", str(extract)]) == 3
+    assert "not empty" in capsys.readouterr().err
+
+
+def test_init_names_what_is_wrong_with_an_extract(tiny, capsys):
+    assert run(["init", str(tiny / "mine"), "--from", str(tiny / "sites.csv")]) == 3
+    assert "no known format" in capsys.readouterr().err
+    assert run(["init", str(tiny / "mine"), "--from", str(tiny / "nothing.csv")]) == 3
+    assert not (tiny / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("9", "another run holds the lock"),
+        ("D308", "Caseload matches nobody"),
+        ("D330", "stale"),
+        ("site_did", "randomisation"),
+        ("pre_trend", ""),
+        ("hes_apc", "ADMIMETH"),
+        ("Xnnn", "extract"),
+    ],
+)
+def test_explain(name, words, capsys):
+    assert run(["explain", name]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(name)
+    assert words in shown
+
+
+def test_explain_lists_every_name(capsys):
+    from aaot_eval.checks import CHECKS
+    from aaot_eval.estimators import ESTIMATORS
+    from aaot_eval.findings import CATALOGUE
+
+    assert run(["explain"]) == 0
+    listed = capsys.readouterr().out.split()
+    assert {*CATALOGUE, *ESTIMATORS, *CHECKS} <= set(listed)
+
+
+def test_explain_config_is_the_published_schema(capsys):
+    assert run(["explain", "config"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "aaot-eval study config"
+
+
+def test_patient_reports_need_a_reason(tiny, capsys):
+    assert run(["analyze", str(tiny / "study.toml"), "--until", "2023-06", "--patient-reports", "--reason", "x", "--stop-after", "panel"]) == 0
+    capsys.readouterr()
+    text = (tiny / "study.toml").read_text("utf-8").split("[output]")[0]
+    (tiny / "study.toml").write_text(text, encoding="utf-8", newline="\n")
+    assert run(["analyze", str(tiny / "study.toml"), "--patient-reports"]) == 2
+    assert "--reason" in capsys.readouterr().err
+
+
+def test_alias():
+    from aaot_eval.cli import app
+
+    names = {command.name: command.hidden for command in app.registered_commands}
+    assert names["analyse"] is True
+    assert names["analyze"] is False
