@@ -119,10 +119,13 @@ class Panel:
 
     periods       one row per period, index t = 0..T-1: `label` (text), `start` (Timestamp or NaT), `days`, `season`
                   (1..season_length), `clock` (integer calendar number: gaps in it are gaps in time), `left_out` (bool)
-    units         index `unit`: `start_t` and `stop_t` (Int64, <NA> = never), `population`, `beds`, `group`
+    units         index `unit`: `start_t` and `stop_t` (Int64, <NA> = never; a start beyond the last period is planned),
+                  `population`, `beds`, `group`. A unit shown beside the others has the group `beside` and no `start_t`: its
+                  start is in `extra["beside_start_t"]`, and it counts neither as treated nor as comparison
     cells         one row per unit and period, sorted by (unit, t), balanced: `unit`, `t`, `exposure` (person-years; 1 when
                   none was given), `treated` (bool), `missing` (bool), each outcome, and `<outcome>_persons` (distinct
-                  people behind the count, for disclosure control; <NA> when the input was aggregated)
+                  people behind the count, for disclosure control; <NA> when the input was aggregated). A missing cell
+                  holds NaN, never zero
     people        None when the input was aggregated; index `person` (dense integer): `unit` (home hospital), `referral_t`,
                   `ended_t`, `death_t` (Int64, <NA> = never), `sex`, `age`
     person_cells  one row per person and period, sorted by (person, t), balanced: `person`, `t`, each patient outcome and,
@@ -179,9 +182,10 @@ class Panel:
 
     @property
     def comparison_units(self) -> list[str]:
-        """The units that never start inside the panel, in order."""
+        """The units that never start inside the panel, in order; units shown beside the others are none of them."""
         treated = set(self.treated_units)
-        return [str(u) for u in self.units.index if u not in treated]
+        beside = self.units["group"] == "beside"
+        return [str(u) for u in self.units.index[~beside] if u not in treated]
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class DuckDBEngine:
         if threads:
             self._db.execute(f"SET threads = {int(threads)}")
         self._db.execute(
-            f"CREATE TABLE {REJECTS} (file VARCHAR, line BIGINT, \"column\" VARCHAR, reason VARCHAR, value_class VARCHAR, "
+            f'CREATE TABLE {REJECTS} (file VARCHAR, line BIGINT, "column" VARCHAR, reason VARCHAR, value_class VARCHAR, '
             "row_lost BOOLEAN)"
         )
 
@@ -65,10 +65,12 @@ class DuckDBEngine:
     # Reading -----------------------------------------------------------------------------------------------------
 
     def empty(self, table: str, schema: TableSchema) -> None:
+        """Make `table` without rows, with the columns `ingest` would have made."""
         columns = ", ".join(f"{c.name} {SQL_TYPES[c.type]}" for c in schema.columns)
         self._db.execute(f"CREATE OR REPLACE TABLE {_name(table)} (load INTEGER, row BIGINT, {columns})")
 
     def ingest(self, plans: Sequence[ReadPlan], table: str) -> list[ReadReport]:
+        """Read files into `table`; what could not be read goes to the table `rejects`."""
         self.empty(table, plans[0].schema)
         self._db.execute(f"ALTER TABLE {table} ADD COLUMN bad BIGINT")
         reports = [FileReading(self._db, plan, table).read() for plan in plans]
@@ -78,11 +80,13 @@ class DuckDBEngine:
     # Steps -------------------------------------------------------------------------------------------------------
 
     def put(self, table: str, frame: pd.DataFrame) -> None:
+        """Bring a small lookup in."""
         self._db.register("handed_in", frame)
         self._db.execute(f"CREATE OR REPLACE TABLE {_name(table)} AS SELECT * FROM handed_in")
         self._db.unregister("handed_in")
 
     def run(self, step: str, **parameters: Any) -> None:
+        """Run the named step: the table that its header says it makes is made anew. `{names}` take constants only."""
         text = (STEPS / f"{step}.sql").read_text("utf-8")
         head = re.search(r"^-- makes: *(\S+)", text, re.MULTILINE)
         if head is None:
@@ -97,27 +101,38 @@ class DuckDBEngine:
         return sorted(c for c in held if re.fullmatch(r"diag_\d\d", c))
 
     def distinct_codes(self, table: str) -> list[str]:
+        """Every diagnosis code that occurs in `table`, once, sorted."""
         parts = [f"SELECT DISTINCT {c} AS code FROM {table} WHERE {c} IS NOT NULL" for c in self._diagnoses(table)]
         return [r[0] for r in self.rows(f"SELECT DISTINCT code FROM ({' UNION ALL '.join(parts)}) ORDER BY code")]
 
     def match_codes(self, table: str, codes: Mapping[str, Sequence[str]], makes: str) -> None:
-        lists = pd.DataFrame([(code, name) for name in codes for code in codes[name]], columns=["code", "list"], dtype=object)
+        """Make (row, list, position) of every diagnosis in a list: one scan a column, joined to the few codes sought."""
+        lists = pd.DataFrame(
+            [(code, name) for name in codes for code in codes[name]], columns=["code", "list"], dtype=object
+        )
         self.put("codes_sought", lists.astype("string"))
-        parts = [f"SELECT e.row, s.list, {int(c[-2:])} AS position FROM {table} e JOIN codes_sought s ON e.{c} = s.code"
-                 for c in self._diagnoses(table)]
+        parts = [
+            f"SELECT e.row, s.list, {int(c[-2:])} AS position FROM {table} e JOIN codes_sought s ON e.{c} = s.code"
+            for c in self._diagnoses(table)
+        ]
         self._db.execute(f"CREATE OR REPLACE TABLE {_name(makes)} AS {' UNION ALL '.join(parts)}")
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """A few counts."""
         return [tuple(r) for r in self._db.execute(sql).fetchall()]
 
     def frame(self, sql: str) -> pd.DataFrame:
-        return self._db.execute(sql).df()
+        """A panel."""
+        found: pd.DataFrame = self._db.execute(sql).df()
+        return found
 
     def export(self, table: str, path: Path) -> None:
+        """Write a table to Parquet."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db.execute(f"COPY {_name(table)} TO {text_literal(str(path))} (FORMAT parquet, COMPRESSION zstd)")
 
     def close(self) -> None:
+        """Let go of memory and spill files."""
         self._db.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -91,7 +91,9 @@ class FileReading:
         file, columns = self.plan.file, self.plan.columns
         path = text_literal(str(file.path))
         if file.kind == "parquet":
-            return f"read_parquet({path})", {ours: f"CAST({identifier(theirs)} AS VARCHAR)" for ours, theirs in columns.items()}
+            return f"read_parquet({path})", {
+                ours: f"CAST({identifier(theirs)} AS VARCHAR)" for ours, theirs in columns.items()
+            }
         typed = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(file.header)))
         rejects = f"store_rejects=true, rejects_limit=0, rejects_table='{part}', rejects_scan='{part}_scan'"
         source = (
@@ -105,10 +107,15 @@ class FileReading:
         """Lines that do not split into the columns, once each, into the reject table."""
         if self.plan.file.kind != "text":
             return []
-        found = self.db.execute(f"SELECT line, min(CAST(error_type AS VARCHAR)) FROM {part} GROUP BY line ORDER BY line").fetchall()
+        found = self.db.execute(
+            f"SELECT line, min(CAST(error_type AS VARCHAR)) FROM {part} GROUP BY line ORDER BY line"
+        ).fetchall()
         self.db.execute(f"DROP TABLE {part}")
         self.db.execute(f"DROP TABLE {part}_scan")
-        rows = [(self.plan.name, line, "", REASONS.get(kind, "line cannot be split into columns"), "line", True) for line, kind in found]
+        rows = [
+            (self.plan.name, line, "", REASONS.get(kind, "line cannot be split into columns"), "line", True)
+            for line, kind in found
+        ]
         if rows:
             self.db.executemany(f"INSERT INTO {REJECTS} VALUES (?, ?, ?, ?, ?, ?)", rows)
         return [line for line, _ in found]
@@ -121,7 +128,11 @@ class FileReading:
         ours = f"FROM {self.table} WHERE load = {self.plan.load} AND bad"
         if not self._one(f"SELECT count(*) {ours} > 0"):
             return {}, 0
-        counts = {c.name: n for i, (c, _) in enumerate(self.faults) if (n := self._one(f"SELECT count(*) {ours} & {1 << i} > 0"))}
+        counts = {
+            c.name: n
+            for i, (c, _) in enumerate(self.faults)
+            if (n := self._one(f"SELECT count(*) {ours} & {1 << i} > 0"))
+        }
         self.db.execute("CREATE OR REPLACE TEMP TABLE bad_rows (line_row BIGINT, bad BIGINT, line BIGINT)")
         rows = self.db.execute(f"SELECT row - {before} AS n, bad {ours} > 0 ORDER BY n").fetchall()
         lines = self._lines_of([n for n, _ in rows], rejected, exact, bool(quote))
@@ -253,7 +264,9 @@ def fault(column: ColumnSpec, value: str, schema: TableSchema) -> str:
     elif column.type in ("integer", "number"):
         when.append(f"({name} IS NOT NULL AND {value} IS NULL)")
     elif "pattern" in column.extra:
-        when.append(f"({name} IS NOT NULL AND NOT regexp_full_match({name}, {text_literal(str(column.extra['pattern']))}))")
+        when.append(
+            f"({name} IS NOT NULL AND NOT regexp_full_match({name}, {text_literal(str(column.extra['pattern']))}))"
+        )
     if column.required and schema.extra.get("blank_rejected"):
         when.append(f"({name} IS NULL)")
     return f"({' OR '.join(when)})" if when else ""
@@ -261,7 +274,9 @@ def fault(column: ColumnSpec, value: str, schema: TableSchema) -> str:
 
 def reason(column: ColumnSpec) -> str:
     """Why a cell of this column is rejected."""
-    return {"date": "not a date", "integer": "not a whole number", "number": "not a number"}.get(column.type, "not a key")
+    return {"date": "not a date", "integer": "not a whole number", "number": "not a number"}.get(
+        column.type, "not a key"
+    )
 
 
 def value_class(name: str) -> str:

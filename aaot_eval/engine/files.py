@@ -87,7 +87,7 @@ def _blank_lines(text: bytes) -> int:
     feed = byte == 10
     plain = feed[1:] & feed[:-1]
     paired = feed[2:] & (byte[1:-1] == 13) & feed[:-2]
-    return int(plain[1 if len(text) > 2 and feed[0] and feed[1] else 0:].sum() + paired.sum())
+    return int(plain[1 if len(text) > 2 and feed[0] and feed[1] else 0 :].sum() + paired.sum())
 
 
 @contextmanager
@@ -101,8 +101,14 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.infolist() if not m.is_dir()]
             if len(members) != 1:
-                raise InputError(Problem("X202", f"{path.name} holds {len(members)} files", where=str(path),
-                                         do="give a zip with exactly one delimited file in it"))
+                raise InputError(
+                    Problem(
+                        "X202",
+                        f"{path.name} holds {len(members)} files",
+                        where=str(path),
+                        do="give a zip with exactly one delimited file in it",
+                    )
+                )
             with archive.open(members[0]) as member:
                 yield member
     else:
@@ -147,8 +153,11 @@ def _scan(path: Path) -> tuple[bytes, _Tally]:
 def _rewrite(path: Path, encoding: str, to: Path) -> None:
     """A copy as UTF-8 with one kind of line end."""
     to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (_opened(path) as file, io.TextIOWrapper(file, encoding=encoding, newline=None) as text,
-          to.open("w", encoding="utf-8", newline="\n") as out):
+    with (
+        _opened(path) as file,
+        io.TextIOWrapper(file, encoding=encoding, newline=None) as text,
+        to.open("w", encoding="utf-8", newline="\n") as out,
+    ):
         while part := text.read(CHUNK):
             out.write(part)
 
@@ -172,7 +181,9 @@ def inspect_file(path: Path, work: Path) -> Dialect:
     """
     where = str(path)
     if not path.is_file():
-        raise InputError(Problem("X200", f"there is no file {path.name}", where=where, do="check the path in the config"))
+        raise InputError(
+            Problem("X200", f"there is no file {path.name}", where=where, do="check the path in the config")
+        )
     try:
         size, sha256 = _digest(path)
         if size == 0:
@@ -185,8 +196,14 @@ def inspect_file(path: Path, work: Path) -> Dialect:
     except InputError:
         raise
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as fault:
-        raise InputError(Problem("X202", f"{path.name} cannot be read: {type(fault).__name__}", where=where,
-                                 do="check that the file is complete and is CSV, gz, zip or Parquet")) from None
+        raise InputError(
+            Problem(
+                "X202",
+                f"{path.name} cannot be read: {type(fault).__name__}",
+                where=where,
+                do="check that the file is complete and is CSV, gz, zip or Parquet",
+            )
+        ) from None
 
 
 def _inspect_text(path: Path, work: Path, size: int, sha256: str) -> Dialect:
@@ -203,9 +220,25 @@ def _inspect_text(path: Path, work: Path, size: int, sha256: str) -> Dialect:
     with ready.open(encoding="utf-8-sig", newline="") as text:
         first = text.readline()
     if not first.strip():
-        raise InputError(Problem("X201", f"{path.name} has no header line", where=f"{path}, line 1",
-                                 do="the first line must hold the column names"))
+        raise InputError(
+            Problem(
+                "X201",
+                f"{path.name} has no header line",
+                where=f"{path}, line 1",
+                do="the first line must hold the column names",
+            )
+        )
     delimiter = delimiter_of(first)
     lines = tally.feeds + (not tally.tail.endswith(b"\n")) - tally.blank
-    return Dialect(ready, "text", size, sha256, header_of(first, delimiter), delimiter,
-                   encoding.removesuffix("-sig"), lines, tally.blank, tally.quotes)
+    return Dialect(
+        ready,
+        "text",
+        size,
+        sha256,
+        header_of(first, delimiter),
+        delimiter,
+        encoding.removesuffix("-sig"),
+        lines,
+        tally.blank,
+        tally.quotes,
+    )

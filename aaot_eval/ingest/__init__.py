@@ -55,7 +55,9 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
 
     notify("Judging episodes")
     engine.run("persons")
-    refuse_nhs_numbers(config, [r[0] for r in engine.rows(f"SELECT token FROM persons ORDER BY person LIMIT {TOKENS_LOOKED_AT}")])
+    refuse_nhs_numbers(
+        config, [r[0] for r in engine.rows(f"SELECT token FROM persons ORDER BY person LIMIT {TOKENS_LOOKED_AT}")]
+    )
     for step in ("sites", "episodes_judged", "episodes_repeated", "episodes_copied", "episodes"):
         engine.run(step)
     flow = episode_flow(engine)
@@ -96,11 +98,13 @@ def _plan(config: RunConfig, engine: Engine) -> tuple[list[Given], list[Source],
         sources += files
         findings += found
     if problems:
-        raise InputError(*problems)
+        raise InputError(*dict.fromkeys(problems))
     return given, sources, findings
 
 
-def _read(given: list[Given], sources: list[Source], engine: Engine, notify: Notify) -> tuple[list[Source], list[Finding]]:
+def _read(
+    given: list[Given], sources: list[Source], engine: Engine, notify: Notify
+) -> tuple[list[Source], list[Finding]]:
     problems: list[Problem] = []
     counted, findings = [], []
     left = iter(sources)

@@ -31,9 +31,6 @@ LOSSES = (
 FINDING_OF_LOSS = {"no_person": "D316", "regular_attender": "D302", "repeated": "D303", "copied": "D303"}
 # A month is whole when something still happens in its last days; a shorter silence than this is chance.
 SILENT_DAYS = 2
-# A go-live this far after the data is a slip of the pen, not a plan.
-MOST_PLANNED_MONTHS = 24
-LOW_VOLUME, LEAST_MEDIAN = 0.5, 20
 UNCODED_SHARE, LATE_MONTHS = 0.01, 3
 
 
@@ -41,7 +38,7 @@ def episode_flow(engine: Engine) -> list[FlowStep]:
     """What became of every row read: one step a loss, each adding up to what came in."""
     order = " ".join(f"WHEN '{name}' THEN {i}" for i, (name, _, _) in enumerate(LOSSES))
     engine_rows = engine.rows(
-        f"""SELECT reason, count(*), count(DISTINCT person) FROM (
+        """SELECT reason, count(*), count(DISTINCT person) FROM (
             SELECT e.person, CASE WHEN e.loss <> 'kept' THEN e.loss WHEN r.row IS NOT NULL THEN 'repeated'
                 WHEN c.row IS NOT NULL THEN 'copied' ELSE 'kept' END AS reason
             FROM episodes_judged e LEFT JOIN episodes_repeated r ON r.row = e.row LEFT JOIN episodes_copied c ON c.row = e.row
@@ -66,7 +63,11 @@ def episode_flow(engine: Engine) -> list[FlowStep]:
         gone, people = lost.get(name, (0, 0))
         if gone:
             still = sum(n for place, n in last.items() if place > i)
-            steps.append(FlowStep("episodes", step, steps[-1].kept - gone, gone, still, None if name == "no_person" else people, why))
+            steps.append(
+                FlowStep(
+                    "episodes", step, steps[-1].kept - gone, gone, still, None if name == "no_person" else people, why
+                )
+            )
     kept = engine.rows("SELECT count(*) FROM episodes")[0][0]
     if steps[-1].kept != kept:
         raise ValueError("the flow of episodes does not add up")
@@ -77,7 +78,13 @@ def flow_findings(flow: Sequence[FlowStep]) -> list[Finding]:
     """The losses of the flow as findings."""
     reasons = {why: name for name, _, why in LOSSES}
     return [
-        Finding(FINDING_OF_LOSS.get(reasons[s.reason], "D301"), where="admissions", records=s.lost, people=s.lost_people, detail=s.reason)
+        Finding(
+            FINDING_OF_LOSS.get(reasons[s.reason], "D301"),
+            where="admissions",
+            records=s.lost,
+            people=s.lost_people,
+            detail=s.reason,
+        )
         for s in flow
         if s.reason in reasons
     ]
@@ -91,29 +98,59 @@ def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Peri
     """
     found = engine.rows("SELECT min(episode_end), max(admission_date), max(episode_end) FROM episodes")[0]
     if found[0] is None:
-        raise InputError(Problem("X203", "no row of the admissions is a valid episode", where="data.admissions",
-                                 do="look at the flow of inclusion: is the right column mapped to status, dates and patient class?"))
+        raise InputError(
+            Problem(
+                "X203",
+                "no row of the admissions is a valid episode",
+                where="data.admissions",
+                do="look at the flow of inclusion: is the right column mapped to status, dates and patient class?",
+            )
+        )
     first_end, last_admission, last_end = (pd.Timestamp(d).date() for d in found)
     first = pd.Period(first_end, "M") + (0 if first_end.day <= 1 + SILENT_DAYS else 1)
     last = pd.Period(last_admission, "M")
     if config.data.complete_to:
         complete = _last_whole(config.data.complete_to)
         if complete > last:
-            raise InputError(Problem("D320", f"complete_to is {config.data.complete_to}, but the last admission is in {last}", where="data.complete_to",
-                                     do="give the last day on which the extract is complete"))
+            raise InputError(
+                Problem(
+                    "D320",
+                    f"complete_to is {config.data.complete_to}, but the last admission is in {last}",
+                    where="data.complete_to",
+                    do="give the last day on which the extract is complete",
+                )
+            )
         last = complete
-    elif last_admission < last.end_time.date() - timedelta(days=SILENT_DAYS) or last_end < last.end_time.date() - timedelta(days=SILENT_DAYS):
+    elif last_admission < last.end_time.date() - timedelta(
+        days=SILENT_DAYS
+    ) or last_end < last.end_time.date() - timedelta(days=SILENT_DAYS):
         last -= 1
     asked = config.study.first_period
     earliest = pd.Period(first_end, "M")
     first, last = _cut(config, earliest if asked is not None else first, first, last)
     if last < first:
-        raise InputError(Problem("D320", "there is no complete month in the admissions", where="data.admissions",
-                                 do="give more months, or say how far the extract is complete with data.complete_to"))
-    late = engine.rows(f"SELECT count(*), count(DISTINCT person) FROM episodes WHERE admission_date > DATE '{last.end_time.date()}'")[0]
+        raise InputError(
+            Problem(
+                "D320",
+                "there is no complete month in the admissions",
+                where="data.admissions",
+                do="give more months, or say how far the extract is complete with data.complete_to",
+            )
+        )
+    late = engine.rows(
+        f"SELECT count(*), count(DISTINCT person) FROM episodes WHERE admission_date > DATE '{last.end_time.date()}'"
+    )[0]
     findings = []
     if late[0] and config.study.last_period is None:
-        findings.append(Finding("D309", where=f"after {last}", records=late[0], people=late[1], detail=f"the last complete month is {last}"))
+        findings.append(
+            Finding(
+                "D309",
+                where=f"after {last}",
+                records=late[0],
+                people=late[1],
+                detail=f"the last complete month is {last}",
+            )
+        )
     return first, last, findings
 
 
@@ -127,7 +164,9 @@ def month_of(text: object, key: str) -> pd.Period:
     try:
         return pd.Period(str(text), "M")
     except ValueError:
-        raise InputError(Problem("C105", f"{key} is not a month", where=key, allowed="2024-04", do="write year and month")) from None
+        raise InputError(
+            Problem("C105", f"{key} is not a month", where=key, allowed="2024-04", do="write year and month")
+        ) from None
 
 
 def _cut(config: RunConfig, earliest: pd.Period, first: pd.Period, last: pd.Period) -> tuple[pd.Period, pd.Period]:
@@ -139,11 +178,25 @@ def _cut(config: RunConfig, earliest: pd.Period, first: pd.Period, last: pd.Peri
     if config.study.last_period is not None:
         end = month_of(config.study.last_period, "study.last_period")
     if begin < earliest or begin > last:
-        problems.append(Problem("D320", f"study.first_period {begin} lies outside the data", where="study.first_period",
-                                allowed=f"{earliest} to {last}", do="choose a month of the data, or leave it out"))
+        problems.append(
+            Problem(
+                "D320",
+                f"study.first_period {begin} lies outside the data",
+                where="study.first_period",
+                allowed=f"{earliest} to {last}",
+                do="choose a month of the data, or leave it out",
+            )
+        )
     if end > last or end < first:
-        problems.append(Problem("D320", f"study.last_period {end} lies outside the data", where="study.last_period",
-                                allowed=f"{first} to {last}", do="choose a complete month of the data, or leave it out"))
+        problems.append(
+            Problem(
+                "D320",
+                f"study.last_period {end} lies outside the data",
+                where="study.last_period",
+                allowed=f"{first} to {last}",
+                do="choose a complete month of the data, or leave it out",
+            )
+        )
     if problems:
         raise InputError(*problems)
     return begin, end
@@ -157,8 +210,18 @@ def check_records(engine: Engine, flow: Sequence[FlowStep], first: pd.Period, la
         OR episode_start < admission_date OR discharge_date < admission_date"""
     )[0]
     if dates[0]:
-        findings.append(Finding("D304", where="admissions", records=dates[0], people=dates[1], detail="end before start, or start before admission"))
-    overlaps = engine.rows("SELECT count(*), count(DISTINCT person) FROM spells_met WHERE latest_end > admission_date")[0]
+        findings.append(
+            Finding(
+                "D304",
+                where="admissions",
+                records=dates[0],
+                people=dates[1],
+                detail="end before start, or start before admission",
+            )
+        )
+    overlaps = engine.rows("SELECT count(*), count(DISTINCT person) FROM spells_met WHERE latest_end > admission_date")[
+        0
+    ]
     if overlaps[0]:
         findings.append(Finding("D306", where="spells", records=overlaps[0], people=overlaps[1]))
     findings += _unknown_codes(engine)
@@ -193,7 +256,11 @@ def _uncoded_late(engine: Engine, first: pd.Period, last: pd.Period) -> list[Fin
     usual = max(float(share.iloc[:-LATE_MONTHS].max()), UNCODED_SHARE)
     late = by_month.iloc[-LATE_MONTHS:][share.iloc[-LATE_MONTHS:] > usual]
     months = [str(pd.Period(year=int(c) // 12, month=int(c) % 12 + 1, freq="M")) for c in late["clock"]]
-    return [Finding("D312", where=", ".join(months), records=int(late["uncoded"].sum()), people=int(late["people"].max()))] if months else []
+    return (
+        [Finding("D312", where=", ".join(months), records=int(late["uncoded"].sum()), people=int(late["people"].max()))]
+        if months
+        else []
+    )
 
 
 def check_sites(engine: Engine, config: RunConfig, names: Mapping[str, str], last: pd.Period) -> list[Finding]:
@@ -204,19 +271,47 @@ def check_sites(engine: Engine, config: RunConfig, names: Mapping[str, str], las
     there = {r[0] for r in engine.rows("SELECT DISTINCT site FROM stays")}
     problems = []
     for site in sorted(sites["site"][sites["site"].duplicated()].unique()):
-        problems.append(Problem("D321", f"the site {site} stands twice in the sites table", where="data.sites", do="keep one row for each site"))
+        problems.append(
+            Problem(
+                "D321",
+                f"the site {site} stands twice in the sites table",
+                where="data.sites",
+                do="keep one row for each site",
+            )
+        )
     absent = sorted(set(sites["site"]) - there)
     if absent:
         near = difflib.get_close_matches(absent[0], sorted(there), n=3)
-        problems.append(Problem("D321", f"no admission at the sites {', '.join(absent)}", where="data.sites",
-                                allowed=f"sites in the admissions: {', '.join(sorted(there)[:20])}",
-                                do=f"did you mean {', '.join(near)}?" if near else "write the sites as the provider codes of the extract"))
-    for row in sites.itertuples():
-        if pd.notna(row.population) and row.population <= 0 or pd.notna(row.beds) and row.beds <= 0:
-            problems.append(Problem("D321", f"population and beds of {row.site} must be above zero", where="data.sites", do="mend the number, or leave it blank"))
+        problems.append(
+            Problem(
+                "D321",
+                f"no admission at the sites {', '.join(absent)}",
+                where="data.sites",
+                allowed=f"sites in the admissions: {', '.join(sorted(there)[:20])}",
+                do=f"did you mean {', '.join(near)}?"
+                if near
+                else "write the sites as the provider codes of the extract",
+            )
+        )
+    for site in sites["site"][(sites["population"] <= 0) | (sites["beds"] <= 0)]:
+        problems.append(
+            Problem(
+                "D321",
+                f"population and beds of {site} must be above zero",
+                where="data.sites",
+                do="mend the number, or leave it blank",
+            )
+        )
     if 0 < sites["population"].isna().sum() < len(sites):
         missing = sites["site"][sites["population"].isna()]
-        problems.append(Problem("D321", f"no population for {', '.join(missing)}", where="data.sites", do="give the population of every site, or of none"))
+        problems.append(
+            Problem(
+                "D321",
+                f"no population for {', '.join(missing)}",
+                where="data.sites",
+                do="give the population of every site, or of none",
+            )
+        )
     if problems:
         raise InputError(*problems)
     other = engine.rows(
@@ -226,7 +321,9 @@ def check_sites(engine: Engine, config: RunConfig, names: Mapping[str, str], las
     if not other:
         return []
     listed = ", ".join(str(r[0]) for r in other[:20])
-    people = engine.rows("SELECT count(DISTINCT s.person) FROM stays s LEFT JOIN sites t ON t.site = s.site WHERE t.site IS NULL")[0][0]
+    people = engine.rows(
+        "SELECT count(DISTINCT s.person) FROM stays s LEFT JOIN sites t ON t.site = s.site WHERE t.site IS NULL"
+    )[0][0]
     return [Finding("D311", where=listed, records=sum(r[1] for r in other), people=people)]
 
 
@@ -243,29 +340,55 @@ def check_caseload(
     problems = []
     known = "SELECT site FROM sites" if "sites" in names else "SELECT DISTINCT site FROM stays"
     sites = [r[0] for r in engine.rows(f"SELECT DISTINCT site FROM ({known}) AS k ORDER BY site")]
-    unknown = [r[0] for r in engine.rows(f"SELECT DISTINCT site FROM caseload_read WHERE site NOT IN ({known}) ORDER BY site")]
+    unknown = [
+        r[0] for r in engine.rows(f"SELECT DISTINCT site FROM caseload_read WHERE site NOT IN ({known}) ORDER BY site")
+    ]
     if unknown:
-        problems.append(Problem("D322", f"the caseload names unknown sites: {', '.join(unknown)}", where="data.caseload",
-                                allowed=", ".join(sites[:30]), do="write the site as in " + ("the sites table" if "sites" in names else "the extract")))
-    rows, = engine.rows("SELECT count(*) FROM caseload_read")
+        problems.append(
+            Problem(
+                "D322",
+                f"the caseload names unknown sites: {', '.join(unknown)}",
+                where="data.caseload",
+                allowed=", ".join(sites[:30]),
+                do="write the site as in " + ("the sites table" if "sites" in names else "the extract"),
+            )
+        )
+    (rows,) = engine.rows("SELECT count(*) FROM caseload_read")
     people, linked = engine.rows(
         """SELECT count(*), count(s.person) FROM caseload c LEFT JOIN (SELECT DISTINCT person FROM episodes) AS s ON s.person = c.person"""
     )[0]
     if people and not linked:
-        problems.append(Problem("D308", "no person of the caseload is in the admissions: the ids are of two kinds", where="data.caseload",
-                                do="give both files the same person id, or map [data.person_key]"))
+        problems.append(
+            Problem(
+                "D308",
+                "no person of the caseload is in the admissions: the ids are of two kinds",
+                where="data.caseload",
+                do="give both files the same person id, or map [data.person_key]",
+            )
+        )
     begin, end = first.start_time.date(), last.end_time.date()
     early = engine.rows(f"SELECT count(*) FROM caseload WHERE referred < DATE '{begin}'")[0][0]
     if early:
-        problems.append(Problem("D320", "the caseload has referrals before the first month of the data", where="data.caseload, column referred",
-                                allowed=f"{first} onwards", do="give admissions from before the first referral, or mend the dates"))
+        problems.append(
+            Problem(
+                "D320",
+                "the caseload has referrals before the first month of the data",
+                where="data.caseload, column referred",
+                allowed=f"{first} onwards",
+                do="give admissions from before the first referral, or mend the dates",
+            )
+        )
     if problems:
         raise InputError(*problems)
     late = engine.rows(f"SELECT count(*) FROM caseload WHERE referred > DATE '{end}'")[0][0]
     flow = [
         FlowStep("caseload", "referrals read", rows[0], 0, people, 0),
-        FlowStep("caseload", "first referrals", people, rows[0] - people, people, None, "the same person referred again"),
-        FlowStep("caseload", "referred in the window", people - late, late, people - late, late, f"referred after {last}"),
+        FlowStep(
+            "caseload", "first referrals", people, rows[0] - people, people, None, "the same person referred again"
+        ),
+        FlowStep(
+            "caseload", "referred in the window", people - late, late, people - late, late, f"referred after {last}"
+        ),
     ]
     findings = []
     if people - linked:

@@ -23,7 +23,9 @@ GIVEN = ("admissions", "attendances", "caseload", "sites", "deaths")
 MOST_REJECTED = 0.05
 DATE_ORDERS = {"DMY": ("%d/%m/%Y", "%d-%m-%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S"), "MDY": ("%m/%d/%Y", "%m-%d-%Y")}
 NHS_NUMBER_NAMES = re.compile(r"(new)?nhs_?(number|no|num)?")
-IDENTIFYING_NAMES = re.compile(r".*(postcode|post_code|surname|forename|first_?name|last_?name|family_?name|given_?name|dob|date_?of_?birth|birth_?date).*")
+IDENTIFYING_NAMES = re.compile(
+    r".*(postcode|post_code|surname|forename|first_?name|last_?name|family_?name|given_?name|dob|date_?of_?birth|birth_?date).*"
+)
 NHS_NUMBER_SHARE = 0.9
 
 Notify = Callable[[str], None]
@@ -48,16 +50,28 @@ def files_of(config: RunConfig, table: str) -> list[Path]:
         if re.search(r"[*?\[]", path.name) and not path.exists():
             matched = sorted(p for p in path.parent.glob(path.name) if p.is_file())
             if not matched:
-                problems.append(Problem("X200", f"no file matches {text}", where=f"data.{table}", do="check the pattern and the folder"))
+                problems.append(
+                    Problem(
+                        "X200", f"no file matches {text}", where=f"data.{table}", do="check the pattern and the folder"
+                    )
+                )
             found += matched
         elif path.is_file():
             found.append(path)
         else:
             folder = path.parent
-            near = difflib.get_close_matches(path.name, [p.name for p in folder.iterdir() if p.is_file()] if folder.is_dir() else [], n=3)
-            problems.append(Problem("X200", f"there is no file {text}", where=f"data.{table}",
-                                    allowed=f"close names in that folder: {', '.join(near)}" if near else "",
-                                    do="check the path; relative paths start at the config's folder"))
+            near = difflib.get_close_matches(
+                path.name, [p.name for p in folder.iterdir() if p.is_file()] if folder.is_dir() else [], n=3
+            )
+            problems.append(
+                Problem(
+                    "X200",
+                    f"there is no file {text}",
+                    where=f"data.{table}",
+                    allowed=f"close names in that folder: {', '.join(near)}" if near else "",
+                    do="check the path; relative paths start at the config's folder",
+                )
+            )
     if problems:
         raise InputError(*problems)
     return list(dict.fromkeys(found))
@@ -95,24 +109,47 @@ def recognise(table: str, header: Sequence[str], chosen: Mapping[str, str]) -> T
     return best if share(best)[0] >= 0.5 else None
 
 
-def _missing_columns(table: str, schema: TableSchema, header: Sequence[str], held: Mapping[str, str],
-                     chosen: Mapping[str, str], where: str) -> list[Problem]:
+def _missing_columns(
+    table: str,
+    schema: TableSchema,
+    header: Sequence[str],
+    held: Mapping[str, str],
+    chosen: Mapping[str, str],
+    where: str,
+) -> list[Problem]:
     problems = []
     for column in schema.columns:
         if column.name in chosen and column.name not in held:
             near = difflib.get_close_matches(chosen[column.name], header, n=3)
-            problems.append(Problem("X204", f"data.columns.{table} maps {column.name} to {chosen[column.name]!r}, which is not in the header",
-                                    where=where, allowed=f"close: {', '.join(near)}" if near else "", do="write the name as it stands in the file"))
+            problems.append(
+                Problem(
+                    "X204",
+                    f"data.columns.{table} maps {column.name} to {chosen[column.name]!r}, which is not in the header",
+                    where=where,
+                    allowed=f"close: {', '.join(near)}" if near else "",
+                    do="write the name as it stands in the file",
+                )
+            )
         elif column.required and column.name not in held:
             known = column.source_names or (column.name,)
             free = [h for h in header if h not in held.values()]
             plain = {_plain(h): h for h in free}
-            near = list(dict.fromkeys(
-                plain[p] for n in (*known, column.name) for p in difflib.get_close_matches(_plain(n), plain, n=3, cutoff=0.5)))[:3]
-            problems.append(Problem(
-                "X204", f"the column {known[0]} ({column.title}) is missing", where=where,
-                allowed=f"close names in the file: {', '.join(near)}" if near else "",
-                do=f'add to the config: [data.columns] {table} = {{ {column.name} = "{near[0] if near else "NAME IN YOUR FILE"}" }}'))
+            near = list(
+                dict.fromkeys(
+                    plain[p]
+                    for n in (*known, column.name)
+                    for p in difflib.get_close_matches(_plain(n), plain, n=3, cutoff=0.5)
+                )
+            )[:3]
+            problems.append(
+                Problem(
+                    "X204",
+                    f"the column {known[0]} ({column.title}) is missing",
+                    where=where,
+                    allowed=f"close names in the file: {', '.join(near)}" if near else "",
+                    do=f'add to the config: [data.columns] {table} = {{ {column.name} = "{near[0] if near else "NAME IN YOUR FILE"}" }}',
+                )
+            )
     return problems
 
 
@@ -123,20 +160,35 @@ def _identifier_problems(config: RunConfig, table: str, held: Mapping[str, str],
         if ours == "person" and NHS_NUMBER_NAMES.fullmatch(name) and config.data.person_key is None:
             problems.append(_no_secret(theirs, where))
         elif IDENTIFYING_NAMES.fullmatch(name):
-            problems.append(Problem("X206", f"the column {theirs} identifies people and is not read", where=where,
-                                    do=f"take {ours} out of [data.columns]; no name, postcode or date of birth is needed"))
+            problems.append(
+                Problem(
+                    "X206",
+                    f"the column {theirs} identifies people and is not read",
+                    where=where,
+                    do=f"take {ours} out of [data.columns]; no name, postcode or date of birth is needed",
+                )
+            )
     return problems
 
 
 def _no_secret(column: str, where: str) -> Problem:
-    return Problem("X205", f"the column {column} holds NHS numbers and there is no secret", where=where,
-                   do='add person_key = { column = "' + column + '", secret_file = "..." } to [data], or give a pseudonymised key')
+    return Problem(
+        "X205",
+        f"the column {column} holds NHS numbers and there is no secret",
+        where=where,
+        do='add person_key = { column = "' + column + '", secret_file = "..." } to [data], or give a pseudonymised key',
+    )
 
 
 def _chosen_columns(config: RunConfig, table: str, schema: TableSchema, header: Sequence[str]) -> dict[str, str]:
     chosen = dict(config.data.columns.get(table, {}))
     key = config.data.person_key
-    if key and any(c.name == "person" for c in schema.columns) and "person" not in chosen and _plain(key.column) in map(_plain, header):
+    if (
+        key
+        and any(c.name == "person" for c in schema.columns)
+        and "person" not in chosen
+        and _plain(key.column) in map(_plain, header)
+    ):
         chosen["person"] = key.column
     return chosen
 
@@ -164,10 +216,23 @@ def secret_of(config: RunConfig) -> bytes | None:
     try:
         secret = path.read_bytes().strip()
     except OSError:
-        raise InputError(Problem("X207", f"there is no secret file {config.data.person_key.secret_file}", where="data.person_key",
-                                 do="ask whoever keeps the secret for the file; never make a new one for an old study")) from None
+        raise InputError(
+            Problem(
+                "X207",
+                f"there is no secret file {config.data.person_key.secret_file}",
+                where="data.person_key",
+                do="ask whoever keeps the secret for the file; never make a new one for an old study",
+            )
+        ) from None
     if len(secret) < 16:
-        raise InputError(Problem("X207", "the secret is shorter than 16 characters", where="data.person_key", do="use a long random secret"))
+        raise InputError(
+            Problem(
+                "X207",
+                "the secret is shorter than 16 characters",
+                where="data.person_key",
+                do="use a long random secret",
+            )
+        )
     return secret
 
 
@@ -182,7 +247,6 @@ def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[S
     problems: list[Problem] = []
     plans, sources, findings = [], [], []
     secret = secret_of(config)
-    schema: TableSchema | None = None
     for load, path in enumerate(files_of(config, table), start=1):
         try:
             file = inspect_file(path, work)
@@ -195,7 +259,9 @@ def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[S
         if faults or schema is None:
             continue
         if file.kind == "text" and file.lines <= 1:
-            problems.append(Problem("X203", f"{path.name} holds a header and no rows", where=str(path), do="ask for the file again"))
+            problems.append(
+                Problem("X203", f"{path.name} holds a header and no rows", where=str(path), do="ask for the file again")
+            )
             continue
         patterns, faults = _date_patterns(config, table, schema, file, held)
         problems += faults
@@ -206,8 +272,8 @@ def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[S
         sources.append(Source(table, name, 0, file.bytes, file.sha256))
     if problems:
         raise InputError(*problems)
-    assert schema is not None
-    return Given(str(schema.extra["table"]), schema, tuple(plans)), sources, findings
+    read_as = plans[0].schema
+    return Given(str(read_as.extra["table"]), read_as, tuple(plans)), sources, findings
 
 
 def _shown(config: RunConfig, path: Path) -> str:
@@ -217,25 +283,57 @@ def _shown(config: RunConfig, path: Path) -> str:
         return path.name
 
 
-def _match(config: RunConfig, table: str, file: Dialect, path: Path) -> tuple[TableSchema | None, list[Problem], dict[str, str]]:
+def _match(
+    config: RunConfig, table: str, file: Dialect, path: Path
+) -> tuple[TableSchema | None, list[Problem], dict[str, str]]:
     named = config.data.formats.get(table)
     known = [s.name for s in _formats(table)]
     if named and named not in known:
-        return None, [Problem("X208", f"there is no format {named!r} for {table}", where=f"data.formats.{table}", allowed=", ".join(known),
-                              do="name one of these, or leave it out to have it recognised")], {}
+        return (
+            None,
+            [
+                Problem(
+                    "X208",
+                    f"there is no format {named!r} for {table}",
+                    where=f"data.formats.{table}",
+                    allowed=", ".join(known),
+                    do="name one of these, or leave it out to have it recognised",
+                )
+            ],
+            {},
+        )
     schema = table_schema("extracts", named) if named else None
     if schema is None:
         first = _formats(table)[0]
         schema = recognise(table, file.header, _chosen_columns(config, table, first, file.header))
     if schema is None:
         shown = ", ".join(file.header[:8]) + (", ..." if len(file.header) > 8 else "")
-        return None, [Problem("X208", f"the header of {path.name} is in no known format for {table}", where=f"{path}, line 1: {shown}",
-                              allowed=", ".join(known), do="check that it is the right file with the column names in its first line, or map the columns under [data.columns]")], {}
+        return (
+            None,
+            [
+                Problem(
+                    "X208",
+                    f"the header of {path.name} is in no known format for {table}",
+                    where=f"{path}, line 1: {shown}",
+                    allowed=", ".join(known),
+                    do="check that it is the right file with the column names in its first line, or map the columns under [data.columns]",
+                )
+            ],
+            {},
+        )
     chosen = _chosen_columns(config, table, schema, file.header)
     held = columns_of(schema, file.header, chosen)
     unknown = [n for n in config.data.columns.get(table, {}) if n not in schema.names]
-    problems = [Problem("X204", f"data.columns.{table} names {n!r}, which is no column of {schema.name}", where="[data.columns]",
-                        allowed=", ".join(schema.names), do="use one of these names") for n in unknown]
+    problems = [
+        Problem(
+            "X204",
+            f"data.columns.{table} names {n!r}, which is no column of {schema.name}",
+            where="[data.columns]",
+            allowed=", ".join(schema.names),
+            do="use one of these names",
+        )
+        for n in unknown
+    ]
     problems += _missing_columns(table, schema, file.header, held, chosen, str(path))
     problems += _identifier_problems(config, table, held, str(path))
     return schema, problems, held
@@ -262,8 +360,14 @@ def _date_patterns(
             seen = _orders_seen(file, held[column.name])
             orders = DATE_ORDERS[next(iter(seen))] if len(seen) == 1 else ()
             if len(seen) == 2:
-                problems.append(Problem("X215", f"the dates in {held[column.name]} can be read as day/month or as month/day", where=str(file.path),
-                                        do=f'say which: [data.dates] {table} = "DD/MM/YYYY", or write them as 2024-04-30'))
+                problems.append(
+                    Problem(
+                        "X215",
+                        f"the dates in {held[column.name]} can be read as day/month or as month/day",
+                        where=str(file.path),
+                        do=f'say which: [data.dates] {table} = "DD/MM/YYYY", or write them as 2024-04-30',
+                    )
+                )
         patterns[column.name] = (*orders, *(("%Y-%m",) if column.extra.get("months") else ()))
     return patterns, problems
 
@@ -303,8 +407,14 @@ def read_given(given: Given, engine: Engine, notify: Notify) -> tuple[list[ReadR
         rejected = report.rejected_lines + sum(report.bad_cells.values())
         if rejected:
             columns = ", ".join(plan.columns[c] for c in report.bad_cells)
-            findings.append(Finding("X211", where=report.name, records=report.rejected_lines + report.lost_rows,
-                                    detail=f"unreadable cells in {columns}" if columns else ""))
+            findings.append(
+                Finding(
+                    "X211",
+                    where=report.name,
+                    records=report.rejected_lines + report.lost_rows,
+                    detail=f"unreadable cells in {columns}" if columns else "",
+                )
+            )
     if problems:
         raise InputError(*problems)
     return reports, findings
@@ -313,20 +423,41 @@ def read_given(given: Given, engine: Engine, notify: Notify) -> tuple[list[ReadR
 def _reading_problems(report: ReadReport, plan: ReadPlan, engine: Engine) -> list[Problem]:
     problems = []
     if not report.adds_up:
-        problems.append(Problem("X209", f"the lines of {report.name} do not add up to its rows", where=report.name,
-                                do="a quotation mark without its pair usually does this: ask for the file again, or with another quoting"))
+        problems.append(
+            Problem(
+                "X209",
+                f"the lines of {report.name} do not add up to its rows",
+                where=report.name,
+                do="a quotation mark without its pair usually does this: ask for the file again, or with another quoting",
+            )
+        )
     total = report.rows + report.rejected_lines
-    if total and report.rows == 0 or total and report.rejected_lines > MOST_REJECTED * total:
-        problems.append(Problem("X211", f"more than {MOST_REJECTED:.0%} of the lines of {report.name} cannot be split into its columns",
-                                where=_first_place(engine, report.name, ""), do="check the delimiter and that the file was not cut"))
+    if (total and report.rows == 0) or (total and report.rejected_lines > MOST_REJECTED * total):
+        problems.append(
+            Problem(
+                "X211",
+                f"more than {MOST_REJECTED:.0%} of the lines of {report.name} cannot be split into its columns",
+                where=_first_place(engine, report.name, ""),
+                do="check the delimiter and that the file was not cut",
+            )
+        )
     for column, count in report.bad_cells.items():
         if count > MOST_REJECTED * max(report.rows, 1):
             theirs = plan.columns[column]
             spec = plan.schema[column]
-            do = 'say how they are written: [data.dates] ' + plan.schema.extra["given_as"] + ' = "DD/MM/YYYY"' if spec.type == "date" \
+            do = (
+                "say how they are written: [data.dates] " + plan.schema.extra["given_as"] + ' = "DD/MM/YYYY"'
+                if spec.type == "date"
                 else "check the column and its mapping under [data.columns]"
-            problems.append(Problem("X213", f"more than {MOST_REJECTED:.0%} of {theirs} cannot be read as {_kind(spec.type)}",
-                                    where=_first_place(engine, report.name, theirs), do=do))
+            )
+            problems.append(
+                Problem(
+                    "X213",
+                    f"more than {MOST_REJECTED:.0%} of {theirs} cannot be read as {_kind(spec.type)}",
+                    where=_first_place(engine, report.name, theirs),
+                    do=do,
+                )
+            )
     return problems
 
 
@@ -337,8 +468,12 @@ def _kind(type_name: str) -> str:
 def _first_place(engine: Engine, name: str, column: str) -> str:
     """The first reject as a place: file, line, column, kind of value."""
     found = engine.rows(
-        "SELECT line, \"column\", value_class FROM rejects WHERE file = '" + name.replace("'", "''") + "' AND \"column\" = '"
-        + column.replace("'", "''") + "' ORDER BY line LIMIT 1")
+        'SELECT line, "column", value_class FROM rejects WHERE file = \''
+        + name.replace("'", "''")
+        + "' AND \"column\" = '"
+        + column.replace("'", "''")
+        + "' ORDER BY line LIMIT 1"
+    )
     if not found:
         return name
     line, theirs, kind = found[0]

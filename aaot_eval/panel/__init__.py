@@ -35,7 +35,8 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
     outside the data and for an unknown outcome.
     """
     periods = period_frame(
-        pd.period_range(tables.first_month, tables.last_month, freq="M"), months_of(config.study.left_out, "study.left_out")
+        pd.period_range(tables.first_month, tables.last_month, freq="M"),
+        months_of(config.study.left_out, "study.left_out"),
     )
     outcomes = counted_outcomes(tables)
     primary = _known_outcomes(config, outcomes)
@@ -46,7 +47,9 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
     if priced and primary.name != "ed_attendances":
         cost = cost_outcome(primary)
         tables.engine.run("site_costs", primary=primary.name)
-        costs = spread(tables.engine.frame("SELECT * FROM site_costs"), units.index, "site", "cost", len(periods), float)
+        costs = spread(
+            tables.engine.frame("SELECT * FROM site_costs"), units.index, "site", "cost", len(periods), float
+        )
         cells[cost.name] = np.where(cells["missing"], np.nan, costs.reshape(-1))
         outcomes = (*outcomes, cost)
     people, person_cells, extra = _people(tables, units, periods)
@@ -54,17 +57,27 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
         outcomes = (*outcomes, HOSPITAL_COST)
     if _in_pandemic(tables):
         findings.append(Finding("D317", where=f"{tables.first_month} to {tables.last_month}"))
-    return Panel("month", 12, periods, units, cells, outcomes, people, person_cells, findings=tuple(findings), extra=extra)
+    return Panel(
+        "month", 12, periods, units, cells, outcomes, people, person_cells, findings=tuple(findings), extra=extra
+    )
 
 
 def _known_outcomes(config: RunConfig, outcomes: tuple[OutcomeSpec, ...]) -> OutcomeSpec:
     names = [o.name for o in outcomes]
     unknown = [n for n in (config.study.outcome, *config.study.also) if n not in names]
     if unknown:
-        raise InputError(*[
-            Problem("C106", f"there is no outcome {n!r}", where="study.outcome", allowed=", ".join(names),
-                    do="add data.attendances" if n == "ed_attendances" else "choose one of these") for n in unknown
-        ])
+        raise InputError(
+            *[
+                Problem(
+                    "C106",
+                    f"there is no outcome {n!r}",
+                    where="study.outcome",
+                    allowed=", ".join(names),
+                    do="add data.attendances" if n == "ed_attendances" else "choose one of these",
+                )
+                for n in unknown
+            ]
+        )
     return outcomes[names.index(config.study.outcome)]
 
 
@@ -89,7 +102,9 @@ def _units(tables: Tables, config: RunConfig) -> pd.DataFrame:
     """One row a site: from the sites table, else every hospital of the extract, starting with its first referral."""
     engine = tables.engine
     if tables.has("sites"):
-        sites = engine.frame("SELECT site, go_live, stopped, population, beds FROM sites ORDER BY site").set_index("site")
+        sites = engine.frame("SELECT site, go_live, stopped, population, beds FROM sites ORDER BY site").set_index(
+            "site"
+        )
     else:
         sites = engine.frame(
             """SELECT s.site, min(c.referred) AS go_live, CAST(NULL AS DATE) AS stopped, CAST(NULL AS DOUBLE) AS population,
@@ -99,12 +114,23 @@ def _units(tables: Tables, config: RunConfig) -> pd.DataFrame:
     sites.index = pd.Index(sites.index.astype(str), name="unit")
     engine.put("units", pd.DataFrame({"site": pd.array(list(sites.index), dtype="string")}))
     start = site_starts(config, sites, tables.first_month, tables.last_month)
-    stop = pd.array([pd.NA if pd.isna(d) else clock_of(pd.Period(d, "M")) - clock_of(tables.first_month) for d in sites["stopped"]], dtype="Int64")
+    stop = pd.array(
+        [pd.NA if pd.isna(d) else clock_of(pd.Period(d, "M")) - clock_of(tables.first_month) for d in sites["stopped"]],
+        dtype="Int64",
+    )
     if config.study.stop is not None:
         closed = clock_of(months_of([config.study.stop], "study.stop")[0]) - clock_of(tables.first_month)
-        stop = pd.array([closed if pd.notna(s) and pd.isna(t) else t for s, t in zip(start, stop, strict=True)], dtype="Int64")
+        stop = pd.array(
+            [closed if pd.notna(s) and pd.isna(t) else t for s, t in zip(start, stop, strict=True)], dtype="Int64"
+        )
     return pd.DataFrame(
-        {"start_t": start, "stop_t": stop, "population": sites["population"].astype(float), "beds": sites["beds"].astype(float), "group": ""},
+        {
+            "start_t": start,
+            "stop_t": stop,
+            "population": sites["population"].astype(float),
+            "beds": sites["beds"].astype(float),
+            "group": "",
+        },
         index=sites.index,
     )
 
@@ -155,7 +181,9 @@ def _volume_findings(stays: np.ndarray, units: pd.DataFrame, periods: pd.DataFra
     return findings
 
 
-def _people(tables: Tables, units: pd.DataFrame, periods: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+def _people(
+    tables: Tables, units: pd.DataFrame, periods: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     engine, n_t = tables.engine, len(periods)
     for step in ("panel_people", "homes", "traits"):
         engine.run(step)
@@ -176,7 +204,10 @@ def _people(tables: Tables, units: pd.DataFrame, periods: pd.DataFrame) -> tuple
     )
     people.index = pd.RangeIndex(len(people), name="person")
     person_cells = pd.DataFrame(
-        {"person": np.repeat(np.arange(len(people), dtype=np.int32), n_t), "t": np.tile(np.arange(n_t, dtype=np.int16), len(people))}
+        {
+            "person": np.repeat(np.arange(len(people), dtype=np.int32), n_t),
+            "t": np.tile(np.arange(n_t, dtype=np.int16), len(people)),
+        }
     )
     engine.run("person_months")
     months = engine.frame("SELECT * FROM person_months")
@@ -184,7 +215,9 @@ def _people(tables: Tables, units: pd.DataFrame, periods: pd.DataFrame) -> tuple
         person_cells[name] = spread(months, keys, "person", name, n_t, np.int16).reshape(-1)
     if tables.has("attendances"):
         engine.run("person_attendances")
-        person_cells["ed_attendances"] = spread(engine.frame("SELECT * FROM person_attendances"), keys, "person", "ed_attendances", n_t, np.int16).reshape(-1)
+        person_cells["ed_attendances"] = spread(
+            engine.frame("SELECT * FROM person_attendances"), keys, "person", "ed_attendances", n_t, np.int16
+        ).reshape(-1)
     if tables.has("stay_prices"):
         price = dict(engine.rows("SELECT item, value FROM prices")).get("ed_attendance", 0.0)
         engine.run("person_costs", attendance_price=float(price))
@@ -201,6 +234,9 @@ def _facts(tables: Tables, found: pd.DataFrame, inside: pd.Series, people: pd.Da
     return {
         "artificial": unmarked == 0,
         "people": {"alcohol_or_caseload": len(found), "at_units": len(people), "elsewhere": int((~inside).sum())},
-        "caseload": {"referred": int(found["team"].notna().sum()), "in_window": int(referred.sum()),
-                     "home_elsewhere": int((referred & (team != people["unit"])).sum())},
+        "caseload": {
+            "referred": int(found["team"].notna().sum()),
+            "in_window": int(referred.sum()),
+            "home_elsewhere": int((referred & (team != people["unit"])).sum()),
+        },
     }

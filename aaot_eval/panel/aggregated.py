@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +19,7 @@ from aaot_eval.config import RunConfig
 from aaot_eval.engine.files import Dialect, inspect_file
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.panel.exposure import DAYS_PER_YEAR
-from aaot_eval.panel.timing import clock_of, period_frame, season_of
+from aaot_eval.panel.timing import clock_of, period_frame
 from aaot_eval.results import OutcomeSpec, Panel, Source
 
 FREQUENCY = {"month": "M", "quarter": "Q", "year": "Y"}
@@ -47,8 +48,12 @@ def value_class(text: str) -> str:
     """What kind of text stands in a cell; never the text."""
     if not text.strip():
         return "empty"
-    for kind, pattern in (("digits", r"\d+"), ("decimal number", r"[+-]?\d*\.\d+"), ("like a date", r"\d+[-/. ]\d+[-/. ]\d+.*"),
-                          ("letters", r"[A-Za-z ]+")):
+    for kind, pattern in (
+        ("digits", r"\d+"),
+        ("decimal number", r"[+-]?\d*\.\d+"),
+        ("like a date", r"\d+[-/. ]\d+[-/. ]\d+.*"),
+        ("letters", r"[A-Za-z ]+"),
+    ):
         if re.fullmatch(pattern, text.strip()):
             return kind
     return "mixed characters"
@@ -85,13 +90,25 @@ def read_panel(config: RunConfig) -> Panel:
     if roles["exposure"]:
         held = cells.assign(denominator=wide[roles["exposure"]]).groupby("unit")["denominator"].mean()
         unit_frame["population"] = held.reindex(unit_frame.index).to_numpy(dtype=float)
-    outcomes = tuple(OutcomeSpec(n, n.replace("_", " "), kinds[n], "events" if kinds[n] == "count" else n) for n in names)
+    outcomes = tuple(
+        OutcomeSpec(n, n.replace("_", " "), kinds[n], "events" if kinds[n] == "count" else n) for n in names
+    )
     extra: dict[str, Any] = {"sources": table.sources, "artificial": False}
     if beside:
         extra["beside_start_t"] = beside
-    unit_of_exposure = ("person-years" if roles["exposure"] else "years") if config.panel.frequency != "integer" else "periods"
-    return Panel(config.panel.frequency, SEASON_LENGTH[config.panel.frequency], periods, unit_frame, cells, outcomes,
-                 exposure_unit=unit_of_exposure, extra=extra)
+    unit_of_exposure = (
+        ("person-years" if roles["exposure"] else "years") if config.panel.frequency != "integer" else "periods"
+    )
+    return Panel(
+        config.panel.frequency,
+        SEASON_LENGTH[config.panel.frequency],
+        periods,
+        unit_frame,
+        cells,
+        outcomes,
+        exposure_unit=unit_of_exposure,
+        extra=extra,
+    )
 
 
 # The file ---------------------------------------------------------------------------------------------------------
@@ -104,22 +121,26 @@ def _read(config: RunConfig) -> _Table:
     places: list[str] = []
     sources = []
     header: tuple[str, ...] = ()
+    work = config.path(config.output.work or config.output.runs) / ".panel"
     for text in [given] if isinstance(given, str) else given:
         for path in _paths(config, text, problems):
             try:
-                file = inspect_file(path, config.path(config.output.work or config.output.runs) / ".mended")
+                file = inspect_file(path, work)
             except InputError as fault:
                 problems += fault.problems
                 continue
             found = _parquet_rows(file) if file.kind == "parquet" else _text_rows(file, path.name, problems)
             if not found:
-                problems.append(Problem("X203", f"{path.name} holds a header and no rows", where=str(path), do="ask for the file again"))
+                problems.append(
+                    Problem(
+                        "X203", f"{path.name} holds a header and no rows", where=str(path), do="ask for the file again"
+                    )
+                )
             header = header or file.header
             rows += [r for _, r in found]
             places += [f"{path.name}, line {n}" for n, _ in found]
             sources.append(Source("panel", path.name, len(found), file.bytes, file.sha256))
-            if file.path != path:
-                file.path.unlink(missing_ok=True)
+    shutil.rmtree(work, ignore_errors=True)
     if problems:
         raise InputError(*problems[:MOST_PROBLEMS])
     return _Table(header, rows, places, tuple(sources))
@@ -131,9 +152,18 @@ def _paths(config: RunConfig, text: str, problems: list[Problem]) -> list[Path]:
         return [path]
     found = sorted(p for p in path.parent.glob(path.name) if p.is_file()) if path.parent.is_dir() else []
     if not found:
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else [], n=3)
-        problems.append(Problem("X200", f"there is no file {text}", where="data.panel", allowed=f"close names in that folder: {', '.join(near)}" if near else "",
-                                do="check the path; relative paths start at the config's folder"))
+        near = difflib.get_close_matches(
+            path.name, [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else [], n=3
+        )
+        problems.append(
+            Problem(
+                "X200",
+                f"there is no file {text}",
+                where="data.panel",
+                allowed=f"close names in that folder: {', '.join(near)}" if near else "",
+                do="check the path; relative paths start at the config's folder",
+            )
+        )
     return found
 
 
@@ -145,9 +175,15 @@ def _text_rows(file: Dialect, name: str, problems: list[Problem]) -> list[tuple[
         for cells in reader:
             if not any(c.strip() for c in cells):
                 continue
-            if len(cells) < len(file.header) or any(c.strip() for c in cells[len(file.header):]):
-                problems.append(Problem("X203", f"a line of {name} has {len(cells)} cells, the header {len(file.header)}",
-                                        where=f"{name}, line {reader.line_num}", do="mend the line, or take it out if it is a footer"))
+            if len(cells) < len(file.header) or any(c.strip() for c in cells[len(file.header) :]):
+                problems.append(
+                    Problem(
+                        "X203",
+                        f"a line of {name} has {len(cells)} cells, the header {len(file.header)}",
+                        where=f"{name}, line {reader.line_num}",
+                        do="mend the line, or take it out if it is a footer",
+                    )
+                )
                 continue
             rows.append((reader.line_num, dict(zip(file.header, cells, strict=False))))
     return rows
@@ -165,20 +201,37 @@ def _parquet_rows(file: Dialect) -> list[tuple[int, dict[str, str]]]:
 def _roles(config: RunConfig, table: _Table) -> dict[str, str]:
     """Which column of the file plays which part; an empty name means that no column does."""
     panel = config.panel
-    roles = {"unit": panel.unit, "period": panel.period, "exposure": panel.exposure or "", "cluster": panel.cluster or "",
-             "weight": panel.weight or "", "group": panel.group or "", "start": panel.start or ""}
+    roles = {
+        "unit": panel.unit,
+        "period": panel.period,
+        "exposure": panel.exposure or "",
+        "cluster": panel.cluster or "",
+        "weight": panel.weight or "",
+        "group": panel.group or "",
+        "start": panel.start or "",
+    }
     if "unit" not in panel.model_fields_set and panel.unit not in table.header:
         roles["unit"] = ""
     wanted = {f"panel.{k}": v for k, v in roles.items() if v}
-    wanted |= {f"panel.outcomes.{n}": n for n in panel.outcomes} | {f"panel.covariates: {n}": n for n in panel.covariates}
+    wanted |= {f"panel.outcomes.{n}": n for n in panel.outcomes} | {
+        f"panel.covariates: {n}": n for n in panel.covariates
+    }
     problems = []
     for key, name in wanted.items():
         if name not in table.header:
             near = difflib.get_close_matches(name, table.header, n=3, cutoff=0.4)
             short = key.split(".")[1].split(":")[0]
-            problems.append(Problem("X204", f"there is no column {name!r} for {key}", where=table.sources[0].name,
-                                    allowed=", ".join(table.header), do=f'write under [panel]: {short} = "{near[0]}"' if near and short in roles
-                                    else "name a column of the file"))
+            problems.append(
+                Problem(
+                    "X204",
+                    f"there is no column {name!r} for {key}",
+                    where=table.sources[0].name,
+                    allowed=", ".join(table.header),
+                    do=f'write under [panel]: {short} = "{near[0]}"'
+                    if near and short in roles
+                    else "name a column of the file",
+                )
+            )
     if problems:
         raise InputError(*problems)
     return roles
@@ -190,9 +243,16 @@ def _outcomes(config: RunConfig, table: _Table, roles: Mapping[str, str]) -> tup
     taken = {*roles.values(), *config.panel.covariates} | NEVER_OUTCOMES
     names = [c for c in table.header if c and c not in taken and _numeric_column(table, c)]
     if not names:
-        raise InputError(Problem("C106", "no column of the panel is an outcome", where=table.sources[0].name, allowed=", ".join(table.header),
-                                 do='name the outcomes: [panel.outcomes] admissions = "count"'))
-    return names, {n: "count" for n in names}
+        raise InputError(
+            Problem(
+                "C106",
+                "no column of the panel is an outcome",
+                where=table.sources[0].name,
+                allowed=", ".join(table.header),
+                do='name the outcomes: [panel.outcomes] admissions = "count"',
+            )
+        )
+    return names, dict.fromkeys(names, "count")
 
 
 def _numeric_column(table: _Table, name: str) -> bool:
@@ -220,8 +280,14 @@ def _numbers(table: _Table, names: Sequence[str], kinds: Mapping[str, str]) -> d
             value = _number(text)
             fault = "is not a number" if value is None else _out_of_kind(value, kinds.get(name))
             if fault:
-                problems.append(Problem("X213", f"a cell of {name} {fault}", where=table.where(i, name, text),
-                                        do="mend the cell; leave it blank when it is missing or suppressed"))
+                problems.append(
+                    Problem(
+                        "X213",
+                        f"a cell of {name} {fault}",
+                        where=table.where(i, name, text),
+                        do="mend the cell; leave it blank when it is missing or suppressed",
+                    )
+                )
             elif value is not None:
                 column[i] = value
         found[name] = column
@@ -256,7 +322,7 @@ def parse_period(text: str, frequency: str) -> pd.Period | int | None:
     if day is not None:
         return pd.Period(day, FREQUENCY[frequency])
     if frequency == "year":
-        return pd.Period(int(text[:4]), "Y") if re.fullmatch(r"\d{4}(\.0+)?", text) else None
+        return pd.Period(text[:4], "Y") if re.fullmatch(r"\d{4}(\.0+)?", text) else None
     if frequency == "quarter":
         found = re.fullmatch(r"(\d{4})[\s_,-]*Q([1-4])", text, re.IGNORECASE)
         turned = re.fullmatch(r"Q([1-4])[\s_,-]*(\d{4})", text, re.IGNORECASE)
@@ -266,7 +332,19 @@ def parse_period(text: str, frequency: str) -> pd.Period | int | None:
 
 
 def _date(text: str) -> datetime | None:
-    patterns = ("%Y-%m-%d", "%Y-%m", "%Y/%m", "%Y/%m/%d", "%b-%y", "%d-%b-%y", "%d-%b-%Y", "%b-%Y", "%b %Y", "%B %Y", "%Y-%m-%d %H:%M:%S")
+    patterns = (
+        "%Y-%m-%d",
+        "%Y-%m",
+        "%Y/%m",
+        "%Y/%m/%d",
+        "%b-%y",
+        "%d-%b-%y",
+        "%d-%b-%Y",
+        "%b-%Y",
+        "%b %Y",
+        "%B %Y",
+        "%Y-%m-%d %H:%M:%S",
+    )
     for pattern in (*patterns, *(("%Y%m",) if len(text) == 6 else ()), *(("%Y%m%d",) if len(text) == 8 else ())):
         try:
             return datetime.strptime(text, pattern)
@@ -279,7 +357,9 @@ def _clock(period: pd.Period | int) -> int:
     return period if isinstance(period, int) else clock_of(period)
 
 
-def _periods(config: RunConfig, table: _Table, roles: Mapping[str, str]) -> tuple[list[int], dict[int, pd.Period | int]]:
+def _periods(
+    config: RunConfig, table: _Table, roles: Mapping[str, str]
+) -> tuple[list[int], dict[int, pd.Period | int]]:
     problems: list[Problem] = []
     clock: list[int] = []
     labels: dict[int, pd.Period | int] = {}
@@ -287,8 +367,15 @@ def _periods(config: RunConfig, table: _Table, roles: Mapping[str, str]) -> tupl
         text = row[roles["period"]]
         period = parse_period(text, config.panel.frequency)
         if period is None:
-            problems.append(Problem("X213", f"a period does not read as a {config.panel.frequency}", where=table.where(i, roles["period"], text),
-                                    allowed=EXAMPLES[config.panel.frequency], do="write all periods alike, or set panel.frequency"))
+            problems.append(
+                Problem(
+                    "X213",
+                    f"a period does not read as a {config.panel.frequency}",
+                    where=table.where(i, roles["period"], text),
+                    allowed=EXAMPLES[config.panel.frequency],
+                    do="write all periods alike, or set panel.frequency",
+                )
+            )
             clock.append(0)
             continue
         clock.append(_clock(period))
@@ -314,24 +401,42 @@ def _asked(config: RunConfig, value: object, key: str) -> int | None:
         return None
     period = parse_period(str(value), config.panel.frequency)
     if period is None:
-        raise InputError(Problem("C105", f"{key} is not a {config.panel.frequency}", where=key, allowed=EXAMPLES[config.panel.frequency],
-                                 do="write it like the periods of the panel"))
+        raise InputError(
+            Problem(
+                "C105",
+                f"{key} is not a {config.panel.frequency}",
+                where=key,
+                allowed=EXAMPLES[config.panel.frequency],
+                do="write it like the periods of the panel",
+            )
+        )
     return _clock(period)
 
 
 def _outside(key: str, labels: Mapping[int, pd.Period | int]) -> Problem:
-    return Problem("D320", f"{key} lies outside the data", where=key, allowed=f"{labels[min(labels)]} to {labels[max(labels)]}",
-                   do="choose a period of the panel")
+    return Problem(
+        "D320",
+        f"{key} lies outside the data",
+        where=key,
+        allowed=f"{labels[min(labels)]} to {labels[max(labels)]}",
+        do="choose a period of the panel",
+    )
 
 
 def _period_frame(config: RunConfig, clocks: Sequence[int], labels: Mapping[int, pd.Period | int]) -> pd.DataFrame:
     out = {_asked(config, v, "study.left_out") for v in config.study.left_out}
     if config.panel.frequency != "integer":
-        periods = [labels[c] for c in clocks]
-        return period_frame(periods, [labels[c] for c in clocks if c in out])  # type: ignore[arg-type]
+        periods = {c: p for c in clocks if isinstance(p := labels[c], pd.Period)}
+        return period_frame(periods.values(), [p for c, p in periods.items() if c in out])
     return pd.DataFrame(
-        {"label": [str(c) for c in clocks], "start": pd.DatetimeIndex([pd.NaT] * len(clocks)), "days": 1, "season": 1,
-         "clock": np.array(clocks, dtype=np.int64), "left_out": [c in out for c in clocks]},
+        {
+            "label": [str(c) for c in clocks],
+            "start": pd.DatetimeIndex([pd.NaT] * len(clocks)),
+            "days": 1,
+            "season": 1,
+            "clock": np.array(clocks, dtype=np.int64),
+            "left_out": [c in out for c in clocks],
+        },
         index=pd.RangeIndex(len(clocks), name="t"),
     )
 
@@ -341,37 +446,77 @@ def _refuse_repeats(table: _Table, unit: Sequence[str], clock: Sequence[int], ro
     problems = []
     for i, key in enumerate(zip(unit, clock, strict=True)):
         if not key[0]:
-            problems.append(Problem("X213", "a row has no unit", where=table.where(i, roles["unit"], ""), do="fill in the unit"))
+            problems.append(
+                Problem("X213", "a row has no unit", where=table.where(i, roles["unit"], ""), do="fill in the unit")
+            )
         elif key in seen:
-            problems.append(Problem("X214", f"{key[0]} has the same period twice", where=f"{table.places[i]} and {table.places[seen[key]]}",
-                                    do="keep one row for each unit and period"))
+            problems.append(
+                Problem(
+                    "X214",
+                    f"{key[0]} has the same period twice",
+                    where=f"{table.places[i]} and {table.places[seen[key]]}",
+                    do="keep one row for each unit and period",
+                )
+            )
         seen.setdefault(key, i)
     if problems:
         raise InputError(*problems[:MOST_PROBLEMS])
 
 
 def _units(
-    config: RunConfig, table: _Table, roles: Mapping[str, str], unit: Sequence[str], units: Sequence[str], clocks: Sequence[int]
+    config: RunConfig,
+    table: _Table,
+    roles: Mapping[str, str],
+    unit: Sequence[str],
+    units: Sequence[str],
+    clocks: Sequence[int],
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """The `units` frame, and the starts of the units that stand beside."""
     problems = [
-        Problem("D322", f"{key} names units that are not in the panel: {', '.join(unknown)}", where=key, allowed=", ".join(units[:30]),
-                do="write the units as in the panel")
-        for key, named in (("study.starts", config.study.starts), ("study.comparison", config.study.comparison), ("panel.beside", config.panel.beside))
+        Problem(
+            "D322",
+            f"{key} names units that are not in the panel: {', '.join(unknown)}",
+            where=key,
+            allowed=", ".join(units[:30]),
+            do="write the units as in the panel",
+        )
+        for key, named in (
+            ("study.starts", config.study.starts),
+            ("study.comparison", config.study.comparison),
+            ("panel.beside", config.panel.beside),
+        )
         if (unknown := sorted(set(named) - set(units)))
     ]
     begun = _starts(config, table, roles, unit, units, clocks, problems)
     never = [u for u in config.study.comparison if begun.get(u) is not None and u in config.study.starts]
-    problems += [Problem("C107", f"{u} is in study.comparison and has a start", where="study.comparison", do="take it out of one of the two") for u in never]
+    problems += [
+        Problem(
+            "C107",
+            f"{u} is in study.comparison and has a start",
+            where="study.comparison",
+            do="take it out of one of the two",
+        )
+        for u in never
+    ]
     start = {}
     for u, first in begun.items():
         if first <= clocks[0]:
-            problems.append(Problem("D320", f"the service at {u} starts before there is anything to compare with", where="start",
-                                    allowed=f"after {clocks[0] if config.panel.frequency == 'integer' else 'the first period of the panel'}",
-                                    do="give earlier periods, or mend the start"))
+            problems.append(
+                Problem(
+                    "D320",
+                    f"the service at {u} starts before there is anything to compare with",
+                    where="start",
+                    allowed=f"after {clocks[0] if config.panel.frequency == 'integer' else 'the first period of the panel'}",
+                    do="give earlier periods, or mend the start",
+                )
+            )
         start[u] = int(np.searchsorted(clocks, first))
     if start and not problems and all(t >= len(clocks) for t in start.values()):
-        problems.append(Problem("D320", "no service starts inside the data", where="start", do="give later periods, or mend the start"))
+        problems.append(
+            Problem(
+                "D320", "no service starts inside the data", where="start", do="give later periods, or mend the start"
+            )
+        )
     if problems:
         raise InputError(*problems[:MOST_PROBLEMS])
     beside = {u: t for u, t in start.items() if u in config.panel.beside}
@@ -395,7 +540,13 @@ def _units(
 
 
 def _starts(
-    config: RunConfig, table: _Table, roles: Mapping[str, str], unit: Sequence[str], units: Sequence[str], clocks: Sequence[int], problems: list[Problem]
+    config: RunConfig,
+    table: _Table,
+    roles: Mapping[str, str],
+    unit: Sequence[str],
+    units: Sequence[str],
+    clocks: Sequence[int],
+    problems: list[Problem],
 ) -> dict[str, int]:
     """The clock of each unit's start: the start column, then `study.starts`, then `study.service_start` for all others."""
     begun: dict[str, int] = {}
@@ -407,10 +558,17 @@ def _starts(
                 begun[u] = _clock(period)
             elif text.lower() not in BLANK and not zero_is_never:
                 at = unit.index(u)
-                problems.append(Problem("X213", f"the start of {u} does not read as a {config.panel.frequency}", where=table.where(at, roles["start"], text),
-                                        allowed=EXAMPLES[config.panel.frequency], do="write it like the periods, or leave it blank for never"))
-    for u, text in config.study.starts.items():
-        begun[u] = _asked(config, text, f"study.starts.{u}") or 0
+                problems.append(
+                    Problem(
+                        "X213",
+                        f"the start of {u} does not read as a {config.panel.frequency}",
+                        where=table.where(at, roles["start"], text),
+                        allowed=EXAMPLES[config.panel.frequency],
+                        do="write it like the periods, or leave it blank for never",
+                    )
+                )
+    for u, asked in config.study.starts.items():
+        begun[u] = _asked(config, asked, f"study.starts.{u}") or 0
     whole = _asked(config, config.study.service_start, "study.service_start")
     if whole is not None:
         begun |= {u: whole for u in units if u not in config.study.comparison and u not in begun}
@@ -424,14 +582,26 @@ def _constant(table: _Table, column: str, unit: Sequence[str]) -> dict[str, str]
     for i, u in enumerate(unit):
         text = table.rows[i][column].strip()
         if found.setdefault(u, text) != text:
-            problems.append(Problem("X214", f"{column} of {u} is not the same in all periods", where=table.where(i, column, text), do="give one value for each unit"))
+            problems.append(
+                Problem(
+                    "X214",
+                    f"{column} of {u} is not the same in all periods",
+                    where=table.where(i, column, text),
+                    do="give one value for each unit",
+                )
+            )
     if problems:
         raise InputError(*problems[:MOST_PROBLEMS])
     return found
 
 
 def _cells(
-    config: RunConfig, units: Sequence[str], periods: pd.DataFrame, names: Sequence[str], wide: Mapping[str, np.ndarray], roles: Mapping[str, str],
+    config: RunConfig,
+    units: Sequence[str],
+    periods: pd.DataFrame,
+    names: Sequence[str],
+    wide: Mapping[str, np.ndarray],
+    roles: Mapping[str, str],
     unit_frame: pd.DataFrame,
 ) -> pd.DataFrame:
     n_u, n_t = len(units), len(periods)
@@ -448,12 +618,21 @@ def _cells(
     bad = ~(denominator > 0) & ~np.isnan(wide[primary])
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
-        raise InputError(Problem("X213", f"{int(bad.sum())} cells have an outcome and no denominator above zero",
-                                 where=f"{cells['unit'].iloc[first]}, {periods['label'].iloc[int(t[first])]}, column {roles['exposure']}",
-                                 do="fill in the denominator, or leave the outcome blank"))
+        raise InputError(
+            Problem(
+                "X213",
+                f"{int(bad.sum())} cells have an outcome and no denominator above zero",
+                where=f"{cells['unit'].iloc[first]}, {periods['label'].iloc[int(t[first])]}, column {roles['exposure']}",
+                do="fill in the denominator, or leave the outcome blank",
+            )
+        )
     cells.loc[~(cells["exposure"] > 0), "exposure"] = np.nan
     for name in names:
-        whole = not np.isnan(wide[name]).any() and bool((wide[name] == np.round(wide[name])).all()) and config.panel.outcomes.get(name, "count") == "count"
+        whole = (
+            not np.isnan(wide[name]).any()
+            and bool((wide[name] == np.round(wide[name])).all())
+            and config.panel.outcomes.get(name, "count") == "count"
+        )
         cells[name] = wide[name].astype(np.int64) if whole else wide[name]
         cells[f"{name}_persons"] = pd.array([pd.NA] * len(cells), dtype="Int64")
     for name in (*config.panel.covariates, *([roles["weight"]] if roles["weight"] else [])):

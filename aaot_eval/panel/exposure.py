@@ -11,7 +11,8 @@ DAYS_PER_YEAR = 365.25
 def site_exposure(population: pd.Series, days: np.ndarray) -> np.ndarray:
     """Person-years of each site and period (sites x periods): population x days / 365.25, with a population of 1 when none is given."""
     people = population.fillna(1.0).to_numpy(dtype=float)
-    return people[:, None] * np.asarray(days, dtype=float)[None, :] / DAYS_PER_YEAR
+    exposure: np.ndarray = people[:, None] * np.asarray(days, dtype=float)[None, :] / DAYS_PER_YEAR
+    return exposure
 
 
 def month_in_window(months: pd.Series, n_periods: int) -> pd.Series:

@@ -53,7 +53,9 @@ def months_of(values: Iterable[object], key: str) -> list[pd.Period]:
         try:
             found.append(pd.Period(str(value), "M"))
         except ValueError:
-            problems.append(Problem("C105", f"{value!r} is not a month", where=key, allowed="2024-04", do="write year and month"))
+            problems.append(
+                Problem("C105", f"{value!r} is not a month", where=key, allowed="2024-04", do="write year and month")
+            )
     if problems:
         raise InputError(*problems)
     return found
@@ -69,24 +71,52 @@ def site_starts(config: RunConfig, sites: pd.DataFrame, first: pd.Period, last: 
     months = {str(u): pd.Period(d, "M") for u, d in sites["go_live"].items() if pd.notna(d)}
     for site, text in config.study.starts.items():
         if site not in sites.index:
-            problems.append(Problem("D322", f"study.starts names the unknown site {site!r}", where="study.starts", allowed=", ".join(map(str, sites.index)),
-                                    do="write the site as in the sites table"))
+            problems.append(
+                Problem(
+                    "D322",
+                    f"study.starts names the unknown site {site!r}",
+                    where="study.starts",
+                    allowed=", ".join(map(str, sites.index)),
+                    do="write the site as in the sites table",
+                )
+            )
             continue
         months[site] = months_of([text], "study.starts")[0]
     start = pd.Series(pd.array([pd.NA] * len(sites), dtype="Int64"), index=sites.index)
     for site, month in months.items():
         t = clock_of(month) - clock_of(first)
         if t <= 0:
-            problems.append(Problem("D320", f"the service at {site} starts in {month}, before there is anything to compare with", where="go_live",
-                                    allowed=f"{first + 1} to {last}", do="give earlier admissions, or mend the date"))
+            problems.append(
+                Problem(
+                    "D320",
+                    f"the service at {site} starts in {month}, before there is anything to compare with",
+                    where="go_live",
+                    allowed=f"{first + 1} to {last}",
+                    do="give earlier admissions, or mend the date",
+                )
+            )
         elif clock_of(month) - clock_of(last) > MOST_PLANNED_MONTHS:
-            problems.append(Problem("D320", f"the service at {site} starts in {month}, years after the data", where="go_live",
-                                    allowed=f"{first + 1} to {last}", do="mend the date"))
+            problems.append(
+                Problem(
+                    "D320",
+                    f"the service at {site} starts in {month}, years after the data",
+                    where="go_live",
+                    allowed=f"{first + 1} to {last}",
+                    do="mend the date",
+                )
+            )
         start[site] = t
     n_t = clock_of(last) - clock_of(first) + 1
     if months and not problems and not ((start < n_t) & start.notna()).any():
-        problems.append(Problem("D320", "no service starts inside the data", where="go_live", allowed=f"{first + 1} to {last}",
-                                do="wait for data from after the first start, or mend the dates"))
+        problems.append(
+            Problem(
+                "D320",
+                "no service starts inside the data",
+                where="go_live",
+                allowed=f"{first + 1} to {last}",
+                do="wait for data from after the first start, or mend the dates",
+            )
+        )
     if problems:
         raise InputError(*problems)
     return start

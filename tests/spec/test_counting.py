@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 
@@ -9,10 +10,10 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.drawn import csv_text, episodes, panel_of, read, rows_of, study
 
 from aaot_eval.ingest.spells import EMERGENCY, alcohol_specific_list, codes_in_list
 from aaot_eval.results import Tables
+from tests.drawn import csv_text, episodes, panel_of, read, rows_of, study
 
 WINDOW = {"complete_to": "2022-12-31"}
 END = "\nZ 2022-12-31"
@@ -54,17 +55,22 @@ def test_every_loss_of_an_episode_has_a_reason_and_the_flow_adds_up(tmp_path):
             ("the same person, provider, order and dates under another key", 4, 1),
         ]
         steps = [s for s in tables.flow if s.table == "episodes"]
-        assert all(a.kept == b.kept + b.lost for a, b in zip(steps, steps[1:], strict=False))
+        assert all(a.kept == b.kept + b.lost for a, b in itertools.pairwise(steps))
         assert tables.counts["stays"] == 4
         assert {f.code for f in tables.findings} >= {"D301", "D302", "D303", "D316"}
 
 
 def test_the_last_load_of_an_episode_wins(tmp_path):
     month_1 = csv_text(episodes("key person admitted end diag\n1 A 2022-05-01 2022-05-02 R69X"))
-    month_2 = csv_text(episodes("key person admitted end diag\n1 A 2022-05-01 2022-05-09 F102\n2 Z 2022-12-31 2022-12-31 R074"))
+    month_2 = csv_text(
+        episodes("key person admitted end diag\n1 A 2022-05-01 2022-05-09 F102\n2 Z 2022-12-31 2022-12-31 R074")
+    )
     files = {"in/apc_01.csv": month_1, "in/apc_02.csv": month_2}
     with read(study(tmp_path, files, data={"admissions": "in/apc_*.csv", **WINDOW})) as tables:
-        assert rows_of(tables, "SELECT end_date, alcohol_specific FROM stays ORDER BY admission_date") == [("2022-05-09", 1), ("2022-12-31", 0)]
+        assert rows_of(tables, "SELECT end_date, alcohol_specific FROM stays ORDER BY admission_date") == [
+            ("2022-05-09", 1),
+            ("2022-12-31", 0),
+        ]
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -78,9 +84,16 @@ def test_of_two_rows_with_one_key_the_same_one_stays_in_any_order(tmp_path, turn
 def test_which_methods_are_an_emergency(tmp_path):
     assert set(EMERGENCY) == {"21", "22", "23", "24", "25", "2A", "2B", "2C", "2D", "28"}
     methods = [*EMERGENCY, "11", "12", "13", "31", "81", "82", "99"]
-    drawn = "person admitted method\n" + "\n".join(f"P{m} 2022-05-01 {m.lower()}" for m in methods) + "\nZ 2022-12-31 11"
+    drawn = (
+        "person admitted method\n" + "\n".join(f"P{m} 2022-05-01 {m.lower()}" for m in methods) + "\nZ 2022-12-31 11"
+    )
     with read(study(tmp_path, {"admissions.csv": csv_text(episodes(drawn))}, data=WINDOW)) as tables:
-        found = {r[0][1:] for r in rows_of(tables, "SELECT t.token FROM stays s JOIN persons t ON t.person = s.person WHERE s.emergency = 1")}
+        found = {
+            r[0][1:]
+            for r in rows_of(
+                tables, "SELECT t.token FROM stays s JOIN persons t ON t.person = s.person WHERE s.emergency = 1"
+            )
+        }
     assert found == set(EMERGENCY)
 
 
@@ -92,7 +105,21 @@ def test_the_code_list_is_the_published_set():
 
 
 def test_codes_are_known_with_dot_filler_dagger_and_fifth_character():
-    written = ["F10", "F100", "F10.2", "F102D", "f103", "K70", "K703", "K29.2", "K292A", "X45X", "X450", "Y912", "T51.9"]
+    written = [
+        "F10",
+        "F100",
+        "F10.2",
+        "F102D",
+        "f103",
+        "K70",
+        "K703",
+        "K29.2",
+        "K292A",
+        "X45X",
+        "X450",
+        "Y912",
+        "T51.9",
+    ]
     others = ["F11", "F1", "K290", "K29", "K71", "T512", "X46X", "R78", "E24", "", "-"]
     assert codes_in_list([*written, *others], alcohol_specific_list()) == written
 
@@ -109,8 +136,13 @@ def test_an_alcohol_code_counts_in_any_of_twenty_positions(tmp_path):
     Z      2022-12-31 R074
     """
     with read(study(tmp_path, {"admissions.csv": csv_text(episodes(drawn))}, data=WINDOW)) as tables:
-        found = rows_of(tables, "SELECT t.token FROM stays s JOIN persons t ON t.person = s.person WHERE alcohol_specific = 1 ORDER BY 1")
-        positions = rows_of(tables, "SELECT position, count(*) FROM alcohol_diagnoses GROUP BY position ORDER BY position")
+        found = rows_of(
+            tables,
+            "SELECT t.token FROM stays s JOIN persons t ON t.person = s.person WHERE alcohol_specific = 1 ORDER BY 1",
+        )
+        positions = rows_of(
+            tables, "SELECT position, count(*) FROM alcohol_diagnoses GROUP BY position ORDER BY position"
+        )
     assert found == [("dot",), ("first",), ("last",)]
     assert positions == [(1, 1), (2, 1), (20, 1)]
 
@@ -133,7 +165,11 @@ def test_the_site_of_a_stay(tmp_path, listed, expected):
     """
     files = {"admissions.csv": csv_text(episodes(drawn)), "sites.csv": SITES.format(sites=f"{listed},,1000,9\n")}
     with read(study(tmp_path, files, data=WINDOW)) as tables:
-        found = dict(rows_of(tables, "SELECT t.token, s.site FROM stays s JOIN persons t ON t.person = s.person WHERE t.token <> 'Z'"))
+        found = dict(
+            rows_of(
+                tables, "SELECT t.token, s.site FROM stays s JOIN persons t ON t.person = s.person WHERE t.token <> 'Z'"
+            )
+        )
     assert found == expected
 
 
@@ -153,7 +189,10 @@ def test_impossible_dates_are_counted_and_never_make_negative_nights(tmp_path):
 def test_unknown_codes_are_found_and_kept(tmp_path):
     drawn = "person admitted method sex\nA 2022-05-01 2Z 1\nZ 2022-12-31 21 7"
     with read(study(tmp_path, {"admissions.csv": csv_text(episodes(drawn))}, data=WINDOW)) as tables:
-        assert sorted((f.where, f.records) for f in tables.findings if f.code == "D313") == [("ADMIMETH", 1), ("SEX", 1)]
+        assert sorted((f.where, f.records) for f in tables.findings if f.code == "D313") == [
+            ("ADMIMETH", 1),
+            ("SEX", 1),
+        ]
 
 
 # Invariance -------------------------------------------------------------------------------------------------------------

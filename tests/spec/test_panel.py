@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.drawn import csv_text, episodes, panel_of, study
 
 from aaot_eval.engine import open_engine
 from aaot_eval.errors import InputError
 from aaot_eval.ingest import read_tables
 from aaot_eval.panel import build_panel, price_stays
+from tests.drawn import csv_text, episodes, panel_of, study
 
 SITES = "site,go_live,population,beds\nRX1,2022-03-01,100000,300\nRX2,,200000,\n"
 # Somebody at each site on the first and the last day, so that four months are whole and no site-month is empty.
@@ -109,7 +109,14 @@ def test_a_death_with_activity_after_it_is_not_used(made):
 
 def test_people_are_counted_wherever_they_were_admitted(made):
     _, panel = made
-    assert panel.person_matrix("alcohol_specific_emergency").tolist() == [[2, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1], [0, 1, 1, 0], [0] * 4, [0] * 4]
+    assert panel.person_matrix("alcohol_specific_emergency").tolist() == [
+        [2, 0, 1, 0],
+        [0, 1, 0, 0],
+        [0, 0, 0, 1],
+        [0, 1, 1, 0],
+        [0] * 4,
+        [0] * 4,
+    ]
     assert panel.person_matrix("emergency")[1].tolist() == [0, 1, 0, 1]
     assert panel.person_matrix("bed_days")[0].tolist() == [2, 0, 3, 0]
     assert panel.person_matrix("ed_attendances")[0].tolist() == [2, 0, 0, 0]
@@ -167,13 +174,23 @@ def test_a_site_month_without_a_record_is_missing_never_zero(tmp_path):
 )  # fmt: skip
 def test_the_last_complete_month(tmp_path, last, complete_to, expected):
     drawn = f"person admitted end\nA 2022-01-01 2022-01-01\nA 2022-02-01 2022-06-15\nA 2022-03-31 2022-03-31\nA {last} {last}"
-    tables, _ = panel_of(study(tmp_path, {"admissions.csv": csv_text(episodes(drawn))}, data={"complete_to": complete_to} if complete_to else {}))
+    tables, _ = panel_of(
+        study(
+            tmp_path,
+            {"admissions.csv": csv_text(episodes(drawn))},
+            data={"complete_to": complete_to} if complete_to else {},
+        )
+    )
     assert str(tables.last_month) == expected
     assert [f.code for f in tables.findings if f.code == "D309"] == ([] if expected == "2022-04" else ["D309"])
 
 
 def test_the_window_of_the_study_cuts_the_data(tmp_path):
-    config = study(tmp_path, {"admissions.csv": apc(), "sites.csv": SITES}, study={"first_period": "2022-02", "last_period": "2022-03"})
+    config = study(
+        tmp_path,
+        {"admissions.csv": apc(), "sites.csv": SITES},
+        study={"first_period": "2022-02", "last_period": "2022-03"},
+    )
     _, panel = panel_of(config)
     assert list(panel.periods["label"]) == ["2022-02", "2022-03"]
     assert panel.units["start_t"].tolist() == [1, pd.NA]
@@ -239,7 +256,17 @@ def test_complete_to_after_the_data_is_refused(tmp_path):
 # Prices ------------------------------------------------------------------------------------------------------------------
 
 PRICES = pd.DataFrame(
-    {"item": ["emergency_short_stay", "emergency_long_stay", "emergency_excess_day", "elective_stay", "day_case", "ed_attendance"], "value": [600.0, 3000.0, 100.0, 4000.0, 900.0, 200.0]}
+    {
+        "item": [
+            "emergency_short_stay",
+            "emergency_long_stay",
+            "emergency_excess_day",
+            "elective_stay",
+            "day_case",
+            "ed_attendance",
+        ],
+        "value": [600.0, 3000.0, 100.0, 4000.0, 900.0, 200.0],
+    }
 )
 PRICED = """
 person admitted   end        method class diag

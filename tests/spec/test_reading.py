@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.drawn import csv_text, episodes, read, rows_of, study, table
 
 from aaot_eval.engine import ReadPlan, open_engine
 from aaot_eval.engine.files import inspect_file
 from aaot_eval.errors import InputError
 from aaot_eval.schema import parse_table_schema
+from tests.drawn import csv_text, episodes, read, rows_of, study, table
 
 HEADER = "pid|day|age|name|diag\n"
 SCHEMA = parse_table_schema(
@@ -45,7 +45,11 @@ def ingest(home: Path, content: bytes | str, name: str = "visits.csv"):
         file = inspect_file(path, engine.folder)
         plan = ReadPlan(file, SCHEMA, COLUMNS, name, dates={"day": ("%d/%m/%Y",)})
         report = engine.ingest([plan], "visits")[0]
-        return report, engine.rows("SELECT person, day, age, name, diag FROM visits ORDER BY row"), engine.rows("SELECT line, \"column\", reason, value_class, row_lost FROM rejects ORDER BY line")
+        return (
+            report,
+            engine.rows("SELECT person, day, age, name, diag FROM visits ORDER BY row"),
+            engine.rows('SELECT line, "column", reason, value_class, row_lost FROM rejects ORDER BY line'),
+        )
     finally:
         engine.close()
 
@@ -151,7 +155,7 @@ def test_unreadable_cells_are_listed_by_place_and_kind_never_by_value(tmp_path):
     assert by_person["p902"][2] is None
     assert by_person["p903"][1] is None
     assert (str(by_person["p904"][1]), by_person["p904"][2]) == ("2021-06-17", 6)
-    assert not any("31/31" in str(cell) or "old" == cell for row in rejects for cell in row)
+    assert not any("31/31" in str(cell) or cell == "old" for row in rejects for cell in row)
 
 
 def test_lines_are_right_below_blank_lines_and_line_breaks_in_quotes(tmp_path):
@@ -160,7 +164,12 @@ def test_lines_are_right_below_blank_lines_and_line_breaks_in_quotes(tmp_path):
 
 
 def test_dates_of_several_spellings(tmp_path):
-    rows = [f"p{i}|{day}|4|x|F100" for i, day in enumerate(["2021-06-17", "17/06/2021", "20210617", "17JUN2021", "17-Jun-2021", "2021-06-17 00:00:00", " 2021-06-17 "])]
+    rows = [
+        f"p{i}|{day}|4|x|F100"
+        for i, day in enumerate(
+            ["2021-06-17", "17/06/2021", "20210617", "17JUN2021", "17-Jun-2021", "2021-06-17 00:00:00", " 2021-06-17 "]
+        )
+    ]
     assert {str(r[1]) for r in ingest(tmp_path, text(rows))[1]} == {"2021-06-17"}
 
 
@@ -176,11 +185,23 @@ def test_shuffled_columns_and_an_unread_one(tmp_path):
 
 
 def test_a_parquet_file_is_read_by_the_same_rules(tmp_path):
-    frame = pd.DataFrame({"pid": ["a", "b", None], "day": pd.to_datetime(["2021-05-01", "1800-01-01", "2021-05-03"]), "age": [4.0, None, 7.0], "name": "x", "diag": "f102"})
+    frame = pd.DataFrame(
+        {
+            "pid": ["a", "b", None],
+            "day": pd.to_datetime(["2021-05-01", "1800-01-01", "2021-05-03"]),
+            "age": [4.0, None, 7.0],
+            "name": "x",
+            "diag": "f102",
+        }
+    )
     frame.to_parquet(tmp_path / "made.parquet")
     report, found, _ = ingest(tmp_path, (tmp_path / "made.parquet").read_bytes(), "visits.parquet")
     assert (report.rows, report.adds_up) == (3, True)
-    assert [(r[0], str(r[1]), r[2], r[4]) for r in found] == [("a", "2021-05-01", 4, "F102"), ("b", "None", None, "F102"), (None, "2021-05-03", 7, "F102")]
+    assert [(r[0], str(r[1]), r[2], r[4]) for r in found] == [
+        ("a", "2021-05-01", 4, "F102"),
+        ("b", "None", None, "F102"),
+        (None, "2021-05-03", 7, "F102"),
+    ]
 
 
 # Whole tables ---------------------------------------------------------------------------------------------------------
@@ -214,7 +235,11 @@ def test_several_files_with_columns_moved_and_missing(tmp_path):
     for row in moved:
         del row["DIAG_20"], row["SEX"]
         row["WARD"] = "W"
-    config = study(tmp_path, {"in/apc_1.csv": first, "in/apc_2.csv": csv_text(moved, "|")}, data={"admissions": "in/apc_*.csv", **WINDOW})
+    config = study(
+        tmp_path,
+        {"in/apc_1.csv": first, "in/apc_2.csv": csv_text(moved, "|")},
+        data={"admissions": "in/apc_*.csv", **WINDOW},
+    )
     with read(config) as tables:
         assert tables.counts["stays"] == 2
         assert [(f.where, f.detail) for f in tables.findings if f.code == "X210"] == [("in/apc_2.csv", "WARD")]
@@ -254,19 +279,34 @@ def test_refusals_say_what_where_and_what_to_do(tmp_path, case):
 def test_all_files_are_judged_before_stopping(tmp_path):
     files = {"admissions.csv": "", "caseload.csv": "person,site\nA,RX1\n", "sites.csv": "place\nRX1\n"}
     message = refusal(study(tmp_path, files, data={**WINDOW, "deaths": "nowhere.csv"}))
-    for word in ("admissions.csv is empty", "the column referred (Date of referral) is missing", "the header of sites.csv", "there is no file nowhere.csv"):
+    for word in (
+        "admissions.csv is empty",
+        "the column referred (Date of referral) is missing",
+        "the header of sites.csv",
+        "there is no file nowhere.csv",
+    ):
         assert word in message
 
 
 def test_nhs_numbers_under_another_name_are_refused(tmp_path):
     content = csv_text(episodes("person admitted\n9434765919 2022-05-01\n9434765919 2022-12-31"))
-    assert "holds NHS numbers and there is no secret" in refusal(study(tmp_path, {"admissions.csv": content}, data=WINDOW))
+    assert "holds NHS numbers and there is no secret" in refusal(
+        study(tmp_path, {"admissions.csv": content}, data=WINDOW)
+    )
 
 
 def test_with_a_secret_numbers_become_keyed_hashes_and_still_match(tmp_path):
-    content = csv_text(episodes("person admitted\n9434765919 2022-05-01\n4010232137 2022-12-31")).replace("TOKEN_PERSON_ID", "NHS Number")
-    files = {"admissions.csv": content, "caseload.csv": "NHS Number,site,referred\n943 476 5919,RX1,2022-06-01\n", "keys/aaot.key": "a long enough secret of the trust"}
-    config = study(tmp_path, files, data={**WINDOW, "person_key": {"column": "NHS Number", "secret_file": "keys/aaot.key"}})
+    content = csv_text(episodes("person admitted\n9434765919 2022-05-01\n4010232137 2022-12-31")).replace(
+        "TOKEN_PERSON_ID", "NHS Number"
+    )
+    files = {
+        "admissions.csv": content,
+        "caseload.csv": "NHS Number,site,referred\n943 476 5919,RX1,2022-06-01\n",
+        "keys/aaot.key": "a long enough secret of the trust",
+    }
+    config = study(
+        tmp_path, files, data={**WINDOW, "person_key": {"column": "NHS Number", "secret_file": "keys/aaot.key"}}
+    )
     with read(config) as tables:
         tokens = [r[0] for r in tables.engine.rows("SELECT token FROM persons")]
         assert len(tokens) == 2
@@ -274,7 +314,13 @@ def test_with_a_secret_numbers_become_keyed_hashes_and_still_match(tmp_path):
         assert rows_of(tables, "SELECT count(*) FROM caseload c JOIN stays s ON s.person = c.person") == [(1,)]
 
 
-@pytest.mark.parametrize(("days", "read_as"), [(["13/04/2022", "02/05/2022"], ["2022-04-13", "2022-05-02"]), (["04/13/2022", "02/05/2022"], ["2022-04-13", "2022-02-05"])])
+@pytest.mark.parametrize(
+    ("days", "read_as"),
+    [
+        (["13/04/2022", "02/05/2022"], ["2022-04-13", "2022-05-02"]),
+        (["04/13/2022", "02/05/2022"], ["2022-04-13", "2022-02-05"]),
+    ],
+)
 def test_the_order_of_day_and_month_is_taken_from_the_whole_column(tmp_path, days, read_as):
     caseload = "person,site,referred\n" + "".join(f"{p},RX1,{d}\n" for p, d in zip("AB", days, strict=True))
     apc = csv_text(episodes("person admitted\nA 2022-01-01\nB 2022-06-01\nC 2022-12-31"))
@@ -283,7 +329,10 @@ def test_the_order_of_day_and_month_is_taken_from_the_whole_column(tmp_path, day
 
 
 def test_dates_that_can_be_read_both_ways_are_refused_until_declared(tmp_path):
-    files = {"admissions.csv": csv_text(episodes("person admitted\nA 2022-01-01\nC 2022-12-31")), "caseload.csv": "person,site,referred\nA,RX1,03/04/2022\n"}
+    files = {
+        "admissions.csv": csv_text(episodes("person admitted\nA 2022-01-01\nC 2022-12-31")),
+        "caseload.csv": "person,site,referred\nA,RX1,03/04/2022\n",
+    }
     message = refusal(study(tmp_path, files, data=WINDOW))
     assert "the dates in referred can be read as day/month or as month/day" in message
     assert '[data.dates] caseload = "DD/MM/YYYY"' in message
@@ -293,7 +342,11 @@ def test_dates_that_can_be_read_both_ways_are_refused_until_declared(tmp_path):
 
 def test_a_column_is_read_under_the_name_that_the_config_maps(tmp_path):
     content = csv_text(episodes(APC)).replace("ADMIMETH", "How admitted")
-    config = study(tmp_path, {"admissions.csv": content}, data={**WINDOW, "columns": {"admissions": {"admission_method": "How admitted"}}})
+    config = study(
+        tmp_path,
+        {"admissions.csv": content},
+        data={**WINDOW, "columns": {"admissions": {"admission_method": "How admitted"}}},
+    )
     with read(config) as tables:
         assert rows_of(tables, "SELECT sum(emergency) FROM stays") == [(3,)]
 

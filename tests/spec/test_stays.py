@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from tests.drawn import csv_text, episodes, read, rows_of, study, table
 
 COLUMNS = "person provider admitted end how to source method diag\n"
@@ -15,7 +16,12 @@ FROM stays s JOIN persons t ON t.person = s.person WHERE t.token <> 'Z' ORDER BY
 
 
 def stays(home: Path, drawn: str, rule: str = "hf") -> list[tuple[object, ...]]:
-    config = study(home, {"admissions.csv": csv_text(episodes(COLUMNS + drawn + END))}, data={"complete_to": "2022-12-31"}, study={"stay_rule": rule})
+    config = study(
+        home,
+        {"admissions.csv": csv_text(episodes(COLUMNS + drawn + END))},
+        data={"complete_to": "2022-12-31"},
+        study={"stay_rule": rule},
+    )
     with read(config) as tables:
         return rows_of(tables, STAYS)
 
@@ -40,7 +46,9 @@ def pairs(cases: list[dict[str, str]]) -> str:
     lines = []
     for case in cases:
         lines.append(f"{case['case']} RX1 2022-05-01 2022-05-03 1 {case['to']} 19 21 R074")
-        lines.append(f"{case['case']} RX2 {case.get('again', '2022-05-03')} 2022-05-09 1 19 {case['from']} {case['method']} R074")
+        lines.append(
+            f"{case['case']} RX2 {case.get('again', '2022-05-03')} 2022-05-09 1 19 {case['from']} {case['method']} R074"
+        )
     return "\n".join(lines)
 
 
@@ -117,7 +125,9 @@ def test_overlaps_are_counted(tmp_path):
     drawn = """
     A RX1 2022-05-01 2022-05-10 1 19 19 21 R074
     A RX2 2022-05-03 2022-05-12 1 19 19 21 R074"""
-    config = study(tmp_path, {"admissions.csv": csv_text(episodes(COLUMNS + drawn + END))}, data={"complete_to": "2022-12-31"})
+    config = study(
+        tmp_path, {"admissions.csv": csv_text(episodes(COLUMNS + drawn + END))}, data={"complete_to": "2022-12-31"}
+    )
     with read(config) as tables:
         found = [f for f in tables.findings if f.code == "D306"]
     assert [(f.records, f.people) for f in found] == [(1, 1)]
@@ -129,7 +139,9 @@ def test_people_without_a_key_are_never_joined(tmp_path):
     . RX2 2022-05-03 2022-05-09 1 19 51 81 R074
     UNKNOWN RX1 2022-05-01 2022-05-03 1 51 19 21 R074
     B RX2 2022-06-03 2022-06-09 1 19 51 81 R074"""
-    config = study(tmp_path, {"admissions.csv": csv_text(episodes(COLUMNS + drawn + END))}, data={"complete_to": "2022-12-31"})
+    config = study(
+        tmp_path, {"admissions.csv": csv_text(episodes(COLUMNS + drawn + END))}, data={"complete_to": "2022-12-31"}
+    )
     with read(config) as tables:
         assert rows_of(tables, STAYS) == [("B", "RX2", "2022-06-03", "2022-06-09", 6, 0, 0, 1)]
         assert [(f.records, f.people) for f in tables.findings if f.code == "D316"] == [(3, None)]

@@ -1,0 +1,249 @@
+"""An already aggregated table: its columns, periods, starts and holes, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aaot_eval.errors import InputError
+from aaot_eval.panel import read_panel
+from aaot_eval.panel.aggregated import parse_period, value_class
+from tests.drawn import study
+
+TRUSTS = """unit,period,admissions,population,starts
+N,2024-01,10,1000,2024-03
+N,2024-02,11,1000,2024-03
+N,2024-03,,1000,2024-03
+N,2024-04,13,1000,2024-03
+S,2024-01,20,2000,
+S,2024-02,21,2000,
+S,2024-04,23,2000,
+E,2024-01,900,9000,
+E,2024-02,910,9000,
+E,2024-03,920,9000,
+E,2024-04,930,9000,
+"""
+PANEL = {"exposure": "population", "start": "starts", "beside": ["E"]}
+
+
+def made(home: Path, content: str = TRUSTS, panel=None, name: str = "panel.csv", **asked):
+    return read_panel(
+        study(home, {name: content}, panel=PANEL if panel is None else panel, study={"outcome": "admissions", **asked})
+    )
+
+
+def refusal(home: Path, content: str = TRUSTS, panel=None, **asked) -> str:
+    with pytest.raises(InputError) as caught:
+        made(home, content, panel, **asked)
+    return str(caught.value)
+
+
+def test_a_panel_is_read_as_it_stands(tmp_path):
+    panel = made(tmp_path)
+    assert list(panel.units.index) == ["E", "N", "S"]
+    assert panel.matrix("admissions")[1:].tolist()[0][:2] == [10, 11]
+    assert panel.matrix("exposure")[1, 0] == pytest.approx(1000 * 31 / 365.25)
+    assert panel.units["population"].tolist() == [9000, 1000, 2000]
+    assert (panel.frequency, panel.season_length, panel.exposure_unit) == ("month", 12, "person-years")
+    assert panel.extra["sources"][0].rows == 11
+
+
+def test_a_blank_cell_and_an_absent_row_are_missing_never_zero(tmp_path):
+    panel = made(tmp_path)
+    assert panel.matrix("missing").tolist() == [[False] * 4, [False, False, True, False], [False, False, True, False]]
+    assert np.isnan(panel.matrix("admissions")[1, 2])
+    assert np.isnan(panel.matrix("admissions")[2, 2])
+
+
+def test_units_beside_never_start_and_keep_their_start_apart(tmp_path):
+    panel = made(tmp_path, TRUSTS.replace("9000,", "9000,2024-02"))
+    assert panel.units["group"].tolist() == ["beside", "", ""]
+    assert panel.units["start_t"].tolist() == [pd.NA, 2, pd.NA]
+    assert panel.extra["beside_start_t"] == {"E": 1}
+    assert panel.treated_units == ["N"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "starts"),
+    [
+        ({"service_start": "2024-02"}, [pd.NA, 1, 1]),
+        ({"service_start": "2024-02", "comparison": ["S"]}, [pd.NA, 1, pd.NA]),
+        ({"starts": {"N": "2024-04"}}, [pd.NA, 3, pd.NA]),
+        ({"starts": {"N": "2024-04"}, "service_start": "2024-03"}, [pd.NA, 3, 2]),
+    ],
+)
+def test_starts_come_from_the_column_then_by_unit_then_for_all(tmp_path, asked, starts):
+    panel = made(
+        tmp_path, panel={"exposure": "population", "beside": ["E"], "outcomes": {"admissions": "count"}}, **asked
+    )
+    assert panel.units["start_t"].tolist() == starts
+
+
+def test_stop_and_periods_left_out(tmp_path):
+    panel = made(tmp_path, stop="2024-03", left_out=["2024-02"])
+    assert panel.units["stop_t"].tolist() == [pd.NA, 2, pd.NA]
+    assert panel.matrix("treated")[1].tolist() == [False, False, True, False]
+    assert panel.periods["left_out"].tolist() == [False, True, False, False]
+
+
+def test_the_window_cuts_and_gaps_in_time_stay_gaps(tmp_path):
+    rows = "\n".join(line for line in TRUSTS.splitlines() if "2024-03," not in line or line.startswith("N"))
+    panel = made(tmp_path, rows.replace("N,2024-03,,1000,2024-03\n", ""), last_period="2024-04")
+    assert panel.periods["clock"].diff().tolist()[1:] == [1, 2]
+    assert panel.units["start_t"]["N"] == 2
+    assert made(tmp_path / "cut", last_period="2024-03").periods["label"].tolist() == ["2024-01", "2024-02", "2024-03"]
+
+
+def test_a_file_without_units_is_one_series(tmp_path):
+    panel = made(tmp_path, "period,admissions\n2024-01,5\n2024-02,6\n2024-03,7\n", panel={}, service_start="2024-03")
+    assert list(panel.units.index) == ["drawn"]
+    assert panel.matrix("exposure")[0] == pytest.approx(np.array([31, 29, 31]) / 365.25)
+    assert panel.exposure_unit == "years"
+
+
+def test_kinds_of_outcome(tmp_path):
+    content = "unit,period,share,score\nA,2024Q1,0.5,1.25\nA,2024Q2,0.25,-3\n"
+    panel = read_panel(
+        study(
+            tmp_path,
+            {"panel.csv": content},
+            panel={"frequency": "quarter", "outcomes": {"share": "share", "score": "continuous"}},
+        )
+    )
+    assert [(o.name, o.kind) for o in panel.outcomes] == [("share", "share"), ("score", "continuous")]
+    assert (panel.season_length, panel.periods["season"].tolist(), panel.periods["days"].tolist()) == (
+        4,
+        [1, 2],
+        [91, 91],
+    )
+
+
+def test_integer_periods_have_no_days_and_zero_is_never(tmp_path):
+    content = "unit,period,y,first,n\nA,1,5,0,10\nA,2,5,0,10\nB,1,5,2,20\nB,2,6,2,20\n"
+    panel = read_panel(
+        study(
+            tmp_path,
+            {"panel.csv": content},
+            panel={"frequency": "integer", "start": "first", "exposure": "n", "outcomes": {"y": "count"}},
+        )
+    )
+    assert panel.units["start_t"].tolist() == [pd.NA, 1]
+    assert panel.matrix("exposure").tolist() == [[10, 10], [20, 20]]
+
+
+def test_covariates_weights_clusters_and_groups_are_kept(tmp_path):
+    content = "unit,period,y,age,w,region,arm\nA,2024-01,5,40,2,north,a\nA,2024-02,5,41,2,north,a\nB,2024-01,6,50,3,south,b\nB,2024-02,6,51,3,south,b\n"
+    roles = {"covariates": ["age"], "weight": "w", "cluster": "region", "group": "arm", "outcomes": {"y": "count"}}
+    panel = read_panel(study(tmp_path, {"panel.csv": content}, panel=roles))
+    assert panel.matrix("age").tolist() == [[40, 41], [50, 51]]
+    assert panel.matrix("w").tolist() == [[2, 2], [3, 3]]
+    assert panel.units["cluster"].tolist() == ["north", "south"]
+    assert panel.units["group"].tolist() == ["a", "b"]
+
+
+def test_a_parquet_panel_reads_like_its_csv(tmp_path):
+    plain = made(tmp_path)
+    frame = pd.read_csv(tmp_path / "panel.csv")
+    frame["period"] = pd.to_datetime(frame["period"])
+    frame.to_parquet(tmp_path / "whole.parquet")
+    config = study(tmp_path, {}, data={"panel": "whole.parquet"}, panel=PANEL, study={"outcome": "admissions"})
+    pd.testing.assert_frame_equal(read_panel(config).cells, plain.cells)
+
+
+@pytest.mark.parametrize(
+    ("text", "frequency", "period"),
+    [
+        ("2024-04", "month", "2024-04"), ("2024-04-01", "month", "2024-04"), ("202404", "month", "2024-04"), ("Apr-24", "month", "2024-04"),
+        ("1-Apr-24", "month", "2024-04"), ("April 2024", "month", "2024-04"), ("2024/04", "month", "2024-04"), ("2024Q2", "quarter", "2024Q2"),
+        ("2024_Q2", "quarter", "2024Q2"), ("Q22024", "quarter", "2024Q2"), ("2024-05-01", "quarter", "2024Q2"), ("2024", "year", "2024"),
+        ("17", "integer", "17"), ("17.0", "integer", "17"),
+        ("01/04/2024", "month", "None"), ("4", "month", "None"), ("soon", "year", "None"), ("1.5", "integer", "None"),
+    ],
+)  # fmt: skip
+def test_periods_that_read_without_guessing(text, frequency, period):
+    assert str(parse_period(text, frequency)) == period
+
+
+REFUSALS = {
+    "unit-period twice": (TRUSTS + "S,2024-01,99,2000,\n", {}, ["X214", "S has the same period twice", "panel.csv, line 13 and panel.csv, line 6"]),
+    "period that does not read": (TRUSTS.replace("S,2024-02", "S,spring"), {}, ["X213", "panel.csv, line 7, column period: letters", "allowed: 2024-04"]),
+    "cell that is no number": (TRUSTS.replace(",21,", ",<5,"), {}, ["X213", "a cell of admissions is not a number", "panel.csv, line 7, column admissions: mixed characters", "leave it blank when it is missing or suppressed"]),
+    "count below zero": (TRUSTS.replace(",21,", ",-1,"), {}, ["a cell of admissions is a count below zero"]),
+    "count that is no whole number": (TRUSTS.replace(",21,", ",2.5,"), {}, ['declare the outcome as "share" or "continuous"']),
+    "denominator missing": (TRUSTS.replace("S,2024-02,21,2000", "S,2024-02,21,"), {}, ["no denominator above zero", "S, 2024-02, column population"]),
+    "start that changes": (TRUSTS.replace("N,2024-02,11,1000,2024-03", "N,2024-02,11,1000,2024-02"), {}, ["X214", "starts of N is not the same in all periods"]),
+    "start before the data": (TRUSTS, {"starts": {"N": "2023-01"}}, ["D320", "the service at N starts before there is anything to compare with"]),
+    "start after the data": (TRUSTS, {"starts": {"N": "2025-01"}}, ["D320", "no service starts inside the data"]),
+    "unknown units": (TRUSTS, {"starts": {"W": "2024-02"}, "comparison": ["V"]}, ["D322", "study.starts names units that are not in the panel: W", "study.comparison names units that are not in the panel: V"]),
+    "window outside the data": (TRUSTS, {"last_period": "2024-09"}, ["D320", "study.last_period lies outside the data", "2024-01 to 2024-04"]),
+    "line cut short": (TRUSTS + "S,2024-03\n", {}, ["X203", "panel.csv, line 13"]),
+    "header only": (TRUSTS.splitlines()[0] + "\n", {}, ["X203", "holds a header and no rows"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refusals_name_the_place(tmp_path, case):
+    content, asked, words = REFUSALS[case]
+    message = refusal(tmp_path, content, **asked)
+    for word in words:
+        assert word in message
+    assert "<5" not in message
+
+
+def test_a_column_that_is_not_there_is_named_with_near_ones(tmp_path):
+    message = refusal(tmp_path, TRUSTS.replace("unit,", "org_unit,"), {**PANEL, "unit": "unit"})
+    assert "there is no column 'unit' for panel.unit" in message
+    assert 'unit = "org_unit"' in message
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"there is no file panel\.cvs") as caught:
+        read_panel(study(tmp_path, {"panel.csv": TRUSTS}, data={"panel": "panel.cvs"}))
+    assert "panel.csv" in str(caught.value)
+
+
+def test_value_classes_never_repeat_the_value():
+    assert [value_class(t) for t in ("", "17", "1.5", "2024-01-01", "abc", "a1")] == [
+        "empty",
+        "digits",
+        "decimal number",
+        "like a date",
+        "letters",
+        "mixed characters",
+    ]
+
+
+# The field's own files ------------------------------------------------------------------------------------------------
+
+
+def reference(shared: Path, folder: str, **parts):
+    config = study(shared, {}, **parts)
+    config._home = shared / "reference_cases" / folder
+    return read_panel(config)
+
+
+def test_trusts_of_england(shared):
+    panel = reference(
+        shared,
+        "its/nhs_ae_admissions_placebo",
+        data={"panel": "data_trusts.csv"},
+        panel={"unit": "org_code"},
+        study={"outcome": "admissions"},
+    )
+    assert (len(panel.units), [o.name for o in panel.outcomes]) == (12, ["attendances", "admissions"])
+    assert panel.matrix("admissions")[list(panel.units.index).index("R1H"), :2].tolist() == [6424, 6673]
+    assert not panel.cells["missing"].any()
+
+
+def test_hospitals_with_few_treated(shared):
+    panel = reference(
+        shared, "did/hospital_few_treated", data={"panel": "data.csv"}, study={"outcome": "admissions"},
+        panel={"unit": "hospital", "period": "month", "frequency": "integer", "start": "first_month", "exposure": "population", "outcomes": {"admissions": "count"}},
+    )  # fmt: skip
+    raw = pd.read_csv(shared / "reference_cases" / "did" / "hospital_few_treated" / "data.csv")
+    assert set(panel.treated_units) == set(raw["hospital"][raw["first_month"] > 0])
+    assert int(panel.cells["admissions"].sum()) == int(raw["admissions"].sum())
+    assert panel.cells["treated"].to_numpy().sum() == raw["treated"].sum()
