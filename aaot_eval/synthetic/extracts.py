@@ -69,7 +69,7 @@ class YearFiles:
 
 @dataclass(slots=True)
 class Ledger:
-    """What the extracts hold. `series` counts by site and month, faults left out of account; `dirt` counts rows by fault."""
+    """What the extracts hold: true counts by site and month (`series`), rows by fault (`dirt`), and totals (`counts`)."""
 
     series: dict[str, Ints]
     dirt: Counter[str] = field(default_factory=Counter)

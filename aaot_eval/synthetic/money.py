@@ -48,7 +48,7 @@ def leg_price(nights: Ints) -> Floats:
 
 
 def stay_prices(stays: Stays) -> Floats:
-    """The price of emergency stays with the attendance they came through; a moved stay has the price of both its spells."""
+    """The price of emergency stays and of the attendance they came through; a moved stay has the price of both spells."""
     second = np.where(stays.moved_to >= 0, leg_price(stays.moved_nights), 0.0)
     return leg_price(stays.nights) + second + np.where(stays.through_ed, PRICES["ed_attendance"][1], 0.0)
 

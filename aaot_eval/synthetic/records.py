@@ -154,7 +154,7 @@ _ONE, _TWO = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 def mixed(number: Ints, seed: int, lane: int) -> NDArray[np.uint64]:
-    """64 well-mixed bits for each number; another lane gives unrelated bits. Distinct numbers never share them (it is a bijection)."""
+    """64 well-mixed bits for each number, never the same for two numbers; another lane gives unrelated bits."""
     with np.errstate(over="ignore"):
         z = number.astype(np.uint64) + np.uint64((seed * 0x9E3779B97F4A7C15 + lane * 0xD1B54A32D192ED03) % 2**64)
         for factor, shift in ((_ONE, np.uint64(30)), (_TWO, np.uint64(27))):
@@ -378,7 +378,7 @@ def _faults(rng: np.random.Generator, row: Mapping[str, Ints], stays: int, fault
 
 
 def _diagnoses(rng: np.random.Generator, row: Mapping[str, Ints], faults: Mapping[str, Mask]) -> Ints:
-    """Positions in CODES, rows x 20, -1 where there is no code. An alcohol stay has its code in the first episode of each leg."""
+    """Positions in CODES (rows x 20), -1 = no code. The first episode of each leg of an alcohol stay has an alcohol code."""
     n = len(row["kind"])
     depth = np.minimum(rng.geometric(0.18, n) + (row["kind"] != REGULAR), 20)
     # The smallest of exponential times with these rates: secondary codes drawn by weight, none of them twice.

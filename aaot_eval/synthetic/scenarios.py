@@ -15,10 +15,10 @@ class Illness:
     relapse_ratio    rate of admission in relapse divided by the rate when settled
     """
 
-    severity_shape: float = 0.22
+    severity_shape: float = 0.25
     relapse_begins: float = 0.05
-    relapse_ends: float = 0.20
-    relapse_ratio: float = 5.0
+    relapse_ends: float = 0.30
+    relapse_ratio: float = 7.0
 
     @property
     def in_relapse(self) -> float:
@@ -62,7 +62,7 @@ SCENARIOS: dict[str, Scenario] = {
             "regression_to_mean",
             "The service does nothing, and people are taken on at their worst",
             "selection at a passing peak: short, strong relapses, and referral in the month after one; no effect",
-            illness=Illness(severity_shape=0.45, relapse_begins=0.03, relapse_ends=0.25, relapse_ratio=20.0),
+            illness=Illness(severity_shape=1.0, relapse_begins=0.03, relapse_ends=0.50, relapse_ratio=40.0),
             refer_at_peak=True,
         ),
         Scenario(

@@ -54,7 +54,7 @@ class Caseload:
 
 
 def monthly_counts(world: SiteWorld, calendar: Calendar) -> Ints:
-    """Alcohol-specific emergency stays of each person in each month, at any site (people x months), without the service."""
+    """Alcohol-specific emergency stays by person and month, at any site, without the service (people x months)."""
     stays = world.stays.take(world.stays.kind == ALCOHOL)
     local = stays.person - world.people.number[0]
     flat = local * calendar.months + calendar.month_of(stays.start)
@@ -71,15 +71,16 @@ def months_meeting_rule(counts: Ints, alive: Mask) -> Mask:
 
 
 def months_alive(world: SiteWorld, calendar: Calendar) -> Mask:
-    """Where a person is alive at the start of the month (people x months); people who come later count as alive before."""
+    """Where a person is alive at the start of the month (people x months); also before coming to the area."""
     death = world.people.death_day[:, None]
     return (death < 0) | (death >= calendar.starts[None, :])
 
 
 def take_on(seed: int, site: Site, world: SiteWorld, calendar: Calendar, *, at_peak: bool) -> Caseload:
-    """The caseload of a site that goes live: most people who meet the entry rule, within a few months, up to a monthly capacity.
+    """The caseload of a site that goes live: most people who meet the entry rule, within a few months.
 
-    With `at_peak`, whoever meets the rule is taken on at once, in the month after one with several admissions.
+    A site takes on so many a month and no more. With `at_peak`, everybody willing who meets the rule is taken on at
+    once in the month after one with an admission.
     """
     if site.go_live is None:
         empty = np.zeros(0, dtype=np.int64)
@@ -143,8 +144,12 @@ def referral_days(person: Ints, caseload: Caseload) -> Ints:
 class Effect:
     """What the service does: stays that do not happen, and stays that happen because of it.
 
-    `probability` is the chance that a stay of somebody on the caseload is taken away (or, in harm, that a possible further stay
-    happens); `can_change` are the positions of these stays in the world; `removed` those taken away; `added` the further ones.
+    probability          chance that a stay of somebody on the caseload is taken away; in harm, that a possible further
+                         stay happens
+    can_change           positions, in the world's stays, of those of people on the caseload
+    removed, added       positions of the stays taken away; which of the `possible` further stays happen
+    treated_total        by site, alcohol-specific stays since go-live without the service
+    treated_on_caseload  by site, those of them that can be taken away, or the further ones that can happen
     """
 
     probability: float
@@ -167,8 +172,8 @@ def apply_service(
 ) -> Effect:
     """The effect on all stays of the world, calibrated so that the site-level ratio is the scenario's, in expectation.
 
-    `deaths` holds the people who die, in order of their numbers, and the days. Raises InputError when the caseload is too small a part of the
-    admissions for the ratio to come about through it.
+    `deaths` holds the people who die, in order of their numbers, and the days. Raises InputError when the caseload has
+    too small a part of the admissions for the ratio to come about through it.
     """
     month = calendar.month_of(stays.start)
     go_live = np.array([calendar.months if s.go_live is None else s.go_live for s in sites])
@@ -209,7 +214,7 @@ def _reachable(wanted: float, available: int, most: float = 1 - SMALLEST_PERSON_
 
 
 def further_stays(seed: int, stays: Stays, which: Ints, deaths: tuple[Ints, Ints], calendar: Calendar) -> Stays:
-    """Stays that could follow those of `which` within 30 days of discharge without touching any other: up to two for each."""
+    """Stays that could follow those of `which` within 30 days of discharge and touch no other: up to two for each."""
     rng = generator(seed, "further stays")
     like = stays.take(np.repeat(which, 2))
     n = len(like)

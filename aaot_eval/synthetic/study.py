@@ -330,8 +330,8 @@ ARTIFICIAL DATA. Nobody in these files exists, and no hospital, price or team is
 Made by `aaot-eval simulate` (scenario {world.name}, seed {seed}): {world.title[0].lower()}{world.title[1:]}.
 Switched on, and nothing else: {world.switched_on}.
 
-extracts/apc_*.csv     admitted patient care episodes in the HES layout, one file per financial year in which the episode ended;
-                       all admissions of the window, also those whose discharge came after it
+extracts/apc_*.csv     admitted patient care episodes in the HES layout, one file for each financial year in which
+                       an episode ended; all admissions of the window, also those discharged after it
 extracts/ed_*.csv      emergency department attendances in the ECDS layout
 caseload.csv, sites.csv, deaths.csv
 unit_costs_invented.csv, programme_invented.csv

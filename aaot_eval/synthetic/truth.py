@@ -93,7 +93,10 @@ def _site_level(
 
 
 class _PersonMonths:
-    """Admissions of the people of one treated site, people x months: without the service, and what it changes."""
+    """Admissions of the people of one treated site, people x months.
+
+    `without` the service; `expected` and `realised` changes by it (negative = fewer).
+    """
 
     def __init__(
         self, world: SiteWorld, site: Site, stays: Stays, caseload: Caseload, effect: Effect, calendar: Calendar
@@ -129,9 +132,15 @@ class _PersonMonths:
         return cells.astype(np.float64).reshape(self._size)
 
     def follow_up(self, index: Ints, months: int) -> Mask:
-        """The months alive from each person's index month on, up to `months` of them; an index past the end gives none."""
+        """The months alive from each person's index month on, up to `months` of them; none when it lies past the end."""
         t = np.arange(self.months)[None, :]
         return self.alive & (t >= index[:, None]) & (t < index[:, None] + months)
+
+    def months_before(self, first: int, last: int) -> Mask:
+        """The months from `last` to `first` before referral of people referred 24 months or more into the study."""
+        back = self.referral[:, None] - np.arange(self.months)[None, :]
+        known = (self.referral >= 24) & (self.referral < self.months)
+        return known[:, None] & (back >= first) & (back <= last)
 
     def first_meeting(self) -> Ints:
         """The first month since go-live in which each person meets the entry rule; past the end = never."""
@@ -139,12 +148,18 @@ class _PersonMonths:
         return np.where(met.any(axis=1), self.go_live + met.argmax(axis=1), self.months)
 
 
+def _sum(tables: Sequence[_PersonMonths], where: Sequence[Mask], name: str) -> float:
+    return sum(float(getattr(p, name)[m].sum()) for p, m in zip(tables, where, strict=True))
+
+
+def _time(where: Sequence[Mask]) -> int:
+    return sum(int(m.sum()) for m in where)
+
+
 def _effect_in(tables: Sequence[_PersonMonths], where: Sequence[Mask]) -> dict[str, Any]:
     """Ratio and difference per person-month over the chosen person-months of all treated sites."""
-    without = sum(float(p.without[m].sum()) for p, m in zip(tables, where, strict=True))
-    expected = sum(float(p.expected[m].sum()) for p, m in zip(tables, where, strict=True))
-    realised = sum(float(p.realised[m].sum()) for p, m in zip(tables, where, strict=True))
-    time = sum(int(m.sum()) for m in where)
+    without, expected, realised = (_sum(tables, where, name) for name in ("without", "expected", "realised"))
+    time = _time(where)
     return {
         "person_months": time,
         "admissions_without_service": int(without),
@@ -160,7 +175,7 @@ def _eligible(tables: Sequence[_PersonMonths]) -> dict[str, Any]:
     where = [p.follow_up(i, FOLLOW_UP) for p, i in zip(tables, index, strict=True)]
     people = sum(int((i < p.months).sum()) for p, i in zip(tables, index, strict=True))
     taken = sum(int(((i < p.months) & (p.referral < p.months)).sum()) for p, i in zip(tables, index, strict=True))
-    time = sum(int(m.sum()) for m in where)
+    time = _time(where)
     on_team = sum(int((m & p.on_team).sum()) for p, m in zip(tables, where, strict=True))
     return {
         "what": f"everybody of a treated site who meets the entry rule ({RULE_COUNT} admissions in {RULE_MONTHS} months) since go-live, "
@@ -175,20 +190,24 @@ def _eligible(tables: Sequence[_PersonMonths]) -> dict[str, Any]:
 def _referred(tables: Sequence[_PersonMonths], caseload: Caseload) -> dict[str, Any]:
     never = [np.where(p.met_rule, p.referral, p.months) for p in tables]
     a_year = [p.follow_up(i, FOLLOW_UP) for p, i in zip(tables, never, strict=True)]
-    before, earlier = 0.0, 0.0
-    for p in tables:
-        t = np.arange(p.months)[None, :]
-        old_enough = p.referral[:, None] >= 24
-        known = old_enough & (p.referral[:, None] < p.months)
-        before += float(p.without[known & (t < p.referral[:, None]) & (t >= p.referral[:, None] - 12)].sum())
-        earlier += float(p.without[known & (t < p.referral[:, None] - 12) & (t >= p.referral[:, None] - 24)].sum())
+    before = [p.months_before(1, 12) for p in tables]
+    earlier = [p.months_before(13, 24) for p in tables]
+    year_after = [p.follow_up(p.referral, FOLLOW_UP) for p in tables]
+    rate_before = _sum(tables, before, "without") / max(_time(before), 1)
+    after = _sum(tables, year_after, "without"), _sum(tables, year_after, "realised")
+    months_after = max(_time(year_after), 1)
     return {
         "what": "people on the caseload, in all months alive since the month of referral",
         "people": len(caseload),
         "met_rule_share": _ratio(int(caseload.met_rule.sum()), len(caseload)),
         **_effect_in(tables, [p.on_team for p in tables]),
         "met_rule_12_months": _effect_in(tables, a_year),
-        "year_before_over_year_before_that": _ratio(before, earlier),
+        "year_before_over_year_before_that": _ratio(_sum(tables, before, "without"), _sum(tables, earlier, "without")),
+        "before_after_would_read": {
+            "what": "rate of the year since referral over that of the year before; a fall without the service is selection",
+            "without_service": _ratio(after[0] / months_after, rate_before),
+            "with_service": _ratio((after[0] + after[1]) / months_after, rate_before),
+        },
     }
 
 

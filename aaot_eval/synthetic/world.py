@@ -177,7 +177,7 @@ class Attendances:
 def lay_out_sites(
     seed: int, *, sites: int, treated: int, launch_after: int, size: float, one_trust: bool
 ) -> tuple[Site, ...]:
-    """The sites: unequal populations, and which of them go live when (three months apart, the first at `launch_after`)."""
+    """The sites: unequal populations, and which of them go live when (the first at `launch_after`, then every 3 months)."""
     rng = generator(seed, "sites")
     population = np.sort(rng.uniform(180_000, 450_000, sites))
     rng.shuffle(population)
@@ -202,7 +202,7 @@ def lay_out_sites(
 
 
 def monthly_shocks(rng: np.random.Generator, months: int) -> tuple[Floats, Floats]:
-    """Two AR(1) series of factors for a site: alcohol-specific admissions, and all other emergencies (partly shared)."""
+    """Two AR(1) series of factors for a site, partly shared: alcohol-specific admissions, and all other emergencies."""
     noise = rng.normal(0.0, SHOCK_SD, (2, months))
     noise[:, 1:] *= np.sqrt(1 - SHOCK_LAG1**2)
     series = np.empty_like(noise)
@@ -300,8 +300,8 @@ class SiteWorld:
 def draw_site(seed: int, site: Site, sites: int, calendar: Calendar, illness: Illness) -> SiteWorld:
     """The people with alcohol problems of one site and all their stays and attendances, without the service.
 
-    The cohort is open: `site.cohort` places, each with a lasting severity; whoever dies or leaves is replaced the month after by
-    another person of that severity, so that the site's level has no trend of its own.
+    The cohort is open: `site.cohort` places, each with a lasting severity; whoever dies or leaves is replaced in the
+    month after by another person of that severity, so that the site's level has no trend of its own.
     """
     rng = generator(seed, "world", site.index)
     n, months = site.cohort, calendar.months
@@ -400,7 +400,7 @@ def _cohort_stays(
 
 
 def draw_background(seed: int, site: Site, sites: int, calendar: Calendar) -> tuple[Stays, Attendances]:
-    """Stays and attendances of everybody else at one site: emergencies, planned stays, day cases, regular day attenders."""
+    """Everybody else at one site: emergencies, planned stays, day cases, regular day attenders; and attendances."""
     rng = generator(seed, "background", site.index)
     _, shock = monthly_shocks(rng, calendar.months)
     offset = site.index * PEOPLE_PER_SITE + BACKGROUND_FROM
