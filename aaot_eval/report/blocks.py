@@ -71,10 +71,11 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """The head of one column."""
+    """The head of one column; columns of many words are given `width`."""
 
     text: str
     numeric: bool = False
+    width: Literal["", "middling", "wide"] = ""
 
 
 @dataclass(frozen=True, slots=True)

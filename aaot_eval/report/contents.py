@@ -9,34 +9,52 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
-from aaot_eval.report.blocks import Block, Chart, Heads, Notice, Ref, Table, Text
+from aaot_eval.report.blocks import Block, Chart, Heads, Notice, Ref, Table, Text, words
 from aaot_eval.report.figures import Context, Gap, draw
-from aaot_eval.report.words import MONEY, is_missing, name_of, sentence_case, slug, written
+from aaot_eval.report.words import (
+    INVENTED,
+    MONEY,
+    TOGETHER,
+    is_missing,
+    name_of,
+    sentence_case,
+    slug,
+    truth,
+    unit_name,
+    written,
+)
 from aaot_eval.results import Release
-from aaot_eval.schema import schema_names, table_schema
+from aaot_eval.schema import ColumnSpec, schema_names, table_schema
 
 #: Words of `meta.skipped` stages that explain why a table is not there.
 STAGES: Mapping[str, tuple[str, ...]] = {
     "service_cost": ("cost",), "saving": ("cost",), "cost_waterfall": ("cost",), "unit_costs": ("cost",),
-    "patient_groups": ("cost", "patient"), "caseload": ("caseload", "patient"), "flow": ("flow", "patient", "ingest"),
+    "benefit_lines": ("cost",), "break_even": ("cost",), "cost_ranges": ("cost",),
+    "averted_activity": ("cost", "patient"), "patient_groups": ("cost", "patient"), "caseload": ("caseload", "patient"), "flow": ("flow", "patient", "ingest"),
     "rates": ("entry", "patient"), "deaths": ("death", "entry", "patient"), "sites": ("site",), "event_time": ("site_did", "site"),
     "regression_to_mean": ("entry", "caseload", "patient"), "placebo": ("placebo", "check"), "checks": ("check",),
 }  # fmt: skip
 
-_POUNDS = re.compile(r"[-−]?£\d[\d,]*(?:\.\d+)?(?: (?:million|thousand))?")
+_SUM = r"[-−]?£\d[\d,]*(?:\.\d+)?(?: (?:million|thousand))?"
+_POUNDS = re.compile(rf"{_SUM}(?: to {_SUM})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a shown table: one field, or the two ends of an interval as "a to b"."""
+    """One column of a shown table: one field, or two in one ("0.7 to 0.9", "2 of 8").
+
+    `named` writes code names as words. `once` moves a column that says the same in every row into the caption.
+    """
 
     fields: tuple[str, ...]
     head: str = ""
+    joint: str = " to "
     named: bool = False
+    once: bool = False
 
     @classmethod
     def of(cls, item: str | Column) -> Column:
@@ -44,14 +62,14 @@ class Column:
         return item if isinstance(item, Column) else cls((item,))
 
 
-def interval(low: str, high: str, head: str) -> Column:
+def interval(low: str, high: str, head: str = "Interval") -> Column:
     """The two ends of an interval in one column."""
     return Column((low, high), head)
 
 
-def named(field: str, head: str = "") -> Column:
+def named(field: str, head: str = "", *, once: bool = False) -> Column:
     """A column of code names, written as words."""
-    return Column((field,), head, named=True)
+    return Column((field,), head, named=True, once=once)
 
 
 @dataclass(frozen=True)
@@ -122,11 +140,7 @@ class Source:
 
     def money(self, text: str) -> str:
         """A sentence in which each sum made from invented prices says so."""
-        return (
-            _POUNDS.sub(lambda m: f"{m.group()} (invented prices)", text)
-            if self.invented and "invented" not in text
-            else text
-        )
+        return _POUNDS.sub(lambda m: f"{m.group()} {INVENTED}", text) if self.invented else text
 
     def why_missing(self, name: str) -> str:
         """Why a table is not there, as far as the run says."""
@@ -143,11 +157,9 @@ class Source:
 
 def cell(source: Source, name: str, frame: pd.DataFrame, row: Any, field: str) -> str | Ref:
     """One cell as written, with its address when it is a number."""
-    value = frame.at[row, field]
-    spec = {c.name: c for c in _columns(name)}.get(field)
-    kind = str(spec.extra.get("format", "")) if spec else ""
-    scale = str(frame.at[row, "scale"]) if kind == "effect" and "scale" in frame else ""
-    text = written(value, kind, scale)
+    value, kind = frame.at[row, field], _kind(name, field)
+    by = {"effect": "scale", "by_unit": "unit"}.get(kind)
+    text = written(value, kind, str(frame.at[row, by]) if by in frame else "")
     return Ref(text, f"{name}/{row}/{field}") if kind and not is_missing(value) else text
 
 
@@ -162,44 +174,77 @@ def table(
     most: int | None = None,
     emphasis: str | None = None,
 ) -> Table:
-    """A table of the page from rows of a released table (which keep their row numbers, the addresses of their numbers)."""
+    """A table of the page from rows of a released table, which keep their row numbers: the addresses of their numbers.
+
+    Columns without any value are left out.
+    """
     shown = frame if most is None else frame.head(most)
-    wanted = [c for c in map(Column.of, columns) if all(f in frame for f in c.fields)]
-    strong = () if emphasis is None else tuple(str(v).lower() == "true" for v in shown[emphasis])
+    wanted = [c for c in map(Column.of, columns) if _has_values(frame, c)]
+    said_once = [c for c in wanted if c.once and frame[c.fields[0]].nunique(dropna=False) == 1]
+    wanted = [c for c in wanted if c not in said_once]
+    once = [_name(source, c.fields[0], frame[c.fields[0]].iloc[0]) for c in said_once]
     return Table(
         name=name,
-        caption=caption,
-        heads=tuple(_head(source, name, c) for c in wanted),
+        caption=f"{caption}: {', '.join(once)}" if once else caption,
+        heads=tuple(_head(source, name, c, shown) for c in wanted),
         rows=tuple(tuple(_cell_text(source, name, shown, row, c) for c in wanted) for row in shown.index),
         note=note,
         left_out=len(frame) - len(shown),
-        emphasis=strong,
+        emphasis=() if emphasis is None else tuple(truth(shown[emphasis])),
     )
 
 
-def _columns(name: str) -> Sequence[Any]:
-    return table_schema("release", name).columns if name in schema_names("release") else ()
+#: How many characters make a column of words wide.
+ROOM: Mapping[Literal["wide", "middling"], int] = {"wide": 48, "middling": 24}
 
 
-def _head(source: Source, name: str, column: Column) -> Heads:
-    spec = {c.name: c for c in _columns(name)}.get(column.fields[0])
-    kind = str(spec.extra.get("format", "")) if spec else ""
-    text = column.head or (spec.title if spec and spec.title else sentence_case(column.fields[0].replace("_", " ")))
-    if kind in MONEY and source.invented:
-        text += " (invented prices)"
-    return Heads(text, numeric=bool(kind) and kind != "period")
+def _spec(name: str, field: str) -> ColumnSpec | None:
+    if name not in schema_names("release"):
+        return None
+    return next((c for c in table_schema("release", name).columns if c.name == field), None)
+
+
+def _kind(name: str, field: str) -> str:
+    spec = _spec(name, field)
+    return str(spec.extra.get("format", "")) if spec else ""
+
+
+def _has_values(frame: pd.DataFrame, column: Column) -> bool:
+    nothing = ("ok",) if column.fields == ("status",) else ()
+    return all(f in frame for f in column.fields) and any(
+        not is_missing(v) and v not in nothing for f in column.fields for v in frame[f]
+    )
+
+
+def _head(source: Source, name: str, column: Column, shown: pd.DataFrame) -> Heads:
+    field = column.fields[0]
+    spec, kind = _spec(name, field), _kind(name, field)
+    text = column.head or (spec.title if spec and spec.title else sentence_case(field.replace("_", " ")))
+    if source.invented and (
+        kind in MONEY or (kind == "by_unit" and shown["unit"].astype(str).str.startswith("pounds").any())
+    ):
+        text += f" {INVENTED}"
+    numeric = bool(kind) and kind != "period"
+    longest = 0 if numeric else max(len(words(_cell_text(source, name, shown, row, column))) for row in shown.index)
+    width = next((w for w, least in ROOM.items() if longest >= least), None)
+    return Heads(text, numeric=numeric, width=width or "")
+
+
+def _name(source: Source, field: str, value: Any) -> str:
+    if field == "outcome" and value == source.primary.get("outcome"):
+        return source.subject
+    return unit_name(value) if field == "unit" and str(value) in TOGETHER else name_of(value)
 
 
 def _cell_text(source: Source, name: str, frame: pd.DataFrame, row: Any, column: Column) -> Text:
     if column.named:
-        return sentence_case(name_of(frame.at[row, column.fields[0]]))
+        return sentence_case(_name(source, column.fields[0], frame.at[row, column.fields[0]]))
     cells = [cell(source, name, frame, row, f) for f in column.fields]
     if len(cells) == 1:
-        only = cells[0]
-        return source.money(only) if isinstance(only, str) else (only,)
+        return source.money(cells[0]) if isinstance(cells[0], str) else (cells[0],)
     if all(isinstance(c, str) for c in cells):
-        return cells[0]
-    return (cells[0], " to ", cells[1])
+        return words((cells[0],))
+    return (cells[0], column.joint, cells[1])
 
 
 def chart(
@@ -216,7 +261,7 @@ def chart(
     """A chart with the table behind it; where it cannot be drawn, a box with the reason."""
     drawing = draw(figure, frame, context or source.context())
     if isinstance(drawing, Gap):
-        what = sentence_case(figure.replace("_", " ")) + (f", {name_of(part)}" if part else "")
+        what = " ".join([figure.replace("_", " "), *([f"({name_of(part)})"] if part else [])])
         return Notice("missing", f"Chart not drawn: {what}", f"{sentence_case(drawing.reason)}.")
     if shown is None:
         raise ValueError(f"the chart {figure!r} comes without its table")

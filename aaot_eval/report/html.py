@@ -18,11 +18,12 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from aaot_eval.report.blocks import Chart, Ref, Report, Text
 from aaot_eval.report.figures import Drawing
 from aaot_eval.report.figures._style import STYLE
-from aaot_eval.report.words import VERDICTS
+from aaot_eval.report.words import INVENTED, MINUS, VERDICTS
 
 HOME = Path(__file__).resolve().parent
 FONTS = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 PNG_DPI = 160
+_DECIMALS = re.compile(r"(\.\d\d)\d+")  # a hundredth of a point is finer than any screen
 
 
 def render_html(report: Report) -> str:
@@ -59,8 +60,15 @@ def spoken(text: Text) -> Markup:
 
 def _part(part: str | Ref) -> Markup:
     if isinstance(part, Ref):
-        return Markup('<span data-ref="{}">{}</span>').format(part.address, part.text)
-    return escape(part)
+        return Markup('<span data-ref="{}">{}</span>').format(part.address, _typeset(part.text))
+    return _typeset(part)
+
+
+def _typeset(text: str) -> Markup:
+    """The text escaped; a number stays with its unit and sign, and what is invented is marked as such."""
+    text = re.sub(rf"[-{MINUS}]£", f"{MINUS}\u2060£", text).replace(f" {INVENTED}", f"\u00a0{INVENTED}")
+    text = re.sub(r"(?<=\d) (?=%)", "\u00a0", text)
+    return escape(text).replace(INVENTED, Markup('<span class="invented">{}</span>').format(INVENTED))
 
 
 def css_string(text: str) -> Markup:
@@ -107,6 +115,7 @@ def inline_svg(drawing: Drawing, name: str) -> Markup:
     box = re.search(r'viewBox="([^"]*)"', body)
     inside = re.sub(r"<metadata>.*?</metadata>", "", inside, flags=re.DOTALL)
     inside = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", inside, flags=re.DOTALL)
+    inside = re.sub(r' (?:d|x|y|transform)="[^"]*"', lambda m: _DECIMALS.sub(r"\1", m.group()), inside)
     inside = inside.replace("xlink:href", "href").replace("'DejaVu Sans'", FONTS)
     inside = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", inside)
     head = Markup(

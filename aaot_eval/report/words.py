@@ -17,6 +17,7 @@ MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augus
 
 RATIO_SCALES = ("rate_ratio", "ratio")
 MONEY = ("money", "price")
+INVENTED = "[invented]"
 
 VERDICTS: Mapping[str, tuple[str, str]] = {
     "lower": ("▼", "Lower than expected"),
@@ -44,28 +45,52 @@ DESIGNS: Mapping[str, str] = {
     "trial": "people allocated by chance",
 }
 NAMES: Mapping[str, str] = {
-    "its": "Interrupted time series",
-    "site_did": "Sites compared",
-    "two_way": "Two-way model",
-    "entry_rule": "Entry-rule comparison",
-    "own_cohorts": "Own earlier cohorts",
-    "risk_set": "Matched people",
+    "its": "interrupted time series",
+    "site_did": "sites compared",
+    "two_way": "two-way model",
+    "entry_rule": "entry-rule comparison",
+    "own_cohorts": "own earlier cohorts",
+    "risk_set": "matched people",
+    "sites": "sites compared",
+    "series": "own earlier trend",
+    "trial": "allocation by chance",
+    "alcohol_specific_emergency": "alcohol-specific emergency admissions",
+    "non_alcohol_emergency": "emergency admissions not due to alcohol",
+    "emergency": "all emergency admissions",
     "ed_attendances": "emergency department attendances",
-    "randomisation": "randomisation",
+    "ed_attendance": "emergency department attendance",
+    "alcohol_specific_emergency_cost": "cost of alcohol-specific emergency admissions",
     "satterthwaite_t": "Satterthwaite t",
     "wald_t": "Wald t",
     "random_effects_t": "random effects, t",
-    "all": "All sites",
-    "treated": "Sites with the service, mean",
-    "comparison": "Comparison sites, mean",
+    "non_pay": "other running costs",
+    "set_up": "setting up",
+    "all": "all sites",
+    "together": "all sites together",
+    "treated": "with the service",
+    "comparison": "comparison",
+    "beside": "shown beside",
+    "before": "before",
+    "after": "after",
+}
+#: `unit` of a series that is several sites together.
+TOGETHER: Mapping[str, str] = {
+    "treated": "sites with the service, together",
+    "comparison": "comparison sites, together",
+    "together": "all sites together",
 }
 
 
 def name_of(code: Any) -> str:
-    """A code name in words: `alcohol_specific_emergency` reads "alcohol specific emergency"."""
+    """A code name in words: `ed_attendances` reads "emergency department attendances"."""
     if is_missing(code):
         return ""
     return NAMES.get(str(code), str(code).replace("_", " "))
+
+
+def unit_name(unit: Any) -> str:
+    """A unit of a series in words."""
+    return TOGETHER.get(str(unit), "" if is_missing(unit) else str(unit))
 
 
 def sentence_case(text: str) -> str:
@@ -104,7 +129,7 @@ def truth(column: pd.Series[Any]) -> np.ndarray:
 
 
 def written(value: Any, kind: str = "", scale: str = "") -> str:
-    """A cell as the page shows it; `kind` is the column's `aaot:format`, `scale` the scale of its row's estimate."""
+    """A cell as the page shows it; `kind` is the column's `aaot:format`, `scale` the scale or unit of its row."""
     if is_missing(value):
         return MISSING
     if kind == "period":
@@ -113,7 +138,9 @@ def written(value: Any, kind: str = "", scale: str = "") -> str:
     if kind == "" or math.isnan(x):
         return plain(value)
     if kind == "effect":
-        kind = {"currency": "money"}.get(scale, "ratio")
+        kind = "money" if scale == "currency" else "ratio"
+    if kind == "by_unit":
+        kind = "money" if scale.startswith("pounds") else "percent" if scale.startswith("share") else "number"
     text = _FORMATS[kind](abs(x))
     return f"{MINUS}{text}" if x < 0 and any(c in "123456789" for c in text) else text
 
@@ -128,6 +155,7 @@ _FORMATS = {
     "expected": lambda x: f"{x:,.1f}",
     "ratio": lambda x: f"{x:.2f}",
     "rate": lambda x: f"{x:,.0f}" if x >= 1000 else f"{x:.1f}" if x >= 20 else f"{x:.2f}",
+    "small": lambda x: f"{x:.3f}",
     "number": lambda x: f"{x:,.0f}" if x >= 1000 else f"{x:.3g}",
     "money": lambda x: f"£{x:,.0f}",
     "price": lambda x: f"£{x:,.2f}",

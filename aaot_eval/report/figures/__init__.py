@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from aaot_eval.registry import Registry
 from aaot_eval.report.figures._style import STYLE
+from aaot_eval.report.words import INVENTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +42,20 @@ class Context:
     starts: tuple[tuple[str, str], ...] = ()
     smallest_effect: float | None = None
     invented: bool = False
-    price_year: str = ""
-    rounded_to: int = 1
-    hidden_below: int = 0
 
     @property
     def pounds(self) -> str:
         """The unit of money, as axes and headings write it."""
-        return "£, invented prices" if self.invented else "£"
+        return f"£ {INVENTED}" if self.invented else "£"
+
+    @property
+    def mark(self) -> str:
+        """What stands behind a sum of money."""
+        return f" {INVENTED}" if self.invented else ""
 
     def start_of(self, unit: str) -> str | None:
-        """The first period of the service of one unit; of several units together, only when it is one and the same."""
-        periods = {p for u, p in self.starts if u == unit} or {p for _, p in self.starts}
-        return periods.pop() if len(periods) == 1 else None
+        """The first period of the service of one unit; of several units together, that of the first of them."""
+        return min([p for u, p in self.starts if u == unit] or [p for _, p in self.starts], default=None)
 
 
 Figurer = Callable[[pd.DataFrame, Context], Drawing | Gap]

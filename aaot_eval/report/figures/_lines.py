@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aaot_eval.report.words import RATIO_SCALES, name_of, numbers, sentence_case, truth, written
+from aaot_eval.report.words import RATIO_SCALES, name_of, numbers, sentence_case, truth, unit_name, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,15 @@ def lines_of(table: pd.DataFrame) -> list[Line]:
     estimate, low, high = (numbers(table[c]) for c in ("estimate", "conf_low", "conf_high"))
     primary = truth(table["primary"])
     drawn = table["scale"].isin(RATIO_SCALES).to_numpy() & np.isfinite(estimate) & (estimate > 0)
+    main = table["outcome"].iloc[int(np.argmax(primary))] if primary.any() else None
     order = [*np.flatnonzero(drawn & primary), *np.flatnonzero(drawn & ~primary)]
-    return [Line(_label(table.iloc[i]), estimate[i], low[i], high[i], bool(primary[i])) for i in order]
+    return [Line(_label(table.iloc[i], main), estimate[i], low[i], high[i], bool(primary[i])) for i in order]
 
 
-def _label(row: pd.Series[Any]) -> str:
-    parts = [name_of(row["estimator"]), name_of(row["unit"])]
-    main = ", ".join(p for p in parts if p)
-    return f"{sentence_case(main)}: {name_of(row['outcome'])}"
+def _label(row: pd.Series[Any], main: Any) -> str:
+    """How and where, and of what when it is not the primary outcome."""
+    how = sentence_case(", ".join(p for p in (name_of(row["estimator"]), unit_name(row["unit"])) if p))
+    return how if row["outcome"] == main else f"{how}: {name_of(row['outcome'])}"
 
 
 def _r(value: float) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aaot_eval.report.figures._style import BLUE, GREY_LIGHT, INK, MUTED, ORANGE, ORANGE_LIGHT
-from aaot_eval.report.words import hidden, name_of, numbers, period_name
+from aaot_eval.report.figures._style import BLUE, GREY_LIGHT, INK, MUTED, ORANGE, ORANGE_LIGHT, SMALL
+from aaot_eval.report.words import hidden, numbers, period_name, unit_name
 
 MOST_TICKS = 9
 
@@ -37,7 +37,7 @@ class Series:
         unit = str(rows["unit"].iloc[0])
         column = {c: numbers(rows[c]) for c in ("t", "observed", "fitted", "expected", "expected_low", "expected_high")}
         return cls(
-            unit, name_of(unit), [str(p) for p in rows["period"]], column["t"], rows["phase"].astype(str).to_numpy(),
+            unit, unit_name(unit), [str(p) for p in rows["period"]], column["t"], rows["phase"].astype(str).to_numpy(),
             column["observed"], hidden(rows["observed"]), column["fitted"], column["expected"], column["expected_low"],
             column["expected_high"],
         )  # fmt: skip
@@ -50,14 +50,9 @@ class Series:
     @property
     def after(self) -> np.ndarray:
         """The periods from the first one of the service on, where something is expected without it."""
-        started = np.isin(self.phase, ("after", "partial"))
-        first = np.argmax(self.phase == "after") if (self.phase == "after").any() else len(self.t)
-        reached: np.ndarray = started & (np.arange(len(self.t)) >= first)
+        first = int(np.argmax(self.phase == "after")) if (self.phase == "after").any() else len(self.t)
+        reached: np.ndarray = np.isin(self.phase, ("after", "partial")) & (np.arange(len(self.t)) >= first)
         return reached
-
-    def period_of(self, label: str) -> str:
-        """A period in words."""
-        return period_name(label)
 
     def place_of(self, label: str | None) -> float | None:
         """Where on the axis a period begins."""
@@ -65,23 +60,22 @@ class Series:
 
 
 def plot_series(axes: Any, s: Series, *, size: float = 4.6, keys: bool = True) -> None:
-    """Observed points, fitted line before the start, expected line and band after it."""
+    """Observed points, the fitted line, and after the start the expected line with its band."""
     label = (lambda text: text) if keys else (lambda _text: None)
     shown = s.after & np.isfinite(s.expected)
     if np.isfinite(s.low[shown]).any():
         axes.fill_between(s.t, s.low, s.high, where=shown & np.isfinite(s.low), color=ORANGE_LIGHT, lw=0, zorder=1)
-    before = np.where(s.phase == "before", s.fitted, np.nan)
-    if np.isfinite(before).any():
-        axes.plot(s.t, before, color=BLUE, lw=1.6, zorder=2, label=label("Fitted before"))
-    after = np.where(s.after, s.fitted, np.nan)
-    if np.isfinite(after).any():
-        axes.plot(s.t, after, color=BLUE, lw=2.2, zorder=3, label=label("Fitted after"))
-    if shown.any():
-        axes.plot(s.t, np.where(s.after, s.expected, np.nan), color=ORANGE, lw=2.0, ls=(0, (5, 2)), zorder=3,
-                  label=label("Expected without the service"))  # fmt: skip
     partial = s.phase == "partial"
     axes.plot(s.t[~partial], s.observed[~partial], "o", color=INK, ms=size, mfc="white", mew=1.1, zorder=4, ls="none",
               label=label("Observed"))  # fmt: skip
+    fitted = np.isfinite(s.fitted)
+    for mask, width in ((s.phase == "before", 1.6), (s.after, 2.3)):
+        if (mask & fitted).any():
+            axes.plot(s.t, np.where(mask, s.fitted, np.nan), color=BLUE, lw=width, zorder=2,
+                      label=label("Fitted") if width < 2 else None)  # fmt: skip
+    if shown.any():
+        axes.plot(s.t, np.where(s.after, s.expected, np.nan), color=ORANGE, lw=2.0, ls=(0, (5, 2)), zorder=3,
+                  label=label("Expected without the service"))  # fmt: skip
     if partial.any():
         axes.plot(s.t[partial], s.observed[partial], "s", color=INK, ms=size, mfc="white", mew=1.1, ls="none", zorder=4,
                   label=label("Partial"))  # fmt: skip
@@ -95,17 +89,23 @@ def mark_periods(axes: Any, s: Series, start: str | None, *, name: bool = False)
     place = s.place_of(start)
     if place is None and s.after.any():
         place = float(s.t[s.after][0]) - 0.5
-    for t in s.t[s.phase == "left_out"]:
-        axes.axvspan(t - 0.5, t + 0.5, color=GREY_LIGHT, lw=0, zorder=0)
+    for first, last in _runs(s.phase == "left_out"):
+        axes.axvspan(s.t[first] - 0.5, s.t[last] + 0.5, color=GREY_LIGHT, lw=0, zorder=0,
+                     label="Left out" if name and first == np.argmax(s.phase == "left_out") else None)  # fmt: skip
     if place is not None:
         axes.axvline(place, color=INK, lw=1.2)
         if name:
-            to_right = (place - s.t[0]) < 0.7 * (s.t[-1] - s.t[0])
-            axes.annotate("Service starts", (place, 1), xycoords=("data", "axes fraction"), va="top", color=INK,
-                          xytext=(5 if to_right else -5, -2), textcoords="offset points", ha="left" if to_right else "right")  # fmt: skip
+            axes.annotate("Service starts", (place, 1), xycoords=("data", "axes fraction"), xytext=(0, 3), color=INK,
+                          textcoords="offset points", ha="center", va="bottom", fontsize=SMALL)  # fmt: skip
     chosen = tick_places(s.labels)
     axes.set_xticks(s.t[chosen], [period_name(s.labels[i], short=True) for i in chosen])
     axes.set_xlim(s.t[0] - 0.8, s.t[-1] + 0.8)
+
+
+def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """First and last index of each unbroken run."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
+    return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def tick_places(labels: list[str], most: int = MOST_TICKS) -> list[int]:

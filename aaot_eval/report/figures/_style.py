@@ -63,7 +63,7 @@ def canvas(height: float, *, width: float = WIDTH) -> Figure:
 
 def keys_above(axes: Any, columns: int = 4) -> None:
     """The key in a row above the plot, starting at its left edge."""
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns, borderaxespad=0.2)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.012, 1.0), ncols=columns, borderaxespad=0.2)
 
 
 def wrapped(text: str, width: int) -> str:
@@ -91,7 +91,7 @@ def spread(wanted: Sequence[float], least: float, low: float, high: float) -> np
 def ratio_ticks(low: float, high: float, *, most: int = 7) -> list[float]:
     """Round ratios between two ends for a logarithmic axis, 1 among them, not too many."""
     every = ([0.01, 0.1, 1, 10, 100], [0.05, 0.2, 0.5, 1, 2, 5, 20], [0.25, 0.5, 1, 2, 4],
-             [0.25, 0.5, 0.7, 1, 1.4, 2, 4], [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4, 1.6, 2],
+             [0.25, 0.5, 0.7, 1, 1.4, 2, 4], [0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 2.5], [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4, 1.6, 2],
              [0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1, 1.05, 1.1, 1.15, 1.2, 1.3])  # fmt: skip
     best = [1.0]
     for ticks in every:

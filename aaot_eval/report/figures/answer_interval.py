@@ -20,8 +20,8 @@ def answer_interval(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     if not rows:
         return Gap("the primary result is not a ratio, or there is no estimate")
     line = rows[0]
-    figure = canvas(1.55)
-    axes = figure.add_axes((0.03, 0.33, 0.94, 0.36))
+    figure = canvas(1.3)
+    axes = figure.add_axes((0.02, 0.40, 0.96, 0.34))
     low, high = (
         min(0.5, line.estimate, line.low if line.finite else 1),
         max(2, line.estimate, line.high if line.finite else 1),
@@ -47,7 +47,7 @@ def _draw(axes: Any, line: Line, low: float, high: float, context: Context) -> N
         ends = np.clip([line.low, line.high], low, high)
         ax.plot(ends, [0, 0], color=BLUE, lw=5, solid_capstyle="butt")
     ax.plot([line.estimate], [0], "D", color=BLUE, ms=11, mec="white", mew=1.5, mfc=BLUE if line.finite else "white")
-    ax.text(line.estimate, 0.62, line.text, ha="center", va="bottom", fontweight="bold")
+    ax.text(line.estimate, 0.72, line.text, ha="center", va="bottom", fontweight="bold")
     ax.set_xlim(low, high)
     ax.set_ylim(-1, 1)
     ticks = ratio_ticks(low, high)
@@ -58,4 +58,4 @@ def _draw(axes: Any, line: Line, low: float, high: float, context: Context) -> N
     ax.spines["left"].set_visible(False)
     subject = sentence_case(context.subject)
     for x, side, text in ((0.0, "left", f"← {subject} lower than expected"), (1.0, "right", "higher than expected →")):
-        ax.text(x, -0.62, text, ha=side, va="top", transform=ax.transAxes, fontsize=SMALL, color=MUTED)
+        ax.text(x, -0.66, text, ha=side, va="top", transform=ax.transAxes, fontsize=SMALL, color=MUTED)

@@ -1,4 +1,4 @@
-"""Observed and expected, period by period: the interrupted time series of one unit, with the difference below it."""
+"""Observed and expected, period by period, the difference below it, and the comparison sites on their own scale."""
 
 from __future__ import annotations
 
@@ -6,61 +6,78 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap
 from aaot_eval.report.figures._series import Series, mark_periods, plot_series
-from aaot_eval.report.figures._style import BLUE, GREEN, INK, MUTED, ORANGE, ORANGE_LIGHT, canvas, keys_above
-from aaot_eval.report.words import name_of, sentence_case, written
+from aaot_eval.report.figures._style import GREEN, INK, MUTED, ORANGE, ORANGE_LIGHT, SMALL, WIDTH, canvas
+from aaot_eval.report.words import sentence_case, written
+
+LEFT, RIGHT = 0.62, 0.08  # inches
+MAIN, BELOW, GAP, KEYS, FOOT = 2.75, 1.15, 0.42, 0.72, 0.32
 
 
 @FIGURES.register("effect_chart")
 def effect_chart(table: pd.DataFrame, context: Context) -> Drawing | Gap:
-    """Rows of `series` of one analysis and one unit; rows of the unit `comparison` are drawn beside."""
-    beside = table["unit"] == "comparison"
+    """Rows of `series` of one analysis and one unit; rows of the unit `comparison` get a panel of their own."""
+    beside = (table["unit"] == "comparison").to_numpy()
     main = Series.of(table[~beside] if not beside.all() else table)
     if np.isnan(main.observed).all():
         return Gap("every observed count is hidden or missing")
     comparison = Series.of(table[beside]) if beside.any() and not beside.all() else None
+    expects = bool(np.isfinite(main.expected[main.after]).any())
+    heights = [MAIN, *([BELOW] if expects else []), *([BELOW] if comparison is not None else [])]
+    total = KEYS + sum(heights) + GAP * (len(heights) - 1) + FOOT
+    figure = canvas(total)
     start = context.start_of(main.unit)
-    expects = bool(np.isfinite(main.expected).any())
-    figure = canvas(5.6 if expects else 3.9)
-    upper, lower = _panels(figure, expects)
-    plot_series(upper, main)
+    panels = _panels(figure, heights, total)
+    plot_series(panels[0], main)
+    panels[0].set_ylim(bottom=0)
+    mark_periods(panels[0], main, start, name=True)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="upper left", bbox_to_anchor=(LEFT / WIDTH - 0.01, 1.0), ncols=3, borderaxespad=0)
+    if expects:
+        _difference(panels[1], main)
+        mark_periods(panels[1], main, start)
+        _name(panels[1], "Observed minus expected")
     if comparison is not None:
-        upper.plot(comparison.t, comparison.observed, color=GREEN, lw=1.1, ls=(0, (1, 1.2)), marker="s", ms=3.2,
-                   mfc="white", mew=0.9, label="Comparison sites, observed")  # fmt: skip
-    unit = f" per {context.period}, mean over sites" if main.unit == "treated" else f" a {context.period}"
-    upper.set_ylabel(f"{sentence_case(context.subject)}{unit}")
-    upper.set_ylim(bottom=0)
-    mark_periods(upper, main, start, name=True)
-    keys_above(upper)
-    if lower is not None:
-        _difference(lower, main)
-        mark_periods(lower, main, start)
-        lower.set_ylabel("Observed minus\nexpected")
-    figure.align_ylabels()
-    return Drawing(figure, _title(main), _description(main, start, context, comparison is not None))
+        _beside(panels[-1], comparison)
+        mark_periods(panels[-1], comparison, start)
+        _name(panels[-1], "Comparison sites together, observed")
+    for panel in panels[:-1]:
+        panel.tick_params(axis="x", labelbottom=False)
+    return Drawing(figure, _title(main), _description(main, context, comparison))
 
 
-def _panels(figure: Figure, two: bool) -> tuple[Any, Any]:
-    if not two:
-        return figure.add_axes((0.10, 0.13, 0.88, 0.72)), None
-    upper = figure.add_axes((0.10, 0.40, 0.88, 0.50))
-    return upper, figure.add_axes((0.10, 0.09, 0.88, 0.235), sharex=upper)
+def _panels(figure: Any, heights: list[float], total: float) -> list[Any]:
+    panels: list[Any] = []
+    top = total - KEYS
+    for height in heights:
+        box = (LEFT / WIDTH, (top - height) / total, 1 - (LEFT + RIGHT) / WIDTH, height / total)
+        panels.append(figure.add_axes(box, sharex=panels[0] if panels else None))
+        top -= height + GAP
+    return panels
+
+
+def _name(axes: Any, text: str) -> None:
+    axes.set_title(text, loc="left", fontsize=SMALL, color=INK, pad=5, x=-0.002)
 
 
 def _difference(axes: Any, s: Series) -> None:
-    gap = s.observed - s.expected
-    axes.fill_between(
-        s.t, s.observed - s.high, s.observed - s.low, where=s.after & np.isfinite(s.low), color=ORANGE_LIGHT, lw=0
-    )
-    axes.axhline(0, color=INK, lw=1.0)
-    axes.vlines(s.t[s.after], 0, gap[s.after], color=MUTED, lw=1.0)
-    axes.plot(s.t[s.after], gap[s.after], "o", color=BLUE, ms=4.2, mfc="white", mew=1.2)
-    before = ~s.after & np.isfinite(gap)
+    """Observed minus expected; before the start, minus what the model fits, so that the usual scatter can be seen."""
+    gap = s.observed - np.where(s.after, s.expected, s.fitted)
+    band = s.after & np.isfinite(s.low)
+    axes.fill_between(s.t, s.low - s.expected, s.high - s.expected, where=band, color=ORANGE_LIGHT, lw=0)
+    axes.axhline(0, color=MUTED, lw=0.9)
+    axes.plot(s.t, np.where(s.after, 0.0, np.nan), color=ORANGE, lw=2.0, ls=(0, (5, 2)))
+    axes.vlines(s.t[s.after], 0, gap[s.after], color=MUTED, lw=0.9)
+    axes.plot(s.t[s.after], gap[s.after], "o", color=INK, ms=4.2, mfc="white", mew=1.1)
+    before = s.phase == "before"
     axes.plot(s.t[before], gap[before], "o", color=MUTED, ms=2.6, mfc="white", mew=0.8)
-    axes.axhline(0, color=ORANGE, lw=1.4, ls=(0, (5, 2)))
+
+
+def _beside(axes: Any, s: Series) -> None:
+    axes.plot(s.t, s.observed, color=GREEN, lw=1.0, ls=(0, (1, 1.2)), marker="s", ms=3.2, mfc="white", mew=1.0)
+    axes.set_ylim(bottom=0)
 
 
 def _title(s: Series) -> str:
@@ -69,28 +86,30 @@ def _title(s: Series) -> str:
         return f"{sentence_case(s.name)}: observed counts; nothing is expected without the service"
     i = int(known[-1])
     band = f" ({_x(s.low[i])} to {_x(s.high[i])})" if np.isfinite(s.low[i]) else ""
-    return f"{s.periods[i]}: {written(s.observed[i], 'count')} observed, {_x(s.expected[i])} expected without the service{band}"
+    observed = written(s.observed[i], "count")
+    return f"{s.periods[i]}: {observed} observed, {_x(s.expected[i])} expected without the service{band}"
 
 
 def _x(value: float) -> str:
-    return written(value, "expected")
+    return written(float(value), "expected")
 
 
-def _description(s: Series, start: str | None, context: Context, comparison: bool) -> str:
-    low, high = np.nanmin(s.observed), np.nanmax(s.observed)
+def _description(s: Series, context: Context, comparison: Series | None) -> str:
+    low, high = (written(float(f(s.observed)), "count") for f in (np.nanmin, np.nanmax))
     parts = [
-        f"Line chart of {context.subject} for {name_of(s.unit)}, {s.periods[0]} to {s.periods[-1]}.",
-        f"Open circles are observed counts, from {written(low, 'count')} to {written(high, 'count')}.",
+        f"Line chart of {context.subject} by {context.period}, {s.name}, {s.periods[0]} to {s.periods[-1]}.",
+        f"Open circles are observed counts, from {low} to {high}.",
     ]
-    if np.isfinite(s.expected).any():
+    if np.isfinite(s.expected[s.after]).any():
         parts.append(
-            "A dashed line with a band is what was expected without the service; a second panel shows observed minus expected."
+            "A dashed line with a band is what was expected without the service; below, observed minus expected."
         )
         parts.append(f"{_title(s)}.")
-    if start:
-        parts.append(f"A vertical line marks the start of the service, {s.period_of(start)}.")
-    if comparison:
-        parts.append("A dotted line with squares is the mean of the comparison sites.")
+    if s.after.any():
+        parts.append("A vertical line marks the start of the service.")
+    if comparison is not None:
+        low, high = (written(float(f(comparison.observed)), "count") for f in (np.nanmin, np.nanmax))
+        parts.append(f"The lowest panel shows the comparison sites, from {low} to {high}.")
     if s.is_hidden.any():
         parts.append("Crosses on the axis are counts too small to be shown.")
     return " ".join(parts)

@@ -26,8 +26,8 @@ def event_time(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     t, ratio, low, high, units = (a[drawn] for a in (t, ratio, low, high, units))
     reference = ~np.isfinite(low) & (ratio == 1)
     few = units < FEW_SITES
-    figure = canvas(3.9)
-    axes = figure.add_axes((0.10, 0.14, 0.88, 0.74))
+    figure = canvas(3.6)
+    axes = figure.add_axes((0.085, 0.145, 0.905, 0.765))
     axes.set_yscale("log")
     axes.axhline(1, color=INK, lw=1.0)
     axes.axvline(-0.5, color=INK, lw=1.2)
@@ -47,6 +47,7 @@ def event_time(table: pd.DataFrame, context: Context) -> Drawing | Gap:
         axes.plot(t[reference], ratio[reference], "D", color=MUTED, ms=5.5, label="Reference")
     ends = np.concatenate([ratio, low[bars], high[bars]])
     _ratio_axis(axes, float(np.nanmin(ends)), float(np.nanmax(ends)))
+    axes.set_xticks(_round_times(t, 12 if context.period == "month" else 4))
     axes.set_xlabel(f"{context.period.capitalize()}s since the start of the service")
     axes.set_ylabel("Rate ratio")
     keys_above(axes)
@@ -67,8 +68,14 @@ def _r(value: float) -> str:
     return written(float(value), "ratio")
 
 
+def _round_times(t: np.ndarray, cycle: int) -> np.ndarray:
+    """Ticks at whole, half or quarter cycles (years), not too many."""
+    step = next((k for k in (1, cycle // 4, cycle // 2, cycle, 2 * cycle) if k and (t[-1] - t[0]) / k <= 10), 5 * cycle)
+    return np.arange(np.ceil(t[0] / step) * step, t[-1] + 1, step)
+
+
 def _ratio_axis(axes: Any, low: float, high: float) -> None:
-    low, high = min(low, 0.9) / 1.04, max(high, 1.1) * 1.04
+    low, high = min(low, 0.9) / 1.04, max(high, 1.1) * 1.09
     ticks = ratio_ticks(low, high)
     axes.set_ylim(low, high)
     axes.set_yticks(ticks, [f"{t:g}" for t in ticks])

@@ -23,12 +23,12 @@ def forest(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     if not rows:
         return Gap("there is no estimate on a ratio scale")
     shown = rows[:MOST]
-    height = 0.95 + ROW * len(shown)
+    height = 0.80 + ROW * len(shown)
     figure = canvas(height)
-    axes = figure.add_axes((0.36, 0.52 / height, 0.40, ROW * len(shown) / height))
+    axes = figure.add_axes((0.345, 0.50 / height, 0.40, ROW * len(shown) / height))
     _draw(axes, shown, context)
     axes.set_xlabel("Rate ratio; 1 = no difference")
-    figure.text(0.985, 1 - 0.10 / height, "Ratio (interval)", ha="right", va="top", fontsize=SMALL, color=MUTED)
+    figure.text(0.99, 1 - 0.06 / height, "Ratio (interval)", ha="right", va="top", fontsize=SMALL, color=MUTED)
     first = next((line for line in shown if line.primary), shown[0])
     wholly = sum(line.finite and (line.high < 1 or line.low > 1) for line in shown)
     return Drawing(
@@ -57,7 +57,7 @@ def _draw(axes: Any, rows: list[Line], context: Context) -> None:
                 mfc=colour if r.finite else "white")  # fmt: skip
         ax.text(-0.03, y, wrapped(r.label, 34), ha="right", va="center", transform=ax.get_yaxis_transform(),
                 fontsize=SMALL, fontweight="bold" if r.primary else "normal", linespacing=1.15)  # fmt: skip
-        ax.text(1.59, y, r.text, ha="right", va="center", transform=ax.get_yaxis_transform(), fontsize=SMALL)
+        ax.text(1.61, y, r.text, ha="right", va="center", transform=ax.get_yaxis_transform(), fontsize=SMALL)
     ax.set_xscale("log")
     ax.set_xlim(low, high)
     ticks = ratio_ticks(low, high, most=6)

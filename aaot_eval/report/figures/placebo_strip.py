@@ -24,8 +24,8 @@ def placebo_strip(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     if not (known & ~real).any():
         return Gap("there is no placebo estimate to compare with")
     placebo, own = values[known & ~real], values[known & real]
-    figure = canvas(1.9)
-    axes = figure.add_axes((0.03, 0.33, 0.94, 0.45))
+    figure = canvas(1.75)
+    axes = figure.add_axes((0.02, 0.30, 0.96, 0.47))
     many = len(placebo) > MANY
     if many:
         axes.hist(placebo, bins=60, color=FAINT, edgecolor="white", linewidth=0.4)
@@ -59,5 +59,8 @@ def _mark(axes: Any, own: np.ndarray) -> None:
     for value in own:
         axes.axvline(value, color=BLUE, lw=2.2, ls=(0, (4, 1.5)))
         axes.plot([value], [1.0], "v", color=BLUE, ms=10, transform=axes.get_xaxis_transform(), clip_on=False)
-        axes.text(value, 1.13, f"the real one: {written(float(value), 'ratio')}", transform=axes.get_xaxis_transform(),
-                  ha="center", va="bottom", fontsize=SMALL, fontweight="bold", color=INK)  # fmt: skip
+        low, high = axes.get_xlim()
+        place = (value - low) / (high - low)
+        side = "left" if place < 0.15 else "right" if place > 0.85 else "center"
+        axes.text(value, 1.15, f"The real one: {written(float(value), 'ratio')}", transform=axes.get_xaxis_transform(),
+                  ha=side, va="bottom", fontsize=SMALL, fontweight="bold", color=INK)  # fmt: skip

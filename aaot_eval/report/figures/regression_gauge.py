@@ -24,8 +24,8 @@ def regression_gauge(table: pd.DataFrame, context: Context) -> Drawing | Gap:
             f"the rate {' and '.join(absent)} is hidden or was not made, and the raw change is shown only beside what selection "
             "alone would produce"
         )
-    figure = canvas(2.75)
-    axes = figure.add_axes((0.31, 0.17, 0.60, 0.80))
+    figure = canvas(2.5)
+    axes = figure.add_axes((0.29, 0.19, 0.62, 0.80))
     for i, what in enumerate(NEEDED):
         y, (fill, edge, hatch) = len(NEEDED) - 1 - i, LOOK[what]
         axes.barh(y, rates[what], height=0.56, color=fill, edgecolor=edge, hatch=hatch, linewidth=1.1)
@@ -34,7 +34,8 @@ def regression_gauge(table: pd.DataFrame, context: Context) -> Drawing | Gap:
         if np.isfinite(low) and np.isfinite(high):
             axes.plot([low, high], [y, y], color=INK, lw=1.6, marker="|", ms=10, mew=1.6)
             end = max(end, high)
-        axes.text(end, y, f"  {written(rates[what], 'rate')}", va="center", ha="left", fontweight="bold")
+        axes.annotate(written(rates[what], "rate"), (end, y), xytext=(8, 0), textcoords="offset points", va="center",
+                      fontweight="bold")  # fmt: skip
         axes.text(-0.02, y, wrapped(str(rows.loc[what, "label"]), 30), va="center", ha="right",
                   transform=axes.get_yaxis_transform())  # fmt: skip
     axes.set_yticks([])

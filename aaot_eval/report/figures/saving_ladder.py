@@ -20,9 +20,9 @@ def saving_ladder(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     if not np.isfinite(saving).any():
         return Gap("no design gives a net saving")
     head, n = truth(rows["headline"]), len(rows)
-    height = 0.95 + ROW * n
+    height = 0.82 + ROW * n
     figure = canvas(height)
-    axes = figure.add_axes((0.33, 0.55 / height, 0.38, ROW * n / height))
+    axes = figure.add_axes((0.29, 0.74 / height, 0.42, ROW * n / height))
     axes.axvline(0, color=INK, lw=1.0)
     texts = []
     for i in range(n):
@@ -45,7 +45,7 @@ def saving_ladder(table: pd.DataFrame, context: Context) -> Drawing | Gap:
         axes.text(-0.04, y, wrapped(_label(rows, i), 30), ha="right", va="center", transform=axes.get_yaxis_transform(),
                   fontsize=SMALL, fontweight=weight, linespacing=1.15)  # fmt: skip
         axes.text(
-            1.74,
+            1.66,
             y,
             texts[-1],
             ha="right",
@@ -61,10 +61,7 @@ def saving_ladder(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     axes.locator_params(axis="x", nbins=4)
     axes.xaxis.set_major_formatter(lambda v, _: written(float(v), "money"))
     axes.set_xlabel(f"Net saving a patient-year ({context.pounds});\nbelow zero the service costs more than it averts")
-    invented = " (invented prices)" if context.invented else ""
-    readings = [
-        f"{sentence_case(_label(rows, i))}: {text}{invented}".replace("\n", " ") for i, text in enumerate(texts)
-    ]
+    readings = [f"{_label(rows, i)}: {text}{context.mark}".replace("\n", " ") for i, text in enumerate(texts)]
     first = int(np.argmax(head)) if head.any() else 0
     return Drawing(
         figure,
@@ -74,4 +71,4 @@ def saving_ladder(table: pd.DataFrame, context: Context) -> Drawing | Gap:
 
 
 def _label(rows: pd.DataFrame, i: int) -> str:
-    return name_of(rows["design"].iloc[i])
+    return sentence_case(name_of(rows["design"].iloc[i]))

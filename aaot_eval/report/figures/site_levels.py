@@ -20,8 +20,8 @@ def site_levels(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     drawn = np.isfinite(level) & np.isfinite(trend)
     if not drawn.any():
         return Gap("no site has both a level and a trend that may be shown")
-    figure = canvas(3.7)
-    axes = figure.add_axes((0.11, 0.15, 0.86, 0.73))
+    figure = canvas(3.5)
+    axes = figure.add_axes((0.10, 0.15, 0.89, 0.76))
     axes.axhline(0, color=INK, lw=0.9)
     found = []
     for role, (marker, edge, fill, size, name) in LOOK.items():
@@ -31,13 +31,13 @@ def site_levels(table: pd.DataFrame, context: Context) -> Drawing | Gap:
             ends = [written(float(v), "rate") for v in (level[mask].min(), level[mask].max())]
             found.append(f"{name.lower()} {ends[0] if ends[0] == ends[1] else ' to '.join(ends)}")
     for i in np.flatnonzero(drawn & (table["role"] == "treated").to_numpy()):
-        axes.annotate(
-            str(table["unit"].iloc[i]), (level[i], trend[i]), xytext=(7, 4), textcoords="offset points", fontsize=SMALL
-        )
-    axes.set_xlim(left=0)
+        axes.annotate(str(table["unit"].iloc[i]), (level[i], trend[i]), xytext=(0, 9), textcoords="offset points",
+                      fontsize=SMALL, ha="center")  # fmt: skip
+    axes.set_xlim(0, float(level[drawn].max()) * 1.12)
+    axes.margins(y=0.14)
     axes.grid(visible=True, axis="both")
     axes.set_xlabel(f"{sentence_case(context.subject)} for each 100,000 people a year, before the first start")
-    axes.set_ylabel("Trend before, log change a year")
+    axes.set_ylabel("Trend, log change a year")
     keys_above(axes)
     title = f"Rate a year for each 100,000 people before the first start: {'; '.join(found)}"
     return Drawing(

@@ -19,7 +19,7 @@ def answer(source: Source) -> Sequence[Block]:
     if primary is None or primary.empty:
         return [brief]
     columns: list[str | Column] = [named("analysis"), "p_least", "estimate",
-                                   interval("conf_low", "conf_high", "Interval"), "conf_level", "p_value"]  # fmt: skip
+                                   interval("conf_low", "conf_high"), "conf_level", "p_value"]  # fmt: skip
     shown = table(source, "estimates", primary, columns, "The primary estimate")
     return [brief, chart(source, "answer_interval", primary, shown, subtitle=_subtitle(source))]
 

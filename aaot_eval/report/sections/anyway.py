@@ -37,7 +37,7 @@ def _gauge(source: Source) -> list[Block]:
         return [Notice("missing", "Not shown: what selection alone would do",
                        "One of the three rates (before, expected, observed) was not made, so the raw change is not shown either.")]  # fmt: skip
     shown = table(source, "regression_to_mean", frame,
-                  ["label", "people", "rate", interval("rate_low", "rate_high", "Interval")],
+                  ["label", "people", "rate", interval("rate_low", "rate_high")],
                   "Alcohol admissions of the people on the caseload, for each person a year")  # fmt: skip
     return [chart(source, "regression_gauge", frame, shown, subtitle="People on the caseload; bars start at zero.")]
 

@@ -39,8 +39,8 @@ def _outcomes(source: Source) -> list[Block]:
                 "The run estimated no outcome beside the primary one; name them under `also`.",
             )
         ]
-    return [table(source, "estimates", rows, [named("outcome"), named("analysis"), named("unit"), "p_least", "estimate",
-                                              interval("conf_low", "conf_high", "Interval"), "p_value", named("status")],
+    return [table(source, "estimates", rows, [named("outcome"), named("estimator"), named("unit"), "p_least", "estimate",
+                                              interval("conf_low", "conf_high"), "p_value", named("status")],
                   "Outcomes beside the primary one", note="Secondary: none of them can stand in for the primary result.")]  # fmt: skip
 
 
@@ -48,5 +48,5 @@ def _deaths(source: Source) -> list[Block]:
     frame = source.table("deaths")
     if frame is None:
         return [source.missing("deaths", "deaths by arm")]
-    return [table(source, "deaths", frame, [named("analysis"), named("arm"), named("era"), "people", "deaths", "person_years", "rate"],
+    return [table(source, "deaths", frame, [named("analysis", once=True), named("arm"), named("era"), "people", "deaths", "person_years", "rate"],
                   "Deaths during follow-up, by arm and era")]  # fmt: skip

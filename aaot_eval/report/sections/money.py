@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aaot_eval.report.blocks import Block, Heading, Notice, Paragraph
-from aaot_eval.report.contents import Source, chart, interval, named, table
+from aaot_eval.report.contents import Column, Source, chart, interval, named, table
 from aaot_eval.report.sections import section
+
+
+TABLES = ("service_cost", "cost_waterfall", "saving", "benefit_lines", "break_even", "cost_ranges", "patient_groups", "unit_costs")
 
 
 @section("costs", order=80, title="Costs")
 def costs(source: Source) -> Sequence[Block]:
     """The money sentence, the build-up of the service's cost, the waterfall, the ladder of savings and the prices."""
+    if all(source.table(name) is None for name in TABLES):
+        return [source.missing("service_cost", "costs, savings and prices")]
     blocks: list[Block] = []
     if source.meta.get("money"):
         blocks.append(Paragraph(source.money(source.fact("money", "sentence")), lead=True))
@@ -29,6 +34,12 @@ def costs(source: Source) -> Sequence[Block]:
         *_waterfall(source),
         Heading("Saving, by the design behind it"),
         *_saving(source),
+        Heading("Cash, capacity, value: three lines, never added"),
+        *_lines(source),
+        Heading("Break-even"),
+        *_break_even(source),
+        Heading("What moves the result most"),
+        *_ranges(source),
         Heading("By group of patients"),
         *_groups(source),
         Heading("Prices used"),
@@ -51,7 +62,7 @@ def _waterfall(source: Source) -> list[Block]:
     if frame is None:
         return [source.missing("cost_waterfall", "the steps from care as usual to the service")]
     frame = frame.sort_values("order", kind="stable")
-    shown = table(source, "cost_waterfall", frame, ["step", named("kind"), "amount", interval("low", "high", "Interval")],
+    shown = table(source, "cost_waterfall", frame, ["step", named("kind"), "amount", interval("low", "high")],
                   "From care as usual to the service, for each patient-year on the caseload")  # fmt: skip
     return [chart(source, "cost_waterfall", frame, shown,
                   subtitle="Value of resources, not cash. ▼ less, ▲ more; whiskers are intervals.")]  # fmt: skip
@@ -62,11 +73,11 @@ def _saving(source: Source) -> list[Block]:
     if frame is None:
         return [source.missing("saving", "the saving")]
     frame = frame.sort_values("rung", kind="stable")
-    columns = [named("design"), "gross", interval("gross_low", "gross_high", "Interval, averted"), "programme_cost", "saving",
+    columns: list[str | Column] = [named("design"), "gross", interval("gross_low", "gross_high", "Interval, averted"), "programme_cost", "saving",
                interval("saving_low", "saving_high", "Interval, net"), "p_saving", named("status"), "label"]  # fmt: skip
     shown = table(source, "saving", frame, columns, "Saving for each patient-year, by the design behind it, most credible first",
                   emphasis="headline")  # fmt: skip
-    drawn = table(source, "saving", frame, [named("design"), "saving", interval("saving_low", "saving_high", "Interval")],
+    drawn = table(source, "saving", frame, [named("design"), "saving", interval("saving_low", "saving_high")],
                   "Net saving drawn")  # fmt: skip
     return [
         Paragraph(
@@ -76,6 +87,40 @@ def _saving(source: Source) -> list[Block]:
             source, "saving_ladder", frame, drawn, subtitle="Net of what the service costs; most credible design first."
         ),
         shown,
+    ]
+
+
+def _lines(source: Source) -> list[Block]:
+    frame = source.table("benefit_lines")
+    if frame is None:
+        return [source.missing("benefit_lines", "cash, capacity and value")]
+    frame = frame.sort_values("order", kind="stable")
+    return [table(source, "benefit_lines", frame, ["line", "amount", interval("low", "high"), "unit", "note"],
+                  "Three kinds of benefit for each patient-year on the caseload",
+                  note="They are three views of the same beds and must not be added.")]  # fmt: skip
+
+
+def _break_even(source: Source) -> list[Block]:
+    frame = source.table("break_even")
+    if frame is None:
+        return [source.missing("break_even", "where the service pays for itself")]
+    frame = frame.sort_values("order", kind="stable")
+    shown = table(source, "break_even", frame, ["quantity", "unit", "now", "break_even", interval("low", "high"), named("status")],
+                  "Where the service neither saves nor costs: each quantity with the others held",
+                  note="The interval is that of the break-even point; an end that cannot be reached is empty.")  # fmt: skip
+    return [chart(source, "break_even", frame, shown, subtitle="The dashed line is break-even, the band its interval.")]
+
+
+def _ranges(source: Source) -> list[Block]:
+    frame = source.table("cost_ranges")
+    if frame is None:
+        return [source.missing("cost_ranges", "one-way ranges")]
+    frame = frame.sort_values("order", kind="stable")
+    shown = table(source, "cost_ranges", frame,
+                  ["parameter", "unit", interval("low_input", "high_input", "Range of the input"), "saving_at_low", "saving_at_high", "swing"],
+                  "Net saving for each patient-year at both ends of each input's range")  # fmt: skip
+    return [
+        chart(source, "cost_ranges", frame, shown, subtitle="One input at a time, the others at their base values.")
     ]
 
 

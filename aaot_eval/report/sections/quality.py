@@ -21,7 +21,7 @@ def _findings(source: Source) -> list[Block]:
     if frame is None:
         return [Notice("note", "No findings", "The table data_quality is empty: no gate found anything to report.")]
     rank = frame["level"].map({level: i for i, level in enumerate(LEVEL_WORDS)})
-    ordered = frame.assign(weight=frame["level"].map(lambda v: " ".join(LEVEL_WORDS.get(v, ("", str(v))))))
+    ordered = frame.assign(weight=frame["level"].map(lambda v: "\u00a0".join(LEVEL_WORDS.get(v, ("", str(v))))))
     ordered = ordered.loc[rank.sort_values(kind="stable").index].rename(columns={"weight": "Level"})
     return [table(source, "data_quality", ordered, ["Level", "title", "where", "records", "why", "do", "code"],
                   "Findings of the data gates, the gravest first")]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aaot_eval.report.blocks import Block, Facts, Heading, Heads, Notice, Paragraph, Table
+from aaot_eval.report.blocks import Block, Facts, Heading, Notice, Paragraph
 from aaot_eval.report.contents import Source
 from aaot_eval.report.sections import section
 from aaot_eval.report.words import MISSING, is_missing, period_name, written
@@ -43,10 +43,10 @@ def _sources(source: Source) -> list[Block]:
     if not given:
         return [Notice("missing", "Not shown: the input files", "The run does not state them.")]
     rows = tuple(
-        (str(s.get("name", MISSING)), written(s.get("rows"), "count"), str(s.get("sha256", MISSING))) for s in given
+        (str(s.get("name", MISSING)), f"{written(s.get('rows'), 'count')} rows, SHA-256 {s.get('sha256', MISSING)}")
+        for s in given
     )
-    heads = (Heads("File"), Heads("Rows", numeric=True), Heads("SHA-256"))
-    return [Table("sources", "Input files", heads, rows, note="Numbers of rows are rounded like other counts.")]
+    return [Facts(rows), Paragraph("Numbers of rows are hidden and rounded like other counts.")]
 
 
 def _disclosure(source: Source) -> list[Block]:

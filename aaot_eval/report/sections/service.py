@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aaot_eval.report.blocks import Block, Facts, Heading, Paragraph
-from aaot_eval.report.contents import Source, named, table
+from aaot_eval.report.contents import Column, Source, named, table
 from aaot_eval.report.sections import section
 from aaot_eval.report.words import listed, period_name
 
@@ -25,7 +25,7 @@ def service(source: Source) -> Sequence[Block]:
                 [named("unit"), "referred", "linked", "met_rule", "deaths", "person_years"]),
         Heading("The sites"),
         *_table(source, "sites", "the sites", "Sites before the first start of the service",
-                ["unit", named("role"), "start", "population", "before_count", "before_rate"]),
+                ["unit", named("role"), "start", "population", "before_count", "before_rate", "trend_per_year"]),
         Heading("From the records to the analysis"),
         *_table(source, "flow", "the flow of inclusion", "What was there, what was left out, and why",
                 [named("table"), "step", "kept", "lost", "reason"]),
@@ -40,6 +40,6 @@ def _starts(source: Source) -> str:
     return "; ".join(f"{period_name(p)}: {listed(units)}" for p, units in sorted(by_period.items())) or "not stated"
 
 
-def _table(source: Source, name: str, what: str, caption: str, columns: Sequence[object]) -> list[Block]:
+def _table(source: Source, name: str, what: str, caption: str, columns: Sequence[str | Column]) -> list[Block]:
     frame = source.table(name)
-    return [source.missing(name, what)] if frame is None else [table(source, name, frame, columns, caption)]  # type: ignore[arg-type]
+    return [source.missing(name, what)] if frame is None else [table(source, name, frame, columns, caption)]

@@ -1,0 +1,48 @@
+"""How far the hospital cost of care as usual must fall to pay for the service, and how far it fell in this evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap
+from aaot_eval.report.figures._style import BLUE, INK, MUTED, ORANGE, ORANGE_LIGHT, SMALL, canvas
+from aaot_eval.report.words import numbers, written
+
+
+@FIGURES.register("break_even")
+def break_even(table: pd.DataFrame, context: Context) -> Drawing | Gap:
+    """The row of `break_even` that is a share."""
+    rows = table[table["unit"] == "share"]
+    if rows.empty:
+        return Gap("the run did not solve for the share by which costs must fall")
+    now, point, low, high = (float(numbers(rows[c])[0]) for c in ("now", "break_even", "low", "high"))
+    if not np.isfinite(point):
+        return Gap("break-even cannot be reached: nothing is averted")
+    figure = canvas(1.6)
+    axes = figure.add_axes((0.02, 0.34, 0.96, 0.42))
+    if np.isfinite(low) and np.isfinite(high):
+        axes.axvspan(low, high, color=ORANGE_LIGHT, lw=0)
+    axes.axvline(point, color=ORANGE, lw=2.0, ls=(0, (5, 2)))
+    known = [v for v in (0.0, now, point, low, high) if np.isfinite(v)]
+    width = max(known) - min(known)
+    axes.set_xlim(min(known) - 0.06 * width, max(known) + 0.10 * width)
+    axes.text(point, 1.06, f"pays for itself at {written(point, 'percent')}", transform=axes.get_xaxis_transform(),
+              va="bottom", ha="center", fontsize=SMALL)  # fmt: skip
+    if np.isfinite(now):
+        axes.plot([now], [0], "D", color=BLUE, ms=10, mec="white", mew=1.5)
+        axes.annotate(f"the estimate: {written(now, 'percent')}", (now, 0), xytext=(0, -9), textcoords="offset points",
+                      ha="center", va="top", fontsize=SMALL, fontweight="bold")  # fmt: skip
+    axes.set_ylim(-1.9, 1)
+    axes.axvline(0, color=INK, lw=1.0)
+    axes.set_yticks([])
+    axes.grid(visible=False)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_formatter(lambda v, _: written(float(v), "percent"))
+    axes.set_xlabel("Fall in the hospital cost of care as usual", color=MUTED)
+    band = (
+        f" ({written(low, 'percent')} to {written(high, 'percent')})" if np.isfinite(low) and np.isfinite(high) else ""
+    )
+    mine = f"; the estimate is {written(now, 'percent')}" if np.isfinite(now) else ""
+    title = f"The service pays for itself when the hospital cost of care as usual falls by {written(point, 'percent')}{band}{mine}"
+    return Drawing(figure, title, f"One line from zero. {title}. The band is the interval of the break-even point.")
