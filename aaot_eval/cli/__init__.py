@@ -16,10 +16,21 @@ from typer.core import TyperGroup
 
 from aaot_eval.errors import AaotEvalError, ExitCode
 
-VERBS: dict[str, tuple[str, ...]] = {
-    "Everyday": ("init", "check", "analyze", "report"),
-    "Review": ("verify", "reproduce", "explain"),
-    "Planning": ("simulate",),
+VERBS: dict[str, dict[str, str]] = {
+    "Everyday": {
+        "init": "Start a study: a config and blank tables to fill.",
+        "check": "Check config, extracts and design; write nothing.",
+        "analyze": "Run the whole evaluation; print the run folder.",
+        "report": "Draw a run's report again; fit nothing.",
+    },
+    "Review": {
+        "verify": "Compare a run with its own record, and with a repetition.",
+        "reproduce": "Recompute published figures, and say which cannot be.",
+        "explain": "Explain a code, estimator, check or format.",
+    },
+    "Planning": {
+        "simulate": "Make a study with a known effect: extracts, config, truth.",
+    },
 }
 ALIASES = {"analyse": "analyze"}
 
@@ -27,23 +38,46 @@ ALIASES = {"analyse": "analyze"}
 _CommandLineFault: Any = typer.BadParameter.__base__
 
 
-class _GroupedHelp(TyperGroup):
-    """Lists the verbs under the headings of `VERBS`."""
+class _OnDemand(dict[str, Any]):
+    """The commands by name, each imported when it is asked for: `--help` pays for none of them."""
+
+    def __init__(self) -> None:
+        super().__init__({verb: None for verbs in VERBS.values() for verb in verbs})
+
+    def get(self, name: str, default: Any = None) -> Any:
+        verb = ALIASES.get(name, name)
+        if verb not in self:
+            return default
+        if self[verb] is None:
+            one = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=HELP_OPTIONS)
+            one.command(verb)(getattr(import_module(f"aaot_eval.cli.{verb}"), verb))
+            self[verb] = typer.main.get_command(one)
+        return self[verb]
+
+
+class _Verbs(TyperGroup):
+    """The verbs under the headings of `VERBS`."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = _OnDemand()
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The list of verbs in the help."""
         for heading, verbs in VERBS.items():
             with formatter.section(heading):
-                formatter.write_dl([(verb, self.commands[verb].get_short_help_str(64)) for verb in verbs])
+                formatter.write_dl(list(verbs.items()))
 
 
+HELP_OPTIONS = {"help_option_names": ["--help", "-h"]}
 app = typer.Typer(
     name="aaot-eval",
-    cls=_GroupedHelp,
+    cls=_Verbs,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    context_settings={"help_option_names": ["--help", "-h"]},
+    context_settings=HELP_OPTIONS,
 )
 
 
@@ -68,13 +102,6 @@ def _root(
 
     Start with:  aaot-eval init my-study --from extract.csv
     """
-
-
-for _verb in (verb for verbs in VERBS.values() for verb in verbs):
-    _command = getattr(import_module(f"aaot_eval.cli.{_verb}"), _verb)
-    app.command(_verb)(_command)
-    for _alias in (alias for alias, verb in ALIASES.items() if verb == _verb):
-        app.command(_alias, hidden=True)(_command)
 
 
 def run(arguments: list[str]) -> int:

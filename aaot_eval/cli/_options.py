@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +32,8 @@ def command_line() -> str:
 def answer(text: str, document: dict[str, Any], as_json: bool) -> None:
     """The one thing a verb puts on stdout: its text, or one ASCII-safe JSON document."""
     if as_json:
+        import json
+
         typer.echo(json.dumps({"exit_status": 0, **document}, ensure_ascii=True, allow_nan=False))
     elif text:
         typer.echo(text)

@@ -11,6 +11,7 @@ import typer
 from aaot_eval.cli._options import Json, Quiet, Verbose, answer
 from aaot_eval.errors import InputError, Problem
 
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What an extract shows of itself."""

@@ -217,9 +217,13 @@ def test_patient_reports_need_a_reason(tiny, capsys):
     assert "--reason" in capsys.readouterr().err
 
 
-def test_alias():
-    from aaot_eval.cli import app
+def test_alias(tmp_path, capsys):
+    assert run(["analyse", str(tmp_path / "no.toml")]) == 3
+    assert "there is no config file" in capsys.readouterr().err
 
-    names = {command.name: command.hidden for command in app.registered_commands}
-    assert names["analyse"] is True
-    assert names["analyze"] is False
+
+def test_help_lists_the_verbs_under_their_headings_in_eighty_columns(capsys):
+    assert run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert [line for line in shown.splitlines() if line in ("Everyday:", "Review:", "Planning:")] == ["Everyday:", "Review:", "Planning:"]
+    assert max(map(len, shown.splitlines())) <= 80

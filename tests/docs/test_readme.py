@@ -1,0 +1,139 @@
+"""The documents agree with the program: every command line in them runs, every verb and code is in them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from aaot_eval.errors import EXIT_MEANING
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/reproducing.md"]
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The fenced blocks of a page in one language."""
+    text = (ROOT / page).read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def shell_lines(page: str) -> list[str]:
+    """The command lines of a page."""
+    return [line for block in blocks(page, "sh") for line in block.splitlines() if line and not line.startswith("#")]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder laid out like a checkout after `make demo`, with a small study in place of the demonstration."""
+    from aaot_eval.synthetic import simulate_study
+
+    folder = tmp_path_factory.mktemp("checkout")
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    simulate_study(folder / "demo" / "study", scenario="effect", seed=1, sites=6, treated=2, months=60, launch_after=36, size=0.1)
+    return folder
+
+
+def test_every_command_line_of_the_readme_runs(checkout, monkeypatch, capsys):
+    from aaot_eval.cli import run
+
+    monkeypatch.chdir(checkout)
+    ran = []
+    for line in [line for page in ("README.md", "docs/reproducing.md") for line in shell_lines(page)]:
+        words = shlex.split(line)
+        if words[0] == "make":
+            assert words[1] in TARGETS, line
+            continue
+        assert words[0] == "aaot-eval", line
+        if line in ran:
+            continue
+        code = run(words[1:])
+        assert code == 0, f"{line}\n{capsys.readouterr().err[-2000:]}"
+        ran.append(line)
+    assert len(ran) > 8
+
+
+def test_make_targets_named_in_any_document_exist():
+    for page in PAGES:
+        for target in re.findall(r"`?make ([a-z-]+)`?", " ".join([*shell_lines(page), *re.findall(r"`make [a-z-]+`", (ROOT / page).read_text("utf-8"))])):
+            assert target in TARGETS, f"{page}: make {target}"
+
+
+def test_windows_commands_are_the_commands_of_the_makefile():
+    (block,) = blocks("README.md", "bat")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for needed in ("pip install --require-hashes -r requirements.lock", "--no-deps --no-build-isolation"):
+        assert needed in block
+        assert needed in makefile
+    simulated = re.search(r"aaot-eval simulate \S+ (.*)$", block, re.MULTILINE)[1]
+    assert simulated in makefile
+
+
+def test_python_of_the_readme_runs(checkout, monkeypatch):
+    (code,) = blocks("README.md", "python")
+    monkeypatch.chdir(checkout)
+    compile(code, "README.md", "exec")
+    scope: dict[str, object] = {}
+    exec(code, scope)
+    assert scope["result"].verdict.sentence
+
+
+def test_every_verb_is_documented_with_a_command_line():
+    from aaot_eval.cli import VERBS
+
+    lines = shell_lines("README.md")
+    for verb in (verb for verbs in VERBS.values() for verb in verbs):
+        assert any(line.startswith(f"aaot-eval {verb} ") for line in lines), f"the README has no example of {verb}"
+
+
+def test_exit_codes_agree_with_the_program():
+    table = re.findall(r"^\| (\d+) \| (.+?) \| (.+?) \|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert {int(code): (meaning, who) for code, meaning, who in table} == {int(c): v for c, v in EXIT_MEANING.items()}
+
+
+def test_every_config_that_ships_loads():
+    from aaot_eval.config import load_config
+
+    configs = sorted((ROOT / "configs").glob("*.toml"))
+    assert configs
+    for path in configs:
+        assert load_config(path).name
+
+
+def test_links_between_documents_lead_somewhere():
+    for page in [*PAGES, "GLOSSARY.md", "CHANGELOG.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text("utf-8")):
+            assert (ROOT / page).parent.joinpath(target).exists(), f"{page}: {target}"
+
+
+def test_places_named_in_the_readme_exist():
+    text = (ROOT / "README.md").read_text("utf-8")
+    for place in re.findall(r"`((?:docs|data_schemas|configs)/[\w/.]*)`", text):
+        assert (ROOT / place).exists(), place
+
+
+def test_the_version_is_the_same_everywhere():
+    from aaot_eval import __version__
+
+    assert f"version: {__version__}" in (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"\n## {__version__}\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_no_document_uses_a_word_the_glossary_bars():
+    barred = re.compile(r"\b(hospitalisations?|subjects? of the study|superspells?)\b", re.IGNORECASE)
+    for path in [ROOT / p for p in PAGES] + sorted((ROOT / "docs").rglob("*.md")):
+        assert not barred.findall(path.read_text("utf-8")), path.name
+
+
+def test_every_finding_code_is_used_and_every_used_code_is_listed():
+    from aaot_eval.findings import CATALOGUE
+
+    source = "\n".join(p.read_text("utf-8") for p in (ROOT / "aaot_eval").rglob("*.py") if p.name != "findings.py")
+    used = set(re.findall(r'Finding\(\s*"([A-Z]\d{3})"', source))
+    assert used <= CATALOGUE.keys(), used - CATALOGUE.keys()
+    named = set(re.findall(r'"([A-Z]\d{3})"', source))
+    assert CATALOGUE.keys() <= named, CATALOGUE.keys() - named
