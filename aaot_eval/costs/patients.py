@@ -7,12 +7,12 @@ docs/methods/costs.md.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from aaot_eval.costs.expected import Prior, expected_rates
 from aaot_eval.costs.pennies import pence, split_pence
 from aaot_eval.costs.rates import MONTHS_IN_YEAR, SHORT_FOLLOW_UP_YEARS, Caseload
 from aaot_eval.costs.savings import Money
@@ -20,9 +20,6 @@ from aaot_eval.errors import NotIdentifiedError, Problem
 from aaot_eval.results import Panel
 
 LEAST_PEOPLE = 10
-PRIOR_MONTHS = range(13, 25)  # before referral; the twelve months before it are the peak that led to the referral
-LAGS = (24, 12)
-LEAST_FOR_LAG = 30
 LARGEST_SHARE = 0.5  # one person may hold at most half of a group's cost
 P_PERCENT = 0.10  # the others but the second largest must hold at least this share of the largest
 MOST_GROUPS = 10
@@ -32,81 +29,19 @@ WARNING = (
 )
 
 
-@dataclass(frozen=True)
-class Prior:
-    """Monthly cost in months 13 to 24 before referral, shrunk to the caseload's mean by credibility.
-
-    `rate` (n,) is the shrunk cost per month, `weight` (n,) the share given to the person's own history (0 = only the mean),
-    `months` (n,) the months of it seen, `between` the variance of lasting rates, `clumping` the mean square over the mean of
-    monthly costs: what a pound of expected cost adds to the variance. `lag` is the distance in months over which a rate had to
-    last to count (0 = within the window).
-    """
-
-    rate: np.ndarray
-    weight: np.ndarray
-    months: np.ndarray
-    between: float
-    clumping: float
-    lag: int
-
-
-def prior_cost(cost: np.ndarray, referral_t: np.ndarray) -> Prior:
-    """The prior of n people from their monthly cost (n x periods) and referral: Bühlmann-Straub credibility by moments.
-
-    Relapses come and go, so that part of one year's differences between people is gone two years later. The variance of
-    lasting rates is therefore the covariance with the same window 24 (else 12) months earlier; only without thirty people who
-    show it is it the variance between people beyond their own months.
-    """
-    seen = _window(cost, referral_t, 0)
-    months = seen.sum(axis=1).astype(float)
-    total = (cost * seen).sum(axis=1)
-    if not total.sum() > 0:
-        return Prior(np.ones(len(cost)), np.zeros(len(cost)), months, 0.0, math.nan, 0)
-    mean = total.sum() / months.sum()
-    own = np.divide(total, months, out=np.full(len(cost), mean), where=months > 0)
-    between, within, lag = _variances(cost, referral_t, own, seen)
-    weight = months * between / (months * between + within) if between > 0 else np.zeros(len(cost))
-    clumping = ((cost**2) * seen).sum() / total.sum()
-    return Prior(weight * own + (1 - weight) * mean, weight, months, between, float(clumping), lag)
-
-
-def _window(cost: np.ndarray, referral_t: np.ndarray, earlier: int) -> np.ndarray:
-    """n x periods: True in the prior months, or so many months earlier."""
-    back = referral_t[:, None] - np.arange(cost.shape[1]) - earlier
-    return np.asarray((back >= min(PRIOR_MONTHS)) & (back <= max(PRIOR_MONTHS)))
-
-
-def _variances(cost: np.ndarray, referral_t: np.ndarray, own: np.ndarray, seen: np.ndarray) -> tuple[float, float, int]:
-    """Variance of lasting rates between people, of a month within a person, and the lag it was found over."""
-    months, length = seen.sum(axis=1).astype(float), len(PRIOR_MONTHS)
-    for lag in LAGS:
-        older = _window(cost, referral_t, lag)
-        both = (months == length) & (older.sum(axis=1) == length)
-        if both.sum() >= LEAST_FOR_LAG:
-            then = (cost * older).sum(axis=1)[both] / length
-            lasting = np.cov(own[both], then)
-            between = min(max(float(lasting[0, 1]), 0.0), float(lasting[0, 0]))
-            return between, length * (float(lasting[0, 0]) - between), lag
-    spare = np.maximum(months - 1, 0).sum()
-    within = float(((cost - own[:, None]) ** 2 * seen).sum() / spare) if spare > 0 else 0.0
-    mean = (own * months).sum() / months.sum()
-    size = months.sum() - (months**2).sum() / months.sum()
-    excess = (months * (own - mean) ** 2).sum() - ((months > 0).sum() - 1) * within
-    return max(float(excess / size), 0.0) if size > 0 else 0.0, within, 0
-
-
-def patient_rows(panel: Panel, people: Caseload, money: Money) -> pd.DataFrame:
+def patient_rows(panel: Panel, people: Caseload, money: Money, outcome: str) -> pd.DataFrame:
     """One row for each person on the caseload; restricted: it must never leave.
 
-    Expected cost = calibration x shrunk prior rate x exposure, with one calibration factor for everybody, chosen so
-    that expected less observed cost adds up to gross per patient-year x patient-years. Intervals (80 and 95 %) are
-    for the cost that the person would have had without the service, less what was observed. Blocks: alive, short
-    follow-up (under a quarter of a year), died; within a block by hospital and referral, never by difference.
+    `outcome` is the count that referral follows. Expected cost = calibration x prior rate x exposure, with one
+    calibration factor for everybody, chosen so that expected less observed cost adds up to gross per patient-year x
+    patient-years. Intervals (80 and 95 %) are for the cost that the person would have had without the service, less
+    what was observed. Blocks: alive, short follow-up (under a quarter of a year), died; within a block by hospital
+    and referral, never by difference.
 
     Raises NotIdentifiedError (P431) when the rows cannot add up to the cohort estimate.
     """
     table = people.people
-    prior = prior_cost(_referred_cost(panel, people), table["referral_t"].to_numpy())
+    prior = expected_rates(panel, people, outcome)
     years = table["person_years"].to_numpy()
     observed = np.array([pence(c) for c in table["observed_cost"]], dtype=np.int64)
     cohort = cohort_pence(money, people)
@@ -136,6 +71,7 @@ def patient_rows(panel: Panel, people: Caseload, money: Money) -> pd.DataFrame:
             "person_years": years,
             "prior_months": prior.months.astype(int),
             "own_history_weight": prior.weight,
+            "basis": "people like them" if prior.people_like_them else "own caseload",
             "model_cost": model,
             "calibration": calibration,
             "expected_cost": expected / 100,
@@ -221,19 +157,12 @@ def dominated(group: pd.DataFrame) -> bool:
     return False
 
 
-def _referred_cost(panel: Panel, people: Caseload) -> np.ndarray:
-    if panel.people is None:
-        raise ValueError("this panel has no people")
-    rows = panel.people.index.get_indexer(people.people.index)
-    return panel.person_matrix("hospital_cost")[rows]
-
-
 def _spread(
     prior: Prior, calibration: float, years: np.ndarray, expected: np.ndarray, money: Money, all_years: float
 ) -> np.ndarray:
     """Standard deviation of a person's cost without the service: chance, unknown own rate, and the effect's uncertainty."""
     chance = (0.0 if math.isnan(prior.clumping) else prior.clumping) * expected
-    own = (calibration * years * MONTHS_IN_YEAR) ** 2 * prior.between * (1 - prior.weight)
+    own = (calibration * years * MONTHS_IN_YEAR) ** 2 * prior.unknown
     total = float(expected.sum())
     effect = (expected / total * np.std(money.loop.gross) * all_years) ** 2 if money.loop and total > 0 else 0.0
     return np.asarray(np.sqrt(chance + own + effect))

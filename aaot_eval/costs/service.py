@@ -53,7 +53,7 @@ def cost_service(
     note, asked = _no_rows(people, best), config.output.patient_reports
     rows = None
     if not note and people is not None and best is not None and (asked or expected_pence(best, people) >= 0):
-        rows = patient_rows(panel, people, best)
+        rows = patient_rows(panel, people, best, config.study.outcome)
         tables["patient_groups"] = patient_groups(rows)
     facts = {
         **_facts(prices, best),

@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aaot_eval.costs import cost_service, load_prices
-from aaot_eval.costs.patients import dominated, patient_groups, prior_cost, reconcile
+from aaot_eval.costs.expected import by_credibility, expected_rates, people_like_them
+from aaot_eval.costs.patients import dominated, patient_groups, reconcile
 from aaot_eval.costs.pennies import pence
 from aaot_eval.costs.rates import caseload
 from aaot_eval.errors import ExitCode, NotIdentifiedError
 from aaot_eval.results import CostResult, Effect, Panel
 from aaot_eval.schema import table_schema
+from benchmarks.money_recovery import priced_world
 from tests.costs_builders import caseload_panel, entry_rule_cost, price_config, site_cost, verdict, write_prices
 
 
@@ -131,7 +133,7 @@ def test_the_year_before_referral_does_not_enter() -> None:
     cost = np.zeros((30, 40))
     cost[:, 18:30] = 9_999.0  # the twelve months before referral in month 30
     cost[:, 5:18] = 10.0
-    prior = prior_cost(cost, np.full(30, 30))
+    prior = by_credibility(cost, np.full(30, 30))
     assert prior.rate == pytest.approx(np.full(30, 10.0))
     assert (prior.months == 12).all()
 
@@ -141,7 +143,7 @@ def test_people_are_shrunk_toward_the_mean_by_what_is_known_of_them() -> None:
     true = rng.gamma(2.0, 150.0, 400)
     cost = rng.poisson(true[:, None] / 500, (400, 40)) * 500.0
     referral = np.where(np.arange(400) % 2 == 0, 30, 19)  # half of them show seven months only
-    prior = prior_cost(cost, referral)
+    prior = by_credibility(cost, referral)
     full, part = prior.weight[::2], prior.weight[1::2]
     assert 0 < part.max() < full.min() < 1
     by_formula = 12 / (12 + (true.mean() * 500) / true.var())  # within = mean x 500, between = var of true rates
@@ -150,31 +152,62 @@ def test_people_are_shrunk_toward_the_mean_by_what_is_known_of_them() -> None:
     assert np.mean((prior.rate[::2] - true[::2]) ** 2) < np.mean((own - true[::2]) ** 2)
 
 
-def test_a_relapse_of_two_years_ago_is_not_expected_to_last() -> None:
-    """People with lasting rates and passing relapses: the shrunk rate predicts the later year without over-spreading it."""
-    rng = np.random.default_rng(8)
-    people, months, referral = 3000, 84, 66
-    lasting = rng.gamma(1.0, 200.0, people)
-    relapse = np.zeros((people, months), dtype=bool)
-    for t in range(1, months):
-        chance = rng.random(people)
-        relapse[:, t] = np.where(relapse[:, t - 1], chance >= 0.12, chance < 0.05)
-    cost = rng.poisson(lasting[:, None] * np.where(relapse, 2.5, 0.4) / 500) * 500.0
-    prior = prior_cost(cost, np.full(people, referral))
-    later = cost[:, referral : referral + 12].mean(axis=1)
-    slope = np.cov(prior.rate, later)[0, 1] / np.var(prior.rate, ddof=1)
-    assert prior.lag == 24
-    assert slope == pytest.approx(1, abs=0.1)
-    within_only = prior_cost(cost[:, referral - 24 :], np.full(people, 24))
-    over_spread = np.cov(within_only.rate, later)[0, 1] / np.var(within_only.rate, ddof=1)
-    assert within_only.lag == 0
-    assert over_spread < 0.9
-
-
 def test_without_history_everybody_is_expected_alike() -> None:
-    prior = prior_cost(np.zeros((5, 10)), np.full(5, 3))
+    prior = by_credibility(np.zeros((5, 10)), np.full(5, 3))
     assert (prior.rate == 1).all()
     assert (prior.weight == 0).all()
+
+
+def test_the_line_is_read_from_people_without_a_service() -> None:
+    """Drawn by hand: the peak is 3 stays in twelve months; who reached it, where, and with which year before and after."""
+    months = 60
+    panel = caseload_panel(6, months=months, start=48)
+    assert panel.people is not None
+    panel.people["unit"] = ["S01", "S01", "S02", "S02", "S02", "S02"]
+    panel.people["referral_t"] = pd.array([50, None, None, None, None, None], dtype="Int64")
+    panel.people["death_t"] = pd.array([None, None, None, None, 33, None], dtype="Int64")
+    peak = np.zeros((6, months))
+    peak[0, 45:48] = 1  # reached too late: less than a year before the service
+    peak[1, 25:28] = 1  # same hospital, early enough: month 28
+    peak[2, 30:33] = 1  # comparison hospital: month 33
+    peak[3, 55:58] = 1  # no year of data after it
+    peak[4, 27:30] = 1  # month 30, dies in month 33: four months alive
+    peak[5, 30:32] = 1  # never reached it
+    cost = np.tile(np.arange(months, dtype=float), (6, 1))
+    before, after, alive = people_like_them(panel, cost, peak, 3)
+    assert alive.tolist() == [12, 12, 4]
+    assert before.tolist() == [np.mean(range(i - 24, i - 12)) for i in (28, 33, 30)]
+    assert after.tolist() == [np.mean(range(28, 40)), np.mean(range(33, 45)), np.mean(range(30, 34))]
+
+
+WORLDS = 6
+SLOPE_NEAR_ONE = 0.45  # one world's slope has a standard deviation of 0.36: three times that over the root of six
+
+
+def test_expected_cost_is_calibrated_although_referral_is_at_the_peak() -> None:
+    """Without an effect a person expected to cost twice the mean costs twice the mean; credibility alone spreads too far."""
+    line, credibility = [], []
+    for seed in range(WORLDS):
+        panel, _, _ = priced_world(1.0, seed)
+        people = caseload(panel)
+        assert people is not None
+        assert panel.people is not None
+        prior = expected_rates(panel, people, "alcohol_specific_emergency")
+        assert prior.people_like_them >= 30
+        rows = panel.people.index.get_indexer(people.people.index)
+        within = by_credibility(panel.person_matrix("hospital_cost")[rows], people.people["referral_t"].to_numpy())
+        line.append(observed_on_expected(people.people, prior.rate))
+        credibility.append(observed_on_expected(people.people, within.rate))
+    assert np.mean(line) == pytest.approx(1, abs=SLOPE_NEAR_ONE)
+    assert np.mean(credibility) < 1 - SLOPE_NEAR_ONE
+
+
+def observed_on_expected(people: pd.DataFrame, rate: np.ndarray) -> float:
+    """Slope of observed on expected cost, both relative to their means and weighted by time."""
+    years = people["person_years"].to_numpy()
+    seen = people["observed_cost"].to_numpy() / years
+    rate, seen = rate / np.average(rate, weights=years), seen / np.average(seen, weights=years)
+    return float(np.average((rate - 1) * (seen - 1), weights=years) / np.average((rate - 1) ** 2, weights=years))
 
 
 # --- what may leave --------------------------------------------------------------------------------------------------
