@@ -171,13 +171,6 @@ _add(
     "Ask the supplier; mark the month as left out if it is partial.",
 )
 _add(
-    "D315",
-    "warn",
-    "Stays without a price",
-    "A stay that cannot be priced never costs 0: it is listed with its share.",
-    "Add the item to the unit-cost table.",
-)
-_add(
     "D316",
     "note",
     "Person id missing",

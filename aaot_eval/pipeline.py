@@ -26,7 +26,7 @@ from aaot_eval.findings import Finding
 from aaot_eval.ingest import read_tables
 from aaot_eval.panel import build_panel, price_stays, read_panel
 from aaot_eval.record import build_record
-from aaot_eval.results import Analysis, Effect, FlowStep, Panel, RunResult, Source
+from aaot_eval.results import Analysis, Effect, FlowStep, Panel, RunResult, Source, Tables
 from aaot_eval.wording import effect_verdict
 
 Notify = Callable[[str], None]
@@ -123,6 +123,15 @@ def prepare(config: RunConfig, *, notify: Notify = quiet, work: Path | None = No
     return Prepared(
         panel, (*tables.findings, *panel.findings), tables.flow, tables.sources, prices, restricted, dict(panel.extra)
     )
+
+
+def read_only(config: RunConfig, *, notify: Notify = quiet, work: Path | None = None) -> Tables:
+    """The extracts read and judged, and nothing more; the engine behind the tables is closed when they are returned."""
+    with _engine(config, work) as engine:
+        notify("Reading the extracts")
+        tables = read_tables(config, engine, notify=notify)
+    _stop_on(tables.findings)
+    return tables
 
 
 def estimate_effect(panel: Panel, analysis: Analysis, seed: int) -> Effect:

@@ -50,7 +50,7 @@ def analyze(
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
     config = _asked(load_config(config_file, data=data), until, patient_reports, reason)
     if stop_after:
-        _stop_early(config, terminal, as_json)
+        _stop_early(config, terminal, stop_after, as_json)
         return
     scheduled = until == "latest" or as_of is not None
     run = _evaluate(config, terminal, out=out, as_of=(as_of or datetime.now()) if scheduled else None,
@@ -75,19 +75,23 @@ def _asked(config: RunConfig, until: str | None, patient_reports: bool, reason: 
     return config
 
 
-def _stop_early(config: RunConfig, terminal: Terminal, as_json: bool) -> None:
+def _stop_early(config: RunConfig, terminal: Terminal, stage: str, as_json: bool) -> None:
+    """Read, or read and build the panel, in a folder that is gone afterwards."""
     from aaot_eval.cli._scratch import scratch
-    from aaot_eval.pipeline import prepare
+    from aaot_eval.pipeline import prepare, read_only
 
     with scratch(config) as work:
-        prepared = prepare(config, notify=terminal.progress, work=work)
-    terminal.findings(prepared.findings)
-    cut = str(prepared.panel.periods["label"].iloc[-1])
-    answer(
-        f"The panel is built: {len(prepared.panel.units)} units, data to {cut}. Nothing was written.",
-        {"units": len(prepared.panel.units), "data_cut": cut},
-        as_json,
-    )
+        if stage == "ingest" and config.data.admissions:
+            tables = read_only(config, notify=terminal.progress, work=work)
+            findings, span, what = tables.findings, (tables.first_month, tables.last_month), "The extracts are read"
+        else:
+            prepared = prepare(config, notify=terminal.progress, work=work)
+            labels = prepared.panel.periods["label"]
+            findings, span = prepared.findings, (labels.iloc[0], labels.iloc[-1])
+            what = f"The panel is built: {len(prepared.panel.units)} units"
+    terminal.findings(findings)
+    first, last = (str(period) for period in span)
+    answer(f"{what}, {first} to {last}. Nothing was written.", {"stage": stage, "first_period": first, "last_period": last}, as_json)
 
 
 def _evaluate(

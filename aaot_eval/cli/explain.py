@@ -28,6 +28,10 @@ def explain(
         answer(json.dumps(config_json_schema(), indent=1), {"name": name, "text": config_json_schema()}, as_json)
         return
     topics = _topics(name)
+    if name is not None and (letter := f"{name[:1]}nnn") in topics["message code"] and name[1:].isdigit() and name not in topics["finding"]:
+        text = f"{topics['message code'][letter]}\nThe message itself says what is wrong, where, what is allowed and what to do."
+        answer(f"{name} (message code)\n\n{text}", {"name": name, "kind": "message code", "text": text}, as_json)
+        return
     if name is None:
         lines = []
         for kind, entries in topics.items():

@@ -144,10 +144,11 @@ def test_check_lists_and_writes_nothing(made, tmp_path, capsys):
     assert everything(folder) == before
 
 
-def test_stopping_early_writes_nothing(tiny, capsys):
+@pytest.mark.parametrize(("stage", "words"), [("ingest", "The extracts are read, 2021-07 to"), ("panel", "4 units, 2021-07 to 2023-12")])
+def test_stopping_early_writes_nothing(tiny, capsys, stage, words):
     before = everything(tiny)
-    assert run(["analyze", "-q", str(tiny / "study.toml"), "--stop-after", "panel"]) == 0
-    assert "4 units" in capsys.readouterr().out
+    assert run(["analyze", "-q", str(tiny / "study.toml"), "--stop-after", stage]) == 0
+    assert words in capsys.readouterr().out
     assert everything(tiny) == before
 
 
@@ -184,6 +185,7 @@ def test_init_names_what_is_wrong_with_an_extract(tiny, capsys):
         ("pre_trend", ""),
         ("hes_apc", "ADMIMETH"),
         ("Xnnn", "extract"),
+        ("P425", "prices"),
     ],
 )
 def test_explain(name, words, capsys):
