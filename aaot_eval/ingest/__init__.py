@@ -58,7 +58,7 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
     refuse_nhs_numbers(
         config, [r[0] for r in engine.rows(f"SELECT token FROM persons ORDER BY person LIMIT {TOKENS_LOOKED_AT}")]
     )
-    for step in ("sites", "episodes_judged", "episodes_repeated", "episodes_copied", "episodes"):
+    for step in ("sites", "episodes_judged", "episodes_repeated", "episodes_copied", "episode_losses", "episodes"):
         engine.run(step)
     flow = episode_flow(engine)
     first_month, last_month, late = usable_months(engine, config)

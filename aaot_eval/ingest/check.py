@@ -36,27 +36,17 @@ UNCODED_SHARE, LATE_MONTHS = 0.01, 3
 
 def episode_flow(engine: Engine) -> list[FlowStep]:
     """What became of every row read: one step a loss, each adding up to what came in."""
-    order = " ".join(f"WHEN '{name}' THEN {i}" for i, (name, _, _) in enumerate(LOSSES))
-    engine_rows = engine.rows(
-        """SELECT reason, count(*), count(DISTINCT person) FROM (
-            SELECT e.person, CASE WHEN e.loss <> 'kept' THEN e.loss WHEN r.row IS NOT NULL THEN 'repeated'
-                WHEN c.row IS NOT NULL THEN 'copied' ELSE 'kept' END AS reason
-            FROM episodes_judged e LEFT JOIN episodes_repeated r ON r.row = e.row LEFT JOIN episodes_copied c ON c.row = e.row
-        ) AS judged GROUP BY reason"""
-    )
-    lost = {reason: (int(n), int(people)) for reason, n, people in engine_rows}
-    last = dict(
-        engine.rows(
-            f"""SELECT place, count(*) FROM (
-                SELECT person, max(CASE reason {order} ELSE {len(LOSSES)} END) AS place FROM (
-                    SELECT e.person, CASE WHEN e.loss <> 'kept' THEN e.loss WHEN r.row IS NOT NULL THEN 'repeated'
-                        WHEN c.row IS NOT NULL THEN 'copied' ELSE 'kept' END AS reason
-                    FROM episodes_judged e LEFT JOIN episodes_repeated r ON r.row = e.row
-                    LEFT JOIN episodes_copied c ON c.row = e.row WHERE e.person IS NOT NULL
-                ) AS judged GROUP BY person
-            ) AS furthest GROUP BY place"""
+    places = " ".join(f"WHEN '{name}' THEN {i}" for i, (name, _, _) in enumerate(LOSSES))
+    lost = {
+        reason: (int(n), int(people))
+        for reason, n, people in engine.rows(
+            "SELECT reason, count(*), count(DISTINCT person) FROM episode_losses GROUP BY reason"
         )
-    )
+    }
+    # A person is still there after a loss when any row of theirs went further.
+    furthest = f"""SELECT person, max(CASE reason {places} ELSE {len(LOSSES)} END) AS place
+        FROM episode_losses WHERE person IS NOT NULL GROUP BY person"""
+    last = dict(engine.rows(f"SELECT place, count(*) FROM ({furthest}) AS f GROUP BY place"))
     total = sum(n for n, _ in lost.values())
     steps = [FlowStep("episodes", "rows read", total, 0, sum(last.values()), 0)]
     for i, (name, step, why) in enumerate(LOSSES):

@@ -1,7 +1,7 @@
 -- reads: attendances_read, persons, sites
 -- makes: attendances
 -- rule: unplanned attendances (every category but 2, planned follow-up), each key once, the last load first
--- decision: docs/decisions/attendance.md
+-- decision: docs/decisions/0021-attendance.md
 SELECT row_number() OVER (ORDER BY attendance_key, arrival_date, person) AS attendance, person, site, arrival_date
 FROM (
     SELECT coalesce(p.person, -1) AS person, a.attendance_key, a.arrival_date,

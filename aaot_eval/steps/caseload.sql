@@ -1,7 +1,7 @@
 -- reads: caseload_read, persons
 -- makes: caseload
 -- rule: each person once, at the first referral; a second referral is counted, not used
--- decision: docs/decisions/caseload.md
+-- decision: docs/decisions/0020-caseload.md
 SELECT person, site, referred, ended
 FROM (
     SELECT p.person, c.site, c.referred, c.ended,

@@ -2,7 +2,7 @@
 -- makes: deaths
 -- rule: a death comes from the deaths table (the earliest date of the person), else from a stay that ended in death; a date
 --       with an admission or attendance after it is a wrong link: it is kept here and marked as not used
--- decision: docs/decisions/death.md
+-- decision: docs/decisions/0019-death.md
 SELECT d.person, d.death_date, CASE WHEN a.day > d.death_date THEN 0 ELSE 1 END AS used
 FROM (
     SELECT person, coalesce(min(registered), min(in_hospital)) AS death_date

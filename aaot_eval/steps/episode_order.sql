@@ -2,7 +2,7 @@
 -- makes: episodes_ordered
 -- rule: the order of one person's episodes with one provider: start, end, order in the spell, direction of a transfer on the
 --       same day (out before in), key. The key ends every tie, so that the order of rows in the file cannot matter
--- decision: docs/decisions/spell.md
+-- decision: docs/decisions/0012-spell.md
 SELECT row, person, provider, admission_date, episode_start, episode_end, discharge_method,
     row_number() OVER (
         PARTITION BY person, provider ORDER BY episode_start, episode_end, episode_order, transit, episode_key

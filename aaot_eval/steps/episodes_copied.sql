@@ -2,7 +2,7 @@
 -- makes: episodes_copied
 -- rule: the same person, provider, order and dates under another key is the same episode sent again: the coded row wins,
 --       then the last load, then the later key
--- decision: docs/decisions/episode.md
+-- decision: docs/decisions/0011-episode.md
 SELECT row
 FROM (
     SELECT e.row, row_number() OVER (

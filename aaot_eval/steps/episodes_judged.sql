@@ -3,7 +3,7 @@
 -- rule: a valid episode is finished and has a person, a provider, an admission date, both its own dates and a key;
 --       admissions are patient classes 1, 2 and 5. The first rule that fails is the reason of the loss. Ages 7001 to 7007 are
 --       bands of the first year
--- decision: docs/decisions/episode.md
+-- decision: docs/decisions/0011-episode.md
 SELECT e.row, e.load, p.person, e.episode_key, e.provider, e.treatment_site, e.admission_date, e.episode_start, e.episode_end,
     e.discharge_date, coalesce(e.episode_order, 99) AS episode_order, e.patient_class, e.admission_method, e.admission_source,
     e.discharge_method, e.discharge_destination, e.sex,

@@ -2,7 +2,7 @@
 -- makes: episodes_repeated
 -- rule: the same key of the same person twice is one episode: the last load wins, then the coded row, then the later dates,
 --       then the text of the row, so that neither the order of rows nor loading a file twice changes a count
--- decision: docs/decisions/episode.md
+-- decision: docs/decisions/0011-episode.md
 SELECT row
 FROM (
     SELECT e.row, row_number() OVER (

@@ -2,7 +2,7 @@
 -- makes: homes
 -- rule: the home hospital is the unit with most admissions of the person in the first 12 months of the window, the earlier
 --       first admission among equals; without an admission in those months, the unit of the first admission after them
--- decision: docs/decisions/home_hospital.md
+-- decision: docs/decisions/0017-home_hospital.md
 SELECT person, site
 FROM (
     SELECT person, site, row_number() OVER (PARTITION BY person ORDER BY in_first_year DESC, since, site) AS place

@@ -2,7 +2,7 @@
 -- makes: people
 -- rule: one row a person: home hospital (the caseload's site for somebody without an admission at a unit), month of referral,
 --       of leaving and of death counted from the first month of the window, and sex and age at the first admission
--- decision: docs/decisions/home_hospital.md
+-- decision: docs/decisions/0017-home_hospital.md
 SELECT p.person, coalesce(h.site, k.site) AS unit,
     year(k.referred) * 12 + month(k.referred) - 1 - {first_clock} AS referral_t,
     year(k.ended) * 12 + month(k.ended) - 1 - {first_clock} AS ended_t,

@@ -1,7 +1,7 @@
 -- reads: counted_stays, stay_prices, panel_people, counted_attendances
 -- makes: person_costs
 -- rule: the price of every stay and attendance that begins in the month, by person; only months with one
--- decision: docs/decisions/prices.md
+-- decision: docs/decisions/0022-prices.md
 SELECT person, t, sum(price) AS hospital_cost
 FROM (
     SELECT c.person, c.t, p.price

@@ -1,7 +1,7 @@
 -- reads: episodes_read, attendances_read, caseload_read, deaths_read
 -- makes: persons
 -- rule: every person gets a dense number in the order of the keys; the key stays in this side table and nowhere else
--- decision: docs/decisions/persons.md
+-- decision: docs/decisions/0010-persons.md
 SELECT row_number() OVER (ORDER BY token) - 1 AS person, token
 FROM (
     SELECT person AS token FROM episodes_read WHERE person IS NOT NULL

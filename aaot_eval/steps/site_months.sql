@@ -1,7 +1,7 @@
 -- reads: counted_stays
 -- makes: site_months
 -- rule: counts of stays by site and month of admission, and the distinct people behind each count
--- decision: docs/decisions/stay.md
+-- decision: docs/decisions/0013-stay.md
 SELECT site, t, count(*) AS stays,
     sum(alcohol_specific_emergency) AS alcohol_specific_emergency,
     count(DISTINCT CASE WHEN alcohol_specific_emergency = 1 THEN person END) AS alcohol_specific_emergency_persons,

@@ -1,5 +1,5 @@
 -- reads: sites_read
 -- makes: sites
 -- rule: the sites table as given
--- decision: docs/decisions/site.md
+-- decision: docs/decisions/0016-site.md
 SELECT site, go_live, stopped, population, beds FROM sites_read

@@ -2,7 +2,7 @@
 -- makes: spell_starts
 -- rule: `hf`: an episode belongs to the spell of the one before it when both have the same admission date or the same start,
 --       or the one before was not discharged (method 8 or 9) and this one starts on the day it ended
--- decision: docs/decisions/spell.md
+-- decision: docs/decisions/0012-spell.md
 SELECT row, person, provider, place,
     CASE
         WHEN before_admission IS NULL THEN 1

@@ -1,7 +1,7 @@
 -- reads: episodes, episodes_ordered
 -- makes: spell_starts
 -- rule: `york`: the episodes of one person with one provider and one admission date, in their order in the spell
--- decision: docs/decisions/spell.md
+-- decision: docs/decisions/0012-spell.md
 SELECT row, person, provider,
     row_number() OVER (PARTITION BY person, provider ORDER BY admission_date, episode_order, before) AS place,
     CASE WHEN row_number() OVER (PARTITION BY person, provider, admission_date ORDER BY episode_order, before) = 1

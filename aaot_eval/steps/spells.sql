@@ -2,7 +2,7 @@
 -- makes: spells
 -- rule: admission fields from the first episode, discharge fields from the last; a missing discharge date is filled from the
 --       other episodes of the spell, then from the last end; no spell ends before it starts
--- decision: docs/decisions/spell.md
+-- decision: docs/decisions/0012-spell.md
 SELECT row_number() OVER (ORDER BY person, provider, spell_no) AS spell, person, provider, treatment_site, admission_date,
     CASE WHEN end_date < admission_date THEN admission_date ELSE end_date END AS end_date,
     first_start, patient_class, admission_method, admission_source, discharge_method, discharge_destination, sex, age,

@@ -1,7 +1,7 @@
 -- reads: spells_ordered
 -- makes: spells_met
 -- rule: each spell beside the one before it of the same person, and the latest end of all before it
--- decision: docs/decisions/stay.md
+-- decision: docs/decisions/0013-stay.md
 SELECT spell, person, place, provider, admission_date, first_start, end_date, admission_method, admission_source, patient_class,
     lag(provider) OVER (PARTITION BY person ORDER BY place) AS before_provider,
     lag(end_date) OVER (PARTITION BY person ORDER BY place) AS before_end,

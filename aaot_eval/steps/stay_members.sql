@@ -1,7 +1,7 @@
 -- reads: stay_starts
 -- makes: stay_members
 -- rule: each spell with the number of its stay within the person, and whether it is its first or its last
--- decision: docs/decisions/stay.md
+-- decision: docs/decisions/0013-stay.md
 SELECT spell, person, starts AS is_first,
     CASE WHEN coalesce(lead(starts) OVER (PARTITION BY person ORDER BY place), 1) = 1 THEN 1 ELSE 0 END AS is_last,
     sum(starts) OVER (PARTITION BY person ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS stay_no

@@ -2,7 +2,7 @@
 -- makes: stay_prices
 -- rule: a planned day case and a planned stay have one price each; an emergency stay is short (0 or 1 night) or long (2 or
 --       more), plus each night over 10 where that has a price. A stay whose item has no price has none: it never costs 0
--- decision: docs/decisions/prices.md
+-- decision: docs/decisions/0022-prices.md
 SELECT s.stay, s.item, p.value + CASE WHEN s.item = 'emergency_long_stay' AND s.nights > 10
     THEN (s.nights - 10) * {excess_day} ELSE 0 END AS price
 FROM (

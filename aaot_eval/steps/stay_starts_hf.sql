@@ -2,7 +2,7 @@
 -- makes: stay_starts
 -- rule: `hf`: a spell continues the one before it when it starts at most 3 days after that ended (overlap allowed) and there
 --       is a sign of transfer: discharged to 51, 52, 53, or admitted from 51, 52, 53, or admission method 2B or 81
--- decision: docs/decisions/stay.md
+-- decision: docs/decisions/0013-stay.md
 SELECT spell, person, place,
     CASE
         WHEN before_end IS NULL THEN 1

@@ -3,7 +3,7 @@
 -- rule: `nhsd`: a spell continues the one before it when it starts 0, 1 or 2 days after that ended and there is a sign of
 --       transfer: discharged to 49 to 53 or 84, or admitted from 49 to 53 or 87, or method 2B or 81; never for a discharge
 --       home (19) with an emergency through A&E (21) from another hospital (51)
--- decision: docs/decisions/stay.md
+-- decision: docs/decisions/0013-stay.md
 SELECT spell, person, place,
     CASE
         WHEN before_end IS NULL THEN 1

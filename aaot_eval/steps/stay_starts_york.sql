@@ -2,7 +2,7 @@
 -- makes: stay_starts
 -- rule: `york`: a spell continues the one before it when that ended with an unknown method or still in hospital (8, 9) and
 --       another provider starts on the same day
--- decision: docs/decisions/stay.md
+-- decision: docs/decisions/0013-stay.md
 SELECT spell, person, place,
     CASE
         WHEN before_end IS NULL THEN 1

@@ -2,7 +2,7 @@
 -- makes: stays
 -- rule: one continuous stay is one admission, dated, sited and typed by its first spell; it is an emergency when the first
 --       admission method is one; alcohol-specific when any episode of it is; it lasts to the last end of its spells
--- decision: docs/decisions/stay.md, docs/decisions/emergency.md
+-- decision: docs/decisions/0013-stay.md, docs/decisions/0014-emergency.md
 SELECT row_number() OVER (ORDER BY person, stay_no) AS stay, person, site, admission_date, end_date,
     date_diff('day', admission_date, end_date) AS nights,
     CASE WHEN admission_method IN ({emergency}) THEN 1 ELSE 0 END AS emergency,

@@ -1,0 +1,96 @@
+"""Every SQL step says what it reads and makes, keeps to the portable subset, and makes the table that its schema describes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from aaot_eval.schema import schema_names, table_schema
+from tests.drawn import csv_text, episodes, read, study
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = sorted((ROOT / "aaot_eval" / "steps").glob("*.sql"))
+# Tables that no step makes: read from files, matched natively, or handed in.
+GIVEN = {
+    "episodes_read",
+    "attendances_read",
+    "caseload_read",
+    "sites_read",
+    "deaths_read",
+    "alcohol_diagnoses",
+    "units",
+    "prices",
+}
+NOT_PORTABLE = (
+    r"\bQUALIFY\b|\bUNPIVOT\b|\bPIVOT\b|GROUP BY \d|ORDER BY \d|\barg_m|->|\bLIMIT\b|\bTEMP\b|::|\bGREATEST\b|\bILIKE\b"
+)
+
+
+def header(path: Path) -> dict[str, str]:
+    lines = re.findall(r"^-- (.*)$", path.read_text("utf-8"), re.MULTILINE)
+    return dict(re.findall(r"^(\w+): (.*?)$", "\n".join(lines), re.MULTILINE))
+
+
+def body(path: Path) -> str:
+    return re.sub(r"^--.*$", "", path.read_text("utf-8"), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", STEPS, ids=lambda p: p.stem)
+def test_a_step_says_what_it_reads_makes_and_why(path):
+    head = header(path)
+    assert set(head) >= {"reads", "makes", "rule", "decision"}
+    for page in head["decision"].split(", "):
+        assert (ROOT / page).is_file(), page
+    named = {n.strip() for n in head["reads"].split(",")}
+    used = set(re.findall(r"(?:FROM|JOIN)\s+([a-z_]+)", body(path)))
+    assert used == named
+    assert named <= GIVEN | {header(p)["makes"] for p in STEPS}
+
+
+@pytest.mark.parametrize("path", STEPS, ids=lambda p: p.stem)
+def test_a_step_keeps_to_the_portable_subset(path):
+    assert not re.search(NOT_PORTABLE, body(path), re.IGNORECASE)
+    assert body(path).count(";") == 0
+
+
+def test_every_table_is_as_its_schema_says(tmp_path):
+    drawn = "person admitted end how\nA 2022-05-01 2022-05-03 4\nB 2022-12-31 2022-12-31 1"
+    files = {
+        "admissions.csv": csv_text(episodes(drawn)),
+        "caseload.csv": "person,site,referred\nA,RX1,2022-05-02\n",
+        "sites.csv": "site,go_live,population,beds\nRX1,2022-06-01,10,1\n",
+        "deaths.csv": "person,death_date\nA,2022-05-03\n",
+        "attendances.csv": "TOKEN_PERSON_ID,EPIKEY,ARRIVAL_DATE,PROVIDER_CODE\nA,e1,2022-05-01,RX1\n",
+    }
+    with read(study(tmp_path, files, data={"complete_to": "2022-12-31"})) as tables:
+        for name in sorted(set(schema_names("tables")) & set(tables.names)):
+            made = [r[0] for r in tables.engine.rows(f"SELECT column_name FROM (DESCRIBE {tables.names[name]})")]
+            declared = list(table_schema("tables", name).names)
+            assert [c for c in made if c in declared] == declared, name
+            assert set(made) - set(declared) <= {"uncoded"}, name
+
+
+@pytest.mark.parametrize("name", schema_names("extracts"))
+def test_every_format_says_what_it_is_for(name):
+    schema = table_schema("extracts", name)
+    assert schema.extra["given_as"] in ("admissions", "attendances", "caseload", "sites", "deaths", "panel")
+    assert schema.description
+    assert all(c.source_names for c in schema.columns)
+    assert all(c.sensitive for c in schema.columns if c.name == "person")
+
+
+def test_the_code_list_is_as_its_descriptor_says():
+    import csv
+    import hashlib
+    import json
+
+    folder = ROOT / "data_schemas" / "codelists"
+    listed = json.loads((folder / "datapackage.json").read_text("utf-8"))["resources"][0]
+    content = (folder / listed["path"]).read_bytes()
+    assert listed["hash"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
+    assert listed["bytes"] == len(content)
+    rows = list(csv.DictReader(content.decode().splitlines()))
+    assert [f["name"] for f in listed["schema"]["fields"]] == list(rows[0])
+    assert all(re.fullmatch(r"[A-Z]\d\d(\.\d)?", row["icd10"]) for row in rows)
