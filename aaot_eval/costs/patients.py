@@ -58,7 +58,7 @@ def patient_rows(panel: Panel, people: Caseload, money: Money, outcome: str) -> 
     calibration = target / 100 / model.sum()
     expected = split_pence(calibration * model, target)
     service = split_pence(money.programme_cost * years, pence(money.programme_cost * people.person_years))
-    spread = _spread(prior, calibration, years, expected / 100, money, people.person_years)
+    mixing = _mixing(prior, calibration, years, expected / 100, money, people.person_years)
     status = np.where(table["died"], "died", np.where(years < SHORT_FOLLOW_UP_YEARS, "short follow-up", "alive"))
     rows = pd.DataFrame(
         {
@@ -80,7 +80,7 @@ def patient_rows(panel: Panel, people: Caseload, money: Money, outcome: str) -> 
         }
     )
     for level in (80, 95):
-        low, high = _gamma_ends(expected / 100, spread, level / 100)
+        low, high = cost_ends(expected / 100, mixing, prior.clumping, level / 100)
         rows[f"difference_low_{level}"] = (low - observed / 100).round(2)
         rows[f"difference_high_{level}"] = (high - observed / 100).round(2)
     rows["service_cost"] = service / 100
@@ -157,21 +157,31 @@ def dominated(group: pd.DataFrame) -> bool:
     return False
 
 
-def _spread(
+def _mixing(
     prior: Prior, calibration: float, years: np.ndarray, expected: np.ndarray, money: Money, all_years: float
 ) -> np.ndarray:
-    """Standard deviation of a person's cost without the service: chance, unknown own rate, and the effect's uncertainty."""
-    chance = (0.0 if math.isnan(prior.clumping) else prior.clumping) * expected
+    """Variance of a person's mean cost without the service: the rate that history leaves open, and the effect's own."""
     own = (calibration * years * MONTHS_IN_YEAR) ** 2 * prior.unknown
     total = float(expected.sum())
     effect = (expected / total * np.std(money.loop.gross) * all_years) ** 2 if money.loop and total > 0 else 0.0
-    return np.asarray(np.sqrt(chance + own + effect))
+    return np.asarray(own + effect)
 
 
-def _gamma_ends(mean: np.ndarray, spread: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    sure = (spread <= 0) | (mean <= 0)
-    shape = np.where(sure, 1.0, (mean / np.where(sure, 1.0, spread)) ** 2)
-    low, high = (
-        stats.gamma.ppf(q, shape, scale=np.where(sure, 1.0, mean / shape)) for q in ((1 - level) / 2, (1 + level) / 2)
-    )
+def cost_ends(mean: np.ndarray, mixing: np.ndarray, clump: float, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Central interval of a person's cost (n,): clumps of `clump` pounds at a gamma rate whose mean has variance `mixing`.
+
+    Ends are those of a gamma with the same mean and variance, but the lower end is 0 where the chance of no clump at all,
+    negative binomial, reaches the tail.
+    """
+    clump = 0.0 if math.isnan(clump) else clump
+    tail = (1 - level) / 2
+    variance = clump * mean + mixing
+    sure = (variance <= 0) | (mean <= 0)
+    safe_mean, safe_variance = np.where(sure, 1.0, mean), np.where(sure, 1.0, variance)
+    shape = safe_mean**2 / safe_variance
+    low, high = (stats.gamma.ppf(q, shape, scale=safe_variance / safe_mean) for q in (tail, 1 - tail))
+    if clump > 0:
+        size = safe_mean**2 / np.maximum(mixing, 1e-9 * safe_mean**2)
+        none = np.exp(-size * np.log1p(safe_mean / clump / size))
+        low = np.where(none >= tail, 0.0, low)
     return np.where(sure, mean, low), np.where(sure, mean, high)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aaot_eval.costs import cost_service, load_prices
 from aaot_eval.costs.expected import by_credibility, expected_rates, people_like_them
-from aaot_eval.costs.patients import dominated, patient_groups, reconcile
+from aaot_eval.costs.patients import cost_ends, dominated, patient_groups, reconcile
 from aaot_eval.costs.pennies import pence
 from aaot_eval.costs.rates import caseload
 from aaot_eval.errors import ExitCode, NotIdentifiedError
@@ -77,6 +77,33 @@ def test_intervals_are_nested_and_around_the_expected_cost(result: CostResult) -
     assert (rows["difference_low_95"] <= rows["difference"]).all()
     assert (rows["difference"] <= rows["difference_high_95"]).all()
     assert (rows["difference_low_95"] >= -rows["observed_cost"] - 0.01).all()  # nobody's cost would have been negative
+
+
+ONE_STEP = 0.02  # costs come in steps of one admission, and one step near an end holds up to 2 % of the chance
+
+
+@pytest.mark.parametrize("mean", [500.0, 4_000.0, 30_000.0])
+def test_the_interval_of_a_person_covers_what_chance_gives(mean: float) -> None:
+    rng = np.random.default_rng(2)
+    clump, cv = 2500.0, 0.5
+    rate = mean / clump * rng.gamma(1 / cv**2, cv**2, 40_000)
+    cost = rng.poisson(rate) * clump
+    for level in (0.80, 0.95):
+        low, high = cost_ends(np.array([mean]), np.array([(cv * mean) ** 2]), clump, level)
+        inside = np.mean((cost >= low[0]) & (cost <= high[0]))
+        assert inside >= level - ONE_STEP
+        assert (low[0] == 0) == (np.mean(cost == 0) >= (1 - level) / 2)
+
+
+def test_intervals_of_people_cover_when_nothing_changed(tmp_path: Path) -> None:
+    inside: dict[int, list[bool]] = {80: [], 95: []}
+    for seed in range(4):
+        panel, _, _ = priced_world(1.0, seed)
+        rows = rows_of(run(tmp_path, panel, [entry_rule_cost(1.0, rate=300.0)]))
+        for level, found in inside.items():
+            found += list((rows[f"difference_low_{level}"] <= 0) & (rows[f"difference_high_{level}"] >= 0))
+    for level, found in inside.items():
+        assert level / 100 - ONE_STEP <= np.mean(found) < 1
 
 
 def test_short_follow_up_has_its_own_block(tmp_path: Path) -> None:
