@@ -108,6 +108,10 @@ class Engine(Protocol):
         """Write a table to Parquet."""
         ...
 
+    def drop(self, *tables: str) -> None:
+        """Let go of tables that no later step reads."""
+        ...
+
     def close(self) -> None:
         """Let go of memory and spill files."""
         ...

@@ -131,6 +131,11 @@ class DuckDBEngine:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db.execute(f"COPY {_name(table)} TO {text_literal(str(path))} (FORMAT parquet, COMPRESSION zstd)")
 
+    def drop(self, *tables: str) -> None:
+        """Let go of tables that no later step reads."""
+        for table in tables:
+            self._db.execute(f"DROP TABLE IF EXISTS {_name(table)}")
+
     def close(self) -> None:
         """Let go of memory and spill files."""
         self._db.close()

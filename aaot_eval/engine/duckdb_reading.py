@@ -11,8 +11,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import duckdb
+
 from aaot_eval.engine import ReadPlan, ReadReport
 from aaot_eval.engine.files import Dialect
+from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import ColumnSpec, TableSchema
 
 SQL_TYPES = {"string": "VARCHAR", "date": "DATE", "integer": "INTEGER", "number": "DOUBLE", "boolean": "BOOLEAN"}
@@ -49,7 +52,32 @@ class FileReading:
         self.hashing = self._keyed_hash(plan.key) if plan.key is not None else ""
 
     def read(self) -> ReadReport:
-        """Read the file; when its lines do not add up, read it again with quotation marks taken as plain characters."""
+        """Read the file; when its lines do not add up, read it again with quotation marks taken as plain characters.
+
+        Raises InputError when the engine cannot read it at all; the engine's own words may hold values and are not shown.
+        """
+        try:
+            return self._read()
+        except duckdb.OutOfMemoryException:
+            raise InputError(
+                Problem(
+                    "X216",
+                    f"{self.plan.name} does not fit into the memory allowed",
+                    where="output.memory",
+                    do="allow more, or give the year in several files",
+                )
+            ) from None
+        except duckdb.Error as fault:
+            raise InputError(
+                Problem(
+                    "X202",
+                    f"{self.plan.name} cannot be read: {type(fault).__name__}",
+                    where=self.plan.name,
+                    do="check that the file is complete",
+                )
+            ) from None
+
+    def _read(self) -> ReadReport:
         text = self.plan.file.kind == "text"
         report = self._attempt('"' if text and self.plan.file.quotes else "")
         if not report.adds_up and self.plan.file.quotes:
@@ -80,7 +108,7 @@ class FileReading:
         """A query for the cells we keep as cleaned text, under our names, with the number of the record."""
         source, held = self._source(quote, part)
         bare = self.plan.file.quotes and not quote
-        texts = {c.name: cleaned(c, held[c.name], bare) for c in self.given}
+        texts = {c.name: cleaned(c, held[c.name], self.plan.schema.missing_values, bare) for c in self.given}
         if self.hashing and "person" in texts:
             texts["person"] = f"{self.hashing}({texts['person']})"
         columns = ", ".join(f"{text} AS {name}" for name, text in texts.items())
@@ -223,16 +251,16 @@ def identifier(value: str) -> str:
     return '"' + value.replace('"', '""') + '"'
 
 
-def cleaned(column: ColumnSpec, source: str, bare: bool) -> str:
-    """The text of a cell: trimmed, codes in capitals, blanks and marks for "unknown" empty."""
+def cleaned(column: ColumnSpec, source: str, missing: Sequence[str], bare: bool) -> str:
+    """The text of a cell: trimmed, codes in capitals, empty when it is missing or a mark for "unknown"."""
     text = f"trim({source}, ' \"')" if bare else f"trim({source})"
-    marks = () if column.type == "date" else column.null_values
+    marks = [*missing, *(() if column.type == "date" else column.null_values)]
     if column.extra.get("form") == "code":
         text = f"upper({text})"
-    elif any(m.upper() != m.lower() for m in marks):
-        listed = ", ".join(text_literal(m.upper()) for m in ("", *marks))
+    elif any(m.upper() != m.lower() for m in column.null_values):
+        listed = ", ".join(text_literal(m.upper()) for m in marks)
         return f"CASE WHEN upper({text}) IN ({listed}) THEN NULL ELSE {text} END"
-    for mark in ("", *marks):
+    for mark in dict.fromkeys(marks):
         text = f"nullif({text}, {text_literal(mark)})"
     return text
 

@@ -24,6 +24,7 @@ import numpy as np
 from aaot_eval.errors import InputError, Problem
 
 DELIMITERS = (",", "|", "\t", ";")
+PACKED = (".gz", ".zip")
 CHUNK = 1 << 22
 BOMS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 GLOB_CHARACTERS = re.compile(r"[*?\[\]]")
@@ -116,12 +117,12 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
             yield plain
 
 
-def _digest(path: Path) -> tuple[int, str]:
+def _digest(path: Path) -> str:
     found = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             found.update(chunk)
-    return path.stat().st_size, found.hexdigest()
+    return found.hexdigest()
 
 
 def _encoding(path: Path, start: bytes, tally: _Tally) -> str:
@@ -139,15 +140,17 @@ def _encoding(path: Path, start: bytes, tally: _Tally) -> str:
     return "cp1252"
 
 
-def _scan(path: Path) -> tuple[bytes, _Tally]:
-    tally, start = _Tally(), b""
+def _scan(path: Path) -> tuple[bytes, _Tally, str]:
+    """One pass over the plain bytes: how they begin, what they count, and their hash."""
+    tally, start, found = _Tally(), b"", hashlib.sha256()
     decoder = codecs.getincrementaldecoder("utf-8")()
     with _opened(path) as file:
         while chunk := file.read(CHUNK):
             start = start or chunk[:4]
             tally.add(chunk, decoder)
+            found.update(chunk)
     tally.add(b"", decoder, final=True)
-    return start, tally
+    return start, tally, found.hexdigest()
 
 
 def _rewrite(path: Path, encoding: str, to: Path) -> None:
@@ -185,14 +188,14 @@ def inspect_file(path: Path, work: Path) -> Dialect:
             Problem("X200", f"there is no file {path.name}", where=where, do="check the path in the config")
         )
     try:
-        size, sha256 = _digest(path)
+        size = path.stat().st_size
         if size == 0:
             raise InputError(Problem("X201", f"{path.name} is empty", where=where, do="ask for the file again"))
         if path.suffix.lower() in (".parquet", ".pq"):
             import pyarrow.parquet as pq
 
-            return Dialect(path, "parquet", size, sha256, tuple(pq.read_schema(path).names))
-        return _inspect_text(path, work, size, sha256)
+            return Dialect(path, "parquet", size, _digest(path), tuple(pq.read_schema(path).names))
+        return _inspect_text(path, work, size)
     except InputError:
         raise
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as fault:
@@ -206,17 +209,19 @@ def inspect_file(path: Path, work: Path) -> Dialect:
         ) from None
 
 
-def _inspect_text(path: Path, work: Path, size: int, sha256: str) -> Dialect:
-    start, tally = _scan(path)
+def _inspect_text(path: Path, work: Path, size: int) -> Dialect:
+    packed = path.suffix.lower() in PACKED
+    start, tally, sha256 = _scan(path)
+    if packed:
+        sha256 = _digest(path)
     encoding = _encoding(path, start, tally)
     lone = tally.returns - tally.pairs
     mixed = lone > 0 or 0 < tally.pairs < tally.feeds
-    packed = path.suffix.lower() in (".gz", ".zip")
     ready = path
-    if packed or mixed or encoding not in ("utf-8-sig",) or GLOB_CHARACTERS.search(str(path)):
+    if packed or mixed or encoding != "utf-8-sig" or GLOB_CHARACTERS.search(str(path)):
         ready = work / "mended" / f"{sha256[:16]}.csv"
         _rewrite(path, encoding, ready)
-        _, tally = _scan(ready)
+        _, tally, _ = _scan(ready)
     with ready.open(encoding="utf-8-sig", newline="") as text:
         first = text.readline()
     if not first.strip():

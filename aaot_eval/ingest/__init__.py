@@ -33,6 +33,11 @@ __all__ = ["read_tables", "secret_fingerprint"]
 
 # The format whose columns an absent table has, so that every step finds its inputs.
 ABSENT = {"attendances": "hes_ae", "caseload": "caseload", "sites": "sites", "deaths": "deaths"}
+# Tables between episodes and stays that nothing reads afterwards.
+PASSING = (
+    "episodes_read", "episodes_ordered", "spell_starts", "spell_members", "site_of", "spells_ordered", "spells_met",
+    "stay_starts", "stay_members",
+)  # fmt: skip
 TOKENS_LOOKED_AT = 500
 
 
@@ -61,6 +66,7 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
     for step in ("sites", "episodes_judged", "episodes_repeated", "episodes_copied", "episode_losses", "episodes"):
         engine.run(step)
     flow = episode_flow(engine)
+    engine.drop("episodes_judged", "episodes_repeated", "episodes_copied", "episode_losses")
     first_month, last_month, late = usable_months(engine, config)
 
     notify("Joining episodes into stays")
@@ -73,6 +79,7 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
     names |= {g.table: g.table for g in given if g.table in ("attendances", "caseload", "sites")}
     findings += late
     findings += check_records(engine, flow, first_month, last_month)
+    engine.drop(*PASSING)
     findings += check_sites(engine, config, names, last_month)
     findings += check_deaths(engine)
     if "caseload" in names:

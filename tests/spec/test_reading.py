@@ -223,6 +223,29 @@ def test_old_and_new_names_of_the_person_are_known(tmp_path, name):
         assert tables.counts["stays"] == 3
 
 
+def test_the_word_null_of_a_database_export_is_an_empty_cell(tmp_path):
+    drawn = "person admitted left diag\nA 2022-05-01 NULL F102+NULL\nB 2022-12-31 NULL NULL\nNULL 2022-06-01 2022-06-01 R074"
+    with read(study(tmp_path, {"admissions.csv": csv_text(episodes(drawn))}, data=WINDOW)) as tables:
+        assert rows_of(tables, "SELECT end_date, alcohol_specific FROM stays ORDER BY stay") == [
+            ("2022-05-01", 1),
+            ("2022-12-31", 0),
+        ]
+        assert [f.records for f in tables.findings if f.code == "D316"] == [1]
+
+
+def test_a_broken_parquet_file_is_refused_by_name(tmp_path):
+    message = refusal(study(tmp_path, {"admissions.parquet": b"PAR1 not really"}, data=WINDOW))
+    assert "X202  admissions.parquet cannot be read" in message
+
+
+def test_work_files_are_gone_when_the_engine_closes(tmp_path):
+    content = csv_text(episodes(APC)).encode("utf-16")
+    with read(study(tmp_path, {"admissions.csv": content}, data=WINDOW)) as tables:
+        assert tables.counts["stays"] == 3
+        assert list((tmp_path / "work").rglob("*.csv"))
+    assert not list((tmp_path / "work").rglob("*"))
+
+
 @pytest.mark.parametrize("delimiter", [",", "|", "\t", ";"])
 def test_the_delimiter_is_found_from_the_header(tmp_path, delimiter):
     with read(study(tmp_path, {"admissions.csv": csv_text(episodes(APC), delimiter)}, data=WINDOW)) as tables:
