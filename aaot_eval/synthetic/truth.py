@@ -49,7 +49,8 @@ def answers(
             "probability": _rounded(effect.probability),
         },
         "site_rate_ratio": _site_level(scenario, stays, effect, treated, calendar),
-        "eligible": _eligible(tables) if treated else None,
+        "eligible": _eligible(tables, newly=False) if treated else None,
+        "newly_eligible": _eligible(tables, newly=True) if treated else None,
         "referred": _referred(tables, caseload) if treated else None,
         "economics": _economics(worlds, stays, caseload, effect, treated, calendar) if len(caseload) else None,
     }
@@ -142,9 +143,16 @@ class _PersonMonths:
         known = (self.referral >= 24) & (self.referral < self.months)
         return known[:, None] & (back >= first) & (back <= last)
 
-    def first_meeting(self) -> Ints:
-        """The first month since go-live in which each person meets the entry rule; past the end = never."""
-        met = months_meeting_rule(self.without.astype(np.int64), self.alive)[:, self.go_live :]
+    def first_meeting(self, *, newly: bool) -> Ints:
+        """The first month since go-live in which each person meets the entry rule; past the end = never.
+
+        `newly`: without having met it in any of the 12 months before.
+        """
+        met = months_meeting_rule(self.without.astype(np.int64), self.alive)
+        if newly:
+            seen = np.cumsum(met, axis=1)
+            met[:, 1:] &= seen[:, :-1] == np.pad(seen, ((0, 0), (RULE_MONTHS, 0)))[:, : self.months - 1]
+        met = met[:, self.go_live :]
         return np.where(met.any(axis=1), self.go_live + met.argmax(axis=1), self.months)
 
 
@@ -170,16 +178,17 @@ def _effect_in(tables: Sequence[_PersonMonths], where: Sequence[Mask]) -> dict[s
     }
 
 
-def _eligible(tables: Sequence[_PersonMonths]) -> dict[str, Any]:
-    index = [p.first_meeting() for p in tables]
+def _eligible(tables: Sequence[_PersonMonths], *, newly: bool) -> dict[str, Any]:
+    index = [p.first_meeting(newly=newly) for p in tables]
     where = [p.follow_up(i, FOLLOW_UP) for p, i in zip(tables, index, strict=True)]
     people = sum(int((i < p.months).sum()) for p, i in zip(tables, index, strict=True))
     taken = sum(int(((i < p.months) & (p.referral < p.months)).sum()) for p, i in zip(tables, index, strict=True))
     time = _time(where)
     on_team = sum(int((m & p.on_team).sum()) for p, m in zip(tables, where, strict=True))
     return {
-        "what": f"everybody of a treated site who meets the entry rule ({RULE_COUNT} admissions in {RULE_MONTHS} months) since go-live, "
-        f"from the first month of doing so, {FOLLOW_UP} months of follow-up cut at death and at the end of the data",
+        "what": f"everybody of a treated site who {'newly ' * newly}meets the entry rule ({RULE_COUNT} admissions in {RULE_MONTHS} months"
+        f"{', not met in the 12 months before' * newly}) since go-live, from the first month of doing so, {FOLLOW_UP} months of "
+        "follow-up cut at death and at the end of the data",
         "people": people,
         **_effect_in(tables, where),
         "uptake_people": _ratio(taken, people),

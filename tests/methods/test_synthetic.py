@@ -157,7 +157,8 @@ def test_true_series_is_what_a_plain_recount_of_clean_files_finds(made: Make, sc
     assert real == pytest.approx(truth["site_rate_ratio"]["realised"], rel=ROUNDING)
 
 
-def test_truth_of_the_eligible_is_what_the_files_of_both_worlds_say(made: Make) -> None:
+@pytest.mark.parametrize("which", ["eligible", "newly_eligible"])
+def test_truth_of_the_eligible_is_what_the_files_of_both_worlds_say(made: Make, which: str) -> None:
     with_service, truth = made("effect", faults=0.0)
     without, _ = made("null", faults=0.0)
     study = draw_study(scenario="effect", **TINY)
@@ -180,7 +181,10 @@ def test_truth_of_the_eligible_is_what_the_files_of_both_worlds_say(made: Make) 
             counts = tables[0].loc[person].to_numpy()
             # The month of death is the last month at risk.
             last = months.index(deaths[person]) if person in deaths else len(months) - 1
-            met = [t for t in range(site.go_live, last + 1) if t >= 12 and counts[t - 12 : t].sum() >= 4]
+            ever = [t for t in range(12, last + 1) if counts[t - 12 : t].sum() >= 4]
+            if which == "newly_eligible":
+                ever = [t for t in ever if not set(ever) & set(range(t - 12, t))]
+            met = [t for t in ever if t >= site.go_live]
             if not met:
                 continue
             window = slice(met[0], min(met[0] + 12, last + 1))
@@ -190,7 +194,7 @@ def test_truth_of_the_eligible_is_what_the_files_of_both_worlds_say(made: Make) 
             on_team += max(window.stop - max(window.start, begun), 0)
             without_total += counts[window].sum()
             with_total += tables[1].loc[person].to_numpy()[window].sum()
-    eligible = truth["eligible"]
+    eligible = truth[which]
     assert (people, time) == (eligible["people"], eligible["person_months"])
     assert without_total == eligible["admissions_without_service"]
     assert with_total / without_total == pytest.approx(eligible["ratio_realised"], rel=ROUNDING)
@@ -517,3 +521,11 @@ def test_year_files_open_only_the_years_that_have_rows(tmp_path: Path) -> None:
     with YearFiles(tmp_path, "apc") as files:
         assert files.rows == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_service_anywhere_there_is_a_study_and_no_caseload(tmp_path: Path) -> None:
+    truth = simulate_study(tmp_path / "study", scenario="effect", **(TINY | {"treated": 0}))
+    assert truth["go_live"] == {}
+    assert truth["site_rate_ratio"]["expected"] is None
+    assert truth["referred"] is None
+    assert (tmp_path / "study" / "caseload.csv").read_text("utf-8") == "person,site,referred,started,ended,reason\n"
