@@ -104,7 +104,9 @@ def _over_people(estimate: Estimate, design: str, people: Caseload | None, made:
     """
     facts = estimate.facts
     on_team = _fact(facts, "rate_on_team")
-    rate = on_team if design == "risk_set" and not math.isnan(on_team) else _fact(facts, "rate_after")
+    if math.isnan(on_team) and people is not None and estimate.outcome == "hospital_cost":
+        on_team = people.cost_rate / MONTHS_IN_YEAR
+    rate = on_team if design == "risk_set" else _fact(facts, "rate_after")
     uptake = 1.0 if design in ("trial", "risk_set") and "uptake" not in facts else _fact(facts, "uptake")
     if math.isnan(rate) or math.isnan(uptake):
         return made("not_estimable", "the estimate gives no cost per person-month or no uptake")
@@ -112,8 +114,6 @@ def _over_people(estimate: Estimate, design: str, people: Caseload | None, made:
         return made(
             "not_estimable", f"uptake is under {100 * LEAST_UPTAKE:.0f} %: no effect on the referred can be worked out"
         )
-    if math.isnan(on_team):
-        on_team = people.cost_rate / MONTHS_IN_YEAR if people else math.nan
 
     def gross(ratio: np.ndarray) -> np.ndarray:
         return np.asarray((rate / ratio - rate) / uptake * MONTHS_IN_YEAR)

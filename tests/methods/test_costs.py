@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from aaot_eval.costs import cost_service, load_prices
 from aaot_eval.costs.draws import percentiles
@@ -154,6 +155,28 @@ def test_did_becomes_pounds_by_patient_years(tmp_path: Path) -> None:
     assert people is not None
     observed = effect.headline.facts["observed_after"]
     assert result.tables["saving"]["gross"].iloc[0] == pytest.approx(observed * 0.25 / people.person_years, abs=0.01)
+
+
+def test_the_effect_on_the_referred_needs_no_uptake(tmp_path: Path) -> None:
+    estimate = ratio_estimate("matched_cost", "risk_set", 0.8, 0.05, "hospital_cost")
+    row = run(tmp_path, [cost_effect("matched_cost", "risk_set", estimate)]).tables["saving"].iloc[0]
+    people = caseload(caseload_panel())
+    assert people is not None
+    assert row["rung"] == 2
+    assert row["gross"] == pytest.approx(people.cost_rate * 0.25, abs=0.01)
+
+
+@pytest.mark.parametrize(("scale", "value"), [("ratio", 0.8), ("rate_difference", -1500.0)])
+def test_a_trial_is_the_first_rung(tmp_path: Path, scale: str, value: float) -> None:
+    if scale == "ratio":
+        estimate = ratio_estimate("trial_cost", "trial", value, 0.05, "hospital_cost", facts={"rate_after": 500.0})
+    else:
+        ends = {"conf_low": -2000.0, "conf_high": -1000.0, "confidence": lambda u: -1500 + 255 * stats.norm.ppf(u)}
+        estimate = ratio_estimate("trial_cost", "trial", value, 0.05, "hospital_cost", scale=scale, **ends)
+    table = run(tmp_path, [entry_rule_cost(), cost_effect("trial_cost", "trial", estimate)]).tables["saving"]
+    assert table["rung"].tolist() == [1, 2]
+    assert table["headline"].tolist() == [True, False]
+    assert table["gross"].iloc[0] == pytest.approx(1500, abs=0.01)
 
 
 def test_every_rung_is_shown_and_the_most_credible_leads(tmp_path: Path) -> None:
