@@ -12,22 +12,29 @@ from aaot_eval.estimators._cohorts import Ints, PersonMonths, Rule, running_tota
 
 Floats = NDArray[np.float64]
 
-#: Windows before the clock's zero in months, first and last.
-FINE = ((1, 1), (2, 3), (4, 6), (7, 12), (13, 24))
-COARSE = ((1, 1), (2, 3), (4, 12), (13, 24))
+Windows = tuple[tuple[int, int], ...]
+#: Windows before the clock's zero in months, first and last. Borders stand at one month and at the rule's window.
+FINE: Windows = ((1, 1), (2, 3), (4, 6), (7, 12), (13, 24))
+COARSE: Windows = ((1, 1), (2, 3), (4, 12), (13, 24))
 #: Means agree to this many standard deviations.
 CLOSE = 1e-6
 ROUNDS = 200
 
 
-def history(people: PersonMonths, rule: Rule, person: Ints, month: Ints, windows: tuple[tuple[int, int], ...]) -> Floats:
-    """(n, k) admissions of each person in each window before its month, and the square of the count in the rule's own window."""
-    running = running_total(people.counts)
+def history(people: PersonMonths, rule: Rule, person: Ints, month: Ints, windows: Windows, attendances: Floats | None = None) -> Floats:
+    """(n, k) what each person did before the month: admissions in each window, the square of the count in the rule's own window,
+    and attendances (P, T), where they are known, in the windows of the last year.
+    """
 
-    def between(first: int, last: int) -> Floats:
+    def between(running: Floats, first: int, last: int) -> Floats:
         return np.asarray(running[person, month - first + 1] - running[person, month - last])
 
-    return np.column_stack([*(between(*w) for w in windows), between(1, rule.months) ** 2])
+    running = running_total(people.counts)
+    columns = [*(between(running, *w) for w in windows), between(running, 1, rule.months) ** 2]
+    if attendances is not None:
+        seen = running_total(attendances)
+        columns += [between(seen, *w) for w in windows if w[1] <= 12]
+    return np.column_stack(columns)
 
 
 def entropy_balance(x: Floats, target: Floats, base: Floats) -> Floats | None:

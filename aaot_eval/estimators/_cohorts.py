@@ -32,6 +32,8 @@ UPTAKE_NEEDED = 0.30
 #: Sizes that a cohort needs, before and after launch.
 PEOPLE_NEEDED = 30
 EVENTS_NEEDED = 20
+#: Variance between hospitals is not estimated from fewer comparison hospitals.
+HOSPITALS_FOR_TAU2 = 6
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,15 @@ def first_cohort(met: Flags, begin: int, end: int, follow_up: int) -> Cohort:
         return Cohort(none, np.zeros_like(none))
     index = np.where(window.any(axis=1), begin + window.argmax(axis=1), -1).astype(np.int64)
     return Cohort(index, np.where(index >= 0, np.minimum(index + follow_up, end), 0).astype(np.int64))
+
+
+def people_and_rule(
+    panel: Panel, outcome: str, rule_outcome: str, count: int | None, months: int | None
+) -> tuple[PersonMonths, Rule, Flags]:
+    """The people, the rule (declared, else the one the referrals show) and who meets it when (P, T)."""
+    people = person_months(panel, outcome, str(rule_outcome_of(panel, rule_outcome)))
+    rule = Rule(count, months) if count and months else find_rule(people)
+    return people, rule, meets_rule(people, rule)
 
 
 def share_met(people: PersonMonths, met: Flags) -> float:

@@ -18,6 +18,7 @@ from aaot_eval.errors import Problem
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators._cohorts import (
     EVENTS_NEEDED,
+    HOSPITALS_FOR_TAU2,
     PEOPLE_NEEDED,
     RULE_OUTCOME,
     SHARE_MET_NEEDED,
@@ -30,17 +31,14 @@ from aaot_eval.estimators._cohorts import (
     Rule,
     by_unit,
     deaths_note,
-    find_rule,
     first_cohort,
     joined,
     lost_months,
-    meets_rule,
     month_labels,
     patient_objections,
-    person_months,
+    people_and_rule,
     rate_before,
     rule_note,
-    rule_outcome_of,
     running_total,
     scale_of,
     share_met,
@@ -52,8 +50,6 @@ from aaot_eval.results import Analysis, Design, Estimate, Panel
 
 #: A hospital needs this many pre-launch months for its own baseline.
 MONTHS_NEEDED = 12
-#: Between-hospital variance is not estimated from fewer comparison hospitals.
-HOSPITALS_FOR_TAU2 = 6
 #: More referrals before the index than this share are said.
 EARLY_REFERRALS_SAID = 0.10
 
@@ -150,12 +146,11 @@ def reassignments(given: Ints, seed: int) -> tuple[Assignments, Ints]:
     return ways, rows
 
 
-def compare(people: PersonMonths, rule: Rule, follow_up: int, sizes: Floats) -> tuple[Comparison, dict[str, str]]:
+def compare(people: PersonMonths, rule: Rule, met: Flags, follow_up: int, sizes: Floats) -> tuple[Comparison, dict[str, str]]:
     """The cohorts of every launch, the hospitals that can be used, and why each other one cannot.
 
     `sizes` (P, T) holds the admissions that the minimum sizes are counted on.
     """
-    met = meets_rule(people, rule)
     n_run = running_total(people.at_risk)
     y_run = running_total(people.outcome * people.at_risk)
     size_run = running_total(sizes * people.at_risk)
@@ -286,21 +281,19 @@ class EntryRule:
         found = patient_objections(panel, analysis, self.rule_outcome, self.rule_count, self.rule_months)
         if found:
             return found
-        people = person_months(panel, analysis.outcome, self._counted(panel))
-        if not (~people.treated).any():
-            found.append(Problem("E436", "no hospital without the service is in these data",
-                                 do="use own_cohorts, which compares one hospital with its own past"))
-        if not people.treated.any():
-            found.append(Problem("E437", "no hospital with people in it starts the service inside the data",
-                                 do="give go_live dates that lie inside the data"))
-        if not found:
-            comparison, why = self._compare(panel, analysis)
-            if not comparison.treated.any() or not comparison.controls.any():
-                side = "hospital with the service" if not comparison.treated.any() else "comparison hospital"
-                told = "; ".join(f"{name}: {reason}" for name, reason in sorted(why.items()))
-                found.append(Problem("E438", f"no {side} is large enough for its own baseline: {told}",
-                                     where=analysis.name, do="use a longer extract, a softer rule, or fewer and larger hospitals"))
-        return found
+        c, why = self._compare(panel, analysis)
+        if c.people.treated.all():
+            return [Problem("E436", "no hospital without the service is in these data", where=analysis.name,
+                            do="use own_cohorts, which compares one hospital with its own past")]  # fmt: skip
+        if not c.people.treated.any():
+            return [Problem("E437", "no hospital with people in it starts the service inside the data", where=analysis.name,
+                            do="give go_live dates that lie inside the data")]  # fmt: skip
+        if c.treated.any() and c.controls.any():
+            return []
+        side = "comparison hospital" if c.treated.any() else "hospital with the service"
+        told = "; ".join(f"{name}: {reason}" for name, reason in sorted(why.items()))
+        return [Problem("E438", f"no {side} is large enough for its own baseline: {told}", where=analysis.name,
+                        do="use a longer extract, a softer rule, or fewer and larger hospitals")]  # fmt: skip
 
     def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
         """ITT by the headline inference, ITT by the other one, ratio on the referred. Raises nothing that `objections` does not name."""
@@ -338,15 +331,10 @@ class EntryRule:
 
         return ratio(1.0), ratio(0.0)
 
-    def _counted(self, panel: Panel) -> str:
-        return str(rule_outcome_of(panel, self.rule_outcome))
-
     def _compare(self, panel: Panel, analysis: Analysis) -> tuple[Comparison, dict[str, str]]:
-        people = person_months(panel, analysis.outcome, self._counted(panel))
-        declared = self.rule_count and self.rule_months
-        rule = Rule(int(self.rule_count or 0), int(self.rule_months or 0)) if declared else find_rule(people)
+        people, rule, met = people_and_rule(panel, analysis.outcome, self.rule_outcome, self.rule_count, self.rule_months)
         counted = people.outcome if panel.outcome(analysis.outcome).kind == "count" else people.counts
-        return compare(people, rule, self.follow_up, counted)
+        return compare(people, rule, met, self.follow_up, counted)
 
     def _base(self, panel: Panel, analysis: Analysis, c: Comparison, why: dict[str, str], team: Uptake,
               estimate: float, ways: Assignments) -> Estimate:  # fmt: skip

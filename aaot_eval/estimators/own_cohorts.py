@@ -30,16 +30,13 @@ from aaot_eval.estimators._cohorts import (
     PersonMonths,
     Rule,
     deaths_note,
-    find_rule,
     first_cohort,
     joined,
-    meets_rule,
     newly_meets_rule,
     patient_objections,
-    person_months,
+    people_and_rule,
     rate_before,
     rule_note,
-    rule_outcome_of,
     scale_of,
     share_met,
 )
@@ -319,10 +316,7 @@ class OwnCohorts:
         return np.where(series > 0, series / np.nanmean(series), length)
 
     def _people(self, panel: Panel, analysis: Analysis) -> tuple[PersonMonths, Rule, Flags]:
-        people = person_months(panel, analysis.outcome, str(rule_outcome_of(panel, self.rule_outcome)))
-        declared = self.rule_count and self.rule_months
-        rule = Rule(int(self.rule_count or 0), int(self.rule_months or 0)) if declared else find_rule(people)
-        return people, rule, meets_rule(people, rule)
+        return people_and_rule(panel, analysis.outcome, self.rule_outcome, self.rule_count, self.rule_months)
 
     def _trusts(self, panel: Panel, analysis: Analysis, people: PersonMonths, rule: Rule, met: Flags) -> tuple[list[Trust], dict[str, str]]:
         """The trusts that can be used, and why each other one cannot."""

@@ -1,0 +1,303 @@
+"""The referred against people of other hospitals who met the same rule in the same month, weighted to the same past.
+
+The effect on the referred who met the rule. Selection on what the weights hold equal is removed, selection on anything else is
+not: the placebo launch looks for it. Definitions: docs/methods/risk_set.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from scipy import stats
+
+from aaot_eval.errors import Problem
+from aaot_eval.estimators import ESTIMATORS
+from aaot_eval.estimators._balance import (
+    COARSE,
+    FINE,
+    adjusted_scores,
+    effective_size,
+    entropy_balance,
+    history,
+)
+from aaot_eval.estimators._cohorts import (
+    HOSPITALS_FOR_TAU2,
+    PEOPLE_NEEDED,
+    RULE_OUTCOME,
+    SHARE_MET_NEEDED,
+    Flags,
+    Floats,
+    Ints,
+    PersonMonths,
+    Rule,
+    deaths_note,
+    first_cohort,
+    joined,
+    patient_objections,
+    people_and_rule,
+    running_total,
+    scale_of,
+    share_met,
+)
+from aaot_eval.estimators._random_effects import StudentDraws, dersimonian_laird
+from aaot_eval.results import Analysis, Design, Estimate, Panel
+
+HISTORY_MONTHS = 24
+ATTENDANCES = "ed_attendances"
+#: Weights are too uneven when they stand for fewer than this many people for each referred one.
+EFFECTIVE_NEEDED = 3.0
+#: One weight above this share is said.
+LARGEST_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Referred people and months, people and months of their risk sets with weights, and what was held equal (rows of x)."""
+
+    person: Ints
+    month: Ints
+    x: Floats
+    like_person: Ints
+    like_month: Ints
+    like_x: Floats
+    weight: Floats
+    coarse: bool
+    dropped: int
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Log ratio of rates, each person's linearised score (P,), and what the variance between hospitals needs."""
+
+    log_ratio: float
+    scores: Floats
+    tau2: float
+    treated_share: Floats
+    control_share: Floats
+
+    @property
+    def people_variance(self) -> float:
+        """Variance from people alone."""
+        return float((self.scores**2).sum())
+
+
+def match(people: PersonMonths, rule: Rule, met: Flags, person: Ints, month: Ints, attendances: Floats | None) -> Matched | str:
+    """Risk sets month by month, weighted to the referred's past; or why nothing balances.
+
+    The risk set of month t is everybody of a never-starting hospital who is alive and meets the rule at t. Base weight: referrals
+    of the month over the size of its risk set. Referrals in a month without one are dropped and counted.
+    """
+    control = ~people.treated[people.unit]
+    likes, months, base = [], [], []
+    for t, referrals in zip(*np.unique(month, return_counts=True), strict=True):
+        pool = np.flatnonzero(control & met[:, t])
+        likes.append(pool)
+        months.append(np.full(len(pool), t))
+        base.append(np.full(len(pool), referrals / max(len(pool), 1)))
+    like_person, like_month, weight = (np.concatenate(c) for c in (likes, months, base))
+    kept = np.isin(month, like_month)
+    if kept.sum() < PEOPLE_NEEDED:
+        return f"fewer than {PEOPLE_NEEDED} referred have anybody to be compared with"
+    person, month, dropped = person[kept], month[kept], int((~kept).sum())
+    for windows in (FINE, COARSE):
+        x = history(people, rule, person, month, windows, attendances)
+        like_x = history(people, rule, like_person, like_month, windows, attendances)
+        balanced = entropy_balance(like_x, x.mean(axis=0), weight)
+        if balanced is not None and effective_size(balanced) >= EFFECTIVE_NEEDED * len(person):
+            return Matched(person, month, x, like_person, like_month, like_x, balanced, windows is COARSE, dropped)
+    return "no weights give the comparison the past of the referred"
+
+
+def contrast(people: PersonMonths, m: Matched, follow_up: int, end: int) -> Contrast:
+    """Rate of the referred over the weighted rate of their risk sets, `follow_up` months from the month of referral, cut at `end`.
+
+    Scores and the variance between comparison hospitals are those of weights that were estimated.
+    """
+    n_people, n_units = len(people.unit), len(people.names)
+    y_run, n_run = running_total(people.outcome * people.at_risk), running_total(people.at_risk)
+
+    def follow(person: Ints, month: Ints) -> tuple[Floats, Floats]:
+        stop = np.minimum(month + follow_up, end)
+        return y_run[person, stop] - y_run[person, month], n_run[person, stop] - n_run[person, month]
+
+    y1, n1 = follow(m.person, m.month)
+    y0, n0 = follow(m.like_person, m.like_month)
+    rows, targets, rate = adjusted_scores(y0, n0, m.weight, m.like_x, m.x)
+    own_rate = float(y1.sum() / n1.sum())
+    own = (y1 - own_rate * n1) / y1.sum()
+    likes = np.bincount(m.like_person, weights=rows, minlength=n_people)
+    scores = np.asarray(np.bincount(m.person, weights=own - targets, minlength=n_people) - likes, dtype=float)
+
+    scale = rate * float(m.weight @ n0)
+    expected = np.bincount(people.unit[m.like_person], weights=m.weight * y0 - rows * scale, minlength=n_units)
+    hospitals = np.flatnonzero(expected > 0)
+    by_person = np.bincount(m.like_person, weights=rows * scale, minlength=n_people)
+    off = np.bincount(people.unit, weights=by_person, minlength=n_units)[hospitals] / expected[hospitals]
+    spread = np.bincount(people.unit, weights=by_person**2, minlength=n_units)[hospitals] / expected[hospitals] ** 2
+    tau2 = dersimonian_laird(off, spread) if len(hospitals) >= HOSPITALS_FOR_TAU2 else math.nan
+    months = np.bincount(people.unit[m.person], weights=n1, minlength=n_units)
+    return Contrast(math.log(own_rate / rate), scores, tau2, months / months.sum(), np.maximum(expected, 0) / expected[hospitals].sum())
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A log ratio with its standard error by hospital random effects (NaN with fewer than six comparison hospitals) and its df."""
+
+    log_ratio: float
+    std_error: float
+    people_error: float
+    df: int
+
+    def p_value(self) -> float:
+        """Two-sided p of no difference."""
+        return float(2 * stats.t.sf(abs(self.log_ratio) / self.std_error, self.df))
+
+    def limits(self, level: float) -> tuple[float, float]:
+        """The t interval of the ratio."""
+        reach = float(stats.t.ppf((1 + level) / 2, self.df)) * self.std_error
+        return math.exp(self.log_ratio - reach), math.exp(self.log_ratio + reach)
+
+
+def pool(parts: list[Contrast], controls: int) -> Pooled:
+    """Contrasts pooled with inverse variance of people; scores of a person who serves several are added before squaring."""
+    weight = np.array([1 / c.people_variance for c in parts])
+    weight /= weight.sum()
+    people = float((sum(w * c.scores for w, c in zip(weight, parts, strict=True)) ** 2).sum())
+    tau2 = float(np.mean([c.tau2 for c in parts]))
+    shares = [sum(w * getattr(c, side) for w, c in zip(weight, parts, strict=True)) for side in ("treated_share", "control_share")]
+    between = tau2 * float(sum((s**2).sum() for s in shares))
+    estimate = float(sum(w * c.log_ratio for w, c in zip(weight, parts, strict=True)))
+    return Pooled(estimate, math.sqrt(people + between), math.sqrt(people), controls - 1)
+
+
+@ESTIMATORS.register("risk_set")
+@dataclass(frozen=True)
+class RiskSet:
+    """The effect on the referred who met the rule, against weighted risk sets of the same months in other hospitals.
+
+    rule_count, rule_months  the rule; both empty: searched for among the referred
+    follow_up                months followed from the month of referral
+    """
+
+    design: ClassVar[Design] = "risk_set"
+    rule_count: int | None = None
+    rule_months: int | None = None
+    follow_up: int = 12
+    conf_level: float = 0.95
+    rule_outcome: str = RULE_OUTCOME
+
+    def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
+        """Why the comparison cannot be made, every reason at once."""
+        found = patient_objections(panel, analysis, self.rule_outcome, self.rule_count, self.rule_months)
+        if found:
+            return found
+        people, rule, met = self._people(panel, analysis)
+        if not (~people.treated).any():
+            return [Problem("E436", "no hospital without the service is in these data", where=analysis.name,
+                            do="use own_cohorts, which compares one hospital with its own past")]  # fmt: skip
+        who = self._referred(people, met)
+        if len(who) < PEOPLE_NEEDED:
+            return [Problem("E440", f"fewer than {PEOPLE_NEEDED} referred have {HISTORY_MONTHS} months of history and met the rule ({rule})",
+                            where=analysis.name, do="use the entry-rule comparison, or a longer extract")]  # fmt: skip
+        found_match = match(people, rule, met, who, people.referral[who], self._attendances(panel))
+        if isinstance(found_match, str):
+            return [Problem("E441", found_match, where=analysis.name, do="use the entry-rule comparison, which needs no weights")]
+        return []
+
+    def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
+        """The ratio on the referred, then the same divided by the placebo launch. Nothing here is random: `seed` is not used."""
+        people, rule, met = self._people(panel, analysis)
+        who = self._referred(people, met)
+        m = match(people, rule, met, who, people.referral[who], self._attendances(panel))
+        assert isinstance(m, Matched)  # noqa: S101
+        controls = int((~people.treated).sum())
+        found = contrast(people, m, self.follow_up, people.n_months)
+        effect = pool([found], controls)
+        placebo = self.placebo_launch(panel, analysis)
+        base = self._base(panel, analysis, people, rule, met, m, found)
+        first = self._with_interval(base, effect)
+        if isinstance(placebo, str):
+            return (replace(first, note=joined(first.note, f"no placebo launch: {placebo}")),)
+        low, high = placebo.limits(self.conf_level)
+        first = replace(first, facts={**first.facts, "placebo_launch": math.exp(placebo.log_ratio), "placebo_low": low, "placebo_high": high})
+        both = Pooled(effect.log_ratio - placebo.log_ratio, math.hypot(effect.std_error, placebo.std_error),
+                      math.hypot(effect.people_error, placebo.people_error), effect.df)  # fmt: skip
+        beside = replace(base, estimand=f"{base.estimand}, divided by the placebo launch", facts={**first.facts, "role": "referred_beside"})
+        return first, self._with_interval(beside, both)
+
+    def placebo_launch(self, panel: Panel, analysis: Analysis) -> Pooled | str:
+        """The same comparison where nothing happened: each person's first month meeting the rule before launch as if it were a
+        referral, data cut at launch; hospital by hospital, then pooled. It should be 1. Else why there is none.
+        """
+        people, rule, met = self._people(panel, analysis)
+        attendances = self._attendances(panel)
+        parts: list[Contrast] = []
+        reason = "no hospital has enough people who met the rule before launch"
+        for unit in np.flatnonzero(people.treated):
+            launch = int(people.launch[unit])
+            if launch <= HISTORY_MONTHS:
+                continue
+            cohort = first_cohort(met & (people.unit == unit)[:, None], HISTORY_MONTHS, launch, self.follow_up)
+            who = np.flatnonzero(cohort.members)
+            if len(who) < PEOPLE_NEEDED:
+                continue
+            m = match(people, rule, met, who, cohort.index[who], attendances)
+            if isinstance(m, str):
+                reason = m
+                continue
+            parts.append(contrast(people, m, self.follow_up, launch))
+        return pool(parts, int((~people.treated).sum())) if parts else reason
+
+    def _people(self, panel: Panel, analysis: Analysis) -> tuple[PersonMonths, Rule, Flags]:
+        return people_and_rule(panel, analysis.outcome, self.rule_outcome, self.rule_count, self.rule_months)
+
+    def _referred(self, people: PersonMonths, met: Flags) -> Ints:
+        who = np.flatnonzero(people.referred & (people.referral >= HISTORY_MONTHS))
+        return who[met[who, people.referral[who]]]
+
+    def _attendances(self, panel: Panel) -> Floats | None:
+        assert panel.person_cells is not None  # noqa: S101
+        if ATTENDANCES not in panel.person_cells or not panel.person_cells[ATTENDANCES].any():
+            return None
+        assert panel.people is not None  # noqa: S101
+        here = panel.people["unit"].isin([u for u in panel.units.index if str(panel.units.loc[u, "group"]) != "beside"]).to_numpy()
+        return panel.person_matrix(ATTENDANCES)[here].astype(float)
+
+    def _base(self, panel: Panel, analysis: Analysis, people: PersonMonths, rule: Rule, met: Flags, m: Matched, found: Contrast) -> Estimate:
+        all_referred = int(people.referred.sum())
+        share, largest = share_met(people, met), float(m.weight.max() / m.weight.sum())
+        said = [
+            f"met by only {share:.0%} of the referred" if share < SHARE_MET_NEEDED else "",
+            "balanced on coarser windows (4-12 months together)" if m.coarse else "",
+            f"one weight is {largest:.0%} of all" if largest > LARGEST_SHARE else "",
+            f"{m.dropped} referrals had nobody to be compared with" if m.dropped else "",
+            deaths_note(panel, people),
+        ]
+        facts = {
+            "role": "referred", "rule": str(rule), "rule_count": rule.count, "rule_months": rule.months, "share_met": share,
+            "referrals": all_referred, "referrals_compared": len(m.person), "referrals_without_risk_set": m.dropped,
+            "effective_size": effective_size(m.weight), "largest_weight": largest, "coarse_windows": m.coarse,
+            "tau2": found.tau2, "person_variance": found.people_variance, "follow_up": self.follow_up,
+        }  # fmt: skip
+        return Estimate(
+            analysis=analysis.name, design=self.design, estimator="risk_set", outcome=analysis.outcome,
+            estimand=f"the referred who met the rule ({rule}), {self.follow_up} months from referral",
+            scale=scale_of(panel, analysis.outcome), estimate=math.nan, conf_level=self.conf_level,
+            n_units=len(people.names), n_treated=int(people.treated.sum()), n_periods=people.n_months,
+            n_obs=len(m.person) + len(m.like_person), n_people=len(np.union1d(m.person, m.like_person)), note=joined(*said), facts=facts,
+        )  # fmt: skip
+
+    def _with_interval(self, base: Estimate, pooled: Pooled) -> Estimate:
+        ratio = math.exp(pooled.log_ratio)
+        if math.isnan(pooled.std_error):
+            note = joined(f"hospital random effects need {HOSPITALS_FOR_TAU2} comparison hospitals", base.note)
+            return replace(base, estimate=ratio, inference="hospital random effects", status="no_finite_interval", note=note)
+        low, high = pooled.limits(self.conf_level)
+        return replace(
+            base, estimate=ratio, std_error=pooled.std_error, conf_low=low, conf_high=high, conf_method="random_effects_t",
+            p_value=pooled.p_value(), inference=f"hospital random effects, t({pooled.df})",
+            confidence=StudentDraws(pooled.log_ratio, pooled.std_error, pooled.df),
+        )  # fmt: skip
