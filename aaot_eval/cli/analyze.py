@@ -102,7 +102,7 @@ def _evaluate(
     from aaot_eval.cli._endings import faults_go_to
     from aaot_eval.run_folder import StudyFolder, fingerprint
 
-    study = StudyFolder.open(out or config.path(config.output.runs), config.name)
+    study = StudyFolder.open((out or config.path(config.output.runs)).resolve(), config.name)
     faults_go_to(study.path / "restricted")
     with study.lock():
         print_ = fingerprint(config)
