@@ -17,8 +17,12 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+
+if TYPE_CHECKING:
+    from aaot_eval.results import RunResult
 
 SCENARIOS = ("effect", "null", "regression_to_mean", "harm", "single_site")
 #: At least so many of 20 seeds must be right; set before the first run.
@@ -52,8 +56,27 @@ def study(scenario: str, seed: int, size: float = 1.0) -> dict[str, object]:
         "labelled": "historical comparison" in f"{primary.note} {result.verdict.sentence}",
         "failed_checks": " ".join(failed),
         "money": result.costs.verdict.word if result.costs else "",
+        **_patients(result, truth),
         "seconds": round(time.perf_counter() - begin, 1),
     }
+
+
+def _patients(result: RunResult, truth: dict[str, Any]) -> dict[str, object]:
+    """The comparison over people and the money beside their truths."""
+    found: dict[str, object] = {"true_eligible_ratio": truth["eligible"]["ratio_expected"]}
+    for effect in result.effects:
+        if effect.analysis.name in ("entry_rule", "own_cohorts"):
+            estimate = effect.headline
+            found |= {
+                "eligible_ratio": estimate.estimate,
+                "eligible_low": estimate.conf_low,
+                "eligible_high": estimate.conf_high,
+            }
+    found["true_gross"] = truth["economics"]["hospital_cost_averted_expected"]
+    saving = result.tables.get("saving", pd.DataFrame())
+    for row in saving[saving["headline"].astype(bool)].itertuples() if len(saving) else ():
+        found |= {"gross": row.gross, "gross_low": row.gross_low, "gross_high": row.gross_high}
+    return found
 
 
 def right(row: dict[str, object]) -> bool:
@@ -71,8 +94,22 @@ def score(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
     """How often the verdict was right, by scenario."""
     frame = pd.DataFrame(rows)
     frame["right"] = [right(r) for r in rows]
+    for truth, low, high in (
+        ("true_site_ratio", "conf_low", "conf_high"),
+        ("true_eligible_ratio", "eligible_low", "eligible_high"),
+        ("true_gross", "gross_low", "gross_high"),
+    ):
+        frame[f"{truth.removeprefix('true_')}_covered"] = frame[truth].between(frame[low], frame[high])
+    # One trust alone has no sites to compare: its headline is about the eligible.
+    frame.loc[frame["scenario"] == "single_site", "site_ratio_covered"] = pd.NA
     table = frame.groupby("scenario", sort=False).agg(
-        seeds=("seed", "size"), right=("right", "sum"), claims=("claim", "sum"), mean_estimate=("estimate", "mean")
+        seeds=("seed", "size"),
+        right=("right", "sum"),
+        claims=("claim", "sum"),
+        mean_estimate=("estimate", "mean"),
+        sites_covered=("site_ratio_covered", "sum"),
+        eligible_covered=("eligible_ratio_covered", "sum"),
+        money_covered=("gross_covered", "sum"),
     )
     table["needed_of_20"] = [NEEDED[s] for s in table.index]
     return table.reset_index()
