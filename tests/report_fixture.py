@@ -124,9 +124,19 @@ def _headline(variant: Variant) -> pd.DataFrame:
     return _frame(
         "order question sentence verdict",
         (1, "Did admissions fall compared with what would have happened anyway?", SENTENCES[w], w),
-        (2, "How sure can we be?", "The least p this design can reach is 0.0179. 95 % interval by exact randomisation. 6 of 8 checks passed.", w),
+        (
+            2,
+            "How sure can we be?",
+            "The least p this design can reach is 0.0179. 95 % interval by exact randomisation. 6 of 8 checks passed.",
+            w,
+        ),
         (3, "What does it cost or save?", costs, "cannot_tell"),
-        (4, "What could make this wrong?", "The dip test found that the two sites had an unusually bad year just before the start.", w),
+        (
+            4,
+            "What could make this wrong?",
+            "The dip test found that the two sites had an unusually bad year just before the start.",
+            w,
+        ),
         (5, "What should happen next?", NEXT[w], w),
     )
 
@@ -136,8 +146,16 @@ def _limits() -> pd.DataFrame:
         "order kind text",
         (1, "always", "Only admissions inside the extract are seen; care in other hospitals is not."),
         (2, "always", "Counts rest on how alcohol was coded; a change in coding looks like a change in admissions."),
-        (3, "design", "Sites chose to have the service; the comparison assumes that they would have moved like the others."),
-        (4, "costs", "A saving is the value of resources, at the stated prices and perspective; it is not cash released."),
+        (
+            3,
+            "design",
+            "Sites chose to have the service; the comparison assumes that they would have moved like the others.",
+        ),
+        (
+            4,
+            "costs",
+            "A saving is the value of resources, at the stated prices and perspective; it is not cash released.",
+        ),
         (5, "check", "The dip test found that the two sites had an unusually bad year just before the start."),
         (6, "data", "Months left out at the end: the last months are not complete yet and would look like a fall."),
     )
@@ -187,7 +205,9 @@ def _one_series(analysis: str, unit: str, level: float, start: int | None, chang
         phase[start : start + 2] = "left_out"
         phase[-1] = "partial"
     expected = np.where(after, base, np.nan)
-    frame = pd.DataFrame({"analysis": analysis, "unit": unit, "outcome": OUTCOME, "t": t, "period": MONTHS, "phase": phase})
+    frame = pd.DataFrame(
+        {"analysis": analysis, "unit": unit, "outcome": OUTCOME, "t": t, "period": MONTHS, "phase": phase}
+    )
     wide = 1.96 * np.sqrt(base + (0.07 * base) ** 2)
     return frame.assign(
         persons=np.ceil(observed * 0.8), observed=observed, exposure=20_000.0, fitted=base * np.where(after, change, 1.0),
@@ -284,7 +304,16 @@ def _flow(scale: float) -> pd.DataFrame:
         (2, "episodes", "finished, with a person and a date", 9105, 15, 48102, 111, "unfinished, or no person or date"),
         (3, "episodes", "each episode once", 9105, 0, 47880, 222, "loaded twice; the last load is kept"),
         (4, "stays", "joined to stays", 9105, 0, 39214, 8666, "episodes of one stay"),
-        (5, "caseload", "found in the extract", round(158 * scale), round(5 * scale), round(158 * scale), round(5 * scale), "no record"),
+        (
+            5,
+            "caseload",
+            "found in the extract",
+            round(158 * scale),
+            round(5 * scale),
+            round(158 * scale),
+            round(5 * scale),
+            "no record",
+        ),
     )
 
 
@@ -368,9 +397,33 @@ def _costs(scale: float) -> dict[str, pd.DataFrame]:
 def _more_costs(people: int) -> dict[str, pd.DataFrame]:
     lines = _frame(
         "order line amount low high unit note",
-        (1, "Cash released", None, None, None, "pounds", "Not estimated. Cash is released only when beds close or agency shifts end."),
-        (2, "Capacity released", 6.2, -2.1, 14.5, "bed days", "Beds for other patients; worth something only when they are used."),
-        (3, "Value of resources, net of the service", 1_060.0, -6_080.0, 8_200.0, "pounds", "Not cash, and not to be added to the others."),
+        (
+            1,
+            "Cash released",
+            None,
+            None,
+            None,
+            "pounds",
+            "Not estimated. Cash is released only when beds close or agency shifts end.",
+        ),
+        (
+            2,
+            "Capacity released",
+            6.2,
+            -2.1,
+            14.5,
+            "bed days",
+            "Beds for other patients; worth something only when they are used.",
+        ),
+        (
+            3,
+            "Value of resources, net of the service",
+            1_060.0,
+            -6_080.0,
+            8_200.0,
+            "pounds",
+            "Not cash, and not to be added to the others.",
+        ),
     )
     break_even = _frame(
         "order quantity unit now break_even low high status",

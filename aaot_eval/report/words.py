@@ -63,6 +63,7 @@ NAMES: Mapping[str, str] = {
     "satterthwaite_t": "Satterthwaite t",
     "wald_t": "Wald t",
     "random_effects_t": "random effects, t",
+    "none": "no interval",
     "non_pay": "other running costs",
     "set_up": "setting up",
     "all": "all sites",

@@ -9,7 +9,16 @@ from aaot_eval.report.contents import Column, Source, chart, interval, named, ta
 from aaot_eval.report.sections import section
 
 
-TABLES = ("service_cost", "cost_waterfall", "saving", "benefit_lines", "break_even", "cost_ranges", "patient_groups", "unit_costs")
+TABLES = (
+    "service_cost",
+    "cost_waterfall",
+    "saving",
+    "benefit_lines",
+    "break_even",
+    "cost_ranges",
+    "patient_groups",
+    "unit_costs",
+)
 
 
 @section("costs", order=80, title="Costs")

@@ -32,7 +32,7 @@ def _skipped(source: Source) -> list[Block]:
     if skipped is None:
         return [Paragraph("Which parts were skipped is not stated.")]
     if not skipped:
-        return [Paragraph("None.")]
+        return [Paragraph("Every part was run.")]
     return [
         Bullets(
             tuple(

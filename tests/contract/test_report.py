@@ -1,0 +1,479 @@
+"""The report keeps its promises: whatever is released, every section, figure and sentence stands on the released tables."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aaot_eval.report import build_report, figure_files, render_html, render_markdown
+from aaot_eval.report.blocks import Notice, Report
+from aaot_eval.report.contents import Source
+from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap, draw
+from aaot_eval.report.sections import SECTIONS
+from aaot_eval.report.words import INVENTED, is_missing, number, written
+from aaot_eval.results import Release
+from aaot_eval.schema import schema_names, table_schema
+from tests.report_fixture import VARIANTS, Variant, changed, release
+
+#: What would claim a reduction. The fixed sentence "rules out a fall larger than" is the only place for a fall.
+CLAIMS = re.compile(
+    r"\b(lower than expected without|fewer admissions|reduced|reduces|reduction|prevented|fell\b|decreased|cut admissions"
+    r"|saves\b|saved|works\b|effective)",
+    re.IGNORECASE,
+)
+WORDS_ON_PAGE_ONE = 450
+TABLE_OF_FIGURE = {
+    "answer_interval": "estimates", "forest": "estimates", "effect_chart": "series", "site_charts": "series",
+    "placebo_strip": "placebo", "regression_gauge": "regression_to_mean", "site_levels": "sites",
+    "saving_ladder": "saving",
+}  # fmt: skip
+
+
+@cache
+def made(variant: Variant) -> tuple[Release, Report, str]:
+    released = release(variant)
+    report = build_report(released)
+    return released, report, render_html(report)
+
+
+class Page(HTMLParser):
+    """What a test must know of a page: its elements, its ids, its text outside charts, and each address with its text."""
+
+    VOID = ("meta", "link", "img", "br", "hr", "input", "wbr")
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.stack: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.ids: list[str] = []
+        self.text: list[str] = []
+        self.refs: list[tuple[str, str]] = []
+        self._ref: tuple[int, str] | None = None
+        self._words: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.tags.append((tag, found))
+        if found.get("id"):
+            self.ids.append(str(found["id"]))
+        if tag not in self.VOID:
+            self.stack.append(tag)
+        if "data-ref" in found:
+            self._ref, self._words = (len(self.stack), str(found["data-ref"])), []
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack, f"</{tag}> closes nothing"
+        assert self.stack[-1] == tag, f"</{tag}> closes <{self.stack[-1]}>"
+        if self._ref and len(self.stack) == self._ref[0]:
+            self.refs.append((self._ref[1], "".join(self._words)))
+            self._ref = None
+        self.stack.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self._ref:
+            self._words.append(data)
+        if not {"svg", "style", "script"} & set(self.stack):
+            self.text.append(data)
+
+
+def flat(text: str) -> str:
+    return " ".join(text.replace("\u2060", "").replace("\u00a0", " ").replace("−", "-").split())
+
+
+def first_page(html: str) -> str:
+    part = html[html.index('<section id="answer"') :]
+    return part[: part.index("</section>")]
+
+
+# ---- Sections -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", sorted(SECTIONS))
+def test_every_section_says_something_from_any_release(name: str, variant: Variant) -> None:
+    blocks = SECTIONS[name].build(Source(made(variant)[0]))
+    assert blocks
+    assert SECTIONS[name].build.__doc__
+
+
+def test_sections_stand_in_the_order_of_the_design() -> None:
+    names = [s.name for s in made("full")[1].sections]
+    assert names == [
+        "answer",
+        "service",
+        "anyway",
+        "effect",
+        "harms",
+        "wrong",
+        "costs",
+        "quality",
+        "limits",
+        "reproduce",
+        "glossary",
+    ]
+
+
+@pytest.mark.parametrize("table", schema_names("release"))
+def test_a_missing_table_is_said_and_no_section_goes(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aaot_eval.report.contents.draw", lambda *_: Gap("not drawn in this test"))
+    report = build_report(changed(made("full")[0], {table: None}))
+    assert [s.name for s in report.sections] == [s.name for s in made("full")[1].sections]
+    said = " ".join(f"{b.title} {b.text}" for s in report.sections for b in s.blocks if isinstance(b, Notice))
+    if table not in ("headline", "averted_activity"):
+        assert f"Table {table}" in said or f"table {table}" in said
+
+
+def test_a_missing_table_gives_the_reason_the_run_gave() -> None:
+    html = made("sparse")[2]
+    assert "Not shown: people on the caseload" in html
+    assert "the input is an aggregated panel: it holds no people" in html
+
+
+def test_facts_that_are_absent_are_said_to_be() -> None:
+    bare = Release(tables=made("full")[0].tables, meta={}, hidden={}, profile="hes")
+    html = render_html(build_report(bare))
+    assert "not stated" in html
+    assert "None" not in "".join(Page(html).text)
+
+
+def test_an_empty_release_still_makes_a_page_with_every_heading() -> None:
+    html = render_html(build_report(Release(tables={}, meta={}, hidden={}, profile="hes")))
+    for name in SECTIONS:
+        assert SECTIONS[name].title in html
+    assert "incomplete: do not use it for a decision" in html
+
+
+# ---- Figures ------------------------------------------------------------------------------------------------------
+
+
+def table_of(figure: str, released: Release) -> pd.DataFrame | None:
+    frame = released.tables.get(TABLE_OF_FIGURE.get(figure, figure))
+    if frame is not None and figure == "effect_chart":
+        frame = frame[frame["unit"].isin(["treated", "comparison"])]
+    return frame
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("figure", sorted(FIGURES))
+def test_a_figure_is_drawn_or_says_why_not(figure: str, variant: Variant) -> None:
+    drawn = draw(figure, table_of(figure, made(variant)[0]), Context())
+    assert isinstance(drawn, Drawing) or drawn.reason
+    if variant == "full":
+        assert isinstance(drawn, Drawing)
+
+
+@pytest.mark.parametrize("figure", sorted(FIGURES))
+def test_a_figure_copes_with_empty_hidden_and_missing_cells(figure: str) -> None:
+    frame = table_of(figure, made("full")[0])
+    assert frame is not None
+    assert isinstance(draw(figure, frame.head(0), Context()), Gap)
+    numeric = [
+        c for c in frame if pd.api.types.is_numeric_dtype(frame[c]) and c not in ("t", "order", "rung", "event_time")
+    ]
+    for value in ("*", None, np.nan):
+        spoilt = frame.astype(dict.fromkeys(numeric, object))
+        spoilt[numeric] = value
+        assert draw(figure, spoilt, Context())
+    half = frame.astype(dict.fromkeys(numeric, object))
+    half.loc[half.index[::2], numeric] = "*"
+    assert draw(figure, half, Context())
+    as_text = frame.astype(dict.fromkeys(numeric, "string"))
+    assert isinstance(draw(figure, as_text, Context()), Drawing), "numbers read back as text are numbers"
+
+
+def shown_numbers(frame: pd.DataFrame, name: str) -> set[str]:
+    """Every number of a table as the page writes it, and as a plain number."""
+    found: set[str] = set()
+    for column in frame.columns:
+        kind = str(table_schema("release", name)[str(column)].extra.get("format", ""))
+        for row, value in frame[column].items():
+            scale = str(frame.at[row, "scale" if kind == "effect" else "unit"]) if kind in ("effect", "by_unit") else ""
+            for k in {
+                kind,
+                "",
+                "rate",
+                "ratio",
+                "money",
+                "percent",
+                "number",
+                "count",
+                "expected",
+                "integer",
+                "period",
+            }:
+                if not is_missing(value) and (k in ("", "period") or not np.isnan(number(value))):
+                    found |= set(re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", written(value, k, scale)))
+    return found
+
+
+#: Numbers that are words of a chart and not results: the line of no difference, the least number of sites, the unit of a rate.
+FIXED = {"0", "1", "5", "95", "100,000"}
+
+
+@pytest.mark.parametrize("variant", ["full", "cannot_tell", "harm", "suppressed"])
+def test_every_number_in_the_words_of_a_figure_stands_in_its_table(variant: Variant) -> None:
+    released, report, _ = made(variant)
+    for chart in report.charts():
+        frame = released.tables[chart.table.name].reset_index(drop=True)
+        known = shown_numbers(frame, chart.table.name) | FIXED
+        counts = {str(k) for k in range(len(frame) + 1)}
+        for text in (chart.drawing.title, chart.drawing.description):
+            unknown = set(re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", text)) - known - counts
+            assert not unknown, f"{chart.name}: {unknown} in {text!r}"
+
+
+def test_descriptions_and_ids_are_unique() -> None:
+    _, report, html = made("full")
+    told = [c.drawing.description for c in report.charts()]
+    assert len(set(told)) == len(told) >= 12
+    assert all(len(d.split()) >= 15 for d in told)
+    ids = Page(html).ids
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_chart_is_named_described_and_followed_by_its_table() -> None:
+    html = made("full")[2]
+    figures = re.findall(r"<figure .*?</figure>", html, re.DOTALL)
+    assert len(figures) == len(made("full")[1].charts())
+    for figure in figures:
+        svg = re.search(r"<svg.*?</svg>", figure, re.DOTALL)
+        assert svg
+        named = re.search(
+            r'role="img" [^>]*aria-labelledby="(\S+) (\S+)"><title id="\1">[^<]+</title><desc id="\2">[^<]+</desc>',
+            figure,
+        )
+        assert named, figure[:300]
+        assert "<text" in svg.group(), "text stays text"
+        assert figure.index("</svg>") < figure.index("<details") < figure.index("<table")
+
+
+def test_a_raw_change_is_never_shown_without_what_selection_alone_would_do() -> None:
+    base = made("full")[0]
+    gauge = base.tables["regression_to_mean"]
+    for kept in (gauge[gauge["what"] != "expected"], gauge.assign(rate=["5.4", "*", "2.6"])):
+        page = flat("".join(Page(render_html(build_report(changed(base, {"regression_to_mean": kept})))).text))
+        assert not re.search(r"\b(5\.41|2\.63)\b", page)
+        assert "selection alone" in page
+
+
+def test_no_type_in_a_chart_is_smaller_than_twelve_pixels() -> None:
+    svg_width, shown_width = 540, 650  # points of the drawing; the least width in pixels the page shows it at
+    for size in re.findall(r"font: (?:[a-z]+ |\d+ )*([\d.]+)px", made("full")[2]):
+        assert float(size) * shown_width / svg_width >= 12
+
+
+def test_figures_leave_as_files_of_the_kind_the_profile_lets_out() -> None:
+    svg = figure_files(made("full")[1])
+    assert all(name.endswith(".svg") and b"<desc>" in content for name, content in svg.items())
+    report = build_report(release("sparse", profile="acro"))
+    png = figure_files(report)
+    assert all(name.endswith(".png") and content.startswith(b"\x89PNG") for name, content in png.items())
+    html = render_html(report)
+    assert "<svg" not in html
+    assert html.count("data:image/png;base64,") == len(report.charts()) == html.count('alt="')
+
+
+# ---- Words and numbers --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_address_leads_to_the_number_shown(variant: Variant) -> None:
+    released, _, html = made(variant)
+    refs = Page(html).refs
+    assert len(refs) > 20
+    for address, text in refs:
+        table, row, column = address.split("/")
+        frame = released.tables[table].reset_index(drop=True)
+        value = frame.at[int(row), column]
+        kind = str(table_schema("release", table)[column].extra.get("format", ""))
+        by = {"effect": "scale", "by_unit": "unit"}.get(kind)
+        expected = written(value, kind, str(frame.at[int(row), by]) if by else "")
+        assert flat(text).replace(f" {INVENTED}", "") == flat(expected), address
+
+
+@pytest.mark.parametrize("variant", ["cannot_tell", "sparse", "suppressed"])
+def test_nothing_claims_a_reduction_when_the_evaluation_cannot_tell(variant: Variant) -> None:
+    html = made(variant)[2]
+    page = flat("".join(Page(first_page(html)).text))
+    words = page.replace("It rules out a fall larger than", "").replace("Did admissions fall compared", "")
+    words = words.replace("cannot tell whether it saves or costs", "")
+    assert not CLAIMS.search(words), CLAIMS.search(words)
+    assert not re.search(r"\bfall\b", words)
+    for chart in made(variant)[1].charts():
+        assert not CLAIMS.search(
+            f"{chart.drawing.title} {chart.drawing.description}".replace("lower than expected", "")
+        )
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_first_page_is_short(variant: Variant) -> None:
+    page = first_page(made(variant)[2])
+    page = re.sub(r"<details.*?</details>", "", page, flags=re.DOTALL)
+    assert len(" ".join(Page(page).text).split()) < WORDS_ON_PAGE_ONE
+
+
+def test_harm_stands_on_the_first_page_as_a_benefit_would() -> None:
+    def shape(html: str) -> list[Any]:
+        page = Page(re.sub(r"<figure.*?</figure>", "", first_page(html), flags=re.DOTALL))
+        return [(t, a.get("class")) for t, a in page.tags]
+
+    good, bad = made("full")[2], made("harm")[2]
+    assert shape(good) == shape(bad)
+    assert "21 % higher than expected" in flat("".join(Page(first_page(bad)).text))
+
+
+def test_money_from_invented_prices_says_so_beside_each_sum() -> None:
+    html = made("full")[2]
+    text = flat("".join(Page(html).text))
+    assert "Invented prices" in html
+    for sentence in re.findall(r"The service costs £[^.]*\.", text):
+        sums = re.findall(r"£[\d,]+(?: to -?£[\d,]+)?", sentence)
+        assert sums
+        assert sentence.count(INVENTED) == len(sums)
+    for head in re.findall(r"<th scope=\"col\" class=\"n\">([^/]*cost[^/]*|Net saving[^/]*)<", html):
+        assert "invented" in head
+    honest = render_html(build_report(release("full", invented_prices=False)))
+    assert INVENTED not in honest
+    assert "Invented prices" not in honest
+
+
+def test_artificial_data_are_named_in_the_title_area() -> None:
+    html = made("full")[2]
+    assert "Artificial data" in html[: html.index("</header>")]
+    assert "Artificial data" not in render_html(build_report(release("full", artificial_data=False)))
+
+
+def test_run_data_cut_and_profile_stand_in_the_footer() -> None:
+    html = made("full")[2]
+    footer = flat("".join(Page(html[html.index('<footer class="page">') : html.index("</footer>")]).text))
+    assert "Run2025-03_a1b2c3" in footer
+    assert "Data toMarch 2025" in footer
+    assert "Disclosure profilehes" in footer
+    assert "@bottom-left" in html
+
+
+def test_the_least_reachable_p_comes_before_the_estimate() -> None:
+    _, report, _ = made("full")
+    effect = next(s for s in report.sections if s.name == "effect")
+    tables = [b for b in effect.blocks if type(b).__name__ == "Table" and b.name == "estimates"]
+    heads = [h.text for h in tables[0].heads]
+    assert heads.index("Least reachable p") < heads.index("Estimate") < heads.index("p")
+
+
+# ---- The page -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_page_is_one_file_without_script_or_network(variant: Variant) -> None:
+    html = made(variant)[2]
+    page = Page(html)
+    assert not page.stack, "every element is closed"
+    tags = [t for t, _ in page.tags]
+    assert not {"script", "link", "iframe", "object", "embed"} & set(tags)
+    assert "http" not in html
+    assert "@import" not in html
+    for _, attrs in page.tags:
+        assert not [a for a in attrs if a.startswith("on")]
+        for name in ("src", "href"):
+            assert (attrs.get(name) or "#").startswith(("#", "data:image/png;base64,"))
+    assert set(re.findall(r"url\((.)", html)) <= {"#"}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_page_can_be_read_by_everybody(variant: Variant) -> None:
+    html = made(variant)[2]
+    page = Page(html)
+    tags = [t for t, _ in page.tags]
+    assert html.startswith("<!DOCTYPE html>")
+    assert ("html", {"lang": "en-GB"}) in page.tags
+    assert all(tags.count(t) == 1 for t in ("h1", "main", "nav"))
+    levels = [int(t[1]) for t in tags if re.fullmatch(r"h[1-6]", t)]
+    assert levels[0] == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+    skip = next(a for t, a in page.tags if t == "a")
+    assert skip["href"] == "#content"
+    assert "content" in page.ids
+    for table in re.findall(r"<table>.*?</table>", html, re.DOTALL):
+        assert "<caption>" in table
+        assert all('scope="' in th for th in re.findall(r"<th\b[^>]*>", table))
+    for anchor in [str(a["href"])[1:] for t, a in page.tags if t == "a"]:
+        assert anchor in page.ids
+
+
+def test_the_same_release_gives_the_same_bytes() -> None:
+    again = build_report(release("full"))
+    assert render_html(again) == made("full")[2]
+    assert render_markdown(again) == render_markdown(made("full")[1])
+    assert figure_files(again) == figure_files(made("full")[1])
+
+
+def test_markup_and_formulas_in_names_are_only_text() -> None:
+    nasty = '<img src=x onerror="alert(1)">$x^2$ {{ 7*7 }} & =1+1'
+    base = made("full")[0]
+    tables = {}
+    for name, frame in base.tables.items():
+        words = [c for c in frame if table_schema("release", name)[str(c)].type == "string" and c in
+                 ("unit", "text", "sentence", "note", "step", "item", "where", "arm", "group", "reason", "label", "question")]  # fmt: skip
+        tables[name] = frame.assign(
+            **{c: frame[c].where(frame[c].isin(["treated", "comparison"]), nasty) for c in words}
+        )
+    report = build_report(changed(base, tables, title=nasty, run_id='x"; } </style>' + nasty))
+    html = render_html(report)
+    page = Page(html)
+    assert not page.stack
+    assert not [t for t, _ in page.tags if t == "img"]
+    assert "49" not in page.text
+    assert html.count("</style>") == 1
+    assert "<img" not in render_markdown(report).replace("\\<img", "")
+
+
+def test_a_release_read_back_from_files_gives_the_same_page(tmp_path: Any) -> None:
+    base, _, html = made("suppressed")
+    tables = {}
+    for name, frame in base.tables.items():
+        mixed = [c for c in frame if frame[c].dtype == object]
+        stored = frame.assign(
+            **{c: frame[c].map(lambda v: v if is_missing(v) else str(v)).astype("string") for c in mixed}
+        )
+        stored.to_parquet(tmp_path / f"{name}.parquet", index=False)
+        tables[name] = pd.read_parquet(tmp_path / f"{name}.parquet")
+    assert render_html(build_report(changed(base, tables))) == html
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_markdown_holds_the_same_answers(variant: Variant) -> None:
+    released, report, _ = made(variant)
+    text = render_markdown(report)
+    assert text.count("\n## ") == len(report.sections)
+    assert flat(str(released.tables["headline"]["sentence"][0])) in flat(text)
+    assert all(flat(c.drawing.description)[:40] in flat(text).replace("\\", "") for c in report.charts())
+
+
+def test_the_report_needs_no_models() -> None:
+    import sys
+
+    import aaot_eval.report as package
+
+    sources = [m for n, m in sys.modules.items() if n.startswith("aaot_eval.report") and getattr(m, "__file__", None)]
+    assert package in sources
+    for module in sources:
+        assert not re.search(
+            r"^\s*(?:from|import) (?:statsmodels|linearmodels|matplotlib\.pyplot)",
+            Path(str(module.__file__)).read_text("utf-8"),
+            re.MULTILINE,
+        )
