@@ -99,7 +99,7 @@ def score(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
         ("true_eligible_ratio", "eligible_low", "eligible_high"),
         ("true_gross", "gross_low", "gross_high"),
     ):
-        frame[f"{truth.removeprefix('true_')}_covered"] = frame[truth].between(frame[low], frame[high])
+        frame[f"{truth.removeprefix('true_')}_covered"] = frame[truth].between(frame[low], frame[high]).astype("boolean")
     # One trust alone has no sites to compare: its headline is about the eligible.
     frame.loc[frame["scenario"] == "single_site", "site_ratio_covered"] = pd.NA
     table = frame.groupby("scenario", sort=False).agg(
