@@ -206,6 +206,15 @@ class StudyFolder:
         whole = print_.whole
         return next((run for run in self.runs() if run.manifest["run_sha256"] == whole), None)
 
+    def refuse_other_secret(self, secret: str | None) -> None:
+        """InputError when the person key's secret is not that of earlier runs: the same person would get another key."""
+        known = {run.manifest["secret_fingerprint"] for run in self.runs()} - {None}
+        if secret and known and secret not in known:
+            raise InputError(
+                Problem("C133", "the secret of [data.person_key] is not that of the earlier runs", where=str(self.path),
+                        do="use the secret the study began with, or give the study another name")
+            )  # fmt: skip
+
 
 # ---- Writing ----------------------------------------------------------------------------------------------------------
 
@@ -219,6 +228,7 @@ class Account:
     log: Sequence[str] = ()
     as_of: str | None = None
     refresh: Mapping[str, Any] = field(default_factory=dict)
+    secret: str | None = None
 
 
 def run_name(data_cut: str, print_: Fingerprint) -> str:
@@ -358,6 +368,7 @@ def _write_manifest(
         "disclosure_profile": release.profile,
         "command": account.command,
         "as_of": account.as_of,
+        "secret_fingerprint": account.secret,
         "times": {"started": account.started.isoformat(timespec="seconds"), "finished": _now().isoformat(timespec="seconds")},
         "data_cut": result.meta["data_cut"],
         "period_kind": result.meta["period_kind"],

@@ -109,6 +109,7 @@ def run(arguments: list[str]) -> int:
     from aaot_eval.cli import _endings, _options
 
     _options.typed[:] = arguments
+    _endings.faults_go_to()
     stopped = False
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

@@ -15,12 +15,12 @@ import typer
 from aaot_eval.errors import AaotEvalError, ExitCode, Problem
 
 WIDTH = 80
-_fault_folder: list[Path] = []
+_fault_folders: list[Path] = []
 
 
-def faults_go_to(folder: Path) -> None:
-    """From now on the log of an unexpected fault is written into this folder."""
-    _fault_folder[:] = [folder]
+def faults_go_to(*folders: Path) -> None:
+    """From now on the log of an unexpected fault is written into the first of these that can be, else into the current one."""
+    _fault_folders[:] = folders
 
 
 def problem_lines(problem: Problem) -> list[str]:
@@ -86,7 +86,7 @@ def unexpected(fault: BaseException, as_json: bool) -> int:
     """A fault of the program: one line, and the path of a log that holds no value."""
     text = fault_frames(fault)
     name = f"aaot-eval-fault-{datetime.now():%Y%m%d-%H%M%S}.log"
-    for folder in (*_fault_folder, Path.cwd()):
+    for folder in (*_fault_folders, Path.cwd()):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             path = folder / name

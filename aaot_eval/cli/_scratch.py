@@ -15,23 +15,34 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def scratch(config: RunConfig) -> Iterator[Path]:
-    """An owner-only folder in the config's work folder or beside the config, gone afterwards.
+def scratch(*homes: Path) -> Iterator[Path]:
+    """An owner-only folder in the first of these homes that can be written to, gone afterwards.
 
     Never in the system's temporary folder: spill files hold rows of patients.
     """
-    home = config.path(config.output.work) if config.output.work else config.home
-    made = not home.exists()
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix=".work_", dir=home, ignore_cleanup_errors=True)
-    except OSError as fault:
+    for home in homes:
+        made = not home.exists()
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            folder = tempfile.TemporaryDirectory(prefix=".work_", dir=home, ignore_cleanup_errors=True)
+        except OSError:
+            continue
+        break
+    else:
         raise InputError(
-            Problem("C130", f"nothing can be written to {home}: {fault.strerror}", do="name a folder under [output] work")
-        ) from None
+            Problem("C130", f"nothing can be written to {' or '.join(map(str, homes))}",
+                    do="start from a folder that can be written to, or name one under [output] work")
+        )  # fmt: skip
     try:
         with folder as path:
             yield Path(path)
     finally:
         if made:
             home.rmdir()
+
+
+def homes_of(config: RunConfig) -> tuple[Path, ...]:
+    """Where spill files of a study may lie: its work folder if it names one, else beside the config, else here."""
+    if config.output.work:
+        return (config.path(config.output.work),)
+    return config.home, Path.cwd()

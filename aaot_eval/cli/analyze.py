@@ -77,10 +77,10 @@ def _asked(config: RunConfig, until: str | None, patient_reports: bool, reason: 
 
 def _stop_early(config: RunConfig, terminal: Terminal, stage: str, as_json: bool) -> None:
     """Read, or read and build the panel, in a folder that is gone afterwards."""
-    from aaot_eval.cli._scratch import scratch
+    from aaot_eval.cli._scratch import homes_of, scratch
     from aaot_eval.pipeline import prepare, read_only
 
-    with scratch(config) as work:
+    with scratch(*homes_of(config)) as work:
         if stage == "ingest" and config.data.admissions:
             tables = read_only(config, notify=terminal.progress, work=work)
             findings, span, what = tables.findings, (tables.first_month, tables.last_month), "The extracts are read"
@@ -100,11 +100,13 @@ def _evaluate(
     """One run under the study's lock: stale gate, the same run again, or a new one."""
     from aaot_eval.cli._cycle import refuse_stale
     from aaot_eval.cli._endings import faults_go_to
+    from aaot_eval.ingest import secret_fingerprint
     from aaot_eval.run_folder import StudyFolder, fingerprint
 
     study = StudyFolder.open((out or config.path(config.output.runs)).resolve(), config.name)
     faults_go_to(study.path / "restricted")
     with study.lock():
+        study.refuse_other_secret(secret_fingerprint(config))
         print_ = fingerprint(config)
         earlier = study.same(print_)
         if earlier is not None and as_of is not None:
@@ -120,6 +122,7 @@ def _new_run(
 ) -> RunFolder:
     from aaot_eval.cli._cycle import Refresh, carry, plan_refresh, refuse_stale
     from aaot_eval.disclosure import control, csv_text
+    from aaot_eval.ingest import secret_fingerprint
     from aaot_eval.pipeline import prepare, run_evaluation
     from aaot_eval.report import build_report, figure_files, render_html, render_markdown
     from aaot_eval.run_folder import Account, RunFolder, package_versions, run_name, write_run
@@ -143,7 +146,7 @@ def _new_run(
     terminal.progress("Drawing the report")
     account = Account(
         command=command_line(), started=started, log=terminal.log,
-        as_of=f"{as_of:%Y-%m-%d}" if as_of else None, refresh=refresh.facts(name),
+        as_of=f"{as_of:%Y-%m-%d}" if as_of else None, refresh=refresh.facts(name), secret=secret_fingerprint(config),
     )  # fmt: skip
     report = build_report(release)
     pages = {"report.html": render_html(report), "report.md": render_markdown(report)}

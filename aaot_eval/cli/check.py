@@ -20,7 +20,7 @@ def check(
     verbose: Verbose = False,
 ) -> None:
     """Check config, extracts and design; write nothing."""
-    from aaot_eval.cli._scratch import scratch
+    from aaot_eval.cli._scratch import homes_of, scratch
     from aaot_eval.config import load_config
     from aaot_eval.console import Terminal
     from aaot_eval.design import choose_analyses, refuse_unfit
@@ -28,7 +28,7 @@ def check(
 
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
     config = load_config(config_file, data=data)
-    with scratch(config) as work:
+    with scratch(*homes_of(config)) as work:
         prepared = prepare(config, notify=terminal.progress, work=work)
     terminal.findings(prepared.findings)
     analyses, left_out = refuse_unfit(prepared.panel, choose_analyses(prepared.panel, config))

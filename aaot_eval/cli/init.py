@@ -69,7 +69,7 @@ def _looked_at(source: Path) -> Found:
         try:
             given, _, _ = plan_table(config, "admissions", Path(work))
             tables = read_tables(config, engine)
-            sites = [str(row[0]) for row in engine.rows("SELECT DISTINCT site FROM site_of WHERE site IS NOT NULL ORDER BY site")]
+            sites = [str(row[0]) for row in engine.rows("SELECT DISTINCT site FROM stays WHERE site IS NOT NULL ORDER BY 1")]
         finally:
             engine.close()
     return Found(given.schema.name, given.schema.title, sites, str(tables.first_month), str(tables.last_month))

@@ -57,9 +57,8 @@ def verify(
 
 def _repeat(found: RunFolder, data: Path, terminal: Terminal) -> dict[str, float]:
     """The largest relative difference of each table, exact and released, between the run and its repetition."""
-    import tempfile
-
     from aaot_eval.cli._cycle import MONITORING_TABLES
+    from aaot_eval.cli._scratch import scratch
     from aaot_eval.config import load_config
     from aaot_eval.disclosure import control
     from aaot_eval.pipeline import run_evaluation
@@ -69,8 +68,8 @@ def _repeat(found: RunFolder, data: Path, terminal: Terminal) -> dict[str, float
     changed = differing_inputs(found, fingerprint(config).inputs)
     if changed:
         raise VerifyMismatchError(*changed)
-    with tempfile.TemporaryDirectory(prefix=".verify_", dir=found.path.resolve().parent, ignore_cleanup_errors=True) as work:
-        result = run_evaluation(config, notify=terminal.progress, work=Path(work))
+    with scratch(found.path.resolve().parent, Path.cwd()) as work:
+        result = run_evaluation(config, notify=terminal.progress, work=work)
     again = control(result.tables, result.meta, profile=config.disclosure.profile, national=config.disclosure.national)
     # A month between refreshes carries the tables of another run; they are verified there.
     own = again.tables if found.manifest["refresh"].get("refreshed", True) else MONITORING_TABLES

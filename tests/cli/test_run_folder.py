@@ -239,3 +239,17 @@ def test_largest_difference_by_table():
     assert largest_differences({"t": a}, {"t": a.assign(s=["x", "z", None])})["t"] == float("inf")
     assert largest_differences({"t": a}, {"t": a.assign(n=[100.0, 0.0, 1.0])})["t"] == float("inf")
     assert largest_differences({"t": a}, {})["t"] == float("inf")
+
+
+def test_another_secret_stops_the_study(tmp_path):
+    import json
+
+    run = written(write_config(tmp_path), tmp_path / "runs")
+    study = StudyFolder.open(tmp_path / "runs", "fake")
+    study.refuse_other_secret("0123456789abcdef")
+    manifest = json.loads((run / "manifest.json").read_text("utf-8")) | {"secret_fingerprint": "0123456789abcdef"}
+    (run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8", newline="\n")
+    study.refuse_other_secret("0123456789abcdef")
+    study.refuse_other_secret(None)
+    with pytest.raises(InputError, match="not that of the earlier runs"):
+        study.refuse_other_secret("fedcba9876543210")

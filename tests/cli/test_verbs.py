@@ -144,6 +144,47 @@ def test_check_lists_and_writes_nothing(made, tmp_path, capsys):
     assert everything(folder) == before
 
 
+def test_the_same_study_gives_the_same_bytes_without_a_network(tiny, monkeypatch, capsys):
+    import socket
+
+    def refuse(*_, **__):
+        raise AssertionError("a connection was tried")
+
+    for name in ("connect", "connect_ex", "bind", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    runs = []
+    for place in ("one", "two"):
+        assert run(["analyze", "-q", str(tiny / "study.toml"), "--out", str(tiny / place)]) == 0
+        runs.append(Path(capsys.readouterr().out.strip()))
+    first, second = runs
+    released = sorted(p.relative_to(first) for p in (first / "release").rglob("*") if p.is_file())
+    assert len(released) > 10
+    different = [str(f) for f in released if (first / f).read_bytes() != (second / f).read_bytes()]
+    assert different == []
+    exact = sorted(p.relative_to(first) for p in (first / "restricted" / "tables").iterdir())
+    assert all(pd.read_parquet(first / f).equals(pd.read_parquet(second / f)) for f in exact)
+
+
+def test_a_month_between_refreshes_is_monitoring(tiny, capsys):
+    config = str(tiny / "study.toml")
+    text = (tiny / "study.toml").read_text("utf-8").replace("complete_to = 2023-12-31", "complete_to = 2023-10-31")
+    for end in ("2023-10-31", "2023-11-30"):
+        (tiny / "study.toml").write_text(re.sub(r"complete_to = [0-9-]+", f"complete_to = {end}", text), encoding="utf-8", newline="\n")
+        assert run(["analyze", "-q", config, "--until", "latest", "--as-of", "2023-12-10"]) == 0
+    run_folder = Path(capsys.readouterr().out.split()[-1])
+    assert run_folder.name.startswith("2023-11_")
+    status = json.loads((run_folder / "status.json").read_text("utf-8"))
+    assert status["refresh"] | {"run": ""} == {"cycle": "quarterly", "refreshed": False, "data_cut": "2023-10", "next": "2023-12", "run": ""}
+    assert status["headline"][0]["sentence"].startswith("Monitoring only: the data now run to 2023-11.")
+    page = (run_folder / "release" / "report.html").read_text("utf-8")
+    assert "carried from the run with data to 2023-10; monitoring only until data to 2023-12" in page
+    assert run(["verify", "-q", str(run_folder), "--data", str(tiny)]) == 0
+    index = pd.read_csv(run_folder.parent / "index.csv")
+    assert list(index["refreshed"]) == [True, False]
+    assert index["headline"].nunique() == 1
+
+
 @pytest.mark.parametrize(("stage", "words"), [("ingest", "The extracts are read, 2021-07 to"), ("panel", "4 units, 2021-07 to 2023-12")])
 def test_stopping_early_writes_nothing(tiny, capsys, stage, words):
     before = everything(tiny)
