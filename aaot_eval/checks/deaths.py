@@ -10,6 +10,7 @@ from scipy import stats
 
 from aaot_eval.checks import CHECKS, WARN_P
 from aaot_eval.estimators import Estimator
+from aaot_eval.estimators._cohorts import percent
 from aaot_eval.estimators.entry_rule import EntryRule
 from aaot_eval.estimators.own_cohorts import OwnCohorts
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
@@ -53,7 +54,7 @@ def _judged(estimator: EntryRule | OwnCohorts, panel: Panel, analysis: Analysis,
     differ = difference > POINTS or difference > SHARE * max(min(risks), 1e-12)
     p = rate_test(int(treated["deaths"]), float(treated["person_years"]), int(other["deaths"]), float(other["person_years"]))
     sentence = (
-        f"Of the treated cohort {risks[0]:.1%} died within {estimator.follow_up} months, {risks[1]:.1%} {name} (p = {p:.2f})."
+        f"Of the treated cohort {percent(risks[0], 1)} died within {estimator.follow_up} months, {percent(risks[1], 1)} {name} (p = {p:.2f})."
     )
     facts: dict[str, float] = {"risk_treated": risks[0], "risk_compared": risks[1]}
     verdict: CheckVerdict = "pass"
@@ -68,7 +69,7 @@ def _judged(estimator: EntryRule | OwnCohorts, panel: Panel, analysis: Analysis,
         verdict = "warn" if p < WARN_P or turned else "pass"
     return CheckResult(
         "deaths", analysis.name, verdict, sentence, statistic=float(treated["rate"]) / float(other["rate"]) if other["rate"] else math.nan,
-        value_name="ratio of death rates", threshold=f"risks within {POINTS * 100:.0f} points and {SHARE:.0%}", p_value=p, facts=facts,
+        value_name="ratio of death rates", threshold=f"risks within {POINTS * 100:.0f} points and {percent(SHARE)}", p_value=p, facts=facts,
     )  # fmt: skip
 
 

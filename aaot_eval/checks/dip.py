@@ -10,6 +10,7 @@ import pandas as pd
 from aaot_eval.checks import CHECKS
 from aaot_eval.checks._caseload import Dip, Prediction, dip, people_of, predict, rule_of
 from aaot_eval.estimators import Estimator
+from aaot_eval.estimators._cohorts import percent
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel, generator
 
 #: A year before referral this much above the year before it is a peak.
@@ -89,13 +90,13 @@ def _fall_sentence(fall: Prediction | str) -> str:
     if fall.raw_fall <= 0:
         return "Their admissions did not fall after referral."
     return (
-        f"Their admissions were {fall.raw_fall:.0%} lower in the year after referral than in the year before; "
+        f"Their admissions were {percent(fall.raw_fall)} lower in the year after referral than in the year before; "
         f"{_signed(fall.expected_fall)} was to be expected with no service."
     )
 
 
 def _signed(fall: float) -> str:
-    return f"a fall of {fall:.0%}" if fall >= 0 else f"a rise of {-fall:.0%}"
+    return f"a fall of {percent(fall)}" if fall >= 0 else f"a rise of {percent(-fall)}"
 
 
 def _facts(found: Dip | str, fall: Prediction | str) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from aaot_eval.checks import CHECKS, FAIL_P, WARN_P
 from aaot_eval.estimators import Estimator
+from aaot_eval.estimators._cohorts import percent
 from aaot_eval.estimators.risk_set import RiskSet
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
 
@@ -39,7 +40,7 @@ class PlaceboLaunch:
         return CheckResult(
             "placebo_launch", analysis.name, verdict,
             f"Before launch, where nothing happened, the same comparison reads {ratio:.2f} "
-            f"({estimator.conf_level:.0%} interval {low:.2f} to {high:.2f}): {meaning}.",
+            f"({percent(estimator.conf_level)} interval {low:.2f} to {high:.2f}): {meaning}.",
             statistic=ratio, value_name="ratio at a launch that did not happen", threshold=f"p below {FAIL_P:g} fails, below {WARN_P:g} warns",
             p_value=p, facts={"low": low, "high": high},
         )  # fmt: skip

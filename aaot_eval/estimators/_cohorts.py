@@ -114,7 +114,7 @@ class Cohort:
 
 
 def person_months(panel: Panel, outcome: str, rule_outcome: str) -> PersonMonths:
-    """The people of the panel with a home hospital in it, as arrays. Source: methods note, section 0."""
+    """The people of the panel with a home hospital in it, as arrays."""
     assert panel.people is not None  # noqa: S101
     people, n_t = panel.people, len(panel.periods)
     used = [str(u) for u in panel.units.index if str(panel.units.loc[u, "group"]) != "beside"]
@@ -315,6 +315,11 @@ def deaths_recorded_from(people: PersonMonths) -> int:
     return first if rate * float(at_risk[:first].sum()) > -np.log(0.01) else 0
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """A share as the reports write it: 0.23 is "23 %"."""
+    return f"{100 * share:.{digits}f} %"
+
+
 def joined(*parts: str) -> str:
     """The parts of a note that are not empty."""
     return "; ".join(p for p in parts if p)
@@ -324,7 +329,7 @@ def rule_note(share: float, uptake: float) -> str:
     """What has to be said when the rule is not one: met by too few of the referred, or too few of those who meet it taken on."""
     if share >= SHARE_MET_NEEDED and uptake >= UPTAKE_NEEDED:
         return ""
-    return (f"no usable entry rule: met by {share:.0%} of the referred, uptake {uptake:.0%}; "
+    return (f"no usable entry rule: met by {percent(share)} of the referred, uptake {percent(uptake)}; "
             "the result is unbiased but dilute and must not headline")  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from aaot_eval.estimators._cohorts import Cohort, Flags, PersonMonths, running_total
+from aaot_eval.estimators._cohorts import Cohort, Flags, PersonMonths, percent, running_total
 from aaot_eval.results import Draws, Estimate
 
 Floats = NDArray[np.float64]
@@ -77,7 +77,7 @@ def effect_on_referred(itt: Estimate, team: Uptake) -> Estimate:
                    tables={}, series=None, confidence=None)  # fmt: skip
     nothing = replace(base, estimate=math.nan, conf_low=math.nan, conf_high=math.nan, conf_method="none", status="not_estimable")
     if team.share < UPTAKE_PRINTED:
-        return replace(nothing, note=f"no ratio is given under {UPTAKE_PRINTED:.0%} uptake")
+        return replace(nothing, note=f"no ratio is given under {percent(UPTAKE_PRINTED)} uptake")
     point, low, high = (float(x) for x in team.on_referred(np.array([itt.estimate, itt.conf_low, itt.conf_high])))
     if math.isnan(point):
         return replace(nothing, note=f"not finite: the difference over uptake exceeds the rate on the team; {ASSUMPTION}")

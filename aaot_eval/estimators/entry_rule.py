@@ -37,6 +37,7 @@ from aaot_eval.estimators._cohorts import (
     month_labels,
     patient_objections,
     people_and_rule,
+    percent,
     rate_before,
     rule_note,
     running_total,
@@ -198,7 +199,7 @@ class RandomEffects:
 
 
 def random_effects(c: Comparison) -> RandomEffects:
-    """Person-clustered linearised scores plus DerSimonian-Laird variance between comparison hospitals; source: section 3.2.
+    """Person-clustered linearised scores plus DerSimonian-Laird variance between comparison hospitals.
 
     tau2 is NaN, and so is the standard error, with fewer than six comparison hospitals.
     """
@@ -371,7 +372,7 @@ class EntryRule:
         out = replace(base, p_value=p_of(0.0), conf_method="none", status="no_finite_interval",
                       inference=f"exact randomisation over {how} {ways.total:,} ways to hand out the launch dates")  # fmt: skip
         if ways.p_least > alpha:
-            said = f"the least reachable p is {ways.p_least:.3f}, so randomisation has no {self.conf_level:.0%} interval"
+            said = f"the least reachable p is {ways.p_least:.3f}, so randomisation has no {percent(self.conf_level)} interval"
             return replace(out, note=joined(said, base.note))
         found = invert(p_of, estimate, alpha=alpha, p_least=ways.p_least)
         if not found.finite:
@@ -417,7 +418,7 @@ def _referred_before_index(c: Comparison) -> tuple[int, int]:
 def _note(panel: Panel, facts: dict[str, object], why: dict[str, str], people: PersonMonths) -> str:
     """What has to be said beside the number, from the numbers."""
     early = float(facts["referred_before_index"]) / max(float(facts["referrals"]), 1.0)  # type: ignore[arg-type]
-    soft = f"{early:.0%} of referrals came before the rule was met; they stay in and count as uptake" if early > EARLY_REFERRALS_SAID else ""
+    soft = f"{percent(early)} of referrals came before the rule was met; they stay in and count as uptake" if early > EARLY_REFERRALS_SAID else ""
     left_out = "left out: " + "; ".join(f"{name} ({reason})" for name, reason in sorted(why.items())) if why else ""
     rule = rule_note(float(facts["share_met"]), float(facts["uptake"]))  # type: ignore[arg-type]
     return joined(rule, soft, left_out, deaths_note(panel, people))

@@ -38,6 +38,7 @@ from aaot_eval.estimators._cohorts import (
     joined,
     patient_objections,
     people_and_rule,
+    percent,
     running_total,
     scale_of,
     share_met,
@@ -270,9 +271,9 @@ class RiskSet:
         all_referred = int(people.referred.sum())
         share, largest = share_met(people, met), float(m.weight.max() / m.weight.sum())
         said = [
-            f"met by only {share:.0%} of the referred" if share < SHARE_MET_NEEDED else "",
+            f"met by only {percent(share)} of the referred" if share < SHARE_MET_NEEDED else "",
             "balanced on coarser windows (4-12 months together)" if m.coarse else "",
-            f"one weight is {largest:.0%} of all" if largest > LARGEST_SHARE else "",
+            f"one weight is {percent(largest)} of all" if largest > LARGEST_SHARE else "",
             f"{m.dropped} referrals had nobody to be compared with" if m.dropped else "",
             deaths_note(panel, people),
         ]

@@ -227,7 +227,7 @@ class TestWords:
     def test_no_usable_rule(self, mixed):
         first = EntryRule(1, 12).fit(mixed, ANALYSIS, seed=1)[0]
         assert first.facts["usable_rule"] is False
-        assert "no usable entry rule: met by 100% of the referred" in first.note
+        assert "no usable entry rule: met by 100 % of the referred" in first.note
         strict = EntryRule(7, 12).fit(mixed, ANALYSIS, seed=1)[0]
         assert strict.facts["share_met"] < 0.9
         assert strict.facts["usable_rule"] is False
@@ -238,7 +238,7 @@ class TestWords:
         few = mixed.people.assign(referral_t=mixed.people["referral_t"].where(keep))
         referred = EntryRule(4, 12).fit(replace(mixed, people=few), ANALYSIS, seed=1)[2]
         assert referred.status == "not_estimable"
-        assert "under 10% uptake" in referred.note
+        assert "under 10 % uptake" in referred.note
         assert math.isnan(referred.estimate)
 
     def test_small_hospitals_are_left_out_by_name(self, mixed):
