@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aaot_eval.config import parse_entry_rule
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators._balance import adjusted_scores, entropy_balance, history
 from aaot_eval.estimators._cohorts import (
@@ -48,9 +49,12 @@ def people_of(panel: Panel, estimator: Estimator) -> PersonMonths | str:
     return people if people.referred.any() else "nobody was referred inside the data"
 
 
-def rule_of(people: PersonMonths, estimator: Estimator) -> Rule:
-    """The estimator's declared rule, else the one that the referrals show."""
-    count, months = getattr(estimator, "rule_count", None), getattr(estimator, "rule_months", None)
+def rule_of(panel: Panel, people: PersonMonths, estimator: Estimator) -> Rule:
+    """The estimator's declared rule, else the study's (`entry_rule` of the panel's extra), else the one that the referrals show."""
+    declared = getattr(estimator, "rule_count", None), getattr(estimator, "rule_months", None)
+    if not all(declared):
+        declared = parse_entry_rule(str(panel.extra.get("entry_rule", ""))) or (None, None)
+    count, months = declared
     return Rule(int(count), int(months)) if count and months else find_rule(people)
 
 

@@ -36,7 +36,7 @@ class DipTest:
         people = people_of(panel, estimator)
         if isinstance(people, str):
             return CheckResult("dip", analysis.name, "not_evaluable", f"The dip test could not be made: {people}.")
-        rule = rule_of(people, estimator)
+        rule = rule_of(panel, people, estimator)
         found = dip(people, generator(seed, "dip", "referred"))
         fall = predict(people, rule)
         word = "not evaluable, treated as a dip" if isinstance(found, str) else word_of(found)

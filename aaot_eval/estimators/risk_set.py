@@ -71,9 +71,14 @@ class Matched:
 
 @dataclass(frozen=True)
 class Contrast:
-    """Log ratio of rates, each person's linearised score (P,), and what the variance between hospitals needs."""
+    """Log ratio of rates, each person's linearised score (P,), and what the variance between hospitals needs.
+
+    `rate` of the referred per person-month, over `months`.
+    """
 
     log_ratio: float
+    rate: float
+    months: float
     scores: Floats
     tau2: float
     treated_share: Floats
@@ -140,7 +145,7 @@ def contrast(people: PersonMonths, m: Matched, follow_up: int, end: int) -> Cont
     spread = np.bincount(people.unit, weights=by_person**2, minlength=n_units)[hospitals] / expected[hospitals] ** 2
     tau2 = dersimonian_laird(off, spread) if len(hospitals) >= HOSPITALS_FOR_TAU2 else math.nan
     months = np.bincount(people.unit[m.person], weights=n1, minlength=n_units)
-    return Contrast(math.log(own_rate / rate), scores, tau2, months / months.sum(), np.maximum(expected, 0) / expected[hospitals].sum())
+    return Contrast(math.log(own_rate / rate), own_rate, float(n1.sum()), scores, tau2, months / months.sum(), np.maximum(expected, 0) / expected[hospitals].sum())
 
 
 @dataclass(frozen=True)
@@ -281,6 +286,7 @@ class RiskSet:
             "role": "referred", "rule": str(rule), "rule_count": rule.count, "rule_months": rule.months, "share_met": share,
             "referrals": all_referred, "referrals_compared": len(m.person), "referrals_without_risk_set": m.dropped,
             "effective_size": effective_size(m.weight), "largest_weight": largest, "coarse_windows": m.coarse,
+            "rate_on_team": found.rate, "rate_expected": found.rate * math.exp(-found.log_ratio), "on_team_person_months": found.months,
             "tau2": found.tau2, "person_variance": found.people_variance, "follow_up": self.follow_up,
         }  # fmt: skip
         return Estimate(

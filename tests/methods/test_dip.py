@@ -13,6 +13,7 @@ from aaot_eval.checks import CHECKS
 from aaot_eval.checks._caseload import dip, predict, resampled
 from aaot_eval.checks.deaths import rate_test
 from aaot_eval.checks.dip import word_of
+from aaot_eval.estimators import build_estimator
 from aaot_eval.estimators._balance import adjusted_scores, entropy_balance
 from aaot_eval.estimators._cohorts import Rule, person_months
 from aaot_eval.estimators.entry_rule import EntryRule
@@ -108,6 +109,13 @@ class TestVerdict:
         assert result.facts["raw_fall"] == pytest.approx(1 - observed / before)
         assert result.facts["share_expected"] == pytest.approx((before - expected) / (before - observed))
         assert result.facts["table"] == "regression_to_mean"
+
+    def test_rule_declared_in_the_study_is_used_by_designs_without_one(self, mixed):
+        analysis = Analysis("main", "sites", "site_did", OUTCOME)
+        with_rule = replace(mixed, extra={"entry_rule": "5 admissions in 12 months"})
+        result = CHECKS["dip"]().run(build_estimator("site_did", {}), with_rule, analysis, ESTIMATE, seed=11)
+        assert result.facts["rule"] == "5 or more admissions in 12 months"
+        assert run(mixed).facts["rule"] == "4 or more admissions in 12 months"
 
     def test_same_seed_same_words(self, mixed):
         assert run(mixed).sentence == run(mixed).sentence
