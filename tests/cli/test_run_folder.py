@@ -100,7 +100,6 @@ def test_an_earlier_run_is_found_by_content(tmp_path):
     study = StudyFolder.open(tmp_path / "runs", "fake")
     assert study.same(fingerprint(config)).path == run
     assert study.same(fingerprint(write_config(tmp_path / "c", panel="unit,period,emergency\nS1,2024-01,9\n"))) is None
-    assert study.latest().path == run
     assert read_run(tmp_path / "runs" / "fake").path == run
 
 
@@ -177,12 +176,12 @@ def test_what_a_killed_run_left_is_cleared_at_the_next_start(tmp_path):
 
 
 def test_a_failure_while_writing_leaves_nothing(tmp_path, monkeypatch):
-    import aaot_eval.run_folder as run_folder
+    import aaot_eval.run_folder.writing as writing
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_folder, "_write_parquet", full)
+    monkeypatch.setattr(writing, "write_parquet", full)
     config = write_config(tmp_path)
     with pytest.raises(OSError, match="No space"):
         written(config, tmp_path / "runs")
@@ -190,7 +189,7 @@ def test_a_failure_while_writing_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_a_file_that_is_held_for_a_moment_is_replaced_later(tmp_path, monkeypatch):
-    from aaot_eval.run_folder import _replace
+    from aaot_eval.run_folder.files import replace
 
     calls = []
     real = os.replace
@@ -203,7 +202,7 @@ def test_a_file_that_is_held_for_a_moment_is_replaced_later(tmp_path, monkeypatc
 
     monkeypatch.setattr(os, "replace", held)
     (tmp_path / "a").write_bytes(b"1")
-    _replace(tmp_path / "a", tmp_path / "b")
+    replace(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == b"1"
     assert len(calls) == 3
 
@@ -222,10 +221,10 @@ def test_released_tables_come_back_as_they_were(tmp_path):
          "kept": [200, 6], "lost": [5, 0], "reason": ["", "r"]}
     )  # fmt: skip
     release = control({"flow": flow}, {}, profile="hes")
-    from aaot_eval.run_folder import _typed, _write_parquet
+    from aaot_eval.run_folder.files import typed, write_parquet
 
-    _write_parquet(tmp_path / "flow.parquet", release.tables["flow"])
-    back = _typed("flow", pd.read_parquet(tmp_path / "flow.parquet"))
+    write_parquet(tmp_path / "flow.parquet", release.tables["flow"])
+    back = typed("flow", pd.read_parquet(tmp_path / "flow.parquet"))
     assert "*" in list(release.tables["flow"]["lost"])
     for column in release.tables["flow"].columns:
         assert list(back[column]) == list(release.tables["flow"][column])

@@ -1,0 +1,31 @@
+"""A run on disk: what was asked, what was read, what was found, and what may leave.
+
+A run is built in a hidden folder beside its final place and moved there at the end, so a run folder that exists is a run
+that finished. Times stand in `manifest.json`, `restricted/log.txt` and `index.csv` only.
+"""
+
+from __future__ import annotations
+
+from aaot_eval.run_folder.environment import package_versions
+from aaot_eval.run_folder.fingerprint import Fingerprint, InputFile, config_hash, fingerprint, run_name
+from aaot_eval.run_folder.reading import RunFolder, differing_files, differing_inputs, largest_differences, read_run
+from aaot_eval.run_folder.study import StudyFolder
+from aaot_eval.run_folder.writing import Account, headline_rows, write_run
+
+__all__ = [
+    "Account",
+    "Fingerprint",
+    "InputFile",
+    "RunFolder",
+    "StudyFolder",
+    "config_hash",
+    "differing_files",
+    "differing_inputs",
+    "fingerprint",
+    "headline_rows",
+    "largest_differences",
+    "package_versions",
+    "read_run",
+    "run_name",
+    "write_run",
+]

@@ -1,0 +1,106 @@
+"""Bytes on disk: text, tables and JSON written the same way everywhere, and files replaced in one step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aaot_eval.schema import schema_names, table_schema
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    """A table as Parquet; a column that mixes numbers and the symbol of a hidden cell becomes text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plain = frame.copy()
+    for column in (c for c in plain.columns if pd.api.types.is_object_dtype(plain[c].dtype)):
+        plain[column] = plain[column].map(lambda v: v if v is None or isinstance(v, str) or pd.isna(v) else str(v)).astype("string")
+    plain.to_parquet(path, index=False)
+
+
+def typed(table: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """A released table as it was before Parquet: numbers beside the symbol of a hidden cell are numbers again."""
+    numeric = {c.name for c in table_schema("release", table).columns if c.type in ("integer", "number")} \
+        if table in schema_names("release") else set()  # fmt: skip
+    for column in numeric.intersection(frame.columns[[isinstance(t, pd.StringDtype) for t in frame.dtypes]]):
+        frame[column] = pd.Series([_number(v) for v in frame[column]], index=frame.index, dtype=object)
+    return frame
+
+
+def _number(text: Any) -> Any:
+    if not isinstance(text, str):
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        try:
+            return float(text)
+        except ValueError:
+            return text
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text as UTF-8 with plain line ends, in a folder made when it is not there."""
+    write_bytes(path, text.replace("\r\n", "\n").encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Bytes, in a folder made when it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> str:
+    """A document as ASCII JSON; returns the hash of what was written."""
+    content = (json.dumps(_plain(document), indent=1, ensure_ascii=True, allow_nan=False) + "\n").encode()
+    write_bytes(path, content)
+    return sha256(content)
+
+
+def _plain(value: Any) -> Any:
+    """JSON's own types: numpy scalars as numbers, periods and dates as text, a missing number as null."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(v) for v in value]
+    if hasattr(value, "item") and not isinstance(value, (str, bytes)):
+        value = value.item()
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    return value if value is None or isinstance(value, (str, int, bool)) else str(value)
+
+
+def replace(source: Path, target: Path, tries: int = 20) -> None:
+    """os.replace, tried again: on Windows a virus scanner or an open viewer holds a new file for a moment."""
+    for attempt in range(tries):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if attempt == tries - 1:
+                raise
+            time.sleep(0.05 * (attempt + 1))
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace a small text file in one step, so that no reader sees half of it."""
+    new = path.with_name(f".{path.name}_{os.getpid()}")
+    write_text(new, text)
+    replace(new, path)
+
+
+def sha256(content: bytes) -> str:
+    """The SHA-256 of some bytes, in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,115 @@
+"""What makes a run the same run: the resolved config, the content of the inputs and the program's own files."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from aaot_eval.config import RunConfig
+from aaot_eval.run_folder.files import file_sha256, sha256
+from aaot_eval.schema import shipped
+
+HEX = 6
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One file that was given: its table, its name as the config gives it, its size and the hash of its bytes."""
+
+    table: str
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What makes a run the same run: the resolved config, the content of the inputs and the code."""
+
+    config: str
+    code: str
+    inputs: tuple[InputFile, ...]
+
+    @property
+    def whole(self) -> str:
+        """One hash over all three; the names and places of the inputs do not count, their content does."""
+        content = sorted((f.table, f.sha256) for f in self.inputs)
+        return sha256(json.dumps([self.config, self.code, content]).encode())
+
+
+def fingerprint(config: RunConfig) -> Fingerprint:
+    """The fingerprint of a study before it is run; files that are missing are left to the reader of that file to refuse."""
+    files = [
+        InputFile(table, _shown(config, path), path.stat().st_size, file_sha256(path))
+        for table, paths in input_paths(config).items()
+        for path in paths
+        if path.is_file()
+    ]
+    return Fingerprint(config_hash(config), code_hash(), tuple(files))
+
+
+def config_hash(config: RunConfig, *, window: bool = True) -> str:
+    """The hash of the study with every default filled in, without the folders that results and spill files go to.
+
+    `window=False` leaves out how far the data go as well: the same study a month later has the same hash.
+    """
+    document = config.model_dump(mode="json")
+    for place in ("runs", "work"):
+        del document["output"][place]
+    if not window:
+        del document["data"]["complete_to"], document["study"]["last_period"]
+    return sha256(json.dumps(document, sort_keys=True).encode())
+
+
+def input_paths(config: RunConfig) -> dict[str, list[Path]]:
+    """Every file the config names, by the key that names it. A person-key secret is not listed: its hash would be a clue."""
+    given: dict[str, Any] = {name: getattr(config.data, name) for name in _FILE_KEYS}
+    if config.costs:
+        given |= {"unit_costs": config.costs.unit_costs, "programme": config.costs.programme}
+    found = {}
+    for table, files in given.items():
+        patterns = [files] if isinstance(files, str) else list(files or ())
+        found[table] = [path for pattern in patterns for path in _matching(config, pattern)]
+    return {table: paths for table, paths in found.items() if paths}
+
+
+_FILE_KEYS = ("admissions", "attendances", "deaths", "caseload", "sites", "panel")
+
+
+def _matching(config: RunConfig, pattern: str) -> list[Path]:
+    path = config.path(pattern)
+    return sorted(Path(p) for p in glob.glob(str(path))) if glob.has_magic(pattern) else [path]
+
+
+def _shown(config: RunConfig, path: Path) -> str:
+    try:
+        return path.resolve().relative_to(config.home.resolve()).as_posix()
+    except ValueError:
+        return path.name
+
+
+@cache
+def code_hash() -> str:
+    """The hash of the program's own files: two versions with one number are told apart."""
+    package = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for home in (package, shipped("data_schemas")):
+        for path in sorted(home.rglob("*")):
+            if path.is_file() and path.suffix in _CODE_FILES and "_shipped" not in path.relative_to(home).parts:
+                digest.update(path.relative_to(home).as_posix().encode() + b"\0")
+                digest.update(path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return digest.hexdigest()
+
+
+_CODE_FILES = {".py", ".sql", ".json", ".csv", ".toml", ".html", ".css", ".j2", ".txt"}
+
+
+def run_name(data_cut: str, print_: Fingerprint) -> str:
+    """The name of a run's folder: the last period used and six hex digits of the fingerprint."""
+    return f"{re.sub(r'[^A-Za-z0-9-]+', '-', data_cut)}_{print_.whole[:HEX]}"

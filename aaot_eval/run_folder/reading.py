@@ -1,0 +1,126 @@
+"""A run read back: its record, its released tables, and whether it is still what was written."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aaot_eval.errors import InputError, Problem
+from aaot_eval.results import Release
+from aaot_eval.run_folder.files import file_sha256, typed
+from aaot_eval.run_folder.fingerprint import InputFile
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A finished run as it lies on disk."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> RunFolder:
+        """The run in a folder; InputError when it is none."""
+        try:
+            return cls(path, json.loads((path / "manifest.json").read_text("utf-8")))
+        except (OSError, ValueError):
+            raise InputError(
+                Problem("V600", f"{path} is not a run folder: it has no readable manifest.json",
+                        do="name a folder that `aaot-eval analyze` printed")
+            ) from None  # fmt: skip
+
+    @property
+    def config_file(self) -> Path:
+        """The run's own config."""
+        return self.path / "config.toml"
+
+    def status(self) -> dict[str, Any]:
+        """`status.json`."""
+        return dict(json.loads((self.path / "status.json").read_text("utf-8")))
+
+    def release(self) -> Release:
+        """What was released, read back from `release/`; fits nothing."""
+        about = json.loads((self.path / "release" / "about.json").read_text("utf-8"))
+        tables = {p.stem: typed(p.stem, pd.read_parquet(p)) for p in sorted((self.path / "release" / "tables").glob("*.parquet"))}
+        return Release(tables=tables, meta=about["meta"], hidden=about["hidden"], profile=about["profile"])
+
+    def exact_tables(self) -> dict[str, pd.DataFrame]:
+        """The exact tables of `restricted/`."""
+        return {p.stem: pd.read_parquet(p) for p in sorted((self.path / "restricted" / "tables").glob("*.parquet"))}
+
+
+def read_run(path: str | Path) -> RunFolder:
+    """The run in a folder; of a study's folder, the run that `latest.txt` names."""
+    folder = Path(path)
+    if (folder / "latest.txt").is_file():
+        folder = folder / (folder / "latest.txt").read_text("utf-8").strip()
+    return RunFolder.read(folder)
+
+
+def differing_files(run: RunFolder) -> list[Problem]:
+    """Every file of a run that is missing, changed or not in its manifest; empty when the run is as it was written."""
+    listed = {str(entry["path"]): entry for entry in run.manifest["outputs"]}
+    problems = []
+    for name, entry in listed.items():
+        path = run.path / name
+        if not path.is_file():
+            problems.append(Problem("V601", f"{name} is missing", do="ask for the whole run folder"))
+        elif file_sha256(path) != entry["sha256"]:
+            problems.append(Problem("V602", f"{name} is not the file that was written", do="do not rely on it; rerun"))
+    present = {p.relative_to(run.path).as_posix() for p in run.path.rglob("*") if p.is_file()} - {"manifest.json"}
+    problems += [Problem("V603", f"{name} is not in the manifest", do="remove it") for name in sorted(present - listed.keys())]
+    return problems + _manifest_problems(run)
+
+
+def _manifest_problems(run: RunFolder) -> list[Problem]:
+    index = run.path.parent / "index.csv"
+    if not index.is_file():
+        return []
+    with index.open(encoding="utf-8", newline="") as lines:
+        known = [row["manifest_sha256"] for row in csv.DictReader(lines) if row["run"] == run.path.name]
+    if known and file_sha256(run.path / "manifest.json") != known[-1]:
+        return [Problem("V602", "manifest.json is not the file that was written", where=str(index), do="do not rely on it; rerun")]
+    return []
+
+
+def differing_inputs(run: RunFolder, now: Sequence[InputFile]) -> list[Problem]:
+    """Inputs whose content is not what the run read, each by name."""
+    then = {(str(f["table"]), str(f["sha256"])): str(f["path"]) for f in run.manifest["inputs"]}
+    found = {(f.table, f.sha256): f.name for f in now}
+    problems = [
+        Problem("V610", f"{found[key]} ({key[0]}) is not what the run read", do="verify with the extracts of the run")
+        for key in sorted(found.keys() - then.keys())
+    ]
+    problems += [
+        Problem("V611", f"{then[key]} ({key[0]}) was read by the run and is not here", do="verify with the extracts of the run")
+        for key in sorted(then.keys() - found.keys())
+        if then[key] not in {found[k] for k in found.keys() - then.keys()}
+    ]
+    return problems
+
+
+def largest_differences(then: Mapping[str, pd.DataFrame], now: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    """The largest relative difference of each table: 0 when equal, infinite when shape, texts or blanks differ."""
+    return {name: _difference(then.get(name), now.get(name)) for name in sorted(then.keys() | now.keys())}
+
+
+def _difference(a: pd.DataFrame | None, b: pd.DataFrame | None) -> float:
+    if a is None or b is None or list(a.columns) != list(b.columns) or len(a) != len(b):
+        return float("inf")
+    worst = 0.0
+    for column in a.columns:
+        x, y = pd.to_numeric(a[column], errors="coerce"), pd.to_numeric(b[column], errors="coerce")
+        texts = x.isna() | y.isna()
+        if (a[column].astype("string").fillna("")[texts].to_numpy() != b[column].astype("string").fillna("")[texts].to_numpy()).any():
+            return float("inf")
+        gap = (x.astype(float) - y.astype(float)).abs()[~texts]
+        size = pd.concat([x, y], axis=1).astype(float).abs().max(axis=1)[~texts]
+        relative = (gap / size.where(size > 0, 1.0)).max() if len(gap) else 0.0
+        worst = max(worst, float(relative))
+    return worst

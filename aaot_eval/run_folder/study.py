@@ -1,0 +1,89 @@
+"""`runs/<name>`: the runs of one study, the lock, the pointer to the last run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from aaot_eval.errors import InputError, LockedError, Problem
+from aaot_eval.run_folder.fingerprint import Fingerprint
+from aaot_eval.run_folder.reading import RunFolder
+
+PARTIAL = ".partial_"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFolder:
+    """`runs/<name>`: the runs of one study, a text pointer to the last one, and one index line per run."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, runs: Path, name: str) -> StudyFolder:
+        """The folder of a study, made when it is not there; InputError when nothing can be written to it."""
+        folder = runs / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f".write_test_{os.getpid()}"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as fault:
+            raise InputError(
+                Problem("C130", f"nothing can be written to {folder}: {fault.strerror or type(fault).__name__}",
+                        do="give another folder with --out, or ask for the right to write there")
+            ) from None  # fmt: skip
+        return cls(folder)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the study's lock; LockedError at once when another run holds it. What a failed first run made is removed."""
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise LockedError(
+                Problem("C131", f"another run of this study holds the lock in {self.path}", do="try again when it has ended")
+            ) from None
+        try:
+            self._clear_partial()
+            yield
+        finally:
+            self._clear_partial()
+            lock.release()
+            self._remove_if_unused()
+
+    def _clear_partial(self) -> None:
+        for left in (*self.path.glob(f"{PARTIAL}*"), *self.path.glob(".work_*")):
+            shutil.rmtree(left, ignore_errors=True)
+
+    def _remove_if_unused(self) -> None:
+        if {p.name for p in self.path.iterdir()} <= {".lock"}:
+            (self.path / ".lock").unlink(missing_ok=True)
+            with suppress(OSError):
+                self.path.rmdir()
+                self.path.parent.rmdir()
+
+    def runs(self) -> list[RunFolder]:
+        """The finished runs, the earliest finished first."""
+        found = [RunFolder.read(p.parent) for p in sorted(self.path.glob("*/manifest.json"))]
+        return sorted(found, key=lambda run: str(run.manifest["times"]["finished"]))
+
+    def same(self, print_: Fingerprint) -> RunFolder | None:
+        """An earlier run of the same config, inputs and code."""
+        whole = print_.whole
+        return next((run for run in self.runs() if run.manifest["run_sha256"] == whole), None)
+
+    def refuse_other_secret(self, secret: str | None) -> None:
+        """InputError when the person key's secret is not that of earlier runs: the same person would get another key."""
+        known = {run.manifest["secret_fingerprint"] for run in self.runs()} - {None}
+        if secret and known and secret not in known:
+            raise InputError(
+                Problem("C133", "the secret of [data.person_key] is not that of the earlier runs", where=str(self.path),
+                        do="use the secret the study began with, or give the study another name")
+            )  # fmt: skip

@@ -1,0 +1,222 @@
+"""A finished run to disk: built in a hidden folder beside its place, then moved there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aaot_eval import __version__
+from aaot_eval.config import resolved_toml
+from aaot_eval.results import Release, RunResult
+from aaot_eval.run_folder.environment import code_lists, commit, package_versions, python_and_system
+from aaot_eval.run_folder.files import (
+    file_sha256,
+    replace,
+    replace_text,
+    write_bytes,
+    write_json,
+    write_parquet,
+    write_text,
+)
+from aaot_eval.run_folder.fingerprint import Fingerprint, config_hash, run_name
+from aaot_eval.run_folder.study import PARTIAL, StudyFolder
+
+AsCsv = Callable[[pd.DataFrame], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the caller knows about the run that the results do not hold: who asked, when, and what was said on the way."""
+
+    command: str
+    started: datetime
+    log: Sequence[str] = ()
+    as_of: str | None = None
+    refresh: Mapping[str, Any] = field(default_factory=dict)
+    secret: str | None = None
+
+
+def write_run(
+    result: RunResult,
+    release: Release,
+    *,
+    study: StudyFolder,
+    fingerprint: Fingerprint,
+    account: Account,
+    as_csv: AsCsv,
+    pages: Mapping[str, str] | None = None,
+    figures: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Write a finished run and return its folder, `<data cut>_<6 hex>`.
+
+    `release/` gets the pages, the tables of `release` (CSV and Parquet) and the figures; `restricted/` the exact tables, the
+    rejects, the log and, when the config gives a reason, the per-patient rows. `latest.txt` and `index.csv` come last.
+    `as_csv` turns a table into CSV text that is safe to open in a spreadsheet.
+    """
+    name = run_name(str(result.meta["data_cut"]), fingerprint)
+    partial = study.path / f"{PARTIAL}{name}_{os.getpid()}"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    (partial / "restricted").mkdir(mode=0o700)
+    try:
+        _write_contents(partial, name, result, release, account, as_csv, pages or {}, figures or {})
+        digest = _write_manifest(partial, name, result, release, fingerprint, account)
+        final = study.path / name
+        _move_into_place(partial, final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    _add_to_index(study.path, name, result, release, account, digest, as_csv)
+    replace_text(study.path / "latest.txt", f"{name}\n")
+    return final
+
+
+def _write_contents(
+    folder: Path,
+    name: str,
+    result: RunResult,
+    release: Release,
+    account: Account,
+    as_csv: AsCsv,
+    pages: Mapping[str, str],
+    figures: Mapping[str, bytes],
+) -> None:
+    write_text(folder / "config.toml", resolved_toml(result.config))
+    write_text(folder / "README.txt", _readme(name, result, account))
+    write_json(folder / "status.json", _status(name, result, release, account))
+    write_json(folder / "release" / "about.json", {"meta": dict(release.meta), "hidden": dict(release.hidden), "profile": release.profile})
+    for page, text in pages.items():
+        write_text(folder / "release" / page, text)
+    for table, frame in release.tables.items():
+        write_text(folder / "release" / "tables" / f"{table}.csv", as_csv(frame))
+        write_parquet(folder / "release" / "tables" / f"{table}.parquet", frame)
+    for figure, content in figures.items():
+        write_bytes(folder / "release" / "figures" / figure, content)
+    for table, frame in result.tables.items():
+        write_parquet(folder / "restricted" / "tables" / f"{table}.parquet", frame)
+    for table, frame in result.restricted.items():
+        write_text(folder / "restricted" / f"{table}.csv", as_csv(frame))
+    write_text(folder / "restricted" / "log.txt", "".join(f"{line}\n" for line in account.log))
+    if result.config.output.patient_reports and result.costs is not None and result.costs.per_patient is not None:
+        place = folder / "restricted" / "patient_reports"
+        write_text(place / "patients.csv", as_csv(result.costs.per_patient))
+        write_text(place / "README.txt", _PATIENT_NOTE.format(reason=result.config.output.reason))
+
+
+_PATIENT_NOTE = """One row per person on the caseload. It never leaves this folder.
+Reason given: {reason}
+It is accounting, not proof: no row says what one person would have cost without the service.
+"""
+
+
+def _readme(name: str, result: RunResult, account: Account) -> str:
+    return f"""{result.meta["title"]}
+Run {name} of aaot-eval {__version__}, data to {result.meta["data_cut"]}.
+
+release/      may leave once the output checker agrees; start with release/report.html
+restricted/   stays inside: exact tables, rejected lines, the log
+config.toml   the study with every default written out
+manifest.json what was read and written, with hashes
+status.json   exit status and headline, for a scheduler
+
+Made by:    {account.command}
+Check it:   aaot-eval verify {name}
+Repeat it:  aaot-eval verify {name} --data FOLDER_OF_THE_EXTRACTS
+"""
+
+
+def _status(name: str, result: RunResult, release: Release, account: Account) -> dict[str, Any]:
+    return {
+        "exit_status": 0,
+        "run": name,
+        "data_cut": result.meta["data_cut"],
+        "headline": headline_rows(release),
+        "messages": sorted({f.code for f in result.findings}),
+        "refresh": dict(account.refresh),
+        "profile": release.profile,
+    }
+
+
+def headline_rows(release: Release) -> list[dict[str, str]]:
+    """The sentences of the first page, in order, from the released table."""
+    table = release.tables.get("headline")
+    if table is None:
+        return []
+    rows = table.sort_values("order", kind="stable")
+    return [{c: str(getattr(r, c)) for c in ("question", "sentence", "verdict")} for r in rows.itertuples()]
+
+
+def _write_manifest(
+    folder: Path, name: str, result: RunResult, release: Release, print_: Fingerprint, account: Account
+) -> str:
+    rows = {(s.table, s.sha256): s.rows for s in result.sources}
+    outputs = [
+        {"path": p.relative_to(folder).as_posix(), "bytes": p.stat().st_size, "sha256": file_sha256(p),
+         "release": p.relative_to(folder).parts[0] == "release"}
+        for p in sorted(folder.rglob("*")) if p.is_file()
+    ]  # fmt: skip
+    document = {
+        "run": name,
+        "run_sha256": print_.whole,
+        "tool": {"name": "aaot-eval", "version": __version__, "commit": commit(), "code_sha256": print_.code},
+        **python_and_system(),
+        "packages": package_versions(),
+        "seed": result.config.seed,
+        "config_sha256": print_.config,
+        "study_sha256": config_hash(result.config, window=False),
+        "code_lists": code_lists(),
+        "disclosure_profile": release.profile,
+        "command": account.command,
+        "as_of": account.as_of,
+        "secret_fingerprint": account.secret,
+        "times": {"started": account.started.isoformat(timespec="seconds"), "finished": datetime.now(UTC).isoformat(timespec="seconds")},
+        "data_cut": result.meta["data_cut"],
+        "period_kind": result.meta["period_kind"],
+        "refresh": dict(account.refresh),
+        "gates": [{"code": f.code, "level": f.level, "title": f.kind.title, "where": f.where} for f in result.findings],
+        "inputs": [
+            {"table": f.table, "path": f.name, "rows": rows.get((f.table, f.sha256)), "bytes": f.bytes, "sha256": f.sha256}
+            for f in print_.inputs
+        ],
+        "outputs": outputs,
+    }
+    return write_json(folder / "manifest.json", document)
+
+
+def _move_into_place(partial: Path, final: Path) -> None:
+    """Move a finished run to its place; a run that is there already is put aside until the new one stands."""
+    aside = final.with_name(f"{PARTIAL}old_{final.name}_{os.getpid()}")
+    if final.exists():
+        replace(final, aside)
+    try:
+        replace(partial, final)
+    except OSError:
+        if aside.exists():
+            replace(aside, final)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _add_to_index(
+    study: Path, name: str, result: RunResult, release: Release, account: Account, manifest_sha256: str, as_csv: AsCsv
+) -> None:
+    path = study / "index.csv"
+    answers = [row for row in headline_rows(release) if row["verdict"] != "monitoring"]
+    line = {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data_cut": result.meta["data_cut"],
+        "run": name,
+        "verdict": answers[0]["verdict"] if answers else "",
+        "headline": answers[0]["sentence"] if answers else "",
+        "refreshed": bool(account.refresh.get("refreshed", True)),
+        "version": __version__,
+        "manifest_sha256": manifest_sha256,
+    }
+    header, row = as_csv(pd.DataFrame([line])).split("\n", 1)
+    replace_text(path, (path.read_text("utf-8") if path.exists() else f"{header}\n") + row)
