@@ -35,8 +35,8 @@ __all__ = ["read_tables", "secret_fingerprint"]
 ABSENT = {"attendances": "hes_ae", "caseload": "caseload", "sites": "sites", "deaths": "deaths"}
 # Tables between episodes and stays that nothing reads afterwards.
 PASSING = (
-    "episodes_read", "episodes_ordered", "spell_starts", "spell_members", "site_of", "spells_ordered", "spells_met",
-    "stay_starts", "stay_members",
+    "episodes_read", "episodes_met", "spell_starts", "spell_members", "spell_spans", "spells_met", "stay_starts",
+    "stay_members", "stay_spans",
 )  # fmt: skip
 TOKENS_LOOKED_AT = 500
 

@@ -39,8 +39,15 @@ def make_stays(engine: Engine, spell_rule: str, stay_rule: str) -> None:
     """From `episodes` and `sites` to `spells` and `stays`, under the named rules (`hf`, `york`; `hf`, `nhsd`, `york`)."""
     codes = codes_in_list(engine.distinct_codes("episodes_read"), alcohol_specific_list())
     engine.match_codes("episodes_read", {"alcohol_specific": codes}, makes="alcohol_diagnoses")
-    for step in ("alcohol_episodes", "episode_order", f"spell_starts_{spell_rule}", "spell_members", "spells"):
+    for step in (
+        "alcohol_episodes",
+        "episodes_met",
+        f"spell_starts_{spell_rule}",
+        "spell_members",
+        "spell_spans",
+        "spells",
+    ):
         engine.run(step)
-    for step in ("site_of", "spells_ordered", "spells_met", f"stay_starts_{stay_rule}", "stay_members"):
+    for step in ("spells_met", f"stay_starts_{stay_rule}", "stay_members", "stay_spans"):
         engine.run(step)
     engine.run("stays", emergency=EMERGENCY)

@@ -12,6 +12,14 @@ FROM (
     ) AS place
     FROM episodes_judged AS e
     LEFT JOIN episodes_repeated AS r ON r.row = e.row
+    JOIN (
+        SELECT person, provider, admission_date, episode_start
+        FROM episodes_judged
+        WHERE loss = 'kept'
+        GROUP BY person, provider, admission_date, episode_start
+        HAVING count(*) > 1
+    ) AS twice ON twice.person = e.person AND twice.provider = e.provider AND twice.admission_date = e.admission_date
+        AND twice.episode_start = e.episode_start
     WHERE e.loss = 'kept' AND r.row IS NULL
 ) AS ranked
 WHERE place > 1

@@ -1,13 +1,10 @@
 -- reads: episodes_read, persons
 -- makes: episodes_judged
 -- rule: a valid episode is finished and has a person, a provider, an admission date, both its own dates and a key;
---       admissions are patient classes 1, 2 and 5. The first rule that fails is the reason of the loss. Ages 7001 to 7007 are
---       bands of the first year
+--       admissions are patient classes 1, 2 and 5. The first rule that fails is the reason of the loss
 -- decision: docs/decisions/0011-episode.md
-SELECT e.row, e.load, p.person, e.episode_key, e.provider, e.treatment_site, e.admission_date, e.episode_start, e.episode_end,
-    e.discharge_date, coalesce(e.episode_order, 99) AS episode_order, e.patient_class, e.admission_method, e.admission_source,
-    e.discharge_method, e.discharge_destination, e.sex,
-    CASE WHEN e.age BETWEEN 7001 AND 7007 THEN 0 WHEN e.age <= 120 THEN e.age END AS age,
+SELECT e.row, e.load, p.person, e.episode_key, e.provider, e.admission_date, e.episode_start, e.episode_end, e.discharge_date,
+    coalesce(e.episode_order, 99) AS episode_order,
     CASE WHEN e.diag_01 IS NULL OR substr(e.diag_01, 1, 3) = 'R69' THEN 1 ELSE 0 END AS uncoded,
     CASE
         WHEN e.episode_status IS NULL OR e.episode_status <> 3 THEN 'unfinished'

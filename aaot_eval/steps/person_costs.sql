@@ -9,7 +9,7 @@ FROM (
     JOIN stay_prices AS p ON p.stay = c.stay
     JOIN panel_people AS w ON w.person = c.person
     UNION ALL
-    SELECT a.person, a.t, {attendance_price} AS price
+    SELECT a.person, a.t, CAST({attendance_price} AS DECIMAL(18, 6)) AS price
     FROM counted_attendances AS a
     JOIN panel_people AS w ON w.person = a.person
 ) AS priced

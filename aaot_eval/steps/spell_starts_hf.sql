@@ -1,4 +1,4 @@
--- reads: episodes_ordered
+-- reads: episodes_met
 -- makes: spell_starts
 -- rule: `hf`: an episode belongs to the spell of the one before it when both have the same admission date or the same start,
 --       or the one before was not discharged (method 8 or 9) and this one starts on the day it ended
@@ -11,11 +11,4 @@ SELECT row, person, provider, place,
         WHEN before_method IN ('8', '9') AND episode_start = before_end THEN 0
         ELSE 1
     END AS starts
-FROM (
-    SELECT row, person, provider, place, admission_date, episode_start,
-        lag(admission_date) OVER (PARTITION BY person, provider ORDER BY place) AS before_admission,
-        lag(episode_start) OVER (PARTITION BY person, provider ORDER BY place) AS before_start,
-        lag(episode_end) OVER (PARTITION BY person, provider ORDER BY place) AS before_end,
-        lag(discharge_method) OVER (PARTITION BY person, provider ORDER BY place) AS before_method
-    FROM episodes_ordered
-) AS seen
+FROM episodes_met

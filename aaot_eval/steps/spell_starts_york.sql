@@ -1,13 +1,9 @@
--- reads: episodes, episodes_ordered
+-- reads: episodes_met
 -- makes: spell_starts
 -- rule: `york`: the episodes of one person with one provider and one admission date, in their order in the spell
 -- decision: docs/decisions/0012-spell.md
 SELECT row, person, provider,
-    row_number() OVER (PARTITION BY person, provider ORDER BY admission_date, episode_order, before) AS place,
-    CASE WHEN row_number() OVER (PARTITION BY person, provider, admission_date ORDER BY episode_order, before) = 1
+    row_number() OVER (PARTITION BY person, provider ORDER BY admission_date, episode_order, place) AS place,
+    CASE WHEN row_number() OVER (PARTITION BY person, provider, admission_date ORDER BY episode_order, place) = 1
         THEN 1 ELSE 0 END AS starts
-FROM (
-    SELECT e.row, e.person, e.provider, e.admission_date, e.episode_order, o.place AS before
-    FROM episodes AS e
-    JOIN episodes_ordered AS o ON o.row = e.row
-) AS placed
+FROM episodes_met

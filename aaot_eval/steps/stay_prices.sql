@@ -1,10 +1,11 @@
 -- reads: stays, prices
 -- makes: stay_prices
 -- rule: a planned day case and a planned stay have one price each; an emergency stay is short (0 or 1 night) or long (2 or
---       more), plus each night over 10 where that has a price. A stay whose item has no price has none: it never costs 0
+--       more), plus each night over 10 where that has a price. A stay whose item has no price has none: it never costs 0.
+--       Decimals, so that a sum does not depend on its order
 -- decision: docs/decisions/0022-prices.md
-SELECT s.stay, s.item, p.value + CASE WHEN s.item = 'emergency_long_stay' AND s.nights > 10
-    THEN (s.nights - 10) * {excess_day} ELSE 0 END AS price
+SELECT s.stay, s.item, CAST(p.value + CASE WHEN s.item = 'emergency_long_stay' AND s.nights > 10
+    THEN (s.nights - 10) * {excess_day} ELSE 0 END AS DECIMAL(18, 6)) AS price
 FROM (
     SELECT stay, nights,
         CASE

@@ -1,0 +1,13 @@
+-- reads: stay_members, spells
+-- makes: stay_spans
+-- rule: the first and the last spell of each stay, its last end, and whether any spell of it is alcohol-specific
+-- decision: docs/decisions/0013-stay.md
+SELECT m.person, m.stay_no,
+    max(CASE WHEN m.is_first = 1 THEN m.spell END) AS first_spell,
+    max(CASE WHEN m.is_last = 1 THEN m.spell END) AS last_spell,
+    max(s.end_date) AS end_date,
+    max(s.alcohol_specific) AS alcohol_specific,
+    count(*) AS spells
+FROM stay_members AS m
+JOIN spells AS s ON s.spell = m.spell
+GROUP BY m.person, m.stay_no
