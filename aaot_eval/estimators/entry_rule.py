@@ -107,15 +107,10 @@ class Comparison:
         """(U,) used hospitals without one."""
         return self.used & (self.given < 0)
 
-    def own(self, before: str) -> tuple[Floats, Flags]:
-        """A personal array of each treated person's own launch, and who they are."""
-        values = np.zeros(len(self.people.unit))
-        mine = np.zeros(len(values), dtype=bool)
-        for w, era in enumerate(self.eras):
-            rows = (self.treated & (self.given == w))[self.people.unit]
-            values[rows] = getattr(era, before)[rows]
-            mine |= rows
-        return values, mine
+    def own_members(self, era: str) -> int:
+        """People in the cohort ("before" or "after") of their own hospital's launch."""
+        cohorts = [(getattr(e, era), (self.treated & (self.given == w))[self.people.unit]) for w, e in enumerate(self.eras)]
+        return sum(int((cohort.members & mine).sum()) for cohort, mine in cohorts)
 
 
 def log_ratio(sums: Sums, given: Ints, effect: float = 0.0) -> Floats:
@@ -209,6 +204,8 @@ def random_effects(c: Comparison) -> RandomEffects:
     baseline = np.zeros(n_units)
     for w, era in enumerate(c.eras):
         mine, ctl = c.treated & (c.given == w), c.controls
+        if not mine.any():
+            continue
         n0, y0, n1, y1 = (by_unit(x, c.people) for x in (era.n0, era.y0, era.n1, era.y1))
         change = (y1[ctl].sum() / n1[ctl].sum()) / (y0[ctl].sum() / n0[ctl].sum())
         baseline[mine] = n1[mine] * y0[mine] / n0[mine]
@@ -347,7 +344,7 @@ class EntryRule:
             "rule_declared": bool(self.rule_count and self.rule_months),
             "share_met": met_share, "usable_rule": bool(met_share >= SHARE_MET_NEEDED and team.share >= UPTAKE_NEEDED),
             **team.facts(), "rate_expected": team.rate_after * math.exp(-estimate) if math.isfinite(estimate) else math.nan,
-            "n_pre": int(c.own("n0")[0].astype(bool).sum()), "n_post": int(c.own("n1")[0].astype(bool).sum()),
+            "n_pre": c.own_members("before"), "n_post": c.own_members("after"),
             "follow_up": self.follow_up, "referred_before_index": early, "referrals": referrals,
             "hospitals_left_out": dict(why), "assignments": ways.total,
         }  # fmt: skip

@@ -211,6 +211,14 @@ class TestInference:
         assert cost.facts["rate_after"] == pytest.approx(1500 * count.facts["rate_after"])
         assert cost.facts["n_post"] == count.facts["n_post"]
 
+    def test_order_of_people_does_not_matter(self, mixed, fitted):
+        order = np.random.default_rng(2).permutation(6000)
+        cells = mixed.person_cells.assign(**{OUTCOME: mixed.person_matrix(OUTCOME)[order].reshape(-1)})
+        people = mixed.people.iloc[order].set_axis(mixed.people.index)
+        again = EntryRule(4, 12).fit(replace(mixed, people=people, person_cells=cells), ANALYSIS, seed=1)
+        for a, b in zip(again, fitted, strict=True):
+            assert (a.estimate, a.conf_low, a.conf_high) == pytest.approx((b.estimate, b.conf_low, b.conf_high), rel=1e-9)
+
     def test_left_out_months_are_nobodys_months(self, mixed):
         periods = mixed.periods.assign(left_out=np.arange(72) == 50)
         with_hole = person_months(replace(mixed, periods=periods), OUTCOME, OUTCOME)
@@ -247,6 +255,15 @@ class TestWords:
         first = EntryRule(4, 12).fit(replace(mixed, people=mixed.people.assign(unit=unit)), ANALYSIS, seed=1)[0]
         assert "H12 (fewer than 30 people or 20 admissions" in first.note
         assert first.n_units == 11
+
+
+    def test_a_launch_too_early_leaves_the_others_in(self, mixed):
+        early = mixed.units["start_t"].copy()
+        early.iloc[0] = 14
+        first = EntryRule(4, 12).fit(replace(mixed, units=mixed.units.assign(start_t=early)), ANALYSIS, seed=1)[0]
+        assert "H01 (fewer than 12 months from month 14 of the data to its launch)" in first.note
+        assert (first.n_treated, first.n_units) == (2, 11)
+        assert first.finite
 
 
 class TestRefusals:
