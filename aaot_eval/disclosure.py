@@ -253,14 +253,12 @@ class _Table:
         return hidden
 
     def _no_count(self, spec: ColumnSpec) -> Mask:
-        """Which cells of an events column count nobody: a share of an aggregated panel, some records.
+        """Which cells of an events column count nobody: a share of an aggregated panel.
 
         Where the people behind whole numbers are unknown, each event is treated as one person.
         """
         persons = self._exact(spec.extra["persons"])
         unknown: Mask = np.isnan(persons)
-        if spec.extra.get("without_persons") == "shown":
-            return unknown
         values = self._exact(spec.name)
         broken = pd.Series(unknown & ~np.isnan(values) & (values % 1 != 0))
         no_count: Mask = np.asarray(broken.groupby(self._groups()).transform("any"), dtype=bool) & unknown

@@ -181,6 +181,8 @@ def _estimates(variant: Variant) -> pd.DataFrame:
                   conf_high=high * 0.98, conf_method="wald_t", p_value=0.008, n_units=8, n_treated=2, note="a foil: too few sites for it"),
         _estimate(analysis="its", unit="Northfield", estimate=est * 0.97, conf_low=low * 0.93, conf_high=high * 1.08, p_value=0.04, **its),
         _estimate(analysis="its", unit="Eastmoor", estimate=est * 1.06, conf_low=low * 0.96, conf_high=high * 1.22, p_value=0.21, **its),
+        _estimate(analysis="its_newey_west", unit="Northfield", estimate=est * 0.98, conf_low=low * 0.95, conf_high=high * 1.04, p_value=0.01,
+                  **{**its, "conf_method": "wald_t"}, note="sensitivity: Newey-West, lag 3"),
         _estimate(analysis="entry_rule", design="entry_rule", estimator="entry_rule", estimate=0.94, conf_low=0.81, conf_high=1.09,
                   conf_method="randomisation", p_value=0.36, p_least=0.0179, n_people=2314, n_units=8, n_treated=2),
         _estimate(analysis="site_did_ed", design="sites", estimator="site_did", outcome="ed_attendances", estimate=1.08, conf_low=0.97,
@@ -322,7 +324,14 @@ def _rates(scale: float) -> pd.DataFrame:
     for arm, era, people, events in (("hospitals with the service", "before launch", 402, 1241), ("hospitals with the service", "after launch", 377, 981),
                                      ("comparison hospitals", "before launch", 801, 2390), ("comparison hospitals", "after launch", 734, 2066)):  # fmt: skip
         people, events = round(people * scale), round(events * scale)
-        rows.append(("entry_rule", OUTCOME, arm, era, people, float(events), people * 0.94, events / (people * 0.94)))
+        for name in (arm, f"{arm}, launch 2022-10"):
+            rows.append(
+                ("entry_rule", OUTCOME, name, era, people, float(events), people * 0.94, events / (people * 0.94))
+            )
+        pounds = events * 2_950.0
+        rows.append(
+            ("entry_rule_cost", "hospital_cost", arm, era, people, pounds, people * 0.94, pounds / (people * 0.94))
+        )
     return _frame("analysis outcome arm era people events person_years rate", *rows)
 
 

@@ -71,11 +71,11 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """The head of one column; columns of many words are given `width`."""
+    """The head of one column; columns of words have a `width`."""
 
     text: str
     numeric: bool = False
-    width: Literal["", "middling", "wide"] = ""
+    width: Literal["", "short", "middling", "wide", "widest"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,14 @@ class Table:
     note: str = ""
     left_out: int = 0
     emphasis: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A table that is opened when wanted."""
+
+    summary: str
+    table: Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,7 @@ class Brief:
     status: Facts
 
 
-Block = Paragraph | Heading | Bullets | Facts | Notice | Table | Chart | Brief
+Block = Paragraph | Heading | Bullets | Facts | Notice | Table | Folded | Chart | Brief
 
 
 @dataclass(frozen=True, slots=True)

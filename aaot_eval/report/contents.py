@@ -19,6 +19,7 @@ from aaot_eval.report.words import (
     INVENTED,
     MONEY,
     TOGETHER,
+    in_sentence,
     is_missing,
     name_of,
     sentence_case,
@@ -123,7 +124,24 @@ class Source:
     def subject(self) -> str:
         """The primary outcome in words."""
         title = self.primary.get("outcome_title") or self.primary.get("outcome")
-        return name_of(title) if title else "admissions"
+        return in_sentence(name_of(title)) if title else "admissions"
+
+    def outcome_name(self, outcome: Any) -> str:
+        """An outcome in words."""
+        return self.subject if outcome == self.primary.get("outcome", outcome) else name_of(outcome)
+
+    def analysis_name(self, analysis: Any) -> str:
+        """An analysis in words: how, and of what when it is not the primary outcome."""
+        rows = self.rows("estimates", analysis=analysis)
+        if rows is None:
+            return name_of(analysis)
+        how, outcome = name_of(rows["estimator"].iloc[0]), rows["outcome"].iloc[0]
+        return how if outcome == self.primary.get("outcome", outcome) else f"{how}, {name_of(outcome)}"
+
+    def of_primary(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows of the primary analysis; all of them when it has none."""
+        own = frame[frame["analysis"].astype(object) == self.primary.get("analysis")]
+        return frame if own.empty else own
 
     def context(self, subject: str | None = None) -> Context:
         """What the charts must know."""
@@ -158,6 +176,8 @@ class Source:
 def cell(source: Source, name: str, frame: pd.DataFrame, row: Any, field: str) -> str | Ref:
     """One cell as written, with its address when it is a number."""
     value, kind = frame.at[row, field], _kind(name, field)
+    if _is_money(kind, field, frame, row):
+        kind = "price" if kind == "price" else "money"
     by = {"effect": "scale", "by_unit": "unit"}.get(kind)
     text = written(value, kind, str(frame.at[row, by]) if by in frame else "")
     return Ref(text, f"{name}/{row}/{field}") if kind and not is_missing(value) else text
@@ -194,8 +214,13 @@ def table(
     )
 
 
-#: How many characters make a column of words wide.
-ROOM: Mapping[Literal["wide", "middling"], int] = {"wide": 48, "middling": 24}
+#: From how many characters a column of words has a width.
+ROOM: Mapping[Literal["widest", "wide", "middling", "short"], int] = {
+    "widest": 110,
+    "wide": 48,
+    "middling": 24,
+    "short": 1,
+}
 
 
 def _spec(name: str, field: str) -> ColumnSpec | None:
@@ -209,6 +234,17 @@ def _kind(name: str, field: str) -> str:
     return str(spec.extra.get("format", "")) if spec else ""
 
 
+def _is_money(kind: str, field: str, frame: pd.DataFrame, row: Any) -> bool:
+    """Whether a cell is a sum of money: by its format, its row's unit or scale, or because its outcome is a cost."""
+    if kind in MONEY:
+        return True
+    if kind == "by_unit":
+        return str(frame.at[row, "unit"]).startswith("pounds")
+    if kind == "effect":
+        return str(frame.at[row, "scale"]) == "currency"
+    return field in ("events", "rate") and "outcome" in frame and str(frame.at[row, "outcome"]).endswith("cost")
+
+
 def _has_values(frame: pd.DataFrame, column: Column) -> bool:
     nothing = ("ok",) if column.fields == ("status",) else ()
     return all(f in frame for f in column.fields) and any(
@@ -220,9 +256,7 @@ def _head(source: Source, name: str, column: Column, shown: pd.DataFrame) -> Hea
     field = column.fields[0]
     spec, kind = _spec(name, field), _kind(name, field)
     text = column.head or (spec.title if spec and spec.title else sentence_case(field.replace("_", " ")))
-    if source.invented and (
-        kind in MONEY or (kind == "by_unit" and shown["unit"].astype(str).str.startswith("pounds").any())
-    ):
+    if source.invented and kind in MONEY:
         text += f" {INVENTED}"
     numeric = bool(kind) and kind != "period"
     longest = 0 if numeric else max(len(words(_cell_text(source, name, shown, row, column))) for row in shown.index)
@@ -231,8 +265,10 @@ def _head(source: Source, name: str, column: Column, shown: pd.DataFrame) -> Hea
 
 
 def _name(source: Source, field: str, value: Any) -> str:
-    if field == "outcome" and value == source.primary.get("outcome"):
-        return source.subject
+    if field == "outcome":
+        return source.outcome_name(value)
+    if field == "analysis":
+        return source.analysis_name(value)
     return unit_name(value) if field == "unit" and str(value) in TOGETHER else name_of(value)
 
 
@@ -240,11 +276,13 @@ def _cell_text(source: Source, name: str, frame: pd.DataFrame, row: Any, column:
     if column.named:
         return sentence_case(_name(source, column.fields[0], frame.at[row, column.fields[0]]))
     cells = [cell(source, name, frame, row, f) for f in column.fields]
-    if len(cells) == 1:
-        return source.money(cells[0]) if isinstance(cells[0], str) else (cells[0],)
     if all(isinstance(c, str) for c in cells):
-        return words((cells[0],))
-    return (cells[0], column.joint, cells[1])
+        return source.money(words((cells[0],)))
+    joined = cells if len(cells) == 1 else [cells[0], column.joint, cells[1]]
+    kind = _kind(name, column.fields[0])
+    # A column of money says in its head that prices are invented; where only some rows are money, those rows do.
+    some = source.invented and kind not in MONEY and _is_money(kind, column.fields[0], frame, row)
+    return (*joined, f" {INVENTED}") if some else tuple(joined)
 
 
 def chart(
@@ -261,7 +299,7 @@ def chart(
     """A chart with the table behind it; where it cannot be drawn, a box with the reason."""
     drawing = draw(figure, frame, context or source.context())
     if isinstance(drawing, Gap):
-        what = " ".join([figure.replace("_", " "), *([f"({name_of(part)})"] if part else [])])
+        what = " ".join([figure.replace("_", " "), *([f"({source.analysis_name(part)})"] if part else [])])
         return Notice("missing", f"Chart not drawn: {what}", f"{sentence_case(drawing.reason)}.")
     if shown is None:
         raise ValueError(f"the chart {figure!r} comes without its table")

@@ -8,6 +8,7 @@ from aaot_eval.report.blocks import (
     Bullets,
     Chart,
     Facts,
+    Folded,
     Heading,
     Notice,
     Paragraph,
@@ -46,6 +47,8 @@ def _lines(block: Block) -> list[str]:
             return [f"> **{_plain(block.title)}.** {_plain(block.text)}"]
         case Table():
             return _table(block)
+        case Folded():
+            return _table(block.table)
         case Chart():
             return [f"**{_plain(block.title)}**", "", _plain(block.drawing.description), "", *_table(block.table)]
         case Brief():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,11 @@ def unit_name(unit: Any) -> str:
     return TOGETHER.get(str(unit), "" if is_missing(unit) else str(unit))
 
 
+def in_sentence(text: str) -> str:
+    """The text without a capital at its start, unless its first word is written in capitals."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
 def sentence_case(text: str) -> str:
     """The text with a capital at its start."""
     return text[:1].upper() + text[1:]
@@ -150,7 +155,7 @@ def _p(x: float) -> str:
     return "<0.001" if x < 0.001 else f"{x:.3f}"
 
 
-_FORMATS = {
+_FORMATS: Mapping[str, Callable[[float], str]] = {
     "count": lambda x: f"{x:,.0f}" if x % 1 == 0 else f"{x:,.1f}",
     "integer": lambda x: f"{x:.0f}",
     "expected": lambda x: f"{x:,.1f}",
@@ -162,7 +167,14 @@ _FORMATS = {
     "price": lambda x: f"£{x:,.2f}",
     "percent": lambda x: f"{x * 100:.0f} %",
     "p": _p,
+    "least_p": lambda x: f"{x:.2g}" if x < 0.001 else f"{x:.3f}",
 }
+
+
+def p_words(p: float) -> str:
+    """A p value in a sentence: "p = 0.036", "p < 0.001"."""
+    text = written(p, "p")
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 
 def plain(value: Any) -> str:

@@ -302,6 +302,8 @@ def test_every_address_leads_to_the_number_shown(variant: Variant) -> None:
         value = frame.at[int(row), column]
         kind = str(table_schema("release", table)[column].extra.get("format", ""))
         by = {"effect": "scale", "by_unit": "unit"}.get(kind)
+        if column in ("events", "rate") and "outcome" in frame and str(frame.at[int(row), "outcome"]).endswith("cost"):
+            kind = "money"
         expected = written(value, kind, str(frame.at[int(row), by]) if by else "")
         assert flat(text).replace(f" {INVENTED}", "") == flat(expected), address
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap
 from aaot_eval.report.figures._style import BLUE, FAINT, INK, MUTED, SMALL, canvas
-from aaot_eval.report.words import name_of, numbers, truth, written
+from aaot_eval.report.words import name_of, numbers, p_words, truth, written
 
 MANY = 120  # from here on ticks would run into one another, so they are counted in bars
 
@@ -42,7 +42,7 @@ def placebo_strip(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     )
     low, high = (written(float(v), "ratio") for v in (placebo.min(), placebo.max()))
     p = numbers(table["p_value"])[known & real]
-    chance = f"; p = {written(float(p[0]), 'p')}" if len(p) and np.isfinite(p[0]) else ""
+    chance = f"; {p_words(float(p[0]))}" if len(p) and np.isfinite(p[0]) else ""
     mine = (
         f"The real {measure} is {written(float(own[0]), 'ratio')}" if len(own) else f"The real {measure} is not known"
     )

@@ -7,7 +7,7 @@ import pandas as pd
 
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap
 from aaot_eval.report.figures._style import BLUE, BLUE_LIGHT, FAINT, INK, MUTED, ORANGE, ORANGE_LIGHT, canvas, wrapped
-from aaot_eval.report.words import numbers, written
+from aaot_eval.report.words import numbers, sentence_case, written
 
 NEEDED = ("before", "expected", "observed")
 LOOK = {"before": (FAINT, MUTED, ""), "expected": (ORANGE_LIGHT, ORANGE, "////"), "observed": (BLUE_LIGHT, BLUE, "")}
@@ -36,7 +36,7 @@ def regression_gauge(table: pd.DataFrame, context: Context) -> Drawing | Gap:
             end = max(end, high)
         axes.annotate(written(rates[what], "rate"), (end, y), xytext=(8, 0), textcoords="offset points", va="center",
                       fontweight="bold")  # fmt: skip
-        axes.text(-0.02, y, wrapped(str(rows.loc[what, "label"]), 30), va="center", ha="right",
+        axes.text(-0.02, y, wrapped(sentence_case(str(rows.loc[what, "label"])), 30), va="center", ha="right",
                   transform=axes.get_yaxis_transform())  # fmt: skip
     axes.set_yticks([])
     axes.set_xlim(left=0)

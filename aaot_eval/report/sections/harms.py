@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aaot_eval.report.blocks import Block, Heading, Notice, Paragraph
 from aaot_eval.report.contents import Source, interval, named, table
 from aaot_eval.report.sections import section
+from aaot_eval.report.sections._result import headlines
 from aaot_eval.report.words import truth
 
 
@@ -30,7 +31,7 @@ def _outcomes(source: Source) -> list[Block]:
         return [source.missing("estimates", "other outcomes")]
     primary = estimates[truth(estimates["primary"])]
     outcome = primary["outcome"].iloc[0] if len(primary) else source.primary.get("outcome")
-    rows = estimates[estimates["outcome"] != outcome]
+    rows, _ = headlines(estimates[estimates["outcome"] != outcome])
     if rows.empty:
         return [
             Notice(
@@ -48,5 +49,7 @@ def _deaths(source: Source) -> list[Block]:
     frame = source.table("deaths")
     if frame is None:
         return [source.missing("deaths", "deaths by arm")]
+    # The same people can be followed for several outcomes; their deaths are shown once.
+    frame = frame.drop_duplicates([c for c in frame if c != "analysis"])
     return [table(source, "deaths", frame, [named("analysis", once=True), named("arm"), named("era"), "people", "deaths", "person_years", "rate"],
                   "Deaths during follow-up, by arm and era")]  # fmt: skip

@@ -8,7 +8,6 @@ from aaot_eval.report.blocks import Block, Heading, Notice, Paragraph
 from aaot_eval.report.contents import Column, Source, chart, interval, named, table
 from aaot_eval.report.sections import section
 
-
 TABLES = (
     "service_cost",
     "cost_waterfall",

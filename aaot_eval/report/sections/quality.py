@@ -9,6 +9,8 @@ from aaot_eval.report.contents import Source, table
 from aaot_eval.report.sections import section
 from aaot_eval.report.words import LEVEL_WORDS, sentence_case
 
+MOST_OF_A_KIND = 3
+
 
 @section("quality", order=90, title="Data quality")
 def quality(source: Source) -> Sequence[Block]:
@@ -23,8 +25,11 @@ def _findings(source: Source) -> list[Block]:
     rank = frame["level"].map({level: i for i, level in enumerate(LEVEL_WORDS)})
     ordered = frame.assign(weight=frame["level"].map(lambda v: "\u00a0".join(LEVEL_WORDS.get(v, ("", str(v))))))
     ordered = ordered.loc[rank.sort_values(kind="stable").index].rename(columns={"weight": "Level"})
-    return [table(source, "data_quality", ordered, ["Level", "title", "where", "records", "why", "do", "code"],
-                  "Findings of the data gates, the gravest first")]  # fmt: skip
+    few = ordered[ordered.groupby("code").cumcount() < MOST_OF_A_KIND]
+    more = len(ordered) - len(few)
+    note = f"{more} more of the same kinds are in tables/data_quality.csv." if more else ""
+    return [table(source, "data_quality", few, ["Level", "title", "where", "records", "why", "do", "code"],
+                  "Findings of the data gates, the gravest first", note=note)]  # fmt: skip
 
 
 def _skipped(source: Source) -> list[Block]:

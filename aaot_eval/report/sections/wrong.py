@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from aaot_eval.report.blocks import Block, Bullets, Heading, Paragraph
-from aaot_eval.report.contents import Source, chart, named, table
+from aaot_eval.report.contents import Column, Source, chart, named, table
 from aaot_eval.report.sections import section
 from aaot_eval.report.words import CHECK_WORDS, name_of, sentence_case, truth
 
+MEASURED = Column(("value_name", "statistic"), "Measured", joint=": ")
 ORDER = ("fail", "warn", "not_evaluable", "pass")
 MOST_ROWS = 60
 
@@ -32,7 +33,7 @@ def _checks(source: Source) -> list[Block]:
     rank = frame["verdict"].map({v: i for i, v in enumerate(ORDER)})
     ordered = frame.assign(result=frame["verdict"].map(lambda v: "\u00a0".join(CHECK_WORDS.get(v, ("", str(v))))))
     ordered = ordered.loc[rank.sort_values(kind="stable").index]
-    return [table(source, "checks", ordered, ["result", named("check"), "sentence", "value_name", "statistic", "p_value", "threshold"],
+    return [table(source, "checks", ordered, ["result", named("check"), "sentence", MEASURED, "p_value", "threshold"],
                   "What was done to find out whether the primary result could be wrong, failures first")]  # fmt: skip
 
 
@@ -41,10 +42,10 @@ def _placebo(source: Source) -> list[Block]:
     if frame is None:
         return [source.missing("placebo", "placebo results")]
     blocks: list[Block] = []
-    for (analysis, kind), rows in frame.groupby(["analysis", "kind"], sort=False, dropna=False):
+    for (analysis, kind), rows in source.of_primary(frame).groupby(["analysis", "kind"], sort=False, dropna=False):
         ordered = pd.concat([rows[truth(rows["real"])], rows[~truth(rows["real"])]])
         shown = table(source, "placebo", ordered, ["label", "ratio", "statistic", "p_value", "real"],
-                      f"Placebo {name_of(kind)}: {name_of(analysis)}", most=MOST_ROWS, emphasis="real")  # fmt: skip
+                      f"Placebo {name_of(kind)}: {source.analysis_name(analysis)}", most=MOST_ROWS, emphasis="real")  # fmt: skip
         blocks.append(chart(source, "placebo_strip", rows, shown, part=f"{analysis}_{kind}",
-                            subtitle=f"{sentence_case(name_of(analysis))}: the same estimate where nothing started."))  # fmt: skip
+                            subtitle=f"{sentence_case(source.analysis_name(analysis))}: the same estimate where nothing started."))  # fmt: skip
     return blocks

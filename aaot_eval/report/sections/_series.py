@@ -1,0 +1,104 @@
+"""The charts of observed and expected counts."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from aaot_eval.report.blocks import Block, Heading, Ref, Table, Text
+from aaot_eval.report.contents import Column, Source, cell, chart, interval, named, table
+from aaot_eval.report.sections._result import reading, result, scale_name
+from aaot_eval.report.words import TOGETHER, is_missing, sentence_case, unit_name
+
+MOST_ROWS = 240
+SERIES: list[str | Column] = ["period", named("phase"), "observed", "fitted", "expected",
+                              interval("expected_low", "expected_high", "95 % interval")]  # fmt: skip
+
+
+def series_blocks(source: Source) -> list[Block]:
+    """Charts of observed and expected counts: each analysis together, then site by site."""
+    series = source.table("series")
+    if series is None:
+        return [source.missing("series", "observed and expected counts by period")]
+    blocks: list[Block] = [Heading("Observed and expected")]
+    first = str(source.primary.get("analysis", ""))
+    analyses = sorted(series["analysis"].unique(), key=lambda a: (a != first, str(a)))
+    # A site drawn in two analyses is shown once, in the later one: its own series rather than its part of a comparison.
+    owner = {k: a for a in analyses for k in _keys(series[series["analysis"] == a])}
+    for analysis in analyses:
+        own = series[series["analysis"] == analysis]
+        together = own["unit"].isin(TOGETHER) | (own["unit"].nunique() == 1)
+        if together.any():
+            blocks.append(_one(source, own[together], str(analysis)))
+        alone = own[~together & pd.Series([owner[k] == analysis for k in _keys(own)], own.index)]
+        if not alone.empty:
+            blocks.append(_many(source, alone, str(analysis)))
+    return blocks
+
+
+def _keys(rows: pd.DataFrame) -> list[tuple[object, object]]:
+    return list(zip(rows["outcome"], rows["unit"], strict=True))
+
+
+def _one(source: Source, rows: pd.DataFrame, analysis: str) -> Block:
+    context = source.context(source.outcome_name(rows["outcome"].iloc[0]))
+    subject, kinds = sentence_case(context.subject), rows["unit"].nunique()
+    where = unit_name(rows["unit"].iloc[0]) if kinds == 1 else unit_name("treated")
+    shown = _series_table(source, rows, f"{subject} by {context.period} ({source.analysis_name(analysis)})")
+    subtitle = (
+        f"{subject} by {context.period}, {where}. The band is the interval of what was expected without the service."
+    )
+    return chart(source, "effect_chart", rows, shown, subtitle=subtitle, title=_finding(source, rows, analysis),
+                 context=context, part=analysis)  # fmt: skip
+
+
+def _many(source: Source, rows: pd.DataFrame, analysis: str) -> Block:
+    context = source.context(source.outcome_name(rows["outcome"].iloc[0]))
+    shown = _series_table(source, rows, f"{sentence_case(context.subject)} by site ({source.analysis_name(analysis)})")
+    return chart(source, "site_charts", rows, shown, subtitle=f"{sentence_case(source.analysis_name(analysis))}. Each site on its own scale, from zero.",
+                 title=_by_unit(source, rows, analysis), context=context, part=f"{analysis}_sites")  # fmt: skip
+
+
+def _by_unit(source: Source, rows: pd.DataFrame, analysis: str) -> Text | None:
+    """The estimate of each unit as the title of their charts; None when the estimates are not by unit."""
+    estimates = source.rows("estimates", analysis=analysis)
+    if estimates is None:
+        return None
+    text: list[str | Ref] = []
+    for unit in sorted(rows["unit"].unique()):
+        own = estimates[
+            (estimates["unit"].astype(object) == unit) & ~estimates["estimate"].map(is_missing).astype(bool)
+        ]
+        if own.empty:
+            return None
+        i = own.index[0]
+        text += [
+            "; " if text else f"{sentence_case(scale_name(own.at[i, 'scale']))}: ",
+            f"{unit} ",
+            cell(source, "estimates", own, i, "estimate"),
+        ]
+        low, high = (cell(source, "estimates", own, i, c) for c in ("conf_low", "conf_high"))
+        text += (
+            [" (", low, " to ", high, ")"]
+            if isinstance(low, Ref) and isinstance(high, Ref)
+            else [" (no finite interval)"]
+        )
+    return tuple(text)
+
+
+def _series_table(source: Source, rows: pd.DataFrame, caption: str) -> Table:
+    columns = SERIES if rows["unit"].nunique() == 1 else [named("unit"), *SERIES]
+    return table(source, "series", rows, columns, caption, most=MOST_ROWS)
+
+
+def _finding(source: Source, rows: pd.DataFrame, analysis: str) -> Text | None:
+    """The estimate of this analysis as the chart's title; without one, the chart makes its own."""
+    estimates = source.rows("estimates", analysis=analysis)
+    if estimates is None:
+        return None
+    units = set(rows["unit"])
+    own = estimates[estimates["unit"].map(lambda u: is_missing(u) or u in units).astype(bool)]
+    own = own[~own["estimate"].map(is_missing).astype(bool)]
+    if own.empty:
+        return None
+    i = own.index[0]
+    return (*result(source, own, i)[:-1], f": {reading(own, i)}")
