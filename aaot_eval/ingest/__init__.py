@@ -14,6 +14,7 @@ from aaot_eval.ingest.check import (
     check_records,
     check_sites,
     episode_flow,
+    stay_flow,
     usable_months,
 )
 from aaot_eval.ingest.read import (
@@ -82,6 +83,7 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
     engine.drop(*PASSING)
     findings += check_sites(engine, config, names, last_month)
     findings += check_deaths(engine)
+    flow += stay_flow(engine, names, first_month, last_month)
     if "caseload" in names:
         caseload_flow, caseload_findings = check_caseload(engine, config, names, first_month, last_month)
         flow += caseload_flow

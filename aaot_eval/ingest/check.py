@@ -31,6 +31,8 @@ LOSSES = (
 FINDING_OF_LOSS = {"no_person": "D316", "regular_attender": "D302", "repeated": "D303", "copied": "D303"}
 # A month is whole when something still happens in its last days; a shorter silence than this is chance.
 SILENT_DAYS = 2
+# Nobody admitted anywhere for a year: what lies beyond has a wrong year in its date.
+EMPTY_MONTHS = 12
 UNCODED_SHARE, LATE_MONTHS = 0.01, 3
 
 
@@ -80,23 +82,44 @@ def flow_findings(flow: Sequence[FlowStep]) -> list[Finding]:
     ]
 
 
+def stay_flow(engine: Engine, names: Mapping[str, str], first: pd.Period, last: pd.Period) -> list[FlowStep]:
+    """From episodes to the stays that a site is counted by: joined, in the window, at a site of the table."""
+    window = f"admission_date BETWEEN DATE '{first.start_time.date()}' AND DATE '{last.end_time.date()}'"
+    at_site = "site IN (SELECT site FROM sites)" if "sites" in names else "TRUE"
+
+    def count(where: str) -> tuple[int, int]:
+        n, people = engine.rows(f"SELECT count(*), count(DISTINCT person) FROM stays WHERE {where}")[0]
+        return int(n), int(people)
+
+    steps = [FlowStep("stays", "continuous stays", *_kept(count("TRUE")))]
+    for name, kept, lost, why in (
+        ("admitted in the window", window, f"NOT ({window})", f"admitted before {first} or after {last}"),
+        (
+            "at a site of the study",
+            f"{window} AND {at_site}",
+            f"{window} AND NOT ({at_site})",
+            "at a site that is not in the sites table",
+        ),
+    ):
+        (n, people), (gone, gone_people) = count(kept), count(lost)
+        if n + gone != steps[-1].kept:
+            raise ValueError("the flow of stays does not add up")
+        if gone:
+            steps.append(FlowStep("stays", name, n, gone, people, gone_people, why))
+    return steps
+
+
+def _kept(counted: tuple[int, int]) -> tuple[int, int, int, int]:
+    return counted[0], 0, counted[1], 0
+
+
 def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Period, list[Finding]]:
     """The first and the last complete month by date of admission, and what was left out at the end.
 
     Episodes are filed by their end, so the first complete month is that of the first end. The last is that of
     `complete_to`, else the last month at whose end there still are admissions. Raises InputError without a whole month.
     """
-    found = engine.rows("SELECT min(episode_end), max(admission_date), max(episode_end) FROM episodes")[0]
-    if found[0] is None:
-        raise InputError(
-            Problem(
-                "X203",
-                "no row of the admissions is a valid episode",
-                where="data.admissions",
-                do="look at the flow of inclusion: is the right column mapped to status, dates and patient class?",
-            )
-        )
-    first_end, last_admission, last_end = (pd.Timestamp(d).date() for d in found)
+    first_end, last_admission, last_end = _extent(engine)
     first = pd.Period(first_end, "M") + (0 if first_end.day <= 1 + SILENT_DAYS else 1)
     last = pd.Period(last_admission, "M")
     if config.data.complete_to:
@@ -115,9 +138,8 @@ def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Peri
         days=SILENT_DAYS
     ) or last_end < last.end_time.date() - timedelta(days=SILENT_DAYS):
         last -= 1
-    asked = config.study.first_period
-    earliest = pd.Period(first_end, "M")
-    first, last = _cut(config, earliest if asked is not None else first, first, last)
+    if config.study.first_period is not None:
+        first = pd.Period(first_end, "M")
     if last < first:
         raise InputError(
             Problem(
@@ -127,6 +149,7 @@ def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Peri
                 do="give more months, or say how far the extract is complete with data.complete_to",
             )
         )
+    first, last = _cut(config, first, last)
     late = engine.rows(
         f"SELECT count(*), count(DISTINCT person) FROM episodes WHERE admission_date > DATE '{last.end_time.date()}'"
     )[0]
@@ -144,6 +167,31 @@ def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Peri
     return first, last, findings
 
 
+def _extent(engine: Engine) -> tuple[date, date, date]:
+    """The first end, the last admission and the last end of an episode, wrong years aside.
+
+    Only episodes whose dates are in order count, and only the largest block of months without a gap of a year. Raises
+    InputError when there is no such episode.
+    """
+    months = engine.frame(
+        """SELECT year(admission_date) * 12 + month(admission_date) - 1 AS clock, count(*) AS n, min(episode_end) AS first_end,
+        max(admission_date) AS last_admission, max(episode_end) AS last_end FROM episodes
+        WHERE admission_date <= episode_start AND episode_start <= episode_end GROUP BY 1 ORDER BY 1"""
+    )
+    if months.empty:
+        raise InputError(
+            Problem(
+                "X203",
+                "no row of the admissions is a valid episode",
+                where="data.admissions",
+                do="look at the flow of inclusion: is the right column mapped to status, dates and patient class?",
+            )
+        )
+    block = (months["clock"].diff() > EMPTY_MONTHS).cumsum()
+    main = months[block == months.groupby(block)["n"].sum().idxmax()]
+    return main["first_end"].min().date(), main["last_admission"].max().date(), main["last_end"].max().date()
+
+
 def _last_whole(day: date) -> pd.Period:
     month = pd.Period(day, "M")
     return month if day == month.end_time.date() else month - 1
@@ -159,7 +207,7 @@ def month_of(text: object, key: str) -> pd.Period:
         ) from None
 
 
-def _cut(config: RunConfig, earliest: pd.Period, first: pd.Period, last: pd.Period) -> tuple[pd.Period, pd.Period]:
+def _cut(config: RunConfig, first: pd.Period, last: pd.Period) -> tuple[pd.Period, pd.Period]:
     """The window that [study] asks for, which must lie inside the data."""
     problems = []
     begin, end = first, last
@@ -167,25 +215,20 @@ def _cut(config: RunConfig, earliest: pd.Period, first: pd.Period, last: pd.Peri
         begin = month_of(config.study.first_period, "study.first_period")
     if config.study.last_period is not None:
         end = month_of(config.study.last_period, "study.last_period")
-    if begin < earliest or begin > last:
-        problems.append(
-            Problem(
-                "D320",
-                f"study.first_period {begin} lies outside the data",
-                where="study.first_period",
-                allowed=f"{earliest} to {last}",
-                do="choose a month of the data, or leave it out",
+    for key, month in (("study.first_period", begin), ("study.last_period", end)):
+        if not first <= month <= last:
+            problems.append(
+                Problem(
+                    "D320",
+                    f"{key} {month} lies outside the data",
+                    where=key,
+                    allowed=f"{first} to {last}",
+                    do="choose a complete month of the data, or leave it out",
+                )
             )
-        )
-    if end > last or end < first:
+    if not problems and end < begin:
         problems.append(
-            Problem(
-                "D320",
-                f"study.last_period {end} lies outside the data",
-                where="study.last_period",
-                allowed=f"{first} to {last}",
-                do="choose a complete month of the data, or leave it out",
-            )
+            Problem("D320", "study.last_period lies before study.first_period", where="study", do="turn them round")
         )
     if problems:
         raise InputError(*problems)

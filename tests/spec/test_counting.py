@@ -180,9 +180,14 @@ def test_self_discharge_of_every_year_is_kept(tmp_path):
 
 
 def test_impossible_dates_are_counted_and_never_make_negative_nights(tmp_path):
-    drawn = "person admitted start end left\nA 2022-05-10 2022-05-10 2022-05-08 2022-05-08\nZ 2022-12-31 2022-12-31 2022-12-31 2022-12-31"
+    drawn = """
+    person admitted   start      end        left
+    Y      2022-05-01 2022-05-01 2022-05-01 2022-05-01
+    A      2022-05-10 2022-05-10 2022-05-08 2022-05-08
+    Z      2022-12-31 2022-12-31 2022-12-31 2022-12-31
+    """
     with read(study(tmp_path, {"admissions.csv": csv_text(episodes(drawn))}, data=WINDOW)) as tables:
-        assert rows_of(tables, "SELECT nights FROM stays") == [(0,), (0,)]
+        assert rows_of(tables, "SELECT nights FROM stays") == [(0,), (0,), (0,)]
         assert [(f.records, f.people) for f in tables.findings if f.code == "D304"] == [(1, 1)]
 
 

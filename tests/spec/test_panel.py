@@ -185,6 +185,13 @@ def test_the_last_complete_month(tmp_path, last, complete_to, expected):
     assert [f.code for f in tables.findings if f.code == "D309"] == ([] if expected == "2022-04" else ["D309"])
 
 
+def test_a_wrong_year_does_not_stretch_the_window(tmp_path):
+    wrong = "W RX1 2031-05-01 2031-05-02 21 R074\nV RX1 1955-05-01 1955-05-02 21 R074\nU RX1 2029-02-01 2022-02-02 21 R074\n"
+    tables, _ = panel_of(study(tmp_path, {"admissions.csv": apc(wrong + DRAWN.strip()), "sites.csv": SITES}))
+    assert (str(tables.first_month), str(tables.last_month)) == ("2022-01", "2022-04")
+    assert [(s.step, s.lost) for s in tables.flow if s.table == "stays" and s.lost] == [("admitted in the window", 3)]
+
+
 def test_the_window_of_the_study_cuts_the_data(tmp_path):
     config = study(
         tmp_path,
@@ -214,6 +221,8 @@ def test_stays_elsewhere_count_for_people_and_not_for_sites(tmp_path):
     assert panel.people["unit"].tolist() == ["RX1", "RX1"]
     assert panel.person_matrix("alcohol_specific_emergency")[1].tolist() == [0, 1, 0, 0]
     assert panel.extra["people"] == {"alcohol_or_caseload": 3, "at_units": 2, "elsewhere": 1}
+    flow = [(f.step, f.kept, f.lost, f.kept_people, f.lost_people) for f in tables.flow if f.table == "stays"]
+    assert flow == [("continuous stays", 15, 0, 12, 0), ("at a site of the study", 9, 6, 7, 6)]
 
 
 # Refusals ----------------------------------------------------------------------------------------------------------------
