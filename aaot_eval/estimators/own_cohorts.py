@@ -40,7 +40,14 @@ from aaot_eval.estimators._cohorts import (
     scale_of,
     share_met,
 )
-from aaot_eval.estimators._count_series import SeriesFit, Wald, fit_count_series, fit_count_series_with_noise
+from aaot_eval.estimators._count_series import (
+    SeriesFit,
+    Wald,
+    fit_count_series,
+    fit_count_series_with_noise,
+    fit_value_series,
+    fit_value_series_with_noise,
+)
 from aaot_eval.estimators._random_effects import StudentDraws
 from aaot_eval.estimators._referred import Uptake, effect_on_referred, uptake_of
 from aaot_eval.results import Analysis, Design, Estimate, Panel
@@ -58,6 +65,8 @@ BANDS = (0, 1, 3, 6, 12, 24, 36, 48)
 #: Step of numeric derivatives by the autocorrelation, and below it there is none.
 STEP = 1e-4
 DF_FLOOR = 4.0
+#: Added to counts before their logarithm.
+HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -151,33 +160,39 @@ def standardise(followed: Followed, control: Floats, n_people: int) -> Standardi
     return Standardised(math.log(ratio), means, influence, (means * lever[:, None, :]).sum(axis=(0, 2)))
 
 
-def hospital_fits(counts: Floats, control: Floats, clock: Ints, after: Flags) -> tuple[SeriesFit, SeriesFit]:
-    """The hospital's whole monthly series over the control series, level and season taken out: AR(1), and AR(1) plus noise."""
+def hospital_fits(log_rate: Floats, clock: Ints, after: Flags) -> tuple[SeriesFit, SeriesFit]:
+    """The hospital's log rate over the control series month by month, level and season taken out: AR(1), and AR(1) plus noise.
+
+    Of logs and not of counts with the control series as offset: a noisy offset and lasting errors together pull the level of a
+    count model to nought.
+    """
     columns = [np.ones(len(clock)), after.astype(float)]
     for pair in range(1, 1 + (2 if len(clock) >= 36 else 1)):
         columns += [np.cos(2 * np.pi * pair * clock / 12), np.sin(2 * np.pi * pair * clock / 12)]
-    X, offset = np.column_stack(columns), np.log(control)
-    return fit_count_series(counts, X, offset, clock), fit_count_series_with_noise(counts, X, offset, clock)
+    X = np.column_stack(columns)
+    return fit_value_series(log_rate, X, clock), fit_value_series_with_noise(log_rate, X, clock)
 
 
-def shock_variance(fit: SeriesFit, gradient: Floats, clock: Ints) -> tuple[float, float]:
-    """Variance of the log ratio when the cohorts share the shocks of the hospital's whole series, and its degrees of freedom.
+def shock_variance(fit: SeriesFit, poisson: float, gradient: Floats, clock: Ints) -> Part:
+    """Variance of the log ratio when the cohorts share the shocks of the hospital's whole series.
 
-    The shocks are what exceeds Poisson variation (AR(1)) or what months share (AR(1) plus noise).
+    `poisson` is the part of the series' variance that counting alone brings: people's own, and not a shock. AR(1): the shocks
+    are all beyond it. AR(1) plus noise: what months share, and the noise beyond it, the control series' own included.
     """
     lags = np.abs(np.subtract.outer(clock, clock)).astype(float)
-    mean = float(fit.mu.mean())
 
     def spread(rho: float) -> float:
-        return float(gradient @ rho**lags @ gradient) / mean
+        return float(gradient @ rho**lags @ gradient)
 
-    excess = max(fit.phi - 1, 0.0)
     if fit.rho <= STEP:
-        return excess * spread(0.0), float(fit.n - fit.p)
+        return Part(max(fit.phi - poisson, 0.0) * spread(0.0), float(fit.n - fit.p))
     slope = (spread(fit.rho + STEP) - spread(fit.rho - STEP)) / (2 * STEP)
     slopes = [fit.share * slope, spread(fit.rho)] if fit.with_noise else [slope]
     df = max(fit.satterthwaite(fit.share * spread(fit.rho), np.array(slopes)), DF_FLOOR)
-    return (fit.phi * fit.share if fit.with_noise else excess) * spread(fit.rho), df
+    if not fit.with_noise:
+        return Part(max(fit.phi - poisson, 0.0) * spread(fit.rho), df)
+    noise = max(fit.phi * (1 - fit.share) - poisson, 0.0)
+    return Part(fit.phi * fit.share * spread(fit.rho) + noise * spread(0.0), df)
 
 
 @dataclass(frozen=True)
@@ -190,6 +205,7 @@ class Part:
     @staticmethod
     def total(parts: Sequence[Part]) -> Part:
         """The sum, with Satterthwaite's degrees of freedom."""
+        parts = [p for p in parts if p.variance > 0]
         variance = sum(p.variance for p in parts)
         return Part(variance, variance**2 / sum(p.variance**2 / p.df for p in parts))
 
@@ -214,7 +230,8 @@ class Result:
     hospital: Part
     shocks: str
     without_control: float
-    series: Wald
+    as_series: float
+    series: Part
 
     @property
     def observed(self) -> float:
@@ -277,8 +294,7 @@ class OwnCohorts:
         expected = np.array([r.expected for r in done])
         share = expected / expected.sum()
         estimate = math.log(sum(r.observed for r in done) / expected.sum())
-        variance = Part.total([Part(s**2 * p.variance, p.df) for s, r in zip(share, done, strict=True) for p in (r.people, r.hospital)
-                               if p.variance > 0])  # fmt: skip
+        variance = Part.total([Part(s**2 * p.variance, p.df) for s, r in zip(share, done, strict=True) for p in (r.people, r.hospital)])  # fmt: skip
         head = replace(
             self._with_interval(base, estimate, variance, "people and whole-hospital shocks"),
             series=pd.concat([_chart(people, r, self.conf_level, variance) for r in done], ignore_index=True),
@@ -306,14 +322,19 @@ class OwnCohorts:
 
         return ratio(1.0), ratio(0.0)
 
+    def _control_counts(self, panel: Panel, trust: Trust) -> Floats:
+        """(T,) the control series as counted, infinite where there is none."""
+        if self.control not in panel.cells:
+            return np.full(len(panel.periods), np.inf)
+        series = panel.matrix(self.control)[list(panel.units.index).index(trust.name)].astype(float)
+        return np.where(series > 0, series, np.inf)
+
     def _control(self, panel: Panel, trust: Trust) -> Floats:
         """(T,) the control series over its mean; without one, the days of the months over theirs."""
         days = panel.periods["days"].to_numpy(dtype=float)
-        length = np.asarray(days / days.mean())
-        if self.control not in panel.cells:
-            return length
-        series = panel.matrix(self.control)[list(panel.units.index).index(trust.name)].astype(float)
-        return np.where(series > 0, series / np.nanmean(series), length)
+        counts = self._control_counts(panel, trust)
+        known = np.isfinite(counts)
+        return np.where(known, counts / counts[known].mean(), days / days.mean()) if known.any() else np.asarray(days / days.mean())
 
     def _people(self, panel: Panel, analysis: Analysis) -> tuple[PersonMonths, Rule, Flags]:
         return people_and_rule(panel, analysis.outcome, self.rule_outcome, self.rule_count, self.rule_months)
@@ -349,19 +370,37 @@ class OwnCohorts:
         fit = standardise(trust.followed, control, len(people.unit))
         if not math.isfinite(fit.log_ratio):
             nothing = Part(math.nan, math.nan)
-            return Result(trust, fit, nothing, nothing, "", math.nan, Wald(math.nan, math.nan, math.nan, math.nan))
-        counted = analysis.outcome if analysis.outcome in panel.cells and panel.outcome(analysis.outcome).kind == "count" else None
-        counted = counted or (self.rule_outcome if self.rule_outcome in panel.cells else None)
-        counts = panel.matrix(counted)[row].astype(float) if counted else np.bincount(trust.followed.month, minlength=len(clock)).astype(float)
+            return Result(trust, fit, nothing, nothing, "", math.nan, math.nan, nothing)
+        counts = self._hospital_counts(panel, analysis, trust)
         gone = panel.periods["left_out"].to_numpy(dtype=bool) | panel.matrix("missing")[row].astype(bool)
         seen = ~gone & np.isfinite(counts)
-        fits = hospital_fits(counts[seen], control[seen], clock[seen], np.flatnonzero(seen) >= trust.launch)
+        log_rate = np.log((counts[seen] + HALF) / control[seen])
+        fits = hospital_fits(log_rate, clock[seen], np.flatnonzero(seen) >= trust.launch)
+        poisson = float(np.mean(1 / (counts[seen] + HALF)))
         people_part = people_variance(fit.influence)
-        found = {name: Part(*shock_variance(f, fit.gradient[seen], clock[seen]))
+        found = {name: shock_variance(f, poisson, fit.gradient[seen], clock[seen])
                  for name, f in zip(("AR(1)", "AR(1) plus noise"), fits, strict=True)}  # fmt: skip
-        wider = max(found, key=lambda k: Part.total([people_part, *([found[k]] if found[k].variance > 0 else [])]).half_width(self.conf_level))
-        own = _cohort_series(fit, trust.followed, clock, trust.launch, panel.outcome(analysis.outcome).kind == "count", self.conf_level)
-        return Result(trust, fit, people_part, found[wider], wider, plain.log_ratio, own)
+        wider = max(found, key=lambda k: Part.total([people_part, found[k]]).half_width(self.conf_level))
+        noise = float((fit.gradient[seen] ** 2 / self._control_counts(panel, trust)[seen]).sum())
+        own = self._as_series(plain, fit, trust, clock, noise, panel.outcome(analysis.outcome).kind == "count")
+        return Result(trust, fit, people_part, found[wider], wider, plain.log_ratio, *own)
+
+    def _hospital_counts(self, panel: Panel, analysis: Analysis, trust: Trust) -> Floats:
+        """(T,) the counts of the whole hospital that show its shocks: of the outcome, else of the admissions the rule counts."""
+        row = list(panel.units.index).index(trust.name)
+        counted = panel.outcome(analysis.outcome).kind == "count" and analysis.outcome in panel.cells
+        name = analysis.outcome if counted else self.rule_outcome
+        if name in panel.cells:
+            return np.asarray(panel.matrix(name)[row], dtype=float)
+        return np.asarray(trust.followed.table(len(panel.periods), trust.followed.count).sum(axis=(0, 2)))
+
+    def _as_series(self, plain: Standardised, fit: Standardised, trust: Trust, clock: Ints, noise: float, counted: bool) -> tuple[float, Part]:
+        """The log ratio and its variance from the cohorts' own monthly series, at equal time since the index.
+
+        The control series' change is divided out afterwards and brings its own counting error.
+        """
+        wald = _cohort_series(plain, trust.followed, clock, trust.launch, counted, self.conf_level)
+        return wald.estimate + fit.log_ratio - plain.log_ratio, Part(wald.std_error**2 + noise, wald.df)
 
     def _base(self, panel: Panel, analysis: Analysis, people: PersonMonths, rule: Rule, met: Flags, trusts: Sequence[Trust],
               why: dict[str, str], team: Uptake) -> Estimate:  # fmt: skip
@@ -400,8 +439,8 @@ class OwnCohorts:
     def _beside(self, head: Estimate, done: Sequence[Result], share: Floats, variance: Part) -> list[Estimate]:
         """The same effect read in two other ways, without tables of their own."""
         plain = replace(head, tables={}, series=None, facts={**head.facts, "role": "itt_beside"})
-        series = Part.total([Part(s**2 * r.series.std_error**2, r.series.df) for s, r in zip(share, done, strict=True)])
-        as_series = float(sum(s * r.series.estimate for s, r in zip(share, done, strict=True)))
+        series = Part.total([Part(s**2 * r.series.variance, r.series.df) for s, r in zip(share, done, strict=True)])
+        as_series = float(sum(s * r.as_series for s, r in zip(share, done, strict=True)))
         out = [self._with_interval(plain, as_series, series, "the cohorts as one monthly series with autocorrelated errors")]
         if head.facts["control"]:
             alone = float(sum(s * r.without_control for s, r in zip(share, done, strict=True)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from aaot_eval.errors import Problem
-from aaot_eval.estimators._count_series import fit_count_series
+from aaot_eval.estimators._count_series import fit_value_series
 from aaot_eval.estimators.own_cohorts import (
     CONTROL_SERIES,
     Followed,
@@ -106,26 +106,39 @@ def _expected(data: Followed, control: np.ndarray, fit) -> np.ndarray:
 
 
 class TestHospitalShocks:
-    def test_a_poisson_series_brings_none(self):
+    t, gradient, columns = np.arange(72), np.where(np.arange(72) < 36, -1, 1) / 36, np.ones((72, 1))
+
+    def variance(self, counts: np.ndarray) -> float:
+        return shock_variance(fit_value_series(np.log(counts + 0.5), self.columns, self.t), float(np.mean(1 / counts)), self.gradient, self.t).variance
+
+    def test_a_series_quieter_than_counting_brings_none(self):
         rng = np.random.default_rng(8)
-        t = np.arange(72)
-        fit = fit_count_series(np.round(400 + 5 * rng.standard_normal(72)), np.ones((72, 1)), np.zeros(72), t)
-        gradient = np.where(t < 36, -1, 1) / 36
-        assert shock_variance(fit, gradient, t)[0] == pytest.approx(0.0, abs=1e-9)
+        assert self.variance(np.round(400 + 5 * rng.standard_normal(72))) == pytest.approx(0.0, abs=1e-12)
 
     def test_lasting_shocks_bring_much_more_than_passing_ones(self):
-        t, gradient = np.arange(72), np.where(np.arange(72) < 36, -1, 1) / 36
-        variance = []
+        found = []
         for seed in range(15):
             rng = np.random.default_rng(seed)
             lasting = np.zeros(72)
             for i in range(1, 72):
                 lasting[i] = 0.85 * lasting[i - 1] + rng.normal(0, 0.08)
-            series = [rng.poisson(500 * np.exp(s)) for s in (rng.normal(0, 0.15, 72), lasting)]
-            fits = [fit_count_series(y, np.ones((72, 1)), np.zeros(72), t) for y in series]
-            variance.append([shock_variance(f, gradient, t)[0] for f in fits])
-        passing, lasts = np.median(variance, axis=0)
+            found.append([self.variance(rng.poisson(500 * np.exp(s))) for s in (rng.normal(0, 0.15, 72), lasting)])
+        passing, lasts = np.median(found, axis=0)
         assert lasts > 3 * passing > 0
+
+    def test_passing_shocks_of_known_size(self):
+        """Independent shocks of variance v move the difference of two means of 36 months with variance v / 18."""
+        rng = np.random.default_rng(1)
+        found = [self.variance(rng.poisson(2000 * np.exp(rng.normal(0, 0.1, 72)))) for _ in range(60)]
+        assert np.median(found) == pytest.approx(0.01 / 18, rel=0.25)
+
+    def test_a_noisy_control_series_widens_the_interval(self):
+        """Seen through a control series of 30 a month instead of 2,500, where there are no shocks at all."""
+        errors = []
+        for control in (2500.0, 30.0):
+            worlds = [simulate(replace(ONE, shock_sd=0.0, control_count=control), seed) for seed in range(5)]
+            errors.append([OwnCohorts(4, 12).fit(w, ANALYSIS, seed=1)[0].std_error for w in worlds])
+        assert np.mean(errors[1]) > 1.1 * np.mean(errors[0])
 
 
 class TestEstimate:
