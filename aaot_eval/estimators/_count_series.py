@@ -35,6 +35,12 @@ NOISE_SHARE = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0)
 FLAT = 1.92
 """Half the 95 % point of chi-square(1): values of rho within it of the best are not told apart by the series."""
 
+SINGULAR = 1e6
+NOUGHT = 1e-9
+"""A fitted mean below this share of the series' own mean has no rate behind it."""
+WIDEST = 20.0
+"""A log half-width beyond this (a factor of 500 million) is no interval."""
+
 
 class Wald(NamedTuple):
     """An estimate with its standard error and t degrees of freedom (after the floor; `df_raw` is before)."""
@@ -55,8 +61,8 @@ class Wald(NamedTuple):
 
     @property
     def statistic(self) -> float:
-        """Estimate over standard error."""
-        return self.estimate / self.std_error
+        """Estimate over standard error; NaN when there is no error to divide by."""
+        return self.estimate / self.std_error if self.std_error > 0 else float("nan")
 
     @property
     def p_value(self) -> float:
@@ -169,11 +175,11 @@ class SeriesFit:
 
     def satterthwaite(self, q: float, gradient: Array) -> float:
         """Degrees of freedom of a variance phi q, from q and its derivatives by rho (and share); before the floor."""
-        if self.with_noise and self.rho == 0:
+        if (self.with_noise and self.rho == 0) or q <= 0:
             return float(self.n - self.p)
-        g = np.concatenate([[q], gradient])
+        g = np.concatenate([[1.0], gradient / q])
         inverse = np.linalg.pinv(self._information) if self.with_noise else np.linalg.inv(self._information)
-        df = 2 * q * q / float(g @ inverse @ g)
+        df = 2 / float(g @ inverse @ g)
         return min(df, float(self.n - self.p)) if self.with_noise else df
 
     def contrast(self, c: Array) -> Wald:
@@ -187,6 +193,12 @@ class SeriesFit:
     def coefficient(self, column: int) -> Wald:
         """One coefficient."""
         return self.contrast(np.eye(self.p)[column])
+
+    @cached_property
+    def sound(self) -> bool:
+        """Whether the weighted columns can still be told apart: not when fitted means have run to nought."""
+        columns = self.working_columns
+        return bool(np.isfinite(columns).all() and np.linalg.cond(columns) < SINGULAR)
 
     @property
     def at_cap(self) -> bool:
@@ -318,6 +330,8 @@ def _fit(
     while not settled and done < rounds:
         if family == "log":
             mu = np.exp(X @ beta + offset)
+            if not np.isfinite(mu).all() or mu.min() < NOUGHT * y.mean():
+                raise np.linalg.LinAlgError("a fitted rate runs to nought")
             root = np.sqrt(mu)
             Xw = X * root[:, None]
             found = search(Xw, Xw @ beta + (y - mu) / root)
@@ -347,7 +361,8 @@ def fit_count_series(y: Array, X: Array, offset: Array, clock: Array, *, floor: 
     """Log-link quasi-likelihood with AR(1) errors by REML, rho held within [0, 0.95] and dispersion at `floor` or more.
 
     y (n) counts, X (n x p), offset (n) logs, clock (n) increasing integers, gaps allowed. For counts that are weighted
-    or money give `floor=0`: their variance has no Poisson lower limit.
+    or money give `floor=0`: their variance has no Poisson lower limit. Raises LinAlgError when a fitted rate runs to
+    nought, because all periods behind one column are without an event.
     """
     search = _ar1_search(clock, None, True, 0.0)
     return _fit("log", y, X, offset, clock, search, floor=floor, noise=False, rounds=MAX_ROUNDS)
@@ -433,11 +448,11 @@ def project(
     rows = [_ends(fit.family, float(e), float(v), d, level) for e, v, d in zip(expected, fit.phi * q, df, strict=True)]
 
     along = fit.unscaled @ D[-1]
-    variance = fit.phi * float(D[-1] @ along)
+    q_total = float(D[-1] @ along)
     thread = fit._inverse @ fit.working_columns @ along
-    df_total = fit.satterthwaite(variance / fit.phi, np.array([thread @ d @ thread for d in fit._derivatives]))
+    df_total = fit.satterthwaite(q_total, np.array([thread @ d @ thread for d in fit._derivatives]))
     total = float(pick[-1] @ mu0)
-    modelled = _ends(fit.family, total, variance, max(df_total, DF_FLOOR), level)
+    modelled = _ends(fit.family, total, fit.phi * q_total, max(df_total, DF_FLOOR), level)
     return Projection(np.array(rows[:-1]), Interval(*rows[-1]), Interval(*modelled))
 
 
@@ -446,7 +461,7 @@ def _ends(family: Family, expected: float, variance: float, df: float, level: fl
     half = float(stdtrit(df, 0.5 + level / 2)) * float(np.sqrt(max(variance, 0.0)))
     if family == "identity":
         return expected, expected - half, expected + half
-    if expected <= 0:
+    k = half / expected if expected > 0 else np.inf
+    if k > WIDEST:
         return expected, np.nan, np.nan
-    k = half / expected
     return expected, float(expected * np.exp(-k)), float(expected * np.exp(k))

@@ -116,7 +116,7 @@ class Fitted:
     def wider_by(self) -> float:
         """How much wider the AR(1)-plus-noise interval is than the AR(1) one, as a share."""
         widths = [f.coefficient(self.level).half_width(self.conf_level) for f in (self.noise, self.ar1)]
-        return widths[0] / widths[1] - 1
+        return widths[0] / widths[1] - 1 if widths[1] > 0 else 0.0
 
     @property
     def headline(self) -> SeriesFit:
@@ -199,23 +199,24 @@ def mean_model(series: Series, *, slope: bool, pairs: int, interruptions: Sequen
 
 
 def fit_model(series: Series, model: Model, conf_level: float) -> Fitted | None:
-    """Both error models fitted to one series; None when the columns cannot be told apart on the periods used."""
+    """Both error models fitted to one series; None when the columns cannot be told apart on the periods used.
+
+    That is so too when a fitted rate runs to nought, because all its periods are without an event.
+    """
     used = series.used
     X, y, clock = model.X[used], series.y[used], series.clock[used]
     if len(y) - X.shape[1] < 2 or np.linalg.matrix_rank(X) < X.shape[1]:
         return None
-    if series.family == "identity":
-        return Fitted(
-            series, model, fit_value_series(y, X, clock), fit_value_series_with_noise(y, X, clock), conf_level
-        )
-    offset = series.offset[used]
-    return Fitted(
-        series,
-        model,
-        fit_count_series(y, X, offset, clock, floor=series.floor),
-        fit_count_series_with_noise(y, X, offset, clock, floor=series.floor),
-        conf_level,
-    )
+    try:
+        if series.family == "identity":
+            ar1, noise = fit_value_series(y, X, clock), fit_value_series_with_noise(y, X, clock)
+        else:
+            offset = series.offset[used]
+            ar1 = fit_count_series(y, X, offset, clock, floor=series.floor)
+            noise = fit_count_series_with_noise(y, X, offset, clock, floor=series.floor)
+    except np.linalg.LinAlgError:
+        return None
+    return Fitted(series, model, ar1, noise, conf_level) if ar1.sound and noise.sound else None
 
 
 def pandemic_waves(periods: pd.DataFrame) -> Array:

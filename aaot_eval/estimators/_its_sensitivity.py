@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aaot_eval.estimators._count_series import Array, Wald, fit_poisson, fit_value_series
+from aaot_eval.estimators._count_series import WIDEST, Array, Wald, fit_poisson, fit_value_series
 from aaot_eval.estimators._its_model import Fitted, Series, fit_model, mean_model
 from aaot_eval.estimators._series_companions import (
     automatic_lag,
@@ -159,7 +159,13 @@ def _projection(fitted: Fitted) -> list[Row]:
     before, after = s.before, s.after
     if before.sum() - len(columns) < 2:
         return [Row("", name, note="not run: too few periods before the start")]
-    found = project_before(s.y, m.X[:, columns], s.offset, before, after)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = project_before(s.y, m.X[:, columns], s.offset, before, after)
+    except np.linalg.LinAlgError:
+        found = None
+    if found is None or not math.isfinite(found.se_prediction) or found.se_prediction > WIDEST * found.projected:
+        return [Row("", name, note="not run: the period before alone does not hold the model")]
     note = "observed total over projected total, prediction error; periods taken as independent"
     return [_row(fitted, "before_projected", name, found.wald, note=note)]
 

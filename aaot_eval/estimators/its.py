@@ -17,7 +17,7 @@ from scipy.special import stdtrit
 
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.estimators import ESTIMATORS
-from aaot_eval.estimators._count_series import DF_FLOOR, Array, Wald
+from aaot_eval.estimators._count_series import DF_FLOOR, WIDEST, Array, Wald
 from aaot_eval.estimators._its_model import Fitted, Model, Series, fit_model, mean_model, pandemic_waves, season_pairs
 from aaot_eval.estimators._its_sensitivity import Row, agreement, sensitivity_rows, sensitivity_table
 from aaot_eval.results import Analysis, Design, Estimate, Panel, Scale
@@ -27,6 +27,7 @@ LEAST_AFTER = 6
 SHORT = 12
 FLAGGED_WIDER = 0.15
 LOW_MEAN = 5.0
+EXACT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -249,8 +250,11 @@ class InterruptedTimeSeries:
             few = f"Only {int(series.after.sum())} periods after the start: monitoring only, no interval until there are {LEAST_AFTER}"
             return replace(common, status="monitoring_only", note=_joined([few, *notes]))
         low, high = (_ratio(x) if ratio else x for x in wald.interval(self.conf_level))
-        if not (math.isfinite(low) and math.isfinite(high)):
+        if not (math.isfinite(low) and math.isfinite(high)) or wald.half_width(self.conf_level) > WIDEST:
             return replace(common, status="no_finite_interval", note=_joined(["The interval has no finite end", *notes]))
+        if series.family == "identity" and np.abs(fitted.ar1.residuals).max() <= EXACT * np.abs(fitted.ar1.y).max():
+            exact = "The model goes through every point, so there is no spread to judge the change by"
+            return replace(common, status="no_finite_interval", note=_joined([exact, *notes]))
         model = "AR(1) plus noise" if fitted.headline.with_noise else "AR(1)"
         return replace(
             common, std_error=wald.std_error, conf_low=low, conf_high=high, conf_method="satterthwaite_t",
@@ -444,7 +448,8 @@ def pooled(estimates: Sequence[Estimate], level: float = 0.95) -> Estimate:
         estimand="mean change in level over units from their own starts, against each series' own past", inference="",
     )  # fmt: skip
     if len(good) < 2:
-        return replace(blank, status="not_estimable", note=f"Fewer than two units have an interval, so there is no mean of them. {note}")
+        early = any(e.status == "monitoring_only" for e in estimates)
+        return replace(blank, status="monitoring_only" if early else "not_estimable", note=f"Fewer than two units have an interval, so there is no mean of them. {note}")
     y = np.array([math.log(e.estimate) if ratio else e.estimate for e in good])
     v = np.array([e.std_error for e in good]) ** 2
     k = len(y)

@@ -422,6 +422,26 @@ class TestWhatIsRefused:
         assert e.status == "not_estimable"
         assert "cannot be told apart" in e.note
 
+    @pytest.mark.parametrize("seed", range(12))
+    def test_odd_series_end_in_a_status_and_never_in_a_crash(self, seed: int) -> None:
+        rng = generator(seed, "odd")
+        n = int(rng.integers(10, 60))
+        start, t = int(rng.integers(1, n)), np.arange(n)
+        odd = [rng.poisson(0.3, n), np.where(t < start, 0, 50) + (rng.random(n) < 0.1), np.where(rng.random(n) < 0.05, 100_000, 3),
+               np.full(n, 7)][seed % 4]  # fmt: skip
+        panel = as_kind(one_site(odd.astype(float), start, left_out=list(np.flatnonzero(rng.random(n) < 0.1))), ["count", "share", "cost"][seed % 3])
+        estimator = InterruptedTimeSeries(slope=seed % 2 == 0)
+        for e in estimator.fit(panel, ANALYSIS, seed=1):
+            assert e.status in ("ok", "no_finite_interval", "not_estimable", "monitoring_only")
+            assert e.status == "ok" or e.note
+            assert e.finite == (e.status == "ok")
+
+    def test_a_share_without_any_spread_has_no_interval(self) -> None:
+        (e,) = fit(as_kind(one_site(np.where(np.arange(48) < 24, 0.5, 0.4), 24), "share"))
+        assert e.estimate == pytest.approx(-0.1)
+        assert e.status == "no_finite_interval"
+        assert "no spread to judge the change by" in e.note
+
 
 class TestBesideIt:
     @pytest.fixture
@@ -486,3 +506,11 @@ def test_a_default_fit_takes_a_fraction_of_a_second() -> None:
     begin = time.process_time()
     fit(panel)
     assert time.process_time() - begin < 0.2
+
+
+def test_everything_beside_it_takes_less_than_two_seconds() -> None:
+    panel = one_site(noisy(84, 42, 0.8), 42, first="2010-04")
+    fit(panel, sensitivity=True)
+    begin = time.process_time()
+    fit(panel, sensitivity=True)
+    assert time.process_time() - begin < 2
