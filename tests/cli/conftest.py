@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = {"sites": 8, "treated": 3, "months": 60, "launch_after": 36, "size": 0.12}
+SMALL = {"sites": 5, "treated": 1, "months": 42, "launch_after": 26, "size": 0.08}
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from aaot_eval.synthetic import simulate_study
 
     folder = tmp_path_factory.mktemp("made") / "study"
-    simulate_study(folder, scenario="effect", seed=3, **SMALL)
+    simulate_study(folder, scenario="null", seed=3, **SMALL)
     return folder
 
 

@@ -34,7 +34,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("checkout")
     shutil.copytree(ROOT / "configs", folder / "configs")
-    simulate_study(folder / "demo" / "study", scenario="effect", seed=1, sites=6, treated=2, months=60, launch_after=36, size=0.1)
+    # 60 months, so that the as-of date of the README is not stale.
+    simulate_study(folder / "demo" / "study", scenario="null", seed=1, sites=4, treated=1, months=60, launch_after=44, size=0.06)
     return folder
 
 
