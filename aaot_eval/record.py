@@ -141,7 +141,7 @@ def _data_quality(findings: Sequence[Finding]) -> pd.DataFrame:
 
 
 def _caseload(panel: Panel) -> pd.DataFrame:
-    """People referred, linked and dead, and their time on the caseload, by site and together."""
+    """People referred, found in the extract and dead, and their time on the caseload, by the team's site and together."""
     if panel.people is None:
         return pd.DataFrame()
     people = panel.people[panel.people["referral_t"].notna()].copy()
@@ -150,21 +150,17 @@ def _caseload(panel: Panel) -> pd.DataFrame:
     last = len(panel.periods) - 1
     end = people["death_t"].fillna(last).clip(upper=last)
     people["months"] = (end - people["referral_t"] + 1).clip(lower=0).astype(float)
-    people["died"] = (people["death_t"].notna() & (people["death_t"] >= people["referral_t"])).astype(int)
-    for column in ("linked", "met_rule"):
-        if column not in people:
-            people[column] = pd.NA
-    rows = [("all", people), *people.groupby("unit", sort=True)]
+    people["died"] = people["death_t"].notna() & (people["death_t"] >= people["referral_t"])
+    groups = [("all", people), *people.groupby("team" if "team" in people else "unit", sort=True)]
     return pd.DataFrame(
         [
             {
                 "unit": unit,
                 "referred": len(group),
-                "linked": group["linked"].sum() if group["linked"].notna().all() else pd.NA,
-                "met_rule": group["met_rule"].sum() if group["met_rule"].notna().all() else pd.NA,
+                "linked": int(group["linked"].sum()) if "linked" in group else pd.NA,
                 "deaths": int(group["died"].sum()),
                 "person_years": float(group["months"].sum()) / 12,
             }
-            for unit, group in rows
+            for unit, group in groups
         ]
     )

@@ -127,7 +127,8 @@ class Panel:
                   people behind the count, for disclosure control; <NA> when the input was aggregated). A missing cell
                   holds NaN, never zero
     people        None when the input was aggregated; index `person` (dense integer): `unit` (home hospital), `referral_t`,
-                  `ended_t`, `death_t` (Int64, <NA> = never), `sex`, `age`
+                  `ended_t`, `death_t` (Int64, <NA> = never), `sex`, `age`; from an extract also `team` (site of the
+                  caseload) and `linked` (bool: the extract holds an admission of the person)
     person_cells  one row per person and period, sorted by (person, t), balanced: `person`, `t`, each patient outcome and,
                   when prices were given, `hospital_cost`; periods after death hold zeros and are never at risk
     """

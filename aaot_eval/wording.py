@@ -209,6 +209,7 @@ def limits_table(
                 "A saving is the value of resources, at the stated prices and perspective; it is not cash released.",
             )
         )
+        rows += [("costs", reason) for reason in costs.verdict.reasons]
     rows += [("check", c.sentence) for c in checks if c.verdict in ("fail", "warn", "not_evaluable")]
     rows += [("data", f"{f.kind.title}: {f.kind.why}") for f in _distinct(findings) if f.level != "note"]
     return pd.DataFrame([{"order": i + 1, "kind": kind, "text": text} for i, (kind, text) in enumerate(rows)])

@@ -292,10 +292,10 @@ def _caseload(scale: float) -> pd.DataFrame:
         return round(count * scale)
 
     return _frame(
-        "unit referred linked met_rule deaths person_years",
-        ("all", n(163), n(158), n(151), n(14), 241.7 * scale),
-        ("Eastmoor", n(68), n(66), n(63), n(4), 88.1 * scale),
-        ("Northfield", n(95), n(92), n(88), n(10), 153.6 * scale),
+        "unit referred linked deaths person_years",
+        ("all", n(163), n(158), n(14), 241.7 * scale),
+        ("Eastmoor", n(68), n(66), n(4), 88.1 * scale),
+        ("Northfield", n(95), n(92), n(10), 153.6 * scale),
     )
 
 

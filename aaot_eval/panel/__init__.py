@@ -200,6 +200,8 @@ def _people(
             "death_t": month_in_window(kept["death_t"], n_t),
             "sex": kept["sex"].astype(object),
             "age": kept["age"].astype("Int16"),
+            "team": kept["team"].astype(object),
+            "linked": kept["linked"].astype(bool),
         }
     )
     people.index = pd.RangeIndex(len(people), name="person")

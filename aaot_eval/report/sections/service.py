@@ -22,7 +22,7 @@ def service(source: Source) -> Sequence[Block]:
                ("What is estimated", source.fact("primary", "estimand")))),
         Heading("The caseload"),
         *_table(source, "caseload", "people on the caseload", "People on the caseload by site",
-                [named("unit"), "referred", "linked", "met_rule", "deaths", "person_years"]),
+                [named("unit"), "referred", "linked", "deaths", "person_years"]),
         Heading("The sites"),
         *_table(source, "sites", "the sites", "Sites before the first start of the service",
                 ["unit", named("role"), "start", "population", "before_count", "before_rate", "trend_per_year"]),
