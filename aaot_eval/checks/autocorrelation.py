@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.special import fdtrc, ndtr
+from scipy.special import fdtrc, ndtr, ndtri
 
 from aaot_eval.checks import CHECKS, FAIL_P, WARN_P
 from aaot_eval.estimators import Estimator
@@ -41,10 +41,11 @@ class Autocorrelation:
         tests = [t for t in (memory, season) if t]
         # Two tests in one check: doubled, so that together they doubt a sound series no oftener than one test would.
         worst = min(1.0, len(tests) * min(t["p_value"] for t in tests))
+        limit = float(ndtri(1 - WARN_P / len(tests))) / math.sqrt(fitted.headline.n)
         verdict: CheckVerdict = "fail" if worst < FAIL_P else "warn" if worst < WARN_P else "pass"
         return CheckResult(
             "autocorrelation", analysis.name, verdict, _sentence(memory, season, WARN_P / len(tests)), statistic=memory["statistic"],
-            value_name="autocorrelation of whitened residuals at lag 2", threshold=f"below {memory['threshold']:.2f}",
+            value_name="autocorrelation of whitened residuals at lag 2", threshold=f"below {limit:.2f}",
             p_value=worst, table=pd.DataFrame(tests), facts={"rho": fitted.headline.rho},
         )  # fmt: skip
 
