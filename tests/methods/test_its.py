@@ -19,6 +19,8 @@ from aaot_eval.estimators._count_series import (
     correlation,
     fit_count_series,
     fit_count_series_with_noise,
+    fit_value_series,
+    fit_value_series_with_noise,
     project,
 )
 from aaot_eval.estimators._its_model import harmonics, season_pairs
@@ -177,6 +179,50 @@ class TestFormulae:
         k_a = math.log(found.modelled.high / mu0.sum()) * mu0.sum() / math.sqrt(f.phi * (d @ f.unscaled @ d))
         assert 1.96 < k_a < 2.78
         assert found.predicted.high - found.predicted.low > found.modelled.high - found.modelled.low
+
+    @pytest.mark.parametrize("noise", [False, True])
+    def test_prediction_is_universal_kriging(self, noise: bool) -> None:
+        # The textbook block system [[R, X], [X', 0]] gives weights and error variance of the best linear unbiased prediction.
+        rng = generator(11, "kriging")
+        n, k = 40, 8
+        clock = np.arange(n + k)
+        X = np.column_stack([np.ones(n + k), clock / 12]).astype(float)
+        z = np.zeros(n)
+        for t in range(1, n):
+            z[t] = 0.7 * z[t - 1] + rng.normal()
+        y = X[:n] @ np.array([5.0, 1.0]) + z + 0.5 * rng.normal(size=n)
+        fitted = (fit_value_series_with_noise if noise else fit_value_series)(y, X[:n], clock[:n])
+        assert 0 < fitted.rho < 0.95
+        R = correlation(calendar_lags(clock, clock), fitted.rho, fitted.share)
+        a = np.ones(k)
+        block = np.block([[R[:n, :n], X[:n]], [X[:n].T, np.zeros((2, 2))]])
+        right = np.concatenate([R[:n, n:] @ a, X[n:].T @ a])
+        solved = np.linalg.solve(block, right)
+        mean, variance = solved[:n] @ y, fitted.phi * (a @ R[n:, n:] @ a - right @ solved)
+        found = project(fitted, X[n:], np.zeros(k), clock[n:], np.ones(n, dtype=bool), np.ones(k, dtype=bool)).predicted
+        assert found.value == pytest.approx(mean, rel=1e-8)
+        quantile = (found.high - found.value) / math.sqrt(variance)
+        assert 1.96 < quantile < 2.78  # t quantiles between infinite and 4 degrees of freedom
+
+    def test_degrees_of_freedom_with_noise(self, case: dict[str, Any]) -> None:
+        f, c = fit_count_series_with_noise(case["y"], case["X"], case["offset"], case["clock"]), np.eye(case["X"].shape[1])[2]
+        assert f.rho > 0
+        lags, Xw, step = calendar_lags(f.clock, f.clock), f.working_columns, 1e-5
+
+        def pieces(rho: float, share: float) -> tuple[np.ndarray, float]:
+            R = correlation(lags, rho, share)
+            return R, float(c @ np.linalg.inv(Xw.T @ np.linalg.solve(R, Xw)) @ c)
+
+        R, q = pieces(f.rho, f.share)
+        moves = [(step, 0.0), (0.0, step)]
+        ups, downs = ([pieces(f.rho + s * i, f.share + s * j) for i, j in moves] for s in (1, -1))
+        D = [R, *((u[0] - d[0]) / (2 * step) for u, d in zip(ups, downs, strict=True))]
+        g = np.array([q, *((u[1] - d[1]) / (2 * step) for u, d in zip(ups, downs, strict=True))])
+        inverse = np.linalg.inv(R)
+        P = inverse - inverse @ Xw @ np.linalg.inv(Xw.T @ inverse @ Xw) @ Xw.T @ inverse
+        info = np.array([[np.trace(P @ a @ P @ b) / 2 for b in D] for a in D])
+        expected = 2 * q**2 / (g @ np.linalg.pinv(info) @ g)
+        assert f.coefficient(2).df == pytest.approx(min(max(expected, DF_FLOOR), f.n - f.p), rel=1e-4)
 
     def test_without_noise_the_wider_model_is_the_default(self, case: dict[str, Any]) -> None:
         f = fit_count_series_with_noise(case["y"], case["X"], case["offset"], case["clock"])
