@@ -38,7 +38,6 @@ def build_report(release: Release) -> Report:
         ),
         banners=_banners(source),
         image="png" if "svg" in blocked else "svg",
-        meta=release.meta,
     )
 
 

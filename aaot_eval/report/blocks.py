@@ -6,9 +6,8 @@ every number on the page back to the record.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from aaot_eval.report.figures import Drawing
 
@@ -150,7 +149,6 @@ class Report:
     footer: tuple[tuple[str, str], ...]
     banners: tuple[tuple[str, str], ...] = ()
     image: Literal["svg", "png"] = "svg"
-    meta: Mapping[str, Any] = field(default_factory=dict)
 
     def charts(self) -> list[Chart]:
         """Every chart, in order."""

@@ -166,7 +166,11 @@ class Source:
         keys = STAGES.get(name, (name,))
         found = [str(s.get("why", "")) for s in skipped if any(k in str(s.get("stage", "")).lower() for k in keys)]
         reasons = list(dict.fromkeys(w for w in found if w))
-        return f"Reason: {'; '.join(reasons)}." if reasons else "The run made no such table."
+        return (
+            f"Reason: {'; '.join(reasons)}."
+            if reasons
+            else "This run made no such table: its design or its data give none."
+        )
 
     def missing(self, name: str, what: str) -> Notice:
         """The box in the place of a table."""

@@ -16,7 +16,7 @@ import pytest
 from aaot_eval.report import build_report, figure_files, render_html, render_markdown
 from aaot_eval.report.blocks import Notice, Report
 from aaot_eval.report.contents import Source
-from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap, draw
+from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap, _style, draw
 from aaot_eval.report.sections import SECTIONS
 from aaot_eval.report.words import INVENTED, is_missing, number, written
 from aaot_eval.results import Release
@@ -479,3 +479,22 @@ def test_the_report_needs_no_models() -> None:
             Path(str(module.__file__)).read_text("utf-8"),
             re.MULTILINE,
         )
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_lines_and_words_can_be_seen_on_the_page() -> None:
+    for line in (_style.BLUE, _style.ORANGE, _style.GREEN, _style.PURPLE):
+        assert contrast(line, "#ffffff") >= 4.5
+    for text in (_style.INK, _style.MUTED):
+        for ground in ("#ffffff", _style.GREY_LIGHT, _style.ORANGE_LIGHT):
+            assert contrast(text, ground) >= 4.5

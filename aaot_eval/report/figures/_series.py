@@ -48,6 +48,13 @@ class Series:
         return [period_name(p) for p in self.labels]
 
     @property
+    def keys(self) -> int:
+        """How many entries the key of its chart has."""
+        there = [np.isfinite(self.fitted).any(), (self.after & np.isfinite(self.expected)).any(), self.is_hidden.any(),
+                 (self.phase == "partial").any(), (self.phase == "left_out").any()]  # fmt: skip
+        return 1 + sum(map(bool, there))
+
+    @property
     def after(self) -> np.ndarray:
         """The periods from the first one of the service on, where something is expected without it."""
         first = int(np.argmax(self.phase == "after")) if (self.phase == "after").any() else len(self.t)

@@ -66,6 +66,25 @@ def keys_above(axes: Any, columns: int = 4) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(-0.012, 1.0), ncols=columns, borderaxespad=0.2)
 
 
+def keys_on_top(figure: Any, left: float, *, columns: int = 3) -> None:
+    """One key for all panels, along the top edge of the figure; what has the same name is listed once."""
+    found = [pair for axes in figure.axes for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
+    keys = {name: handle for handle, name in reversed(found)}
+    names = list(dict.fromkeys(name for _, name in found))
+    figure.legend([keys[n] for n in names], names, loc="upper left", bbox_to_anchor=(left / WIDTH - 0.01, 1.0),
+                  ncols=columns, borderaxespad=0)  # fmt: skip
+
+
+def keys_height(entries: int, columns: int = 3) -> float:
+    """How much room the key along the top edge needs, in inches."""
+    return 0.30 + 0.19 * -(-entries // columns)
+
+
+def thousands(value: float, _: Any = None) -> str:
+    """A tick label of a count: 12,000, with a true minus sign."""
+    return f"{value:,g}".replace("-", "−") if abs(value) < 1e6 else f"{value:,.0f}".replace("-", "−")
+
+
 def wrapped(text: str, width: int) -> str:
     """The text broken into lines."""
     return "\n".join(textwrap.wrap(text, width, break_long_words=False)) or text

@@ -33,7 +33,7 @@ def cost_ranges(table: pd.DataFrame, context: Context) -> Drawing | Gap:
             axes.barh(y, end - middle, left=middle, height=0.5, color=fill, edgecolor=edge, hatch=hatch, linewidth=1.0)
             side = 1 if end >= middle else -1
             axes.annotate(written(given, "number"), (end, y), xytext=(5 * side, 0), textcoords="offset points",
-                          ha="left" if side > 0 else "right", va="center", fontsize=SMALL)  # fmt: skip
+                          ha="left" if side > 0 else "right", va="center", fontsize=SMALL, zorder=5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0})  # fmt: skip
         label = wrapped(f"{sentence_case(str(rows['parameter'].iloc[i]))} ({rows['unit'].iloc[i]})", 21)
         axes.text(-0.02, y, label, ha="right", va="center", transform=axes.get_yaxis_transform(), fontsize=SMALL)
     axes.axvline(0, color=INK, lw=1.0)

@@ -9,11 +9,23 @@ import pandas as pd
 
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap
 from aaot_eval.report.figures._series import Series, mark_periods, plot_series
-from aaot_eval.report.figures._style import GREEN, INK, MUTED, ORANGE, ORANGE_LIGHT, SMALL, WIDTH, canvas
+from aaot_eval.report.figures._style import (
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    ORANGE_LIGHT,
+    SMALL,
+    WIDTH,
+    canvas,
+    keys_height,
+    keys_on_top,
+    thousands,
+)
 from aaot_eval.report.words import sentence_case, written
 
-LEFT, RIGHT = 0.62, 0.08  # inches
-MAIN, BELOW, GAP, KEYS, FOOT = 2.75, 1.15, 0.42, 0.72, 0.32
+LEFT, RIGHT = 0.70, 0.08  # inches
+MAIN, BELOW, GAP, FOOT = 2.75, 1.15, 0.42, 0.32
 
 
 @FIGURES.register("effect_chart")
@@ -26,15 +38,15 @@ def effect_chart(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     comparison = Series.of(table[beside]) if beside.any() and not beside.all() else None
     expects = bool(np.isfinite(main.expected[main.after]).any())
     heights = [MAIN, *([BELOW] if expects else []), *([BELOW] if comparison is not None else [])]
-    total = KEYS + sum(heights) + GAP * (len(heights) - 1) + FOOT
+    keys = keys_height(main.keys)
+    total = keys + sum(heights) + GAP * (len(heights) - 1) + FOOT
     figure = canvas(total)
     start = context.start_of(main.unit)
-    panels = _panels(figure, heights, total)
+    panels = _panels(figure, heights, total, keys)
     plot_series(panels[0], main)
     panels[0].set_ylim(bottom=0)
     mark_periods(panels[0], main, start, name=True)
-    handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="upper left", bbox_to_anchor=(LEFT / WIDTH - 0.01, 1.0), ncols=3, borderaxespad=0)
+    keys_on_top(figure, LEFT)
     if expects:
         _difference(panels[1], main)
         mark_periods(panels[1], main, start)
@@ -43,14 +55,16 @@ def effect_chart(table: pd.DataFrame, context: Context) -> Drawing | Gap:
         _beside(panels[-1], comparison)
         mark_periods(panels[-1], comparison, start)
         _name(panels[-1], "Comparison sites together, observed")
+    for panel in panels:
+        panel.yaxis.set_major_formatter(thousands)
     for panel in panels[:-1]:
         panel.tick_params(axis="x", labelbottom=False)
     return Drawing(figure, _title(main), _description(main, context, comparison))
 
 
-def _panels(figure: Any, heights: list[float], total: float) -> list[Any]:
+def _panels(figure: Any, heights: list[float], total: float, keys: float) -> list[Any]:
     panels: list[Any] = []
-    top = total - KEYS
+    top = total - keys
     for height in heights:
         box = (LEFT / WIDTH, (top - height) / total, 1 - (LEFT + RIGHT) / WIDTH, height / total)
         panels.append(figure.add_axes(box, sharex=panels[0] if panels else None))

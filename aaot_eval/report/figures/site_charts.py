@@ -9,11 +9,12 @@ import pandas as pd
 
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap
 from aaot_eval.report.figures._series import Series, mark_periods, plot_series, tick_places
-from aaot_eval.report.figures._style import INK, SMALL, WIDTH, canvas
+from aaot_eval.report.figures._style import INK, SMALL, WIDTH, canvas, keys_height, keys_on_top, thousands
 from aaot_eval.report.words import listed, period_name, sentence_case, written
 
 MOST = 12
-KEYS, HEAD, PANEL, FOOT = 0.55, 0.32, 1.35, 0.33  # inches
+LEFT, WIDE = 0.62, 3.05  # inches
+HEAD, PANEL, FOOT = 0.26, 1.35, 0.36
 
 
 @FIGURES.register("site_charts")
@@ -25,22 +26,21 @@ def site_charts(table: pd.DataFrame, context: Context) -> Drawing | Gap:
         return Gap("every observed count is hidden or missing")
     series, left_out = readable[:MOST], len(every) - len(readable[:MOST])
     line = HEAD + PANEL + FOOT
-    height = KEYS + line * math.ceil(len(series) / 2)
+    keys = keys_height(max(s.keys for s in series)) - 0.1
+    height = keys + line * math.ceil(len(series) / 2)
     figure = canvas(height)
     for i, s in enumerate(series):
         row, column = divmod(i, 2)
-        bottom = height - KEYS - row * line - HEAD - PANEL
-        axes = figure.add_axes(((0.5 + 3.6 * column) / WIDTH, bottom / height, 3.3 / WIDTH, PANEL / height))
+        bottom = height - keys - row * line - HEAD - PANEL
+        axes = figure.add_axes(((LEFT + (WIDE + LEFT) * column) / WIDTH, bottom / height, WIDE / WIDTH, PANEL / height))
         plot_series(axes, s, size=3.0)
         axes.set_ylim(bottom=0)
         mark_periods(axes, s, context.start_of(s.unit), name=True)
+        axes.yaxis.set_major_formatter(thousands)
         chosen = tick_places(s.labels, most=4)
         axes.set_xticks(s.t[chosen], [period_name(s.labels[j], short=True) for j in chosen])
         axes.set_title(s.name, loc="left", fontsize=SMALL, color=INK, fontweight="bold", pad=5, x=-0.004)
-    keys = {
-        name: handle for axes in figure.axes for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(keys.values(), keys.keys(), loc="upper left", bbox_to_anchor=(0.055, 1.0), ncols=3, borderaxespad=0)
+    keys_on_top(figure, LEFT)
     drawn = listed([s.name for s in series])
     more = f"; {left_out} more in the table" if left_out else ""
     return Drawing(

@@ -10,6 +10,7 @@ from aaot_eval.report.sections._result import reading, result, scale_name
 from aaot_eval.report.words import TOGETHER, is_missing, sentence_case, unit_name
 
 MOST_ROWS = 240
+MOST_IN_A_TITLE = 6
 SERIES: list[str | Column] = ["period", named("phase"), "observed", "fitted", "expected",
                               interval("expected_low", "expected_high", "95 % interval")]  # fmt: skip
 
@@ -61,10 +62,11 @@ def _many(source: Source, rows: pd.DataFrame, analysis: str) -> Block:
 def _by_unit(source: Source, rows: pd.DataFrame, analysis: str) -> Text | None:
     """The estimate of each unit as the title of their charts; None when the estimates are not by unit."""
     estimates = source.rows("estimates", analysis=analysis)
-    if estimates is None:
+    units = sorted(rows["unit"].unique())
+    if estimates is None or len(units) > MOST_IN_A_TITLE:
         return None
     text: list[str | Ref] = []
-    for unit in sorted(rows["unit"].unique()):
+    for unit in units:
         own = estimates[
             (estimates["unit"].astype(object) == unit) & ~estimates["estimate"].map(is_missing).astype(bool)
         ]

@@ -11,7 +11,7 @@ from aaot_eval.report.contents import Column, Source, cell, chart, interval, nam
 from aaot_eval.report.sections import section
 from aaot_eval.report.sections._result import headlines, result
 from aaot_eval.report.sections._series import series_blocks
-from aaot_eval.report.words import RATIO_SCALES, is_missing, numbers, sentence_case, truth
+from aaot_eval.report.words import RATIO_SCALES, is_missing, number, numbers, sentence_case, truth
 
 
 @section("effect", order=50, title="Effect on admissions")
@@ -46,17 +46,20 @@ def _primary(source: Source) -> list[Block]:
     return [Paragraph((*least, *result(source, rows, i)), lead=True), Paragraph(_people_behind(source, rows, i))]
 
 
+BEHIND = (("n_treated", "treated unit", "treated units"), ("n_units", "unit in all", "units in all"),
+          ("n_periods", "period", "periods"), ("n_people", "person", "people"))  # fmt: skip
+
+
 def _people_behind(source: Source, rows: pd.DataFrame, i: int) -> Text:
     text: list[str | Ref] = ["What is estimated: ", cell(source, "estimates", rows, i, "estimand"), "."]
-    counts = [(c, w) for c, w in (("n_treated", "treated units"), ("n_units", "units in all"), ("n_periods", "periods"),
-                                  ("n_people", "people")) if not is_missing(rows.at[i, c])]  # fmt: skip
-    for k, (column, what) in enumerate(counts):
+    for k, (column, one, more) in enumerate(c for c in BEHIND if not is_missing(rows.at[i, c[0]])):
+        what = one if number(rows.at[i, column]) == 1 else more
         text += [", " if k else " It rests on ", cell(source, "estimates", rows, i, column), f" {what}"]
-    text.append("." if counts else "")
+    text.append("." if len(text) > 3 else "")
     if not is_missing(rows.at[i, "inference"]):
         text += [" Inference: ", cell(source, "estimates", rows, i, "inference"), "."]
     if not is_missing(rows.at[i, "note"]):
-        text += [" ", cell(source, "estimates", rows, i, "note"), "."]
+        text.append(f" {sentence_case(str(rows.at[i, 'note'])).rstrip('.')}.")
     return tuple(text)
 
 
@@ -128,7 +131,7 @@ def _rates(source: Source) -> list[Block]:
     frame = source.table("rates")
     if frame is None:
         return [source.missing("rates", "rates by arm and era")]
-    columns: list[str | Column] = [named("analysis", once=True), named("outcome", once=True), named("arm"), named("era"),
+    columns: list[str | Column] = [named("analysis", once=True), named("arm"), named("era"),
                                    "people", "events", "person_years", "rate"]  # fmt: skip
     note = "Rates are made again from the counts shown, so that they give no exact count away."
     by_launch = frame["arm"].astype(str).str.contains(", launch", regex=False)
