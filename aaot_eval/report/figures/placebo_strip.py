@@ -41,7 +41,8 @@ def placebo_strip(table: pd.DataFrame, context: Context) -> Drawing | Gap:
         f"{measure.capitalize()} of each placebo {kind}" + (", counted in bars" if many else ", one line each")
     )
     low, high = (written(float(v), "ratio") for v in (placebo.min(), placebo.max()))
-    p = numbers(table["p_value"])[known & real]
+    # At a date, p is that of each estimate by itself; only over assignments does it say where the real one stands.
+    p = numbers(table["p_value"])[known & real] if kind == "assignment" else np.array([])
     chance = f"; {p_words(float(p[0]))}" if len(p) and np.isfinite(p[0]) else ""
     mine = (
         f"The real {measure} is {written(float(own[0]), 'ratio')}" if len(own) else f"The real {measure} is not known"
