@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import pandas as pd
@@ -207,11 +208,12 @@ def table(
     said_once = [c for c in wanted if c.once and frame[c.fields[0]].nunique(dropna=False) == 1]
     wanted = [c for c in wanted if c not in said_once]
     once = [_name(source, c.fields[0], frame[c.fields[0]].iloc[0]) for c in said_once]
+    rows = [[_cell_text(source, name, shown, row, c) for c in wanted] for row in shown.index]
     return Table(
         name=name,
         caption=f"{caption}: {', '.join(once)}" if once else caption,
-        heads=tuple(_head(source, name, c, shown) for c in wanted),
-        rows=tuple(tuple(_cell_text(source, name, shown, row, c) for c in wanted) for row in shown.index),
+        heads=tuple(_head(source, name, c, [row[k] for row in rows]) for k, c in enumerate(wanted)),
+        rows=tuple(map(tuple, rows)),
         note=note,
         left_out=len(frame) - len(shown),
         emphasis=() if emphasis is None else tuple(truth(shown[emphasis])),
@@ -227,6 +229,7 @@ ROOM: Mapping[Literal["widest", "wide", "middling", "short"], int] = {
 }
 
 
+@cache
 def _spec(name: str, field: str) -> ColumnSpec | None:
     if name not in schema_names("release"):
         return None
@@ -256,14 +259,14 @@ def _has_values(frame: pd.DataFrame, column: Column) -> bool:
     )
 
 
-def _head(source: Source, name: str, column: Column, shown: pd.DataFrame) -> Heads:
+def _head(source: Source, name: str, column: Column, cells: Sequence[Text]) -> Heads:
     field = column.fields[0]
     spec, kind = _spec(name, field), _kind(name, field)
     text = column.head or (spec.title if spec and spec.title else sentence_case(field.replace("_", " ")))
     if source.invented and kind in MONEY:
         text += f" {INVENTED}"
     numeric = bool(kind) and kind != "period"
-    longest = 0 if numeric else max(len(words(_cell_text(source, name, shown, row, column))) for row in shown.index)
+    longest = 0 if numeric else max((len(words(c)) for c in cells), default=0)
     width = next((w for w, least in ROOM.items() if longest >= least), None)
     return Heads(text, numeric=numeric, width=width or "")
 
