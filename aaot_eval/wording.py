@@ -47,6 +47,11 @@ def money(pounds: float) -> str:
     return f"{'-' if pounds < 0 else ''}£{abs(pounds):,.0f}"
 
 
+def p_text(p: float) -> str:
+    """A p value with three decimals; one that would print as 0.000 is below 0.001."""
+    return "p < 0.001" if p < 0.0005 else f"p = {p:.3f}"
+
+
 def interval_text(estimate: Estimate) -> str:
     """The interval in the reader's units: "95 % interval: 33 % lower to 12 % lower"."""
     level = f"{estimate.conf_level * 100:.0f} % interval"
@@ -121,7 +126,7 @@ def _lower_first(text: str) -> str:
 def _certainty(effect: Effect) -> str:
     estimate = effect.headline
     least = "" if math.isnan(estimate.p_least) else f"The least p this design can reach is {estimate.p_least:.4f}. "
-    p = "" if math.isnan(estimate.p_value) else f"p = {estimate.p_value:.3f}; "
+    p = "" if math.isnan(estimate.p_value) else f"{p_text(estimate.p_value)}; "
     passed = sum(c.verdict == "pass" for c in effect.checks)
     judged = sum(c.verdict != "not_evaluable" for c in effect.checks)
     missing = len(effect.checks) - judged

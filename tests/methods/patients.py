@@ -16,7 +16,7 @@ def panel_of_people(counts: np.ndarray, unit: np.ndarray, starts: list[int | Non
                     death: np.ndarray | None = None, other: dict[str, np.ndarray] | None = None,
                     first: str = "2018-04") -> Panel:  # fmt: skip
     """A panel from people x months; `referral`, `death` hold -1 for never; sites are the sums of their people."""
-    n_p, n_t = counts.shape
+    n_p, _ = counts.shape
     units = [f"H{u + 1:02d}" for u in range(len(starts))]
 
     def month(values: np.ndarray | None) -> pd.array:

@@ -10,7 +10,7 @@ import pytest
 
 from aaot_eval.config import RunConfig
 from aaot_eval.results import Analysis, CheckResult, Effect, Estimate
-from aaot_eval.wording import change, effect_verdict, headline_table, interval_text, money
+from aaot_eval.wording import change, effect_verdict, headline_table, interval_text, money, p_text
 from tests.builders import site_panel
 
 OUTCOME = "alcohol_specific_emergency"
@@ -92,5 +92,6 @@ def test_numbers_in_words() -> None:
     assert change(0.77) == "23 % lower"
     assert change(1.25) == "25 % higher"
     assert change(1.001) == "unchanged"
+    assert [p_text(p) for p in (0.0002, 0.0006, 0.0414, 1.0)] == ["p < 0.001", "p = 0.001", "p = 0.041", "p = 1.000"]
     assert money(-1234.4) == "-£1,234"
     assert interval_text(effect(0.67, 0.88).headline) == "95 % interval: 33 % lower to 12 % lower"
