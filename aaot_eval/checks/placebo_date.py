@@ -23,7 +23,7 @@ LEAST_SIDE = {"month": 12, "quarter": 8, "year": 6, "integer": 6}
 LEAST_DATES = 5
 MOST_DATES = 12
 WARN_SHARE = 0.25
-"""With 12 dates and no effect the share lies above this in 1 to 3 % of series, above the next in under 1 %: docs/results/placebo_dates.md."""
+"""Without an effect 0 to 5 % of series with AR(1) errors lie above this, at most 0.3 % above the next: docs/results/placebo_dates.md."""
 FAIL_SHARE = 0.40
 RANK_P = 0.2
 
