@@ -150,6 +150,9 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
         plan.append(analysis("its", "its", "each treated site's own series", units="treated"))
         if people and study.entry_rule:
             plan.append(analysis("entry_rule", "entry_rule", "everybody who meets the entry rule, in every hospital"))
+            plan.append(
+                analysis("risk_set", "risk_set", "people taken on against people elsewhere who met the rule that month")
+            )
             if "hospital_cost" in kinds:
                 plan.append(
                     analysis("entry_rule_cost", "entry_rule", "the same comparison in pounds", outcome="hospital_cost")

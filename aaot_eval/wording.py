@@ -83,17 +83,26 @@ def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
     if estimate.direction == "unclear":
         return _unclear(estimate, title, config.study.smallest_effect, doubts)
     size = percent(estimate.estimate) if estimate.null == 1.0 else f"{abs(estimate.estimate):,.2f}"
-    start = f"{title[:1].upper()}{title[1:]} were {size} {estimate.direction} than"
+    start = f"{_subject(effect, title)} were {size} {estimate.direction} than"
     if not doubts:
         return Verdict(estimate.direction, f"{start} expected without the service ({interval_text(estimate)}).")
     if failed:
         because = f"the check “{failed[0].check.replace('_', ' ')}” means the service may not be the reason"
     else:
         because = f"{conditional}: the service may not be the reason"
-    against = "the units' own past" if conditional else "the comparison"
+    against = {"series": "the units' own past", "own_cohorts": "among those who met it before the service"}.get(
+        effect.analysis.design, "the comparison"
+    )
     return Verdict(
         f"{estimate.direction}_but", f"{start} {against} ({interval_text(estimate)}), but {because}.", doubts
     )
+
+
+def _subject(effect: Effect, title: str) -> str:
+    """Whose admissions the estimate is about; a whole site's unless the design follows people."""
+    if effect.analysis.design in ("own_cohorts", "entry_rule"):
+        return f"Among people who newly met the entry rule, {title}"
+    return f"{title[:1].upper()}{title[1:]}"
 
 
 def _unclear(estimate: Estimate, title: str, smallest: float, doubts: tuple[str, ...]) -> Verdict:
