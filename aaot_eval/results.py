@@ -159,8 +159,10 @@ class Panel:
 
     def matrix(self, column: str) -> np.ndarray:
         """A column of `cells` as units x periods, in the order of `units`."""
-        wide = self.cells.pivot(index="unit", columns="t", values=column)
-        return wide.reindex(self.units.index).to_numpy()
+        wide = self.cells.pivot(index="unit", columns="t", values=column).reindex(self.units.index)
+        if any(pd.api.types.is_extension_array_dtype(kind) for kind in wide.dtypes):
+            return wide.astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+        return wide.to_numpy()
 
     def person_matrix(self, column: str) -> np.ndarray:
         """A column of `person_cells` as people x periods, in the order of `people`."""
