@@ -3,14 +3,19 @@
 Which treatment a column gets stands in `data_schemas/release/<table>.json` (`aaot:control`), the numbers of
 the rule set in `data_schemas/disclosure/<profile>.toml`; the rules are those of the data owners named there.
 
-    none, model   as it is: words, and results of a model
+    none          as it is: words, and counts of sites, periods and site-months, which are no people
+    model         a result of a model. One that follows the counts closely enough to give them away is made as
+                  coarse as they are: `aaot:round_like` rounds it like that column (sums of fitted counts are the
+                  exact sums), `aaot:decimals` and `aaot:digits` keep so many decimals and significant figures
+                  (two ends of an interval, or a quotient, give back the exact number between or behind them)
     people        a count of people: hidden from `hide_from` to `hide_to`, else rounded
     persons       a count of people kept only to control other columns: never released
     events        a count with `aaot:persons` people behind it: hidden when they are, or when it is as small
                   itself (n events have at most n people behind them), else rounded
     statistic     hidden when the counts it rests on are hidden (`aaot:persons`). `aaot:round`: rounded like a
                   count (person-years of people all seen for one year are a count of people). `aaot:ratio`
-                  [top, bottom]: made again from the released top and bottom, so that it gives neither away
+                  [top, bottom]: made again from the released top and bottom, so that it gives neither away.
+                  `aaot:decimals` and `aaot:digits` as above
 
 A table or column without a schema is refused, so that nothing new leaves unseen.
 """
@@ -43,6 +48,9 @@ CONTROLS = ("none", "model", "people", "persons", "events", "statistic")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 #: Input files whose rows are no people.
 NOT_ABOUT_PEOPLE = ("sites", "unit_costs", "programme", "prices", "panel")
+
+#: Significant figures of a fitted or expected count; large ones are coarser than the rounding of counts.
+MODEL_DIGITS = 3
 
 Mask = np.ndarray
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
@@ -224,6 +232,9 @@ class _Table:
             self.values[spec.name] = self._rounded(spec)
         for spec in self._of("statistic"):
             self._statistic(spec)
+        if self.rules.base > 1:
+            for spec in self._of("model"):
+                self._coarse(spec)
 
     def released(self) -> pd.DataFrame:
         """The table without its `persons` columns, hidden cells as the symbol."""
@@ -317,10 +328,23 @@ class _Table:
                 mask |= self.masks[base] | ((power < 0) & (shown == 0) & (true > 0))
                 with np.errstate(divide="ignore", invalid="ignore"):
                     values = np.where(true == 0, values, values * (shown / true) ** power)
-        if "digits" in spec.extra and self.rules.base > 1:
-            values = np.array([_significant(v, int(spec.extra["digits"])) for v in values])
+        if self.rules.base > 1:
+            values = _shortened(values, spec)
         self.masks[spec.name] = mask & ~np.isnan(exact)
         self.values[spec.name] = self._totals(spec.name, values) if spec.extra.get("round") else values
+
+    def _coarse(self, spec: ColumnSpec) -> None:
+        """A result of a model no finer than the counts it could give away."""
+        like = spec.extra.get("round_like")
+        if not (like in self.values or {"decimals", "digits"} & spec.extra.keys()):
+            return
+        exact = self._exact(spec.name)
+        values = exact
+        if like in self.values:
+            coarse = self.rules.round(np.array([_significant(v, MODEL_DIGITS) for v in exact]))
+            values = np.where(self._no_count(self.schema[like]), exact, coarse)
+        self.masks[spec.name] = np.zeros(len(exact), dtype=bool)
+        self.values[spec.name] = _shortened(values, spec)
 
     def _column(self, spec: ColumnSpec) -> pd.Series[Any]:
         if spec.name not in self.values:
@@ -340,8 +364,16 @@ def _cell(value: float, whole: bool) -> Any:
     return int(value) if whole or (value % 1 == 0 and abs(value) < 1e15) else float(value)
 
 
+def _shortened(values: np.ndarray, spec: ColumnSpec) -> np.ndarray:
+    if "decimals" in spec.extra:
+        values = np.round(values, int(spec.extra["decimals"]))
+    if "digits" in spec.extra:
+        values = np.array([_significant(v, int(spec.extra["digits"])) for v in values])
+    return values
+
+
 def _significant(value: float, digits: int) -> float:
-    return value if math.isnan(value) or value == 0 else float(f"{value:.{digits}g}")
+    return value if not math.isfinite(value) or value == 0 else float(f"{value:.{digits}g}")
 
 
 def _controlled_meta(meta: Mapping[str, Any], rules: Rules, profile: str, national: bool) -> dict[str, Any]:

@@ -152,22 +152,23 @@ def written(value: Any, kind: str = "", scale: str = "") -> str:
 
 
 def _p(x: float) -> str:
-    return "<0.001" if x < 0.001 else f"{x:.3f}"
+    return "<0.001" if x < 0.0005 else f"{x:.3f}"
 
 
 _FORMATS: Mapping[str, Callable[[float], str]] = {
     "count": lambda x: f"{x:,.0f}" if x % 1 == 0 else f"{x:,.1f}",
     "integer": lambda x: f"{x:.0f}",
-    "expected": lambda x: f"{x:,.1f}",
+    "expected": lambda x: f"{x:,.0f}" if x >= 100 or x % 1 == 0 else f"{x:,.1f}",
     "ratio": lambda x: f"{x:.2f}",
     "rate": lambda x: f"{x:,.0f}" if x >= 1000 else f"{x:.1f}" if x >= 20 else f"{x:.2f}",
+    "tenths": lambda x: f"{x:.1f}",
     "small": lambda x: f"{x:.3f}",
     "number": lambda x: f"{x:,.0f}" if x >= 1000 else f"{x:.3g}",
     "money": lambda x: f"£{x:,.0f}",
     "price": lambda x: f"£{x:,.2f}",
     "percent": lambda x: f"{x * 100:.0f} %",
     "p": _p,
-    "least_p": lambda x: f"{x:.2g}" if x < 0.001 else f"{x:.3f}",
+    "least_p": lambda x: f"{x:.4f}" if x >= 0.00005 else "<0.0001",
 }
 
 

@@ -60,11 +60,81 @@ def series_rows(persons: list[Any], observed: list[Any], unit: str = "S1") -> pd
     return pd.DataFrame({**names, "persons": persons, "observed": observed, **model})
 
 
-def test_admissions_are_hidden_with_the_people_behind_them_and_model_results_stay() -> None:
+def test_admissions_are_hidden_with_the_people_behind_them_and_fitted_counts_are_as_coarse() -> None:
     table = released("series", series_rows(persons=[0, 3, 7, 8, 40], observed=[0, 30, 9, 12, 58]))
     assert table["observed"].tolist() == [0, "*", "*", 10, 60]
-    assert table["fitted"].tolist() == [4.4] * 5
+    assert table["fitted"].tolist() == [5] * 5
     assert "persons" not in table.columns
+    assert released("series", series_rows([3, 40], [3, 58]), "none")["fitted"].tolist() == [4.4, 4.4]
+
+
+def fitted_as_a_count_model(seed: int, periods: int) -> tuple[np.ndarray, np.ndarray]:
+    """Observed counts, and fitted ones whose sum is the exact sum, as those of every Poisson model with a constant."""
+    observed = np.random.default_rng(seed).poisson(61.0, periods).astype(float)
+    shape = np.linspace(0.9, 1.1, periods)
+    return observed, shape * observed.sum() / shape.sum()
+
+
+def test_sums_of_released_fitted_counts_give_no_exact_sum_away() -> None:
+    """A reader who adds up the fitted counts, or divides by a published rate ratio, must not meet the exact number."""
+    met = {"none": 0, "hes": 0}
+    worlds = range(40)
+    for seed in worlds:
+        observed, fitted = fitted_as_a_count_model(seed, 24)
+        names = {"analysis": "its", "unit": "S1", "outcome": "o", "t": range(24), "phase": "before", "persons": 60}
+        frame = pd.DataFrame({**names, "period": [f"{2022 + i // 12}-{i % 12 + 1:02d}" for i in range(24)],
+                              "observed": observed, "exposure": 1.0, "fitted": fitted, "expected": fitted / 0.8,
+                              "expected_low": fitted / 0.9, "expected_high": fitted / 0.7})  # fmt: skip
+        for profile in met:
+            table = released("series", frame, profile)
+            sums = [table["fitted"].sum(), 0.8 * table["expected"].sum()]
+            met[profile] += any(round(s) == round(observed.sum()) for s in sums)
+            if profile == "hes":
+                shown = table[["fitted", "expected", "expected_low", "expected_high"]].to_numpy(float)
+                assert (shown % 5 == 0).all()
+    assert met["none"] == len(worlds), "the attack works on what is not controlled"
+    assert met["hes"] < 0.4 * len(worlds), "and is no better than chance on what is"
+
+
+def test_large_fitted_counts_keep_three_figures_and_shares_stay() -> None:
+    large = series_rows([9000, 9000], [12345.0, 12346.0]).assign(fitted=[12345.6, 98.7])
+    assert released("series", large)["fitted"].tolist() == [12300, 100]
+    shares = series_rows([pd.NA] * 2, [0.034, 0.05]).assign(fitted=[0.0412, 0.0456])
+    assert released("series", shares)["fitted"].tolist() == [0.0412, 0.0456]
+
+
+@given(st.integers(20, 400), st.integers(30, 400))
+@settings(max_examples=60, deadline=None)
+def test_the_ends_of_an_interval_do_not_give_back_the_exact_rate(events: int, people: int) -> None:
+    """The ends of a log interval have the rate as their geometric mean: rounded, many counts fit them."""
+    rate, wide = events / people, np.exp(1.96 / np.sqrt(events))
+    frame = pd.DataFrame({"order": [1], "what": "observed", "label": "Observed", "people": people, "rate": rate,
+                          "rate_low": rate / wide, "rate_high": rate * wide})  # fmt: skip
+    row = released("regression_to_mean", frame).iloc[0]
+    for column in ("rate", "rate_low", "rate_high"):
+        assert row[column] == pytest.approx(round(row[column], 1), abs=1e-12)
+    bare = released("regression_to_mean", frame, "none").iloc[0]
+    assert np.sqrt(bare["rate_low"] * bare["rate_high"]) * people == pytest.approx(events)
+
+
+@given(st.integers(40, 900), st.floats(20, 400))
+@settings(max_examples=60, deadline=None)
+def test_averted_over_its_quotient_does_not_give_back_patient_years(averted: int, years: float) -> None:
+    names = {
+        "analysis": "a",
+        "design": "series",
+        "outcome": "o",
+        "unit": "S1",
+        "people": 60,
+        "status": "ok",
+        "label": "",
+    }
+    frame = pd.DataFrame({**names, "averted": [float(averted)], "averted_low": 1.23456, "averted_high": 999.87,
+                          "patient_years": years, "per_patient_year": averted / years,
+                          "per_patient_year_low": 0.012345, "per_patient_year_high": 3.45678})  # fmt: skip
+    row = released("averted_activity", frame).iloc[0]
+    assert (row["averted_low"], row["averted_high"], row["per_patient_year_high"]) == (1.23, 1000, 3.46)
+    assert row["per_patient_year"] == pytest.approx(float(f"{averted / years:.3g}"))
 
 
 def test_few_admissions_are_few_people_however_large_the_group_they_come_from() -> None:
@@ -98,7 +168,7 @@ def test_everything_that_rests_on_few_people_is_hidden() -> None:
                            "expected_cost": [9000.5, 7000.25], "observed_cost": [1.0, 2.0]})  # fmt: skip
     table = released("patient_groups", groups)
     assert table.loc[0, ["people", "person_years", "expected_cost", "observed_cost"]].tolist() == ["*"] * 4
-    assert table.loc[1, ["people", "person_years", "expected_cost"]].tolist() == [30, 30, 7000.25]
+    assert table.loc[1, ["people", "person_years", "expected_cost"]].tolist() == [30, 30, 7000]
 
 
 def test_totals_are_rounded_on_their_own_or_rebuilt_as_the_profile_says() -> None:

@@ -34,7 +34,7 @@ def regression_gauge(table: pd.DataFrame, context: Context) -> Drawing | Gap:
         if np.isfinite(low) and np.isfinite(high):
             axes.plot([low, high], [y, y], color=INK, lw=1.6, marker="|", ms=10, mew=1.6)
             end = max(end, high)
-        axes.annotate(written(rates[what], "rate"), (end, y), xytext=(8, 0), textcoords="offset points", va="center",
+        axes.annotate(written(rates[what], "tenths"), (end, y), xytext=(8, 0), textcoords="offset points", va="center",
                       fontweight="bold")  # fmt: skip
         axes.text(-0.02, y, wrapped(sentence_case(str(rows.loc[what, "label"])), 30), va="center", ha="right",
                   transform=axes.get_yaxis_transform())  # fmt: skip
@@ -44,7 +44,7 @@ def regression_gauge(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_color(MUTED)
     axes.set_xlabel("Alcohol admissions for each person a year")
-    before, expected, observed = (written(rates[w], "rate") for w in NEEDED)
+    before, expected, observed = (written(rates[w], "tenths") for w in NEEDED)
     title = f"{before} admissions for each person a year before; {expected} expected afterwards with no service; {observed} observed"
     return Drawing(
         figure,

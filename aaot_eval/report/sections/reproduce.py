@@ -61,6 +61,8 @@ def _disclosure(source: Source) -> list[Block]:
         text = "No count was hidden or rounded."
     else:
         text = (f"Counts from {rule['hide_from']} to {rule['hide_to']} are shown as {rule['symbol']}; all others are rounded to the "
-                f"nearest {rule['round_to']}. Totals need not add up. Results of models are not changed.")  # fmt: skip
+                f"nearest {rule['round_to']}. Totals need not add up. Fitted and expected counts are rounded like counts, and other "
+                "results of models are shortened where a sum or a quotient would give an exact count away; numbers of sites, "
+                "periods and site-months are no counts of people and stand as they are.")  # fmt: skip
     return [Paragraph(f"Profile {source.release.profile}: {rule.get('title', '')} ({rule.get('source', '')}). {text}"),
             Paragraph(f"Hidden cells by table: {where}.")]  # fmt: skip
