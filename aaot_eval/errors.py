@@ -48,6 +48,11 @@ EXIT_MEANING: dict[ExitCode, tuple[str, str]] = {
 }
 
 
+def _plain(text: str) -> str:
+    """A text without control characters, which could come from a file and would reach the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong, said so that the reader can mend it.
@@ -64,9 +69,9 @@ class Problem:
 
     def lines(self) -> list[str]:
         """The problem as the lines a terminal shows."""
-        text = [f"{self.code}  {self.what}"]
+        text = [f"{self.code}  {_plain(self.what)}"]
         text += [
-            f"      {label}: {value}"
+            f"      {label}: {_plain(value)}"
             for label, value in (("where", self.where), ("allowed", self.allowed), ("do", self.do))
             if value
         ]

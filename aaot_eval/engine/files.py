@@ -13,7 +13,7 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,23 @@ DELIMITERS = (",", "|", "\t", ";")
 PACKED = (".gz", ".zip")
 CHUNK = 1 << 22
 BOMS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+# What may be printed of a header or a site: a name, never what could be a date, a number or a person's key.
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ .-]{0,40}")
+SHORT_CODE = re.compile(r"(?=.*[A-Z])[A-Z0-9]{3,5}")
 GLOB_CHARACTERS = re.compile(r"[*?\[\]]")
+
+
+def is_name(text: str) -> bool:
+    """Whether a text from a file may be shown as the name of a column: no value of a patient looks like it."""
+    return bool(NAME.fullmatch(text)) and not re.search(r"\d{4}", text) and not text.upper().startswith("TEST")
+
+
+def shown_names(texts: Iterable[object]) -> str:
+    """Names and site codes of a file as a message may show them; the others are counted, never printed."""
+    held = [str(t) for t in texts]
+    shown = [t for t in held if is_name(t) or SHORT_CODE.fullmatch(t) and not t.startswith("TEST")]
+    hidden = len(held) - len(shown)
+    return ", ".join([*shown, *([f"{hidden} not shown, for they do not look like names"] if hidden else [])])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from aaot_eval.config import RunConfig
 from aaot_eval.engine import Engine
+from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.results import FlowStep
@@ -307,7 +308,7 @@ def check_sites(engine: Engine, config: RunConfig, names: Mapping[str, str], las
         problems.append(
             Problem(
                 "D321",
-                f"the site {site} stands twice in the sites table",
+                f"the site {shown_names([site])} stands twice in the sites table",
                 where="data.sites",
                 do="keep one row for each site",
             )
@@ -318,10 +319,10 @@ def check_sites(engine: Engine, config: RunConfig, names: Mapping[str, str], las
         problems.append(
             Problem(
                 "D321",
-                f"no admission at the sites {', '.join(absent)}",
+                f"no admission at the sites {shown_names(absent)}",
                 where="data.sites",
-                allowed=f"sites in the admissions: {', '.join(sorted(there)[:20])}",
-                do=f"did you mean {', '.join(near)}?"
+                allowed=f"sites in the admissions: {shown_names(sorted(there)[:20])}",
+                do=f"did you mean {shown_names(near)}?"
                 if near
                 else "write the sites as the provider codes of the extract",
             )
@@ -330,7 +331,7 @@ def check_sites(engine: Engine, config: RunConfig, names: Mapping[str, str], las
         problems.append(
             Problem(
                 "D321",
-                f"population and beds of {site} must be above zero",
+                f"population and beds of {shown_names([site])} must be above zero",
                 where="data.sites",
                 do="mend the number, or leave it blank",
             )
@@ -340,7 +341,7 @@ def check_sites(engine: Engine, config: RunConfig, names: Mapping[str, str], las
         problems.append(
             Problem(
                 "D321",
-                f"no population for {', '.join(missing)}",
+                f"no population for {shown_names(missing)}",
                 where="data.sites",
                 do="give the population of every site, or of none",
             )
@@ -353,7 +354,7 @@ def check_sites(engine: Engine, config: RunConfig, names: Mapping[str, str], las
     )
     if not other:
         return []
-    listed = ", ".join(str(r[0]) for r in other[:20])
+    listed = shown_names(r[0] for r in other[:20])
     people = engine.rows(
         "SELECT count(DISTINCT s.person) FROM stays s LEFT JOIN sites t ON t.site = s.site WHERE t.site IS NULL"
     )[0][0]
@@ -380,9 +381,9 @@ def check_caseload(
         problems.append(
             Problem(
                 "D322",
-                f"the caseload names unknown sites: {', '.join(unknown)}",
+                f"the caseload names unknown sites: {shown_names(unknown)}",
                 where="data.caseload",
-                allowed=", ".join(sites[:30]),
+                allowed=shown_names(sites[:30]),
                 do="write the site as in " + ("the sites table" if "sites" in names else "the extract"),
             )
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aaot_eval.config import Files, RunConfig
 from aaot_eval.engine import Engine, ReadPlan, ReadReport
-from aaot_eval.engine.files import Dialect, inspect_file
+from aaot_eval.engine.files import Dialect, inspect_file, is_name, shown_names
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.results import Source
@@ -27,6 +27,8 @@ IDENTIFYING_NAMES = re.compile(
     r".*(postcode|post_code|surname|forename|first_?name|last_?name|family_?name|given_?name|dob|date_?of_?birth|birth_?date).*"
 )
 NHS_NUMBER_SHARE = 0.9
+# How like a known column name a cell of line 1 must be to say that line 1 holds names.
+CLOSE_NAME = 0.8
 
 Notify = Callable[[str], None]
 
@@ -120,7 +122,7 @@ def _missing_columns(
     problems = []
     for column in schema.columns:
         if column.name in chosen and column.name not in held:
-            near = difflib.get_close_matches(chosen[column.name], header, n=3)
+            near = difflib.get_close_matches(chosen[column.name], [h for h in header if is_name(h)], n=3)
             problems.append(
                 Problem(
                     "X204",
@@ -132,7 +134,7 @@ def _missing_columns(
             )
         elif column.required and column.name not in held:
             known = column.source_names or (column.name,)
-            free = [h for h in header if h not in held.values()]
+            free = [h for h in header if h not in held.values() and is_name(h)]
             plain = {_plain(h): h for h in free}
             near = list(
                 dict.fromkeys(
@@ -267,7 +269,7 @@ def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[S
         problems += faults
         unread = [h for h in file.header if h not in held.values() and h]
         if unread:
-            findings.append(Finding("X210", where=name, detail=", ".join(unread)))
+            findings.append(Finding("X210", where=name, detail=shown_names(unread)))
         plans.append(ReadPlan(file, schema, held, name, load, patterns, secret if "person" in held else None))
         sources.append(Source(table, name, 0, file.bytes, file.sha256))
     if problems:
@@ -281,6 +283,34 @@ def _shown(config: RunConfig, path: Path) -> str:
         return path.resolve().relative_to(config.home.resolve()).as_posix()
     except ValueError:
         return path.name
+
+
+def _names_seen(table: str, header: Sequence[str], chosen: Mapping[str, str]) -> bool:
+    """Whether a first line holds, or nearly holds, any column name that a format of the table knows."""
+    known = {_plain(n) for s in _formats(table) for c in s.columns for n in (*c.source_names, c.name)}
+    known |= {_plain(n) for n in chosen.values()}
+    return any(difflib.get_close_matches(_plain(h), known, n=1, cutoff=CLOSE_NAME) for h in header if is_name(h))
+
+
+def _no_format(table: str, file: Dialect, path: Path, known: Sequence[str]) -> Problem:
+    """A header in no known format; its cells are shown only when they are names, for line 1 may hold a patient."""
+    what = f"the header of {path.name} is in no known format for {table}"
+    if not _names_seen(table, file.header, {}):
+        return Problem(
+            "X208",
+            f"{what}: line 1 does not hold column names (it may hold data)",
+            where=f"{path}, line 1",
+            allowed=", ".join(known),
+            do="add the header line, or map the columns under [data.columns] when the names are your own",
+        )
+    names = [h for h in file.header if is_name(h)]
+    return Problem(
+        "X208",
+        what,
+        where=f"{path}, line 1: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}",
+        allowed=", ".join(known),
+        do="check that it is the right file with the column names in its first line, or map the columns under [data.columns]",
+    )
 
 
 def _match(
@@ -303,24 +333,13 @@ def _match(
             {},
         )
     schema = table_schema("extracts", named) if named else None
+    if schema is not None and not _names_seen(table, file.header, config.data.columns.get(table, {})):
+        return None, [_no_format(table, file, path, known)], {}
     if schema is None:
         first = _formats(table)[0]
         schema = recognise(table, file.header, _chosen_columns(config, table, first, file.header))
     if schema is None:
-        shown = ", ".join(file.header[:8]) + (", ..." if len(file.header) > 8 else "")
-        return (
-            None,
-            [
-                Problem(
-                    "X208",
-                    f"the header of {path.name} is in no known format for {table}",
-                    where=f"{path}, line 1: {shown}",
-                    allowed=", ".join(known),
-                    do="check that it is the right file with the column names in its first line, or map the columns under [data.columns]",
-                )
-            ],
-            {},
-        )
+        return None, [_no_format(table, file, path, known)], {}
     chosen = _chosen_columns(config, table, schema, file.header)
     held = columns_of(schema, file.header, chosen)
     unknown = [n for n in config.data.columns.get(table, {}) if n not in schema.names]

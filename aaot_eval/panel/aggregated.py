@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.config import RunConfig
-from aaot_eval.engine.files import Dialect, inspect_file
+from aaot_eval.engine.files import Dialect, inspect_file, is_name
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.panel.exposure import DAYS_PER_YEAR
 from aaot_eval.panel.timing import clock_of, period_frame
@@ -219,14 +219,14 @@ def _roles(config: RunConfig, table: _Table) -> dict[str, str]:
     problems = []
     for key, name in wanted.items():
         if name not in table.header:
-            near = difflib.get_close_matches(name, table.header, n=3, cutoff=0.4)
+            near = difflib.get_close_matches(name, [h for h in table.header if is_name(h)], n=3, cutoff=0.4)
             short = key.split(".")[1].split(":")[0]
             problems.append(
                 Problem(
                     "X204",
                     f"there is no column {name!r} for {key}",
                     where=table.sources[0].name,
-                    allowed=", ".join(table.header),
+                    allowed=_names(table),
                     do=f'write under [panel]: {short} = "{near[0]}"'
                     if near and short in roles
                     else "name a column of the file",
@@ -235,6 +235,14 @@ def _roles(config: RunConfig, table: _Table) -> dict[str, str]:
     if problems:
         raise InputError(*problems)
     return roles
+
+
+def _names(table: _Table) -> str:
+    """The columns of the panel as a message may show them; not when line 1 looks like data."""
+    names = [h for h in table.header if is_name(h)]
+    if 2 * len(names) <= len(table.header):
+        return "line 1 does not hold column names (it may hold data): add the header line"
+    return ", ".join(names)
 
 
 def _outcomes(config: RunConfig, table: _Table, roles: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:
@@ -248,7 +256,7 @@ def _outcomes(config: RunConfig, table: _Table, roles: Mapping[str, str]) -> tup
                 "C106",
                 "no column of the panel is an outcome",
                 where=table.sources[0].name,
-                allowed=", ".join(table.header),
+                allowed=_names(table),
                 do='name the outcomes: [panel.outcomes] admissions = "count"',
             )
         )

@@ -12,7 +12,7 @@ import pytest
 
 from aaot_eval.engine import ReadPlan, open_engine
 from aaot_eval.engine.files import inspect_file
-from aaot_eval.errors import InputError
+from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import parse_table_schema
 from tests.drawn import csv_text, episodes, read, rows_of, study, table
 
@@ -297,6 +297,39 @@ def test_refusals_say_what_where_and_what_to_do(tmp_path, case):
     for word in words:
         assert word in message
     assert "1st of May" not in message
+
+
+HEADERLESS = {
+    "admissions.csv": csv_text(episodes("person admitted diag\nTEST0001 2022-05-01 F102\nSMITHJ 2022-05-02 K703")),
+    "attendances.csv": "h\nTEST0001,AB12,2022-05-01,1,01,RX1\nSMITHJ,AB13,2022-05-01,1,01,RX1\n",
+    "caseload.csv": "h\nSMITHJ,RX1,2022-06-01,,,moved\nTEST0001,RX1,2022-07-01,,,\n",
+    "deaths.csv": "h\nSMITHJ,2022-06-01\nTEST0001,2022-07-01\n",
+}
+
+
+@pytest.mark.parametrize("form", [None, "declared"])
+@pytest.mark.parametrize("name", HEADERLESS)
+def test_a_file_without_its_header_never_prints_the_first_patient(tmp_path, name, form):
+    files = {"admissions.csv": csv_text(episodes(APC)), name: HEADERLESS[name].split("\n", 1)[1]}
+    table, known = name[:-4], {"admissions.csv": "hes_apc", "attendances.csv": "hes_ae"}
+    formats = {table: known.get(name, table)} if form else {}
+    message = refusal(study(tmp_path, files, data={**WINDOW, "formats": formats}))
+    assert "line 1 does not hold column names (it may hold data)" in message
+    assert "add the header line" in message
+    for value in ("TEST0001", "SMITHJ", "2022-0", "F102", "K703", "moved", "AB12"):
+        assert value not in message
+
+
+def test_only_names_are_shown_of_a_header_and_of_sites(tmp_path):
+    header = csv_text(episodes(APC)).replace("SITETRET", "19470312").replace("SEX", "X\x1b[31m")
+    with read(study(tmp_path, {"admissions.csv": header}, data=WINDOW)) as tables:
+        detail = next(f.detail for f in tables.findings if f.code == "X210")
+    assert detail == "2 not shown, for they do not look like names"
+    shifted = {"admissions.csv": csv_text(episodes(APC)), "caseload.csv": "site,person,referred\nTEST12345,RX1,2022-06-01\n"}
+    message = refusal(study(tmp_path, shifted, data=WINDOW))
+    assert "the caseload names unknown sites: 1 not shown" in message
+    assert "TEST12345" not in message
+    assert "\x1b" not in str(InputError(Problem("X200", "a\x1b[2Jb")))
 
 
 def test_all_files_are_judged_before_stopping(tmp_path):
