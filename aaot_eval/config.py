@@ -18,12 +18,23 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import disclosure_profiles
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,60}$"
+ANALYSIS_PATTERN = r"^[a-z0-9_]+$"
+YEAR_PATTERN = r"^\d{4}/\d{2}$"
+#: An entry rule beyond these is a slip of the pen: nobody is looked back on for longer, or admitted that often.
+MOST_ADMISSIONS = 100
+MOST_LOOK_BACK = 60
+#: Less than this, and the engine cannot sort one month of a trust.
+LEAST_MEMORY_MB = 100
+MEGABYTES = {"MB": 1, "GB": 1000, "TB": 1_000_000, "MIB": 1.048576, "GIB": 1073.741824, "TIB": 1_099_511.627776}
 
 Files = str | list[str]
 PeriodText = Annotated[
@@ -33,6 +44,14 @@ PeriodText = Annotated[
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and kind not in (bool, Any):
+            raise ValueError("true and false are no value for this key")
+        return value
 
 
 class PersonKey(_Part):
@@ -123,13 +142,18 @@ class StudyConfig(_Part):
     def _rule_reads(cls, text: str | None) -> str | None:
         if text and text != "unknown" and not parse_entry_rule(text):
             raise ValueError('write it as "4 admissions in 12 months", or "unknown"')
+        count, months = parse_entry_rule(text or "") or (1, 1)
+        if count > MOST_ADMISSIONS or months > MOST_LOOK_BACK:
+            raise ValueError(
+                f"1 to {MOST_ADMISSIONS} admissions in 1 to {MOST_LOOK_BACK} months are allowed; this asks for {count} in {months}"
+            )
         return text
 
 
 class AnalysisConfig(_Part):
     """One analysis, for researchers; without any, the design is chosen by rule."""
 
-    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    name: str = Field(pattern=ANALYSIS_PATTERN)
     estimator: str
     outcome: str | None = Field(None, description="default: the primary outcome of [study]")
     primary: bool = False
@@ -142,7 +166,7 @@ class CostsConfig(_Part):
 
     unit_costs: str
     programme: str
-    price_year: str = Field(pattern=r"^\d{4}/\d{2}$")
+    price_year: str = Field(pattern=YEAR_PATTERN)
     perspective: Literal["commissioner", "provider", "nhs_social_care", "societal"]
     price_index: str = "gdp_deflator"
     discount_rate: float = Field(0.035, ge=0, lt=0.2, description="as a share: 0.035, not 3.5")
@@ -179,9 +203,17 @@ class OutputConfig(_Part):
 
     runs: str = "runs"
     work: str | None = Field(None, description="folder for engine spill files; default: beside the runs")
-    memory: str | None = Field(None, description="memory limit of the engine, e.g. 1GB")
+    memory: str | None = Field(None, description="memory limit of the engine, e.g. 500MB or 1GB; at least 100MB")
     patient_reports: bool = False
     reason: str | None = Field(None, description="why per-patient rows are needed; required with patient_reports")
+
+    @field_validator("memory")
+    @classmethod
+    def _memory_reads(cls, text: str | None) -> str | None:
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?) ?([KMGT]i?B)", text or "1GB", re.IGNORECASE | re.ASCII)
+        if not found or float(found[1]) * MEGABYTES.get(found[2].upper(), 0) < LEAST_MEMORY_MB:
+            raise ValueError(f"write a number and MB, GB or TB, such as 500MB or 1GB, and at least {LEAST_MEMORY_MB}MB")
+        return text
 
     @model_validator(mode="after")
     def _reason_given(self) -> OutputConfig:
@@ -194,7 +226,7 @@ class RunConfig(_Part):
     """One study."""
 
     config_version: Literal[1]
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,60}$")
+    name: str = Field(pattern=NAME_PATTERN)
     title: str | None = None
     seed: int = Field(20260401, ge=0)
     data: DataConfig
@@ -327,7 +359,24 @@ def _problem(path: Path, error: Any) -> Problem:
     if error["type"] == "missing":
         return Problem("C103", f"the key {where!r} is missing", where=str(path), do=f"add {location[-1]} = ...")
     message = str(error["msg"]).removeprefix("Value error, ")
-    return Problem("C104", f"{where}: {message}", where=str(path), do="mend the value")
+    return Problem("C104", f"{where}: {message}", where=str(path), allowed=_allowed_in_words(error), do="mend the value")
+
+
+def _allowed_in_words(error: Any) -> str:
+    """What may stand where the fault is, in words; empty when the message has said it."""
+    pattern = error.get("ctx", {}).get("pattern")
+    if pattern:
+        return PATTERNS.get(str(pattern), str(pattern))
+    choices = error.get("ctx", {}).get("expected")
+    return str(choices).replace("'", "").replace(" or ", ", ") if choices else ""
+
+
+#: The patterns of this module in words.
+PATTERNS = {
+    NAME_PATTERN: "letters a to z, digits, - and _, a letter or digit first, at most 61 characters",
+    ANALYSIS_PATTERN: "small letters a to z, digits and _",
+    YEAR_PATTERN: "a financial year such as 2024/25",
+}
 
 
 def resolved_toml(config: RunConfig) -> str:

@@ -11,6 +11,8 @@ from aaot_eval.checks import CHECKS
 from aaot_eval.config import RunConfig, StudyConfig, parse_entry_rule
 from aaot_eval.errors import InputError, NotIdentifiedError, Problem
 from aaot_eval.estimators import ESTIMATORS, build_estimator
+from aaot_eval.panel.aggregated import parse_period
+from aaot_eval.panel.timing import clock_of
 from aaot_eval.results import Analysis, Design, Panel
 
 HISTORICAL_LABEL = "historical comparison: selection removed, other changes not"
@@ -19,7 +21,8 @@ HISTORICAL_LABEL = "historical comparison: selection removed, other changes not"
 def choose_analyses(panel: Panel, config: RunConfig) -> tuple[Analysis, ...]:
     """The analyses of the run, the primary first. Raises when an outcome is unknown or nothing ever started."""
     _check_outcomes(panel, config)
-    asked = _asked_for(config) if config.analyses else _by_rule(panel, config)
+    _check_periods(panel, config)
+    asked = _asked_for(panel, config) if config.analyses else _by_rule(panel, config)
     return tuple(sorted(asked, key=lambda a: not a.primary))
 
 
@@ -55,15 +58,57 @@ def _check_outcomes(panel: Panel, config: RunConfig) -> None:
         raise InputError(*problems)
 
 
+def _check_periods(panel: Panel, config: RunConfig) -> None:
+    """InputError for a period of [study] that no period of the data is, and for a service that stops before it starts.
+
+    Beyond an end that the study cut off itself (first_period, last_period) a period is left alone: it lies in the data.
+    """
+    study, clock, labels = config.study, panel.periods["clock"], panel.periods["label"]
+    span = f"{labels.iloc[0]} to {labels.iloc[-1]}"
+    dated = [("study.left_out", p) for p in study.left_out] + [("study.interruptions", p) for p in study.interruptions]
+    problems = []
+    for key, value in [*dated, *([("study.stop", study.stop)] if study.stop is not None else [])]:
+        at = _clock(panel, value, key)
+        early = at < clock.iloc[0] and (study.first_period is None or key == "study.stop")
+        if early or (at > clock.iloc[-1] and study.last_period is None):
+            problems.append(Problem("D320", f"{key} = {value} lies outside the data", where=key, allowed=span, do="mend it, or remove it"))
+    ended = panel.units[(panel.units["stop_t"] < panel.units["start_t"]).fillna(False)]
+    if not problems and len(ended):
+        named = ", ".join(map(str, ended.index))
+        problems.append(
+            Problem("D320", f"the service stops before it starts: {named}", where="study.stop, or stopped in the sites table",
+                    do="mend the start or the stop")
+        )  # fmt: skip
+    if problems:
+        raise InputError(*problems)
+
+
+def _clock(panel: Panel, value: object, key: str) -> int:
+    """A period of the config on the panel's calendar clock."""
+    period = parse_period(str(value), panel.frequency)
+    if period is None:
+        raise InputError(
+            Problem("C105", f"{value!r} does not read as a {panel.frequency}", where=key, allowed=str(panel.periods["label"].iloc[0]),
+                    do="write it like the periods of the data")
+        )  # fmt: skip
+    return period if isinstance(period, int) else clock_of(period)
+
+
+def _interruptions(panel: Panel, study: StudyConfig) -> tuple[str, ...]:
+    """The further interruptions as labels of the panel; those that the study's own window cuts off are not among them."""
+    clocks = {_clock(panel, value, "study.interruptions") for value in study.interruptions}
+    return tuple(panel.periods["label"][panel.periods["clock"].isin(clocks)].astype(str))
+
+
 def _checks_for(design: Design) -> tuple[str, ...]:
     return tuple(name for name in CHECKS if design in CHECKS[name].designs)
 
 
-def _asked_for(config: RunConfig) -> list[Analysis]:
+def _asked_for(panel: Panel, config: RunConfig) -> list[Analysis]:
     analyses = []
     for asked in config.analyses:
         design = ESTIMATORS[asked.estimator].design
-        options = {**_study_options(asked.estimator, config.study), **asked.options}
+        options = {**_study_options(asked.estimator, config.study, panel), **asked.options}
         checks = tuple(asked.checks) if asked.checks is not None else (_checks_for(design) if asked.primary else ())
         for name in checks:
             _ = CHECKS[name]
@@ -83,13 +128,14 @@ def _asked_for(config: RunConfig) -> list[Analysis]:
     return analyses
 
 
-def _study_options(estimator: str, study: StudyConfig) -> dict[str, object]:
+def _study_options(estimator: str, study: StudyConfig, panel: Panel) -> dict[str, object]:
     """The parts of [study] that an estimator has a setting for."""
     rule = parse_entry_rule(study.entry_rule) if study.entry_rule and study.entry_rule != "unknown" else None
     offered: dict[str, object] = {
         "conf_level": study.conf_level,
         "phase_in": study.phase_in,
         "slope": study.slope,
+        "interruptions": _interruptions(panel, study),
         "follow_up": study.follow_up_months,
         "rule_count": rule[0] if rule else None,
         "rule_months": rule[1] if rule else None,
@@ -122,7 +168,7 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
             estimator,
             outcome or study.outcome,
             primary,
-            {**_study_options(estimator, study), **more},
+            {**_study_options(estimator, study, panel), **more},
             _checks_for(design) if primary else (),
             reason,
         )
