@@ -117,8 +117,9 @@ def _unclear(estimate: Estimate, title: str, smallest: float, doubts: tuple[str,
         return Verdict("cannot_tell", f"This evaluation cannot tell whether {title} changed. {rules_out}", doubts)
     if doubts:
         sentence = (
-            f"This evaluation cannot tell what the service did: {title} fell by at most {fall * 100:.0f} % and rose by at most "
-            f"{rise * 100:.0f} %, but {_lower_first(doubts[0])}."
+            f"This evaluation cannot tell what the service did: a fall of {title} by more than {fall * 100:.0f} % and a rise "
+            f"by more than {rise * 100:.0f} % are ruled out ({estimate.conf_level * 100:.0f} % interval), but "
+            f"{_lower_first(doubts[0])}."
         )
         return Verdict("cannot_tell", sentence, doubts)
     return Verdict(
@@ -134,27 +135,27 @@ def _lower_first(text: str) -> str:
 
 def _certainty(effect: Effect) -> str:
     estimate = effect.headline
-    least = "" if math.isnan(estimate.p_least) else f"The least p this design can reach is {estimate.p_least:.4f}. "
-    p = "" if math.isnan(estimate.p_value) else f"{p_text(estimate.p_value)}; "
+    least = ""
+    if not math.isnan(estimate.p_least):
+        least = f"With {estimate.n_treated} of {estimate.n_units} sites treated, no p below {estimate.p_least:.4f} is possible. "
+    p = "" if math.isnan(estimate.p_value) else f"Here {p_text(estimate.p_value)}; "
     passed = sum(c.verdict == "pass" for c in effect.checks)
     judged = sum(c.verdict != "not_evaluable" for c in effect.checks)
     missing = len(effect.checks) - judged
     more = f"; {missing} could not be judged" if missing else ""
-    return (
-        f"{least}{p}{interval_text(estimate)}, by {estimate.inference or estimate.conf_method}. "
-        f"{passed} of {judged} checks passed{more}."
-    )
+    method = estimate.inference or estimate.conf_method.replace("_", " ")
+    return f"{least}{p}{interval_text(estimate)}. {passed} of {judged} checks passed{more}. Method: {method}."
 
 
 def _threat(effect: Effect, findings: Sequence[Finding]) -> str:
     for verdict in ("fail", "warn"):
         for check in effect.checks:
             if check.verdict == verdict:
-                return check.sentence
+                return f"The check “{check.check.replace('_', ' ')}” {verdict}s. {check.sentence}"
     if effect.analysis.design in CONDITIONAL_DESIGNS:
         reason = CONDITIONAL_DESIGNS[effect.analysis.design]
         return f"{reason[:1].upper()}{reason[1:]}."
-    warned = [f for f in findings if f.level == "warn"]
+    warned = sorted((f for f in findings if f.level == "warn"), key=lambda f: f.code)
     gate = f" Of the data, note first: {warned[0].kind.title.lower()}." if warned else ""
     return (
         "Another change that reached only the sites with the service, at the same time, would look the same; no data can exclude it."
@@ -179,7 +180,9 @@ def headline_table(
     effect: Effect, verdict: Verdict, costs: CostResult | None, findings: Sequence[Finding]
 ) -> pd.DataFrame:
     """The five answers of the first page, in order."""
-    cost = costs.verdict if costs else Verdict("no_estimate", "No costs: the config has no [costs] table.")
+    aggregated = any(f.code == "D318" for f in findings)
+    why = "the input is an aggregated panel, which holds no people" if aggregated else "the config has no [costs] table"
+    cost = costs.verdict if costs else Verdict("no_estimate", f"No costs: {why}.")
     answers = [
         (verdict.sentence, verdict.word),
         (_certainty(effect), verdict.word),

@@ -402,7 +402,7 @@ def _notes(fitted: Fitted, facts: dict[str, Any]) -> list[str]:
         notes.append("The series says next to nothing about its autocorrelation; the interval allows for that")
     if facts["wider_flagged"]:
         notes.append(
-            f"Errors with a longer memory than AR(1) widen the interval by {fitted.wider_by * 100:.0f} %; the wider one is given"
+            f"Errors with a longer memory than AR(1) widen the interval by {fitted.wider_by * 100:.0f} %; the estimate and interval are those of this model"
         )
     if not facts["settled"]:
         notes.append("The fit did not settle in 25 rounds")
@@ -417,7 +417,7 @@ def _notes(fitted: Fitted, facts: dict[str, Any]) -> list[str]:
     if s.season_length > 2 and facts["harmonics"] == 0 and s.used.sum() < 2 * s.season_length:
         notes.append("Too short to allow for the season")
     if facts["pandemic_periods"]:
-        notes.append(f"{facts['pandemic_periods']} pandemic periods in the window: read the three pandemic rows beside it")
+        notes.append(f"{facts['pandemic_periods']} pandemic periods in the window; rows that treat them differently stand beside the first series")
     return notes
 
 

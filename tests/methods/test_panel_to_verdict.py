@@ -1,0 +1,70 @@
+"""An aggregated panel goes the whole way: from a CSV of sites and quarters to a verdict about a planted effect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aaot_eval.config import load_config
+from aaot_eval.estimators import build_estimator
+from aaot_eval.pipeline import run_evaluation
+from aaot_eval.results import Analysis
+from tests.builders import site_panel
+
+CONFIG = """
+config_version = 1
+name = "quarters"
+[data]
+panel = "panel.csv"
+[panel]
+unit = "site"
+period = "quarter"
+frequency = "quarter"
+outcomes = { admissions = "count" }
+exposure = "population"
+start = "start"
+[study]
+outcome = "admissions"
+"""
+
+
+def quarters(ratio: float) -> pd.DataFrame:
+    """Eight sites, 24 quarters, two of them starting in different quarters; admissions change by `ratio` from the start."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for site in range(8):
+        start = {0: "2021Q1", 1: "2021Q3"}.get(site, "")
+        for i in range(24):
+            quarter = f"{2018 + i // 4}Q{i % 4 + 1}"
+            on = bool(start) and quarter >= start
+            rows.append((f"S{site}", quarter, rng.poisson(300 * (ratio if on else 1)), 1000 + 50 * site, start))
+    return pd.DataFrame(rows, columns=["site", "quarter", "admissions", "population", "start"])
+
+
+@pytest.mark.parametrize(("ratio", "words"), [(0.7, {"lower"}), (1.0, {"no_effect", "cannot_tell"}), (1.4, {"higher"})])
+def test_quarterly_panel_with_two_starts(tmp_path: Path, ratio: float, words: set[str]) -> None:
+    quarters(ratio).to_csv(tmp_path / "panel.csv", index=False)
+    (tmp_path / "study.toml").write_text(CONFIG, encoding="utf-8")
+    result = run_evaluation(load_config(tmp_path / "study.toml"))
+    primary = result.primary.headline
+    assert primary.estimator == "site_did"
+    assert primary.conf_low < ratio < primary.conf_high
+    assert result.verdict.word in words
+    assert result.costs is None
+    assert "aggregated panel" in result.tables["headline"]["sentence"].iloc[2]
+    assert result.tables["series"]["persons"].isna().all()
+
+
+def test_an_empty_site_month_is_missing_and_no_reason_to_stop() -> None:
+    counts = np.full((6, 60), 100.0)
+    panel = site_panel({"admissions": counts}, [36, *[None] * 5])
+    cell = (panel.cells["unit"] == "S03") & (panel.cells["t"] == 20)
+    panel.cells["admissions_persons"] = panel.cells["admissions_persons"].astype("Int64")
+    panel.cells.loc[cell, ["admissions", "admissions_persons"]] = [np.nan, pd.NA]
+    panel.cells.loc[cell, "missing"] = True
+    estimate = build_estimator("site_did", {}).fit(panel, Analysis("a", "sites", "site_did", "admissions"), seed=1)[0]
+    assert estimate.estimate == pytest.approx(1.0)
+    assert "2020-12" in estimate.note or "missing" in estimate.note
