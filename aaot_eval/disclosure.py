@@ -342,9 +342,17 @@ class _Table:
         values = exact
         if like in self.values:
             coarse = self.rules.round(np.array([_significant(v, MODEL_DIGITS) for v in exact]))
-            values = np.where(self._no_count(self.schema[like]), exact, coarse)
+            values = np.where(self._without_people(spec, exact), exact, coarse)
         self.masks[spec.name] = np.zeros(len(exact), dtype=bool)
         self.values[spec.name] = _shortened(values, spec)
+
+    def _without_people(self, spec: ColumnSpec, exact: np.ndarray) -> Mask:
+        """Which cells follow no count of people: shares, site-months, and a time at risk that is 1 throughout."""
+        like = self.schema[spec.extra["round_like"]]
+        if like.extra["control"] == "people":
+            return np.isnan(self._exact(like.name)).astype(bool)
+        ones = pd.Series(exact == 1).groupby(self._groups()).transform("all")
+        return self._no_count(like) | np.asarray(ones, dtype=bool)
 
     def _column(self, spec: ColumnSpec) -> pd.Series[Any]:
         if spec.name not in self.values:

@@ -103,6 +103,14 @@ def test_large_fitted_counts_keep_three_figures_and_shares_stay() -> None:
     assert released("series", shares)["fitted"].tolist() == [0.0412, 0.0456]
 
 
+def test_the_time_at_risk_of_a_small_cohort_counts_its_people_and_is_rounded_as_they_are() -> None:
+    cohort = series_rows([11, 25], [14, 30]).assign(exposure=[11 / 12, 25 / 12])
+    assert released("series", cohort)["exposure"].tolist() == [0, 0]
+    assert released("series", series_rows([11, 25], [14, 30]))["exposure"].tolist() == [1, 1]
+    rows = {"analysis": ["a", "b"], "n_obs": [4434, 1476], "n_people": [535, pd.NA]}
+    assert released("estimates", pd.DataFrame(rows))["n_obs"].tolist() == [4430, 1476], "site-months stay"
+
+
 @given(st.integers(20, 400), st.integers(30, 400))
 @settings(max_examples=60, deadline=None)
 def test_the_ends_of_an_interval_do_not_give_back_the_exact_rate(events: int, people: int) -> None:
