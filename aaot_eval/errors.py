@@ -42,7 +42,7 @@ EXIT_MEANING: dict[ExitCode, tuple[str, str]] = {
     ),
     ExitCode.DISCLOSURE: ("disclosure control refuses", "the output checker"),
     ExitCode.VERIFY_MISMATCH: ("verify: something differs from the record", "the reviewer"),
-    ExitCode.SIGNAL: ("a monthly signal, with --fail-on-signal", "the service lead"),
+    ExitCode.SIGNAL: ("reserved: a signal of the monthly monitoring; nothing raises it yet", "nobody"),
     ExitCode.LOCKED: ("another run holds the lock", "the scheduler: try again later"),
     ExitCode.INTERRUPTED: ("interrupted (Ctrl-C); nothing was left behind", "nobody"),
 }

@@ -89,7 +89,7 @@ def unexpected(fault: BaseException, as_json: bool) -> int:
     for folder in (*_fault_folders, Path.cwd()):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            path = folder / name
+            path = folder.resolve() / name
             path.write_text(text, encoding="utf-8", newline="\n")
         except OSError:
             continue

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from aaot_eval.run_folder import Fingerprint, RunFolder, StudyFolder
 
 
+UNCHANGED = "Nothing changed: config, inputs and version are those of an earlier run."
+
+
 def analyze(
     config_file: ConfigFile,
     data: DataFolder = None,
@@ -53,18 +56,21 @@ def analyze(
         _stop_early(config, terminal, stop_after, as_json)
         return
     scheduled = until == "latest" or as_of is not None
-    run = _evaluate(config, terminal, out=out, as_of=(as_of or datetime.now()) if scheduled else None,
-                    cycle=until == "latest", force=force)
+    run, unchanged = _evaluate(config, terminal, out=out, as_of=(as_of or datetime.now()) if scheduled else None,
+                               cycle=until == "latest", force=force)  # fmt: skip
     status = run.status()
     terminal.headline(status["headline"])
-    answer(str(run.path), {"run": str(run.path), **{k: v for k, v in status.items() if k not in ("run", "exit_status")}}, as_json)
+    if unchanged and as_json and not quiet:
+        typer.echo(UNCHANGED, err=True)
+    told = {k: v for k, v in status.items() if k not in ("run", "exit_status")}
+    answer(str(run.path), {"run": str(run.path), "unchanged": unchanged, **told}, as_json)
 
 
 def _asked(config: RunConfig, until: str | None, patient_reports: bool, reason: str | None) -> RunConfig:
     """The config with what the command line changes in it."""
     from aaot_eval.errors import Problem, UsageError
 
-    if until and until != "latest" and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", until):
+    if until is not None and until != "latest" and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", until):
         raise UsageError(Problem("U003", "--until is not a month", allowed="YYYY-MM, or latest", do="write it as 2026-03"))
     if patient_reports and not (reason or config.output.reason):
         raise UsageError(Problem("U004", "--patient-reports needs --reason", do='add --reason "why these rows are needed"'))
@@ -96,8 +102,8 @@ def _stop_early(config: RunConfig, terminal: Terminal, stage: str, as_json: bool
 
 def _evaluate(
     config: RunConfig, terminal: Terminal, *, out: Path | None, as_of: datetime | None, cycle: bool, force: bool
-) -> RunFolder:
-    """One run under the study's lock: stale gate, the same run again, or a new one."""
+) -> tuple[RunFolder, bool]:
+    """One run under the study's lock, and whether it is an earlier one: stale gate, the same run again, or a new one."""
     from aaot_eval.cli._cycle import refuse_stale
     from aaot_eval.cli._endings import faults_go_to
     from aaot_eval.ingest import secret_fingerprint
@@ -106,15 +112,17 @@ def _evaluate(
     study = StudyFolder.open((out or config.path(config.output.runs)).resolve(), config.name)
     faults_go_to(study.path / "restricted")
     with study.lock():
+        for name in study.unreadable():
+            terminal.progress(f"Passed over {name}: its manifest.json cannot be read. Restore it, or remove the folder.")
         study.refuse_other_secret(secret_fingerprint(config))
         print_ = fingerprint(config)
         earlier = study.same(print_)
         if earlier is not None and as_of is not None:
             refuse_stale(str(earlier.manifest["data_cut"]), str(earlier.manifest["period_kind"]), as_of, config.monthly.lag_months)
         if earlier is not None and not force:
-            terminal.progress("Nothing changed: config, inputs and version are those of an earlier run.")
-            return earlier
-        return _new_run(config, terminal, study, print_, as_of=as_of, cycle=cycle)
+            terminal.progress(UNCHANGED)
+            return earlier, True
+        return _new_run(config, terminal, study, print_, as_of=as_of, cycle=cycle), False
 
 
 def _new_run(

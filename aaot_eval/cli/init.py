@@ -75,11 +75,20 @@ def _looked_at(source: Path) -> Found:
     return Found(given.schema.name, given.schema.title, sites, str(tables.first_month), str(tables.last_month))
 
 
+def study_name(text: str) -> str:
+    """A name that a config may have, from any folder's name: accents taken off, everything else that is not plain turned into -."""
+    import re
+    import unicodedata
+
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-_")[:61] or "study"
+
+
 def _starter_texts(folder: Path, source: Path, sites: list[str]) -> dict[str, str]:
     """The files of a new study: the config, and tables with headers and the rows that are needed, values blank."""
     import os
 
-    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in folder.resolve().name).strip("-_") or "study"
+    name = study_name(folder.resolve().name)
     extract = Path(os.path.relpath(source.resolve(), folder.resolve())).as_posix()
     return {
         "study.toml": _CONFIG.format(name=name, extract=extract),

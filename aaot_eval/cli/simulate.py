@@ -9,11 +9,14 @@ import typer
 
 from aaot_eval.cli._options import Json, Quiet, Verbose, answer
 
+#: The scenarios of aaot_eval.synthetic, written out because `--help` imports nothing; a test holds the two together.
+WORLDS = "null, effect, regression_to_mean, harm, single_site"
+
 
 def simulate(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.", show_default=False)],
-    scenario: Annotated[str, typer.Option(help="What is true in the made-up world, e.g. effect, none.")] = "effect",
-    seed: Annotated[int, typer.Option(help="The same seed makes the same files.")] = 1,
+    scenario: Annotated[str, typer.Option(help=f"What is true in the made-up world: {WORLDS}.")] = "effect",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same files.")] = 1,
     sites: Annotated[int, typer.Option(min=1, help="Hospitals.")] = 14,
     treated: Annotated[int, typer.Option(min=0, help="Hospitals with a service.")] = 3,
     months: Annotated[int, typer.Option(min=12, help="Months of data.")] = 60,

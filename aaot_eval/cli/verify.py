@@ -27,8 +27,11 @@ def verify(
 ) -> None:
     """Compare a run with its own record, and with a repetition."""
     from aaot_eval.console import Terminal
+    from aaot_eval.errors import UsageError
     from aaot_eval.run_folder import differing_files, read_run
 
+    if not 0 <= rtol < 1:
+        raise UsageError(Problem("U007", "--rtol is no tolerance", allowed="0 up to, not including, 1", do="leave it out, or write 1e-9"))
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
     found = read_run(run)
     problems = differing_files(found)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import glob
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,14 +28,17 @@ class RunFolder:
 
     @classmethod
     def read(cls, path: Path) -> RunFolder:
-        """The run in a folder; InputError when it is none."""
+        """The run in a folder; InputError when it is none, or when its manifest lacks what every manifest has."""
         try:
-            return cls(path, json.loads((path / "manifest.json").read_text("utf-8")))
+            manifest = json.loads((path / "manifest.json").read_text("utf-8"))
         except (OSError, ValueError):
+            manifest = None
+        if not _whole(manifest):
             raise InputError(
                 Problem("V600", f"{path} is not a run folder: it has no readable manifest.json",
                         do="name a folder that `aaot-eval analyze` printed")
-            ) from None  # fmt: skip
+            )  # fmt: skip
+        return cls(path, manifest)
 
     @property
     def config_file(self) -> Path:
@@ -42,24 +47,64 @@ class RunFolder:
 
     def status(self) -> dict[str, Any]:
         """`status.json`."""
-        return dict(json.loads((self.path / "status.json").read_text("utf-8")))
+        with self._readable("status.json"):
+            return dict(json.loads((self.path / "status.json").read_text("utf-8")))
 
     def release(self) -> Release:
         """What was released, read back from `release/`; fits nothing."""
-        about = json.loads((self.path / "release" / "about.json").read_text("utf-8"))
-        tables = {p.stem: typed(p.stem, pd.read_parquet(p)) for p in sorted((self.path / "release" / "tables").glob("*.parquet"))}
-        return Release(tables=tables, meta=about["meta"], hidden=about["hidden"], profile=about["profile"])
+        with self._readable("release"):
+            about = json.loads((self.path / "release" / "about.json").read_text("utf-8"))
+            tables = {p.stem: typed(p.stem, pd.read_parquet(p)) for p in sorted((self.path / "release" / "tables").glob("*.parquet"))}
+            return Release(tables=tables, meta=about["meta"], hidden=about["hidden"], profile=about["profile"])
+
+    @contextmanager
+    def _readable(self, part: str) -> Iterator[None]:
+        """InputError when a part of the run is gone or broken."""
+        try:
+            yield
+        except (OSError, ValueError, KeyError, TypeError):
+            raise InputError(
+                Problem("V600", f"{part} of the run {self.path.name} cannot be read", do="restore the run folder, or run again with --force")
+            ) from None
 
     def exact_tables(self) -> dict[str, pd.DataFrame]:
         """The exact tables of `restricted/`."""
         return {p.stem: pd.read_parquet(p) for p in sorted((self.path / "restricted" / "tables").glob("*.parquet"))}
 
 
+def _whole(manifest: Any) -> bool:
+    """Whether a manifest holds, by name and kind, what is read of it later."""
+    if not isinstance(manifest, dict) or not all(isinstance(manifest.get(k), kind) for k, kind in _PARTS.items()):
+        return False
+    entries = [(manifest["outputs"], ("path", "sha256")), (manifest["inputs"], ("table", "path", "sha256"))]
+    listed = all(isinstance(e, dict) and all(isinstance(e.get(k), str) for k in keys) for rows, keys in entries for e in rows)
+    return listed and isinstance(manifest["times"].get("finished"), str) and "secret_fingerprint" in manifest
+
+
+_PARTS = {
+    "run": str, "run_sha256": str, "study_sha256": str, "data_cut": str, "period_kind": str,
+    "refresh": dict, "times": dict, "outputs": list, "inputs": list,
+}  # fmt: skip
+
+
 def read_run(path: str | Path) -> RunFolder:
-    """The run in a folder; of a study's folder, the run that `latest.txt` names."""
+    """The run in a folder; of a study's folder, the run that `latest.txt` names.
+
+    A bare run id is also looked for below the current folder: `<run>`, `<study>/<run>`, `runs/<study>/<run>`, `*/runs/<study>/<run>`.
+    """
     folder = Path(path)
-    if (folder / "latest.txt").is_file():
-        folder = folder / (folder / "latest.txt").read_text("utf-8").strip()
+    if not folder.exists() and folder.name == str(path):
+        found = [p for pattern in ("*", "*/*", "*/*/*") for p in sorted(Path().glob(f"{pattern}/{glob.escape(folder.name)}")) if p.is_dir()]
+        if len(found) > 1:
+            raise InputError(
+                Problem("V600", f"there are several runs {folder.name}", allowed=", ".join(p.as_posix() for p in found[:5]), do="give the path")
+            )
+        folder = found[0] if found else folder
+    try:
+        if (folder / "latest.txt").is_file():
+            folder = folder / (folder / "latest.txt").read_text("utf-8").strip()
+    except (OSError, ValueError):
+        raise InputError(Problem("V600", f"{folder / 'latest.txt'} cannot be read", do="name one run in that folder")) from None
     return RunFolder.read(folder)
 
 

@@ -70,9 +70,16 @@ class StudyFolder:
                 self.path.parent.rmdir()
 
     def runs(self) -> list[RunFolder]:
-        """The finished runs, the earliest finished first."""
-        found = [RunFolder.read(p.parent) for p in sorted(self.path.glob("*/manifest.json"))]
+        """The finished runs, the earliest finished first. A folder whose manifest is broken is none of them."""
+        found = []
+        for path in sorted(self.path.glob("*/manifest.json")):
+            with suppress(InputError):
+                found.append(RunFolder.read(path.parent))
         return sorted(found, key=lambda run: str(run.manifest["times"]["finished"]))
+
+    def unreadable(self) -> list[str]:
+        """The names of folders that hold a manifest which cannot be read: they were runs, and are passed over."""
+        return sorted({p.parent.name for p in self.path.glob("*/manifest.json")} - {run.path.name for run in self.runs()})
 
     def same(self, print_: Fingerprint) -> RunFolder | None:
         """An earlier run of the same config, inputs and code."""

@@ -88,7 +88,7 @@ def _write_contents(
     figures: Mapping[str, bytes],
 ) -> None:
     write_text(folder / "config.toml", resolved_toml(result.config))
-    write_text(folder / "README.txt", _readme(name, result, account))
+    write_text(folder / "README.txt", _readme(name, result, account, folder.parent.resolve()))
     write_json(folder / "status.json", _status(name, result, release, account))
     write_json(folder / "release" / "about.json", {"meta": dict(release.meta), "hidden": dict(release.hidden), "profile": release.profile})
     for page, text in pages.items():
@@ -115,7 +115,8 @@ It is accounting, not proof: no row says what one person would have cost without
 """
 
 
-def _readme(name: str, result: RunResult, account: Account) -> str:
+def _readme(name: str, result: RunResult, account: Account, study: Path) -> str:
+    place = f"{study.parent.name}/{study.name}/{name}"
     return f"""{result.meta["title"]}
 Run {name} of aaot-eval {__version__}, data to {result.meta["data_cut"]}.
 
@@ -126,8 +127,9 @@ manifest.json what was read and written, with hashes
 status.json   exit status and headline, for a scheduler
 
 Made by:    {account.command}
-Check it:   aaot-eval verify {name}
-Repeat it:  aaot-eval verify {name} --data FOLDER_OF_THE_EXTRACTS
+From the folder that holds runs/ (from elsewhere give the whole path):
+Check it:   aaot-eval verify {place}
+Repeat it:  aaot-eval verify {place} --data FOLDER_OF_THE_EXTRACTS
 """
 
 
