@@ -198,5 +198,45 @@ _add(
     "Leaving a table out of the config removes its stage.",
     "Add the table to the config to have the stage.",
 )
-_add("D330", "stop", "The data are stale", "The newest complete month is older than the month of the run less the allowed lag.",
-     "Ask for the newer extract, or set lag_months under [monthly].")
+_add(
+    "D331",
+    "stop",
+    "Diagnoses missing",
+    "A month in which most episodes have no main diagnosis would count as a month without alcohol admissions.",
+    "Ask for the coded file, or take the months out with study.left_out, study.first_period or study.last_period.",
+)
+_add(
+    "D332",
+    "stop",
+    "Admission method missing",
+    "Without the method of admission an emergency cannot be told from a planned stay, and the month would count as nought.",
+    "Ask for the column to be filled, or take the months out with study.left_out, study.first_period or study.last_period.",
+)
+_add(
+    "D333",
+    "stop",
+    "Too many episodes lost for one reason",
+    "When more than a fifth of the rows fall to one rule, the column is mapped wrongly or the extract is not what it should be.",
+    "Check the mapping of the column under [data.columns]; ask the supplier.",
+)
+_add(
+    "D334",
+    "warn",
+    "Many episodes lost for one reason",
+    "Between 5 and 20 per cent of the rows fall to one rule; if that share changes over time it looks like an effect.",
+    "Ask the supplier whether the share is what they expect.",
+)
+_add(
+    "D335",
+    "warn",
+    "Admission method often missing",
+    "Episodes without a method of admission are never counted as emergencies.",
+    "Ask the supplier; leave the months out if the share changes over time.",
+)
+_add(
+    "D330",
+    "stop",
+    "The data are stale",
+    "The newest complete month is older than the month of the run less the allowed lag.",
+    "Ask for the newer extract, or set lag_months under [monthly].",
+)

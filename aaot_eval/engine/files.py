@@ -41,7 +41,7 @@ def is_name(text: str) -> bool:
 def shown_names(texts: Iterable[object]) -> str:
     """Names and site codes of a file as a message may show them; the others are counted, never printed."""
     held = [str(t) for t in texts]
-    shown = [t for t in held if is_name(t) or SHORT_CODE.fullmatch(t) and not t.startswith("TEST")]
+    shown = [t for t in held if is_name(t) or (SHORT_CODE.fullmatch(t) and not t.startswith("TEST"))]
     hidden = len(held) - len(shown)
     return ", ".join([*shown, *([f"{hidden} not shown, for they do not look like names"] if hidden else [])])
 

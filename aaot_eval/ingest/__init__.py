@@ -17,6 +17,7 @@ from aaot_eval.ingest.check import (
     stay_flow,
     usable_months,
 )
+from aaot_eval.ingest.gates import check_codes, check_losses
 from aaot_eval.ingest.read import (
     GIVEN,
     Given,
@@ -80,6 +81,7 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
     names |= {g.table: g.table for g in given if g.table in ("attendances", "caseload", "sites")}
     findings += late
     findings += check_records(engine, flow, first_month, last_month)
+    findings += check_losses(flow) + check_codes(engine, config, first_month, last_month)
     engine.drop(*PASSING)
     findings += check_sites(engine, config, names, last_month)
     findings += check_deaths(engine)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aaot_eval.findings import CATALOGUE
 from aaot_eval.ingest.spells import EMERGENCY, alcohol_specific_list, codes_in_list
 from aaot_eval.results import Tables
 from tests.drawn import csv_text, episodes, panel_of, read, rows_of, study
@@ -245,3 +246,78 @@ def test_neither_the_order_of_rows_nor_a_file_loaded_twice_changes_a_count(tmp_p
     random.Random(seed).shuffle(shuffled)
     homes = [tmp_path_factory.mktemp("drawn") for _ in range(2)]
     assert panel_text(homes[0], rows) == panel_text(homes[1], shuffled, shuffled[::-1])
+
+
+# Gates ----------------------------------------------------------------------------------------------------------------
+
+
+def gated(home: Path, change, **asked) -> dict[str, list[tuple[str, int | None, str]]]:
+    """The findings by code of six months with twenty episodes each at two sites, after `change(row, month, place)`."""
+    drawn = "person provider admitted\n" + "\n".join(
+        f"p{m}{i} RX{1 + i % 2} 2022-0{m}-{1 if i < 2 else 30 if i > 17 and m != 2 else 5 + i // 2:02d}"
+        for m in range(1, 7)
+        for i in range(20)
+    )
+    rows = episodes(drawn)
+    for at, row in enumerate(rows):
+        change(row, 1 + at // 20, at % 20)
+    config = study(home, {"admissions.csv": csv_text(rows)}, data={"complete_to": "2022-06-30"}, study=asked)
+    found: dict[str, list[tuple[str, int | None, str]]] = {}
+    with read(config) as tables:
+        for f in tables.findings:
+            found.setdefault(f.code, []).append((f.where, f.records, f.detail))
+    return found
+
+
+@pytest.mark.parametrize("blank", ["", "R69X", "12345", "nil", "-"])
+def test_months_without_diagnoses_stop_and_are_named(tmp_path, blank):
+    def change(row, month, place):
+        if month in (2, 3, 5):
+            row["DIAG_01"] = blank if place < 15 else "F102"
+        if month == 6 and place < 4:
+            row["DIAG_01"] = blank
+
+    found = gated(tmp_path, change)
+    assert found["D331"] == [("2022-02 to 2022-03, 2022-05", 45, "more than half of the episodes")]
+    assert ("2022-06", 4, "10 to 50 % of the episodes") in found["D312"]
+    assert CATALOGUE["D331"].level == CATALOGUE["D332"].level == CATALOGUE["D333"].level == "stop"
+    left = gated(tmp_path / "left", change, left_out=["2022-02", "2022-03", "2022-05"])
+    assert "D331" not in left
+
+
+def test_a_site_without_diagnoses_stops_though_the_month_as_a_whole_has_them(tmp_path):
+    def change(row, month, place):
+        if month == 4 and row["PROCODE3"] == "RX2":
+            row["DIAG_01"] = ""
+
+    assert gated(tmp_path, change)["D331"] == [("RX2: 2022-04", 10, "more than half of the episodes of the site")]
+
+
+def test_months_without_an_admission_method_stop(tmp_path):
+    def change(row, month, place):
+        if month == 3 or (month == 4 and place < 6):
+            row["ADMIMETH"] = ""
+
+    found = gated(tmp_path, change)
+    assert found["D332"] == [("2022-03", 20, "more than half of the episodes")]
+    assert found["D335"] == [("2022-04", 6, "10 to 50 % of the episodes")]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "lost", "code", "words"),
+    [
+        ("TOKEN_PERSON_ID", "", 5, "D333", "25% of the episodes: no person key"),
+        ("EPISTAT", "1", 5, "D333", "25% of the episodes: not finished (episode status is not 3)"),
+        ("EPISTAT", "1", 2, "D334", "10% of the episodes: not finished (episode status is not 3)"),
+        ("CLASSPAT", "3", 8, None, ""),
+    ],
+)
+def test_a_large_share_lost_for_one_reason_stops(tmp_path, column, value, lost, code, words):
+    def change(row, month, place):
+        if 4 <= place < 4 + lost:
+            row[column] = value
+
+    found = gated(tmp_path, change)
+    assert {c for c in found if c in ("D333", "D334")} == ({code} if code else set())
+    if code:
+        assert found[code] == [("admissions", None, words)]
