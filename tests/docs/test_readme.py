@@ -138,3 +138,31 @@ def test_every_finding_code_is_used_and_every_used_code_is_listed():
     assert used <= CATALOGUE.keys(), used - CATALOGUE.keys()
     named = set(re.findall(r'"([A-Z]\d{3})"', source))
     assert CATALOGUE.keys() <= named, CATALOGUE.keys() - named
+
+
+def test_the_panel_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    from aaot_eval.cli import run
+
+    (study,), (head,) = blocks("README.md", "toml"), blocks("README.md", "csv")
+    columns, *given = head.splitlines()
+    sites = {"North": ("410000", "2021Q3"), **{row.split(",")[0]: (row.split(",")[3], row.split(",")[4]) for row in given}}
+    assert {start for _, start in sites.values()} == {"2021Q3", ""}, "the example shows a start and a blank"
+    sites |= {f"Town{i}": ("300000", "") for i in range(4)}
+    rows = [
+        f"{site},{2019 + q // 4}Q{q % 4 + 1},{90 + (7 * q + 11 * i) % 13},{people},{start}"
+        for i, (site, (people, start)) in enumerate(sites.items())
+        for q in range(20)
+    ]
+    (tmp_path / "quarters.csv").write_text("\n".join([columns, *rows]) + "\n", encoding="utf-8", newline="\n")
+    (tmp_path / "quarters.toml").write_text(study, encoding="utf-8", newline="\n")
+    monkeypatch.chdir(tmp_path)
+    assert run(["check", "quarters.toml", "--json"]) == 0, capsys.readouterr().err
+    assert '"estimator": "site_did", "primary": true' in capsys.readouterr().out
+    assert run(["analyze", "quarters.toml"]) == 0, capsys.readouterr().err
+
+
+def test_scenarios_of_the_readme_are_those_there_are():
+    from aaot_eval.synthetic import SCENARIOS
+
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert all(f"`{name}`" in text for name in SCENARIOS)
