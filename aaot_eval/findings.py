@@ -234,6 +234,41 @@ _add(
     "Ask the supplier; leave the months out if the share changes over time.",
 )
 _add(
+    "D340",
+    "warn",
+    "Referral before the team began",
+    "A referral in a month before the go-live of its site is a wrong date in one of the two tables.",
+    "Mend the date of referral, or go_live in the sites table.",
+)
+_add(
+    "D341",
+    "warn",
+    "Referral at a site without a service",
+    "The sites table says that this site never had the service, and is a comparison; people referred there make it no comparison.",
+    "Mend the site of the referral, or give the site its go_live.",
+)
+_add(
+    "D342",
+    "warn",
+    "Referral that ends or starts before it was made",
+    "Nobody is seen by a team, or leaves it, before the referral.",
+    "Mend the dates referred, started and ended.",
+)
+_add(
+    "D343",
+    "warn",
+    "Person more than once in the caseload",
+    "A person counts from the first referral on; later referrals are not used.",
+    "Nothing if they were referred again; otherwise take the repeated rows out.",
+)
+_add(
+    "D344",
+    "warn",
+    "Death at an impossible time",
+    "A death before 1900 or more than a year after the data is a wrong date.",
+    "Check the deaths file.",
+)
+_add(
     "D330",
     "stop",
     "The data are stale",

@@ -84,7 +84,7 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
     findings += check_losses(flow) + check_codes(engine, config, first_month, last_month)
     engine.drop(*PASSING)
     findings += check_sites(engine, config, names, last_month)
-    findings += check_deaths(engine)
+    findings += check_deaths(engine, last_month)
     flow += stay_flow(engine, names, first_month, last_month)
     if "caseload" in names:
         caseload_flow, caseload_findings = check_caseload(engine, config, names, first_month, last_month)

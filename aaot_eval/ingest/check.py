@@ -34,6 +34,8 @@ FINDING_OF_LOSS = {"no_person": "D316", "regular_attender": "D302", "repeated": 
 SILENT_DAYS = 2
 # Nobody admitted anywhere for a year: what lies beyond has a wrong year in its date.
 EMPTY_MONTHS = 12
+# Deaths are linked up to about a year beyond an extract; nobody of it died before 1900.
+MONTHS_OF_LATE_DEATHS, EARLIEST_DEATH = 12, "1900-01-01"
 UNCODED_SHARE, LATE_MONTHS = 0.01, 3
 
 
@@ -361,10 +363,18 @@ def check_sites(engine: Engine, config: RunConfig, names: Mapping[str, str], las
     return [Finding("D311", where=listed, records=sum(r[1] for r in other), people=people)]
 
 
-def check_deaths(engine: Engine) -> list[Finding]:
-    """Deaths with activity after them."""
-    n = engine.rows("SELECT count(*) FROM deaths WHERE used = 0")[0][0]
-    return [Finding("D305", where="deaths", records=n, people=n)] if n else []
+def check_deaths(engine: Engine, last: pd.Period) -> list[Finding]:
+    """Deaths with activity after them, and deaths at a time that no register can hold."""
+    latest = (last + MONTHS_OF_LATE_DEATHS).end_time.date()
+    findings = []
+    for code, when in (
+        ("D305", "used = 0"),
+        ("D344", f"death_date > DATE '{latest}' OR death_date < DATE '{EARLIEST_DEATH}'"),
+    ):
+        n = engine.rows(f"SELECT count(*) FROM deaths WHERE {when}")[0][0]
+        if n:
+            findings.append(Finding(code, where="deaths", records=n, people=n))
+    return findings
 
 
 def check_caseload(
@@ -412,9 +422,19 @@ def check_caseload(
                 do="give admissions from before the first referral, or mend the dates",
             )
         )
+    late = engine.rows(f"SELECT count(*) FROM caseload WHERE referred > DATE '{end}'")[0][0]
+    if people and late == people:
+        problems.append(
+            Problem(
+                "D320",
+                "nobody of the caseload was referred inside the months of the data",
+                where="data.caseload, column referred",
+                allowed=f"{first} to {last}",
+                do="wait for admissions from after the first referral, or mend the dates",
+            )
+        )
     if problems:
         raise InputError(*problems)
-    late = engine.rows(f"SELECT count(*) FROM caseload WHERE referred > DATE '{end}'")[0][0]
     flow = [
         FlowStep("caseload", "referrals read", rows[0], 0, people, 0),
         FlowStep(
@@ -427,4 +447,30 @@ def check_caseload(
     findings = []
     if people - linked:
         findings.append(Finding("D307", where="caseload", records=people - linked, people=people - linked))
+    findings += _contradictions(engine, "sites" in names)
     return [s for s in flow if s.lost or s.step != "first referrals"], findings
+
+
+def _contradictions(engine: Engine, with_sites: bool) -> list[Finding]:
+    """Referrals that cannot be as they are written: to a team that was not there, or that ended before they began."""
+    rows = "caseload_read AS c JOIN persons AS p ON p.token = c.person"
+    at_site = f"{rows} JOIN sites AS s ON s.site = c.site"
+    asked = [
+        ("D342", rows, "c.ended < c.referred OR c.started < c.referred OR c.ended < c.started"),
+        ("D343", rows, "c.person IN (SELECT person FROM caseload_read GROUP BY person HAVING count(*) > 1)"),
+    ]
+    if with_sites:
+        asked += [
+            (
+                "D340",
+                at_site,
+                "date_trunc('month', c.referred) < date_trunc('month', s.go_live)",
+            ),
+            ("D341", at_site, "s.go_live IS NULL"),
+        ]
+    findings = []
+    for code, source, when in sorted(asked):
+        n, people = engine.rows(f"SELECT count(*), count(DISTINCT p.person) FROM {source} WHERE {when}")[0]
+        if n:
+            findings.append(Finding(code, where="caseload", records=n, people=people))
+    return findings

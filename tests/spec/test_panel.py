@@ -236,6 +236,9 @@ REFUSALS = {
         ["D308", "no person of the caseload is in the admissions", "data.person_key"]),
     "referral before the data": (
         {"caseload.csv": "person,site,referred\nA,RX1,2021-03-05\n"}, {}, ["D320", "referrals before the first month", "2022-01 onwards"]),
+    "nobody referred inside the data": (
+        {"caseload.csv": "person,site,referred\nA,RX1,2022-05-05\nC,RX1,2023-03-05\n"}, {},
+        ["D320", "nobody of the caseload was referred inside the months of the data", "2022-01 to 2022-04"]),
     "site without an admission": (
         {"sites.csv": "site,go_live\nRX1,2022-03-01\nRX8,\n"}, {}, ["D321", "no admission at the sites RX8", "did you mean RX2, RX1?"]),
     "site twice": ({"sites.csv": "site,go_live\nRX1,2022-03-01\nRX1,\n"}, {}, ["D321", "the site RX1 stands twice"]),
@@ -255,6 +258,25 @@ def test_refusals_name_the_place_and_the_way_out(tmp_path, case):
     message = refusal(study(tmp_path, {"admissions.csv": apc(), "sites.csv": SITES, **files}, study=asked))
     for word in words if case != "go-live years after the data" else ["go_live cannot be read as a date"]:
         assert word in message
+
+
+def test_contradictions_of_caseload_and_deaths_are_counted(tmp_path):
+    files = {
+        "admissions.csv": apc(),
+        "sites.csv": SITES,
+        "caseload.csv": "person,site,referred,started,ended\nA,RX1,2022-02-05,,\nB,RX1,2022-03-05,2022-03-01,\n"
+        "C,RX2,2022-03-05,,2022-03-04\nD,RX1,2022-03-02,2022-03-05,2022-03-04\nD,RX1,2022-04-02,2022-04-02,2022-04-02\n",
+        "deaths.csv": "person,death_date\nA,2023-05-01\nB,2023-04-30\nC,1899-12-31\n",
+    }
+    tables, _ = panel_of(study(tmp_path, files))
+    found = {f.code: (f.where, f.records, f.people) for f in tables.findings if f.code.startswith("D34")}
+    assert found == {
+        "D340": ("caseload", 1, 1),
+        "D341": ("caseload", 1, 1),
+        "D342": ("caseload", 3, 3),
+        "D343": ("caseload", 2, 1),
+        "D344": ("deaths", 2, 2),
+    }
 
 
 def test_complete_to_after_the_data_is_refused(tmp_path):
