@@ -350,9 +350,11 @@ class _Table:
         """Which cells follow no count of people: shares, site-months, and a time at risk that is 1 throughout."""
         like = self.schema[spec.extra["round_like"]]
         if like.extra["control"] == "people":
-            return np.isnan(self._exact(like.name)).astype(bool)
+            unknown: Mask = np.isnan(self._exact(like.name))
+            return unknown
         ones = pd.Series(exact == 1).groupby(self._groups()).transform("all")
-        return self._no_count(like) | np.asarray(ones, dtype=bool)
+        free: Mask = self._no_count(like) | np.asarray(ones, dtype=bool)
+        return free
 
     def _column(self, spec: ColumnSpec) -> pd.Series[Any]:
         if spec.name not in self.values:

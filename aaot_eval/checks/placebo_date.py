@@ -47,7 +47,8 @@ class PlaceboDate:
         if len(dates) < LEAST_DATES:
             return CheckResult(
                 "placebo_date", analysis.name, "not_evaluable",
-                f"Made-up start dates could not be tried: {int(kept.sum())} periods before the first start leave {len(dates)} dates "
+                f"Made-up start dates could not be tried: {int(kept.sum())} periods before the first start leave {len(dates)} "
+                f"{'date' if len(dates) == 1 else 'dates'} "
                 f"with {least} periods on each side, and {LEAST_DATES} are needed.",
             )  # fmt: skip
         quick = getattr(estimator, "quick", None)

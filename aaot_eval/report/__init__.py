@@ -8,28 +8,29 @@ files = figure_files(report)       # {"effect_chart.svg": bytes, ...}
 
 from __future__ import annotations
 
-from aaot_eval.report.blocks import Report, Section
+from aaot_eval.report.blocks import Block, Heading, Notice, Report, Section
 from aaot_eval.report.contents import Source
 from aaot_eval.report.html import figure_files, render_html
 from aaot_eval.report.markdown import render_markdown
 from aaot_eval.report.sections import SECTIONS
-from aaot_eval.report.words import period_name
+from aaot_eval.report.words import in_sentence, listed, period_name, sentence_case
 from aaot_eval.results import Release
 from aaot_eval.schema import disclosure_profile, disclosure_profiles
 
 __all__ = ["build_report", "figure_files", "render_html", "render_markdown"]
 
+COUNTS_ONLY = "The counts"
+
 
 def build_report(release: Release) -> Report:
     """Every section in order, from the released tables and facts alone; what is not there is said, not left out."""
     source = Source(release)
-    parts = sorted(((SECTIONS[name], name) for name in SECTIONS), key=lambda p: p[0].order)
     profile = str(release.profile)
     blocked = disclosure_profile(profile)["blocked_files"] if profile in disclosure_profiles() else ()
     return Report(
         title=source.fact("title"),
         subtitle=f"{_span(source)} · outcome: {source.subject}",
-        sections=tuple(Section(name, part.title, tuple(part.build(source))) for part, name in parts),
+        sections=_sections(source),
         footer=(
             ("Run", source.fact("run_id")),
             ("Data to", period_name(source.fact("data_cut"))),
@@ -38,6 +39,42 @@ def build_report(release: Release) -> Report:
         ),
         banners=_banners(source),
         image="png" if "svg" in blocked else "svg",
+    )
+
+
+def _sections(source: Source) -> tuple[Section, ...]:
+    parts = sorted(((SECTIONS[name], name) for name in SECTIONS), key=lambda p: p[0].order)
+    built = {name: (part.title, list(part.build(source))) for part, name in parts}
+    if source.aggregated:
+        built["service"] = (COUNTS_ONLY, built["service"][1])
+        absent = [b for _, blocks in built.values() for b in blocks if isinstance(b, Notice) and b.table]
+        if len(absent) > 1:
+            built = {name: (title, _without(blocks)) for name, (title, blocks) in built.items()}
+            built["service"][1].append(_one_box(absent))
+    return tuple(Section(name, title, tuple(blocks)) for name, (title, blocks) in built.items())
+
+
+def _without(blocks: list[Block]) -> list[Block]:
+    """The blocks less the boxes of absent tables and the headings these leave without anything; never none."""
+    left = [b for b in blocks if not (isinstance(b, Notice) and b.table)]
+    kept = [b for b, after in zip(left, [*left[1:], None], strict=False)
+            if not (isinstance(b, Heading) and (after is None or isinstance(after, Heading)))]  # fmt: skip
+    return kept or blocks
+
+
+def _one_box(absent: list[Notice]) -> Notice:
+    """Every absent part by its reason."""
+    reasons: dict[str, list[str]] = {}
+    for box in absent:
+        why = str(box.text).partition(" (Table ")[0].removeprefix("Reason: ").rstrip(".")
+        what = box.title.removeprefix("Not shown: ")
+        if what not in reasons.setdefault(why, []):
+            reasons[why].append(what)
+    said = [f"{sentence_case(listed(parts))}: {in_sentence(why)}." for why, parts in reasons.items()]
+    return Notice(
+        "missing",
+        "Not in this report",
+        f"{' '.join(said)} (Tables {', '.join(dict.fromkeys(b.table for b in absent))}.)",
     )
 
 

@@ -61,11 +61,15 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A box: something to know (`note`), something that is not there (`missing`), something to beware of (`warning`)."""
+    """A box: something to know (`note`), something that is not there (`missing`), something to beware of (`warning`).
+
+    `table` is the table in whose place a box stands.
+    """
 
     kind: Literal["note", "missing", "warning"]
     title: str
     text: Text
+    table: str = ""
 
 
 @dataclass(frozen=True, slots=True)

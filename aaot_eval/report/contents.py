@@ -111,6 +111,21 @@ class Source:
         return bool(self.meta.get("invented_prices"))
 
     @property
+    def aggregated(self) -> bool:
+        """Whether the input was a panel of counts, with nobody behind it that could be followed."""
+        return self.meta.get("engine") == "panel file"
+
+    @property
+    def without(self) -> str:
+        """What the expected counts are expected from: of a panel of counts it is not said that a service started."""
+        return "from the months before" if self.aggregated else "without the service"
+
+    def is_cohort(self, analysis: Any) -> bool:
+        """Whether an analysis follows people who newly met the entry rule, not a whole hospital."""
+        rows = self.rows("estimates", analysis=analysis)
+        return rows is not None and "own_cohorts" in set(rows["design"])
+
+    @property
     def primary(self) -> Mapping[str, Any]:
         """What is said of the primary analysis."""
         return self.meta.get("primary") or {}
@@ -155,6 +170,8 @@ class Source:
             starts=starts,
             smallest_effect=self.meta.get("smallest_effect"),
             invented=self.invented,
+            start_name="the date given" if self.aggregated else "service starts",
+            expected_from=self.without,
         )
 
     def money(self, text: str) -> str:
@@ -175,7 +192,8 @@ class Source:
 
     def missing(self, name: str, what: str) -> Notice:
         """The box in the place of a table."""
-        return Notice("missing", f"Not shown: {what}", f"{self.why_missing(name)} (Table {name}.)")
+        title = f" “{table_schema('release', name).title}”" if name in schema_names("release") else ""
+        return Notice("missing", f"Not shown: {what}", f"{self.why_missing(name)} (Table {name}:{title}.)", table=name)
 
 
 def cell(source: Source, name: str, frame: pd.DataFrame, row: Any, field: str) -> str | Ref:
@@ -262,6 +280,8 @@ def _has_values(frame: pd.DataFrame, column: Column) -> bool:
 def _head(source: Source, name: str, column: Column, cells: Sequence[Text]) -> Heads:
     field = column.fields[0]
     spec, kind = _spec(name, field), _kind(name, field)
+    if source.aggregated and (name, field) == ("series", "expected"):
+        return Heads(f"Expected {source.without}", numeric=True)
     text = column.head or (spec.title if spec and spec.title else sentence_case(field.replace("_", " ")))
     if source.invented and kind in MONEY:
         text += f" {INVENTED}"

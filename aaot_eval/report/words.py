@@ -194,6 +194,11 @@ def period_name(label: str, *, short: bool = False) -> str:
     return f"{month[:3] if short else month} {found[1]}"
 
 
+def counted(n: int, one: str) -> str:
+    """ "1 cell", "2 cells"."""
+    return f"{n:,} {one}{'' if n == 1 else 's'}"
+
+
 def listed(items: list[str]) -> str:
     """ "a, b and c"."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""

@@ -42,6 +42,8 @@ class Context:
     starts: tuple[tuple[str, str], ...] = ()
     smallest_effect: float | None = None
     invented: bool = False
+    start_name: str = "service starts"
+    expected_from: str = "without the service"
 
     @property
     def pounds(self) -> str:
@@ -53,9 +55,9 @@ class Context:
         """What stands behind a sum of money."""
         return f" {INVENTED}" if self.invented else ""
 
-    def start_of(self, unit: str) -> str | None:
-        """The first period of the service of one unit; of several units together, that of the first of them."""
-        return min([p for u, p in self.starts if u == unit] or [p for _, p in self.starts], default=None)
+    def starts_of(self, unit: str) -> list[str]:
+        """The periods in which the service starts at a unit, or at any of several units together, in order."""
+        return sorted({p for u, p in self.starts if u == unit} or {p for _, p in self.starts})
 
 
 Figurer = Callable[[pd.DataFrame, Context], Drawing | Gap]

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from aaot_eval.report.figures import Context
 from aaot_eval.report.figures._style import BLUE, GREY_LIGHT, INK, MUTED, ORANGE, ORANGE_LIGHT, SMALL
-from aaot_eval.report.words import hidden, numbers, period_name, unit_name
+from aaot_eval.report.words import hidden, numbers, period_name, sentence_case, unit_name
 
 MOST_TICKS = 9
 
@@ -66,7 +67,7 @@ class Series:
         return float(self.t[self.labels.index(label)]) - 0.5 if label in self.labels else None
 
 
-def plot_series(axes: Any, s: Series, *, size: float = 4.6, keys: bool = True) -> None:
+def plot_series(axes: Any, s: Series, context: Context, *, size: float = 4.6, keys: bool = True) -> None:
     """Observed points, the fitted line, and after the start the expected line with its band."""
     label = (lambda text: text) if keys else (lambda _text: None)
     shown = s.after & np.isfinite(s.expected)
@@ -82,7 +83,7 @@ def plot_series(axes: Any, s: Series, *, size: float = 4.6, keys: bool = True) -
                       label=label("Fitted") if width < 2 else None)  # fmt: skip
     if shown.any():
         axes.plot(s.t, np.where(s.after, s.expected, np.nan), color=ORANGE, lw=2.0, ls=(0, (5, 2)), zorder=3,
-                  label=label("Expected without the service"))  # fmt: skip
+                  label=label(f"Expected {context.expected_from}"))  # fmt: skip
     if partial.any():
         axes.plot(s.t[partial], s.observed[partial], "s", color=INK, ms=size, mfc="white", mew=1.1, ls="none", zorder=4,
                   label=label("Partial"))  # fmt: skip
@@ -91,18 +92,19 @@ def plot_series(axes: Any, s: Series, *, size: float = 4.6, keys: bool = True) -
                   ls="none", zorder=5, label=label("Too small to show"))  # fmt: skip
 
 
-def mark_periods(axes: Any, s: Series, start: str | None, *, name: bool = False) -> None:
-    """The start of the service, the periods left out, and ticks in words."""
-    place = s.place_of(start)
-    if place is None and s.after.any():
-        place = float(s.t[s.after][0]) - 0.5
+def mark_periods(axes: Any, s: Series, context: Context, *, name: bool = False) -> None:
+    """Every start of the service, the periods left out, and ticks in words."""
+    places = [p for p in map(s.place_of, context.starts_of(s.unit)) if p is not None]
+    if not places and s.after.any():
+        places = [float(s.t[s.after][0]) - 0.5]
     for first, last in _runs(s.phase == "left_out"):
         axes.axvspan(s.t[first] - 0.5, s.t[last] + 0.5, color=GREY_LIGHT, lw=0, zorder=0,
                      label="Left out" if name and first == np.argmax(s.phase == "left_out") else None)  # fmt: skip
-    if place is not None:
-        axes.axvline(place, color=INK, lw=1.2)
-        if name:
-            axes.annotate("Service starts", (place, 1), xycoords=("data", "axes fraction"), xytext=(0, 3), color=INK,
+    for i, place in enumerate(places):
+        axes.axvline(place, color=INK, lw=0.9 if i else 1.2, ls=(0, (4, 3)) if i else "-")
+        if name and i == 0:
+            text = "First of the starts" if len(places) > 1 else sentence_case(context.start_name)
+            axes.annotate(text, (place, 1), xycoords=("data", "axes fraction"), xytext=(0, 3), color=INK,
                           textcoords="offset points", ha="center", va="bottom", fontsize=SMALL)  # fmt: skip
     chosen = tick_places(s.labels)
     axes.set_xticks(s.t[chosen], [period_name(s.labels[i], short=True) for i in chosen])

@@ -31,7 +31,7 @@ def answer_interval(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     return Drawing(
         figure,
         f"Ratio of observed to expected {context.subject}: {line.text}",
-        f"One line on a logarithmic axis: the ratio of observed {context.subject} to what was expected without the service, "
+        f"One line on a logarithmic axis: the ratio of observed {context.subject} to what was expected {context.expected_from}, "
         f"{line.text}. {sentence_case(line.reading)}. A line at 1 means no difference"
         + (", with a grey band of differences too small to matter." if context.smallest_effect else "."),
     )
@@ -57,5 +57,8 @@ def _draw(axes: Any, line: Line, low: float, high: float, context: Context) -> N
     ax.grid(False)
     ax.spines["left"].set_visible(False)
     subject = sentence_case(context.subject)
-    for x, side, text in ((0.0, "left", f"← {subject} lower than expected"), (1.0, "right", "higher than expected →")):
+    for x, side, text in (
+        (0.0, "left", f"← {subject} lower than expected" if len(subject) < 50 else "← lower than expected"),
+        (1.0, "right", "higher than expected →"),
+    ):
         ax.text(x, -0.66, text, ha=side, va="top", transform=ax.transAxes, fontsize=SMALL, color=MUTED)

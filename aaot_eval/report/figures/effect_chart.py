@@ -22,7 +22,7 @@ from aaot_eval.report.figures._style import (
     keys_on_top,
     thousands,
 )
-from aaot_eval.report.words import sentence_case, written
+from aaot_eval.report.words import listed, period_name, sentence_case, written
 
 LEFT, RIGHT = 0.70, 0.08  # inches
 MAIN, BELOW, GAP, FOOT = 2.75, 1.15, 0.42, 0.32
@@ -41,25 +41,24 @@ def effect_chart(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     keys = keys_height(main.keys)
     total = keys + sum(heights) + GAP * (len(heights) - 1) + FOOT
     figure = canvas(total)
-    start = context.start_of(main.unit)
     panels = _panels(figure, heights, total, keys)
-    plot_series(panels[0], main)
+    plot_series(panels[0], main, context)
     panels[0].set_ylim(bottom=0)
-    mark_periods(panels[0], main, start, name=True)
+    mark_periods(panels[0], main, context, name=True)
     keys_on_top(figure, LEFT)
     if expects:
         _difference(panels[1], main)
-        mark_periods(panels[1], main, start)
+        mark_periods(panels[1], main, context)
         _name(panels[1], "Observed minus expected")
     if comparison is not None:
         _beside(panels[-1], comparison)
-        mark_periods(panels[-1], comparison, start)
+        mark_periods(panels[-1], comparison, context)
         _name(panels[-1], "Comparison sites together, observed")
     for panel in panels:
         panel.yaxis.set_major_formatter(thousands)
     for panel in panels[:-1]:
         panel.tick_params(axis="x", labelbottom=False)
-    return Drawing(figure, _title(main), _description(main, context, comparison))
+    return Drawing(figure, _title(main, context), _description(main, context, comparison))
 
 
 def _panels(figure: Any, heights: list[float], total: float, keys: float) -> list[Any]:
@@ -94,14 +93,14 @@ def _beside(axes: Any, s: Series) -> None:
     axes.set_ylim(bottom=0)
 
 
-def _title(s: Series) -> str:
+def _title(s: Series, context: Context) -> str:
     known = np.flatnonzero(s.after & np.isfinite(s.observed) & np.isfinite(s.expected))
     if not len(known):
-        return f"{sentence_case(s.name)}: observed counts; nothing is expected without the service"
+        return f"{sentence_case(s.name)}: observed counts; nothing is expected {context.expected_from}"
     i = int(known[-1])
     band = f" ({_x(s.low[i])} to {_x(s.high[i])})" if np.isfinite(s.low[i]) else ""
     observed = written(s.observed[i], "count")
-    return f"{s.periods[i]}: {observed} observed, {_x(s.expected[i])} expected without the service{band}"
+    return f"{s.periods[i]}: {observed} observed, {_x(s.expected[i])} expected {context.expected_from}{band}"
 
 
 def _x(value: float) -> str:
@@ -116,11 +115,14 @@ def _description(s: Series, context: Context, comparison: Series | None) -> str:
     ]
     if np.isfinite(s.expected[s.after]).any():
         parts.append(
-            "A dashed line with a band is what was expected without the service; below, observed minus expected."
+            f"A dashed line with a band is what was expected {context.expected_from}; below, observed minus expected."
         )
-        parts.append(f"{_title(s)}.")
+        parts.append(f"{_title(s, context)}.")
     if s.after.any():
-        parts.append("A vertical line marks the start of the service.")
+        starts = [period_name(p) for p in context.starts_of(s.unit) if p in s.labels]
+        parts.append(f"Vertical lines mark the starts: {listed(starts)}." if len(starts) > 1
+                     else f"A vertical line marks when the {context.start_name}." if context.start_name.startswith("service")
+                     else f"A vertical line marks {context.start_name}.")  # fmt: skip
     if comparison is not None:
         low, high = (written(float(f(comparison.observed)), "count") for f in (np.nanmin, np.nanmax))
         parts.append(f"The lowest panel shows the comparison sites, from {low} to {high}.")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap
 from aaot_eval.report.figures._style import BLUE, INK, MUTED, canvas, keys_above, ratio_ticks
-from aaot_eval.report.words import numbers, written
+from aaot_eval.report.words import numbers, sentence_case, written
 
 FEW_SITES = 5
 
@@ -31,7 +31,7 @@ def event_time(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     axes.set_yscale("log")
     axes.axhline(1, color=INK, lw=1.0)
     axes.axvline(-0.5, color=INK, lw=1.2)
-    axes.annotate("Service starts", (-0.5, 1), xycoords=("data", "axes fraction"), va="top", xytext=(5, -2),
+    axes.annotate(sentence_case(context.start_name), (-0.5, 1), xycoords=("data", "axes fraction"), va="top", xytext=(5, -2),
                   textcoords="offset points")  # fmt: skip
     bars = np.isfinite(low) & np.isfinite(high) & (low > 0)
     axes.vlines(t[bars], low[bars], high[bars], color=BLUE, lw=1.3)

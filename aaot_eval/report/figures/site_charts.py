@@ -33,9 +33,9 @@ def site_charts(table: pd.DataFrame, context: Context) -> Drawing | Gap:
         row, column = divmod(i, 2)
         bottom = height - keys - row * line - HEAD - PANEL
         axes = figure.add_axes(((LEFT + (WIDE + LEFT) * column) / WIDTH, bottom / height, WIDE / WIDTH, PANEL / height))
-        plot_series(axes, s, size=3.0)
+        plot_series(axes, s, context, size=3.0)
         axes.set_ylim(bottom=0)
-        mark_periods(axes, s, context.start_of(s.unit), name=True)
+        mark_periods(axes, s, context, name=True)
         axes.yaxis.set_major_formatter(thousands)
         chosen = tick_places(s.labels, most=4)
         axes.set_xticks(s.t[chosen], [period_name(s.labels[j], short=True) for j in chosen])
@@ -47,7 +47,7 @@ def site_charts(table: pd.DataFrame, context: Context) -> Drawing | Gap:
         figure,
         f"{sentence_case(context.subject)} by {context.period} at {drawn}, observed and expected{more}",
         f"Small charts of {context.subject}, one for each of {drawn}: open circles are observed counts, a solid line is "
-        "the fitted model, a dashed line with a band what was expected without the service, and a vertical line the "
+        f"the fitted model, a dashed line with a band what was expected {context.expected_from}, and a vertical line the "
         f"start. {' '.join(_range(s) for s in series)}",
     )
 

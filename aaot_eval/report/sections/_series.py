@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from aaot_eval.report.blocks import Block, Heading, Ref, Table, Text
@@ -11,6 +13,10 @@ from aaot_eval.report.words import TOGETHER, is_missing, sentence_case, unit_nam
 
 MOST_ROWS = 240
 MOST_IN_A_TITLE = 6
+COHORT = (
+    "Everybody is followed for a time from meeting the rule, so the cohort starts empty and fills; at launch it empties and "
+    "refills with those who met the rule after it. The rise of the lines is that of the cohort, not of the hospital."
+)
 SERIES: list[str | Column] = ["period", named("phase"), "observed", "fitted", "expected",
                               interval("expected_low", "expected_high", "95 % interval")]  # fmt: skip
 
@@ -44,10 +50,14 @@ def _one(source: Source, rows: pd.DataFrame, analysis: str) -> Block:
     context = source.context(source.outcome_name(rows["outcome"].iloc[0]))
     subject, kinds = sentence_case(context.subject), rows["unit"].nunique()
     where = unit_name(rows["unit"].iloc[0]) if kinds == 1 else unit_name("treated")
+    about = ""
+    if source.is_cohort(analysis):
+        where, about = f"people who newly met the entry rule, {where}", f" {COHORT}"
+        context = replace(context, subject=f"{context.subject} of people who newly met the entry rule")
+    elif kinds == 1 and where not in TOGETHER.values():
+        where = f"the whole of {where}, whoever was admitted"
     shown = _series_table(source, rows, f"{subject} by {context.period} ({source.analysis_name(analysis)})")
-    subtitle = (
-        f"{subject} by {context.period}, {where}. The band is the interval of what was expected without the service."
-    )
+    subtitle = f"{subject} by {context.period}, {where}. The band is the interval of what was expected {source.without}.{about}"
     return chart(source, "effect_chart", rows, shown, subtitle=subtitle, title=_finding(source, rows, analysis),
                  context=context, part=analysis)  # fmt: skip
 
@@ -88,6 +98,12 @@ def _by_unit(source: Source, rows: pd.DataFrame, analysis: str) -> Text | None:
 
 
 def _series_table(source: Source, rows: pd.DataFrame, caption: str) -> Table:
+    # Before the start nothing is forecast, so an interval of no width says nothing.
+    forecast = (rows["phase"] != "before") & (
+        rows["expected_low"].astype(object) != rows["expected_high"].astype(object)
+    )
+    ends = {c: rows[c].astype(object).where(forecast, None) for c in ("expected_low", "expected_high")}
+    rows = rows.assign(**ends)
     columns = SERIES if rows["unit"].nunique() == 1 else [named("unit"), *SERIES]
     return table(source, "series", rows, columns, caption, most=MOST_ROWS)
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aaot_eval.report.blocks import Answer, Block, Brief, Facts, Ref
 from aaot_eval.report.contents import Column, Source, chart, interval, named, table
 from aaot_eval.report.sections import section
-from aaot_eval.report.words import CHECK_WORDS, DESIGNS, period_name, truth
+from aaot_eval.report.words import CHECK_WORDS, DESIGNS, counted, period_name, truth
+
+COHORT_IN_BRIEF = (
+    "About people who newly met the entry rule, after launch against before, not about all admissions of the hospital: the "
+    "cohort empties at launch and refills."
+)
 
 
 @section("answer", order=10, title="Answer in brief")
@@ -21,13 +27,17 @@ def answer(source: Source) -> Sequence[Block]:
     columns: list[str | Column] = [named("analysis"), "p_least", "estimate",
                                    interval("conf_low", "conf_high"), "conf_level", "p_value"]  # fmt: skip
     shown = table(source, "estimates", primary, columns, "The primary estimate")
-    return [brief, chart(source, "answer_interval", primary, shown, subtitle=_subtitle(source))]
+    context, whom = source.context(), ""
+    if source.is_cohort(source.primary.get("analysis")):
+        context = replace(context, subject=f"{context.subject} of people who newly met the entry rule")
+        whom = f" {COHORT_IN_BRIEF}"
+    return [brief, chart(source, "answer_interval", primary, shown, subtitle=_subtitle(source) + whom, context=context)]
 
 
 def _subtitle(source: Source) -> str:
     smallest = source.meta.get("smallest_effect")
     band = f" Grey: differences under {smallest * 100:.0f} %, too small to matter." if smallest else ""
-    return f"1 = no difference from what was expected without the service.{band}"
+    return f"1 = no difference from what was expected {source.without}.{band}"
 
 
 def _answers(source: Source) -> tuple[Answer, ...]:
@@ -54,7 +64,10 @@ def _status(source: Source) -> Facts:
         ("Data", f"{period_name(source.fact('first_period'))} to {period_name(source.fact('last_period'))}"),
         ("Checks", _checks(source)),
         ("Prices", _prices(source)),
-        ("Small numbers", f"profile {source.release.profile}; {sum(source.release.hidden.values())} cells hidden"),
+        (
+            "Small numbers",
+            f"profile {source.release.profile}; {counted(sum(source.release.hidden.values()), 'cell')} hidden",
+        ),
     ]
     if source.meta.get("refresh"):
         rows.append(("Estimate", _refresh(source)))

@@ -16,6 +16,14 @@ def anyway(source: Source) -> Sequence[Block]:
     design = source.primary.get("design_label") or DESIGNS.get(str(source.primary.get("design")), "not stated")
     return [
         Paragraph(f"What the result is compared with: {design}. Why this design: {source.fact('primary', 'reason')}."),
+        *([] if source.aggregated else _chosen(source)),
+        Heading("Before the date given" if source.aggregated else "Before the first start"),
+        *_before(source),
+    ]
+
+
+def _chosen(source: Source) -> list[Block]:
+    return [
         Heading("People are chosen when they are at their worst"),
         Paragraph(
             "Somebody picked for many admissions in one year will on average have fewer in the next, whatever is done. "
@@ -23,8 +31,6 @@ def anyway(source: Source) -> Sequence[Block]:
             "it is never an effect of the service."
         ),
         *_gauge(source),
-        Heading("Before the first start"),
-        *_before(source),
     ]
 
 

@@ -117,8 +117,9 @@ def _estimates(source: Source) -> list[Block]:
     blocks: list[Block] = [
         chart(source, "forest", answers, shown, subtitle=subtitle),
         table(source, "estimates", answers, [*ROW, of_all, "n_people", named("status"), "note"],
-              "Estimates, the least reachable p first", emphasis="primary",
-              note="Only the row in bold is the declared primary estimate; all others are secondary."),
+              "Estimates, the primary first; the least reachable p stands before each" if _has_least(answers) else "Estimates, the primary first", emphasis="primary",
+              note="Only the row in bold is the declared primary estimate; all others are secondary. A foil is a usual method shown for "
+                   "contrast: nothing rests on it."),
     ]  # fmt: skip
     if len(beside):
         more = table(source, "estimates", beside, [*ROW, named("status"), "inference", "note"],
@@ -127,18 +128,38 @@ def _estimates(source: Source) -> list[Block]:
     return blocks
 
 
+def _has_least(rows: pd.DataFrame) -> bool:
+    return not rows["p_least"].map(is_missing).all()
+
+
+LAUNCHES = (
+    "A comparison hospital serves each launch once, so its events and person-years count again at each; people are counted "
+    "launch by launch."
+)
+
+
+def _columns(rows: pd.DataFrame, *, people: bool) -> list[str | Column]:
+    cost = str(rows["outcome"].iloc[0]).endswith("cost")
+    return [named("analysis", once=True), named("arm"), named("era"), *(["people"] if people else []),
+            Column(("events",), "Pounds") if cost else "events", "person_years",
+            Column(("rate",), "Pounds per person-year") if cost else "rate"]  # fmt: skip
+
+
 def _rates(source: Source) -> list[Block]:
     frame = source.table("rates")
     if frame is None:
         return [source.missing("rates", "rates by arm and era")]
-    columns: list[str | Column] = [named("analysis", once=True), named("arm"), named("era"),
-                                   "people", "events", "person_years", "rate"]  # fmt: skip
     note = "Rates are made again from the counts shown, so that they give no exact count away."
     by_launch = frame["arm"].astype(str).str.contains(", launch", regex=False)
     blocks: list[Block] = []
-    for _, rows in frame[~by_launch].groupby(["analysis", "outcome"], sort=False):
-        blocks.append(table(source, "rates", rows, columns, "Events for each person-year alive", note=note))
-    if by_launch.any():
-        more = table(source, "rates", frame[by_launch], columns, "Events for each person-year alive, launch by launch")
-        blocks.append(Folded("Show the rates launch by launch", more))
+    for (analysis, outcome), rows in frame[~by_launch].groupby(["analysis", "outcome"], sort=False):
+        launches = frame[by_launch & (frame["analysis"] == analysis) & (frame["outcome"] == outcome)]
+        what = "Cost" if str(outcome).endswith("cost") else "Events"
+        several = len(launches) > 0
+        blocks.append(table(source, "rates", rows, _columns(rows, people=not several), f"{what} for each person-year alive",
+                            note=f"{LAUNCHES} {note}" if several else note))  # fmt: skip
+        if several:
+            more = table(source, "rates", launches, _columns(launches, people=True),
+                         f"{what} for each person-year alive, launch by launch")  # fmt: skip
+            blocks.append(Folded(f"Show the rates launch by launch ({source.outcome_name(outcome)})", more))
     return blocks

@@ -21,6 +21,7 @@ TERMS = (
     ("Comparison site", "A hospital without the service in the period studied."),
     ("Entry rule", "The rule by which people are offered the service, such as four admissions in twelve months."),
     ("Expected without the service", "What a model says would have happened had the service not started."),
+    ("Foil", "A usual method shown beside the result for contrast, because readers know it; nothing rests on it."),
     (
         "Interval",
         "The range of effects that fit the data. A 95 % interval made in this way holds the true effect in 95 of 100 studies.",

@@ -5,17 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aaot_eval.report.blocks import Block, Heading, Notice, Paragraph
-from aaot_eval.report.contents import Source, interval, named, table
+from aaot_eval.report.contents import Column, Source, interval, named, table
 from aaot_eval.report.sections import section
 from aaot_eval.report.sections._result import headlines
 from aaot_eval.report.words import truth
+
+LAUNCHES = (
+    "A comparison hospital serves each launch once: somebody there is counted with each launch, as are the deaths and the "
+    "time. Person-launches are therefore more than people."
+)
 
 
 @section("harms", order=60, title="Other outcomes and harms")
 def harms(source: Source) -> Sequence[Block]:
     """Every outcome that is not the primary one, and deaths."""
+    shown = _outcomes(source)
+    if source.aggregated:
+        return shown
     return [
-        *_outcomes(source),
+        Paragraph(
+            "Harm is looked for in deaths and in the other outcomes the run was asked for, both below. Self-harm, violence, "
+            "relapse, and care in the community are in no hospital extract and are not shown: silence here does not mean safety."
+        ),
+        *shown,
         Heading("Deaths"),
         Paragraph(
             "Somebody who dies has no more admissions. A rate therefore ends at death, a death is never counted as a saving, "
@@ -51,5 +63,8 @@ def _deaths(source: Source) -> list[Block]:
         return [source.missing("deaths", "deaths by arm")]
     # The same people can be followed for several outcomes; their deaths are shown once.
     frame = frame.drop_duplicates([c for c in frame if c != "analysis"])
-    return [table(source, "deaths", frame, [named("analysis", once=True), named("arm"), named("era"), "people", "deaths", "person_years", "rate"],
-                  "Deaths during follow-up, by arm and era")]  # fmt: skip
+    rates = source.table("rates")
+    launches = rates is not None and bool(rates["arm"].astype(str).str.contains(", launch", regex=False).any())
+    return [table(source, "deaths", frame, [named("analysis", once=True), named("arm"), named("era"),
+                  Column(("people",), "Person-launches") if launches else "people", "deaths", "person_years", "rate"],
+                  "Deaths during follow-up, by arm and era", note=LAUNCHES if launches else "")]  # fmt: skip

@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from aaot_eval.report.blocks import Block, Bullets, Heading, Ref, Text
 from aaot_eval.report.contents import Source
 from aaot_eval.report.sections import section
+from aaot_eval.report.words import sentence_case
 
 KINDS = {"always": "Always", "design": "Because of the design", "costs": "About the costs", "check": "Found by the checks",
          "data": "Found in the data"}  # fmt: skip
+
+#: Limits of evaluations that follow people, and of outcomes that rest on alcohol codes: no limits of other counts.
+PEOPLE = ("People are referred when", "a saving for each patient have different units")
+CODES = ("how alcohol was coded",)
 
 
 @section("limits", order=100, title="Limits")
@@ -20,10 +25,19 @@ def limits(source: Source) -> Sequence[Block]:
         return [source.missing("limits", "the limits"),
                 Bullets(("A run without its list of limits is incomplete: do not use it for a decision.",))]  # fmt: skip
     frame = frame.sort_values("order", kind="stable")
+    if source.aggregated:
+        absent = [*PEOPLE, *(() if "alcohol" in source.subject else CODES)]
+        frame = frame[~frame["text"].map(lambda text: any(words in str(text) for words in absent)).astype(bool)]
     blocks: list[Block] = []
     kinds = list(dict.fromkeys(frame["kind"]))
     for kind in kinds:
         rows = frame[frame["kind"] == kind]
-        items: list[Text] = [(Ref(source.money(str(rows.at[i, "text"])), f"limits/{i}/text"),) for i in rows.index]
+        items: list[Text] = [_item(source, str(rows.at[i, "text"]), i) for i in rows.index]
         blocks += [Heading(KINDS.get(str(kind), str(kind).capitalize())), Bullets(tuple(items))]
     return blocks
+
+
+def _item(source: Source, text: str, row: int) -> Text:
+    """A limit as a sentence; one that had to be given its capital is no longer the words of the record."""
+    shown = source.money(sentence_case(text))
+    return (Ref(shown, f"limits/{row}/text"),) if text == sentence_case(text) else shown

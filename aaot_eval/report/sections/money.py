@@ -24,7 +24,12 @@ TABLES = (
 def costs(source: Source) -> Sequence[Block]:
     """The money sentence, the build-up of the service's cost, the waterfall, the ladder of savings and the prices."""
     if all(source.table(name) is None for name in TABLES):
-        return [source.missing("service_cost", "costs, savings and prices")]
+        why = _why_none(source)
+        return [
+            Notice(
+                "missing", "Not shown: costs, savings and prices", f"{why} (Table service_cost.)", table="service_cost"
+            )
+        ]
     blocks: list[Block] = []
     if source.meta.get("money"):
         blocks.append(Paragraph(source.money(source.fact("money", "sentence")), lead=True))
@@ -53,6 +58,13 @@ def costs(source: Source) -> Sequence[Block]:
         Heading("Prices used"),
         *_prices(source),
     ]
+
+
+def _why_none(source: Source) -> str:
+    """Why there are no costs, in the words of the first page where it says so."""
+    headline = source.rows("headline", question="What does it cost or save?")
+    said = "" if headline is None else str(headline["sentence"].iloc[0])
+    return said if said.startswith("No costs") else source.why_missing("service_cost")
 
 
 def _service(source: Source) -> list[Block]:

@@ -9,22 +9,28 @@ from aaot_eval.report.contents import Column, Source, named, table
 from aaot_eval.report.sections import section
 from aaot_eval.report.words import listed, period_name
 
+AAOT = (
+    "Alcohol assertive outreach treatment (AAOT) looks for people who come to hospital again and again because of alcohol, "
+    "and keeps in touch with them outside it. It is compared with care as usual."
+)
+COUNTS = (
+    "The input is a table of counts by unit and period: it holds no people. Whether anything started on the date given, and what, "
+    "is not in the data."
+)
+
 
 @section("service", order=30, title="The service and the people")
 def service(source: Source) -> Sequence[Block]:
     """What was evaluated, the caseload, the sites and the flow of inclusion."""
     return [
-        Paragraph(
-            "Alcohol assertive outreach treatment (AAOT) looks for people who come to hospital again and again because of alcohol, "
-            "and keeps in touch with them outside it. It is compared with care as usual."
-        ),
-        Facts((("Starts", _starts(source)), ("Entry rule", source.fact("entry_rule")), ("Primary outcome", source.subject),
+        Paragraph(COUNTS if source.aggregated else AAOT),
+        Facts((("Date given" if source.aggregated else "Starts", _starts(source)), ("Entry rule", source.fact("entry_rule")), ("Primary outcome", source.subject),
                ("What is estimated", source.fact("primary", "estimand")))),
         Heading("The caseload"),
         *_table(source, "caseload", "people on the caseload", "People on the caseload by site",
                 [named("unit"), "referred", "linked", "deaths", "person_years"]),
         Heading("The sites"),
-        *_table(source, "sites", "the sites", "Sites before the first start of the service",
+        *_table(source, "sites", "the sites", f"Sites before the {'date given' if source.aggregated else 'first start of the service'}",
                 ["unit", named("role"), "start", "population", "before_count", "before_rate", "trend_per_year"]),
         Heading("From the records to the analysis"),
         *_table(source, "flow", "the flow of inclusion", "What was there, what was left out, and why",

@@ -31,10 +31,19 @@ def _checks(source: Source) -> list[Block]:
     if frame is None:
         return [source.missing("checks", "the checks")]
     rank = frame["verdict"].map({v: i for i, v in enumerate(ORDER)})
-    ordered = frame.assign(result=frame["verdict"].map(lambda v: "\u00a0".join(CHECK_WORDS.get(v, ("", str(v))))))
+    ordered = frame.assign(result=[_verdict(check, verdict, text) for check, verdict, text in
+                                   zip(frame["check"], frame["verdict"], frame["sentence"], strict=True)])  # fmt: skip
     ordered = ordered.loc[rank.sort_values(kind="stable").index]
     return [table(source, "checks", ordered, ["result", named("check"), "sentence", MEASURED, "p_value", "threshold"],
                   "What was done to find out whether the primary result could be wrong, failures first")]  # fmt: skip
+
+
+def _verdict(check: str, verdict: str, sentence: str) -> str:
+    """The sign and word of a check. A dip that the design does not rest on is there, and is no passed test of its absence."""
+    sign, word = CHECK_WORDS.get(verdict, ("", str(verdict)))
+    if check == "dip" and verdict == "pass" and "does not rest on one" in str(sentence):
+        word = "Dip; selection removed by design"
+    return f"{sign}\u00a0{word}"
 
 
 def _placebo(source: Source) -> list[Block]:
