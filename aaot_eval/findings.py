@@ -269,6 +269,13 @@ _add(
     "Check the deaths file.",
 )
 _add(
+    "D345",
+    "warn",
+    "Rows missing in the panel",
+    "A unit without a row in a period is treated as missing there, never as nought.",
+    "Add the rows; with a blank outcome when the count is not known.",
+)
+_add(
     "D330",
     "stop",
     "The data are stale",

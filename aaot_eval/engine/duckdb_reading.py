@@ -275,7 +275,7 @@ def cast(column: ColumnSpec, patterns: Sequence[str]) -> str:
     if column.type == "integer":
         return f"TRY_CAST(floor(TRY_CAST({name} AS DOUBLE)) AS INTEGER)"
     if column.type == "number":
-        return f"TRY_CAST({name} AS DOUBLE)"
+        return f"CASE WHEN isfinite(TRY_CAST({name} AS DOUBLE)) THEN TRY_CAST({name} AS DOUBLE) END"
     return name
 
 

@@ -13,7 +13,8 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from aaot_eval.errors import InputError, Problem
 DELIMITERS = (",", "|", "\t", ";")
 PACKED = (".gz", ".zip")
 CHUNK = 1 << 22
+# The flag of a zip member that is encrypted.
+LOCKED = 0x1
 BOMS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 # What may be printed of a header or a site: a name, never what could be a date, a number or a person's key.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ .-]{0,40}")
@@ -64,6 +67,7 @@ class Dialect:
     lines: int = 0
     blank: int = 0
     quotes: bool = False
+    nuls: bool = False
 
 
 @dataclass
@@ -76,6 +80,7 @@ class _Tally:
     pairs: int = 0
     returns: int = 0
     quotes: bool = False
+    nuls: bool = False
     utf8: bool = True
     tail: bytes = b"\n"
 
@@ -92,6 +97,7 @@ class _Tally:
         self.returns += chunk.count(b"\r")
         self.pairs += joined.count(b"\r\n") - self.tail.count(b"\r\n")
         self.quotes = self.quotes or b'"' in chunk
+        self.nuls = self.nuls or b"\0" in chunk
         self.blank += _blank_lines(joined)
         self.tail = joined[-2:]
 
@@ -124,6 +130,15 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
                         f"{path.name} holds {len(members)} files",
                         where=str(path),
                         do="give a zip with exactly one delimited file in it",
+                    )
+                )
+            if members[0].flag_bits & LOCKED:
+                raise InputError(
+                    Problem(
+                        "X202",
+                        f"{path.name} is protected by a password",
+                        where=str(path),
+                        do="unpack it with its password and give the file in it",
                     )
                 )
             with archive.open(members[0]) as member:
@@ -193,6 +208,34 @@ def header_of(line: str, delimiter: str) -> tuple[str, ...]:
     return tuple(n.strip() for n in names)
 
 
+def binary(path: Path, where: str) -> Problem:
+    """A file with NUL bytes where a name or a key should stand."""
+    return Problem(
+        "X202",
+        f"{path.name} holds NUL bytes: it is damaged or no text file",
+        where=where,
+        do="ask for the file again as CSV, or save it as CSV from the program that made it",
+    )
+
+
+def repeated_names(path: Path, header: Sequence[str], read: Collection[str]) -> list[Problem]:
+    """The columns to be read whose name stands in the header more than once, capitals and signs aside."""
+    plain = [re.sub(r"[^a-z0-9]+", "_", h.lower()).strip("_") for h in header]
+    problems = []
+    for name in dict.fromkeys(h for h in header if h in read):
+        at = [i + 1 for i, p in enumerate(plain) if p == plain[header.index(name)]]
+        if len(at) > 1:
+            problems.append(
+                Problem(
+                    "X204",
+                    f"the column {shown_names([name])} stands {len(at)} times in the header",
+                    where=f"{path}, line 1, columns {', '.join(map(str, at))}",
+                    do="keep the right one and take the others out",
+                )
+            )
+    return problems
+
+
 def inspect_file(path: Path, work: Path) -> Dialect:
     """Everything there is to know before reading one file; `work` is where a mended copy goes.
 
@@ -214,7 +257,7 @@ def inspect_file(path: Path, work: Path) -> Dialect:
         return _inspect_text(path, work, size)
     except InputError:
         raise
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as fault:
+    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile) as fault:
         raise InputError(
             Problem(
                 "X202",
@@ -249,6 +292,17 @@ def _inspect_text(path: Path, work: Path, size: int) -> Dialect:
                 do="the first line must hold the column names",
             )
         )
+    if "\0" in first:
+        raise InputError(binary(path, f"{path}, line 1"))
+    if re.fullmatch(r"\"?sep=.\"?", first.strip(" \r\n"), re.IGNORECASE):
+        raise InputError(
+            Problem(
+                "X201",
+                f"{path.name} begins with a line for Excel (sep=), not with its header",
+                where=f"{path}, line 1",
+                do="delete the first line, so that the file begins with the column names",
+            )
+        )
     delimiter = delimiter_of(first)
     lines = tally.feeds + (not tally.tail.endswith(b"\n")) - tally.blank
     return Dialect(
@@ -262,4 +316,5 @@ def _inspect_text(path: Path, work: Path, size: int) -> Dialect:
         lines,
         tally.blank,
         tally.quotes,
+        tally.nuls,
     )

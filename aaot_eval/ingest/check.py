@@ -36,6 +36,8 @@ SILENT_DAYS = 2
 EMPTY_MONTHS = 12
 # Deaths are linked up to about a year beyond an extract; nobody of it died before 1900.
 MONTHS_OF_LATE_DEATHS, EARLIEST_DEATH = 12, "1900-01-01"
+# More people than any hospital serves.
+MOST_SERVED = 1e9
 UNCODED_SHARE, LATE_MONTHS = 0.01, 3
 
 
@@ -327,6 +329,16 @@ def check_sites(engine: Engine, config: RunConfig, names: Mapping[str, str], las
                 do=f"did you mean {shown_names(near)}?"
                 if near
                 else "write the sites as the provider codes of the extract",
+            )
+        )
+    large = (sites["population"] > MOST_SERVED) | (sites["beds"] > MOST_SERVED)
+    for site in sites["site"][large]:
+        problems.append(
+            Problem(
+                "D321",
+                f"population or beds of {shown_names([site])} are above a thousand million",
+                where="data.sites",
+                do="mend the number: people and beds, not thousands of them",
             )
         )
     for site in sites["site"][(sites["population"] <= 0) | (sites["beds"] <= 0)]:

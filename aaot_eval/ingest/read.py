@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aaot_eval.config import Files, RunConfig
 from aaot_eval.engine import Engine, ReadPlan, ReadReport
-from aaot_eval.engine.files import Dialect, inspect_file, is_name, shown_names
+from aaot_eval.engine.files import Dialect, binary, inspect_file, is_name, repeated_names, shown_names
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.results import Source
@@ -354,8 +354,24 @@ def _match(
         for n in unknown
     ]
     problems += _missing_columns(table, schema, file.header, held, chosen, str(path))
+    problems += repeated_names(path, file.header, set(held.values()))
+    problems += _binary_keys(schema, file, held, path)
     problems += _identifier_problems(config, table, held, str(path))
     return schema, problems, held
+
+
+def _binary_keys(schema: TableSchema, file: Dialect, held: Mapping[str, str], path: Path) -> list[Problem]:
+    """A refusal when a NUL byte stands in a value that must be there; elsewhere such a byte harms nothing."""
+    if not file.nuls:
+        return []
+    keys = [file.header.index(held[c.name]) for c in schema.columns if c.required and c.name in held]
+    with file.path.open(encoding="utf-8-sig", newline="") as text:
+        reader = csv.reader(text, delimiter=file.delimiter)
+        for row in reader:
+            for i in keys:
+                if i < len(row) and "\0" in row[i]:
+                    return [binary(path, f"{path}, line {reader.line_num}, column {shown_names([file.header[i]])}")]
+    return []
 
 
 def _date_patterns(

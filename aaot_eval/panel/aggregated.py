@@ -6,6 +6,7 @@ import csv
 import difflib
 import re
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +17,9 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.config import RunConfig
-from aaot_eval.engine.files import Dialect, inspect_file, is_name
+from aaot_eval.engine.files import Dialect, inspect_file, is_name, repeated_names
 from aaot_eval.errors import InputError, Problem
+from aaot_eval.findings import Finding
 from aaot_eval.panel.exposure import DAYS_PER_YEAR
 from aaot_eval.panel.timing import clock_of, period_frame
 from aaot_eval.results import OutcomeSpec, Panel, Source
@@ -25,10 +27,12 @@ from aaot_eval.results import OutcomeSpec, Panel, Source
 FREQUENCY = {"month": "M", "quarter": "Q", "year": "Y"}
 SEASON_LENGTH = {"month": 12, "quarter": 4, "year": 1, "integer": 1}
 EXAMPLES = {"month": "2024-04", "quarter": "2024Q2", "year": "2024", "integer": "17"}
-BLANK = {"", "na", "n/a", "nan", "null", "none", "."}
+BLANK = {"", "na", "n/a", "null", "none", "."}
+# Beyond this a number is a fault: more than all money and all admissions of a country.
+LARGEST = 1e12
 # Names that say what a numeric column is, so that it is not taken for an outcome.
 NEVER_OUTCOMES = {"days", "time", "t"}
-MOST_PROBLEMS = 20
+MOST_PROBLEMS, SHOWN = 20, 5
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ def read_panel(config: RunConfig) -> Panel:
     if roles["exposure"]:
         held = cells.assign(denominator=wide[roles["exposure"]]).groupby("unit")["denominator"].mean()
         unit_frame["population"] = held.reindex(unit_frame.index).to_numpy(dtype=float)
+    findings = _gaps(unit, units, clocks, config.panel.frequency)
     outcomes = tuple(
         OutcomeSpec(n, n.replace("_", " "), kinds[n], "events" if kinds[n] == "count" else n) for n in names
     )
@@ -107,8 +112,24 @@ def read_panel(config: RunConfig) -> Panel:
         cells,
         outcomes,
         exposure_unit=unit_of_exposure,
+        findings=findings,
         extra=extra,
     )
+
+
+def _gaps(unit: Sequence[str], units: Sequence[str], clocks: Sequence[int], frequency: str) -> tuple[Finding, ...]:
+    """Periods that are nowhere in the panel, and units without a row in a period that others have."""
+    held = len(clocks)
+    absent = clocks[-1] - clocks[0] + 1 - held
+    count = Counter(unit)
+    short = [u for u in units if count[u] < held]
+    findings = []
+    if absent > 0:
+        findings.append(Finding("D345", where="panel", detail=f"{frequency}s absent altogether: {absent}"))
+    if short:
+        named = ", ".join(short[:SHOWN]) + (", ..." if len(short) > SHOWN else "")
+        findings.append(Finding("D345", where=named, records=sum(held - count[u] for u in short)))
+    return tuple(findings)
 
 
 # The file ---------------------------------------------------------------------------------------------------------
@@ -232,9 +253,16 @@ def _roles(config: RunConfig, table: _Table) -> dict[str, str]:
                     else "name a column of the file",
                 )
             )
+    problems += repeated_names(Path(table.sources[0].name), table.header, _columns_read(config, table, roles))
     if problems:
         raise InputError(*problems)
     return roles
+
+
+def _columns_read(config: RunConfig, table: _Table, roles: Mapping[str, str]) -> set[str]:
+    """The columns that are read; without named outcomes any numeric column may be one."""
+    named = {*roles.values(), *config.panel.outcomes, *config.panel.covariates} - {""}
+    return named if config.panel.outcomes else named | {h for h in table.header if h}
 
 
 def _names(table: _Table) -> str:
@@ -286,7 +314,7 @@ def _numbers(table: _Table, names: Sequence[str], kinds: Mapping[str, str]) -> d
             if text.strip().lower() in BLANK:
                 continue
             value = _number(text)
-            fault = "is not a number" if value is None else _out_of_kind(value, kinds.get(name))
+            fault = _not_plain(text, value) or _out_of_kind(value, kinds.get(name))
             if fault:
                 problems.append(
                     Problem(
@@ -304,7 +332,17 @@ def _numbers(table: _Table, names: Sequence[str], kinds: Mapping[str, str]) -> d
     return found
 
 
-def _out_of_kind(value: float, kind: str | None) -> str:
+def _not_plain(text: str, value: float | None) -> str:
+    if value is None:
+        return "is not a number"
+    if "," in text:
+        return "has a separator of thousands: write 1234"
+    return "is larger than any count or cost" if abs(value) > LARGEST else ""
+
+
+def _out_of_kind(value: float | None, kind: str | None) -> str:
+    if value is None:
+        return ""
     if kind == "count" and value < 0:
         return "is a count below zero"
     if kind == "count" and value != round(value):

@@ -180,6 +180,12 @@ REFUSALS = {
     "unknown units": (TRUSTS, {"starts": {"W": "2024-02"}, "comparison": ["V"]}, ["D322", "study.starts names units that are not in the panel: W", "study.comparison names units that are not in the panel: V"]),
     "window outside the data": (TRUSTS, {"last_period": "2024-09"}, ["D320", "study.last_period lies outside the data", "2024-01 to 2024-04"]),
     "line cut short": (TRUSTS + "S,2024-03\n", {}, ["X203", "panel.csv, line 13"]),
+    "infinite cell": (TRUSTS.replace(",21,", ",inf,"), {}, ["a cell of admissions is not a number", "panel.csv, line 7, column admissions: letters"]),
+    "the word nan": (TRUSTS.replace(",21,", ",nan,"), {}, ["a cell of admissions is not a number", "panel.csv, line 7"]),
+    "absurd number": (TRUSTS.replace(",21,", ",2e12,"), {}, ["a cell of admissions is larger than any count or cost", "panel.csv, line 7"]),
+    "thousands separated": (TRUSTS.replace(",21,", ',"1,021",'), {}, ["a cell of admissions has a separator of thousands: write 1234", "panel.csv, line 7"]),
+    "column twice": (TRUSTS.replace("starts", "starts,admissions", 1).replace("2024-03\n", "2024-03,7\n").replace("0,\n", "0,,7\n"), {}, ["the column admissions stands 2 times in the header", "columns 3, 6"]),
+    "header lost": (TRUSTS.split("\n", 1)[1], {}, ["line 1 does not hold column names (it may hold data): add the header line"]),
     "header only": (TRUSTS.splitlines()[0] + "\n", {}, ["X203", "holds a header and no rows"]),
 }  # fmt: skip
 
@@ -191,6 +197,16 @@ def test_refusals_name_the_place(tmp_path, case):
     for word in words:
         assert word in message
     assert "<5" not in message
+    assert "2e12" not in message
+    assert "1,021" not in message
+
+
+def test_rows_and_periods_that_are_not_there_are_found(tmp_path):
+    found = [(f.code, f.where, f.records, f.detail) for f in made(tmp_path).findings]
+    assert found == [("D345", "S", 1, "")]
+    holed = "".join(line for line in TRUSTS.splitlines(keepends=True) if ",2024-03," not in line)
+    found = [(f.where, f.records, f.detail) for f in made(tmp_path, holed).findings]
+    assert found == [("panel", None, "months absent altogether: 1")]
 
 
 def test_a_column_that_is_not_there_is_named_with_near_ones(tmp_path):

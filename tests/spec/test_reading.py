@@ -325,11 +325,65 @@ def test_only_names_are_shown_of_a_header_and_of_sites(tmp_path):
     with read(study(tmp_path, {"admissions.csv": header}, data=WINDOW)) as tables:
         detail = next(f.detail for f in tables.findings if f.code == "X210")
     assert detail == "2 not shown, for they do not look like names"
-    shifted = {"admissions.csv": csv_text(episodes(APC)), "caseload.csv": "site,person,referred\nTEST12345,RX1,2022-06-01\n"}
+    shifted = {
+        "admissions.csv": csv_text(episodes(APC)),
+        "caseload.csv": "site,person,referred\nTEST12345,RX1,2022-06-01\n",
+    }
     message = refusal(study(tmp_path, shifted, data=WINDOW))
     assert "the caseload names unknown sites: 1 not shown" in message
     assert "TEST12345" not in message
     assert "\x1b" not in str(InputError(Problem("X200", "a\x1b[2Jb")))
+
+
+def test_a_column_that_stands_twice_is_refused_by_name(tmp_path):
+    rows = csv_text(episodes(APC)).splitlines()
+    twice = "\n".join([rows[0] + ",admidate", *(r + ",2021-01-01" for r in rows[1:])]) + "\n"
+    message = refusal(study(tmp_path, {"admissions.csv": twice}, data=WINDOW))
+    assert "the column ADMIDATE stands 2 times in the header" in message
+    assert "take the others out" in message
+
+
+def test_nul_bytes_in_a_key_are_refused_as_binary(tmp_path):
+    content = csv_text(episodes(APC)).replace("1002", "10\x0002")
+    message = refusal(study(tmp_path, {"admissions.csv": content}, data=WINDOW))
+    assert "admissions.csv holds NUL bytes: it is damaged or no text file" in message
+    assert "line 3, column EPIKEY" in message
+    message = refusal(study(tmp_path, {"admissions.csv": content.replace("ADMIDATE", "ADMI\x00DATE")}, data=WINDOW))
+    assert "holds NUL bytes" in message
+
+
+def test_a_zip_with_a_password_is_refused_in_words(tmp_path):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("extract.csv", csv_text(episodes(APC)))
+    content = bytearray(packed.getvalue())
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + at] |= 1
+    message = refusal(study(tmp_path, {"admissions.zip": bytes(content)}, data=WINDOW))
+    assert "X202  admissions.zip is protected by a password" in message
+
+
+def test_a_line_for_excel_is_refused_with_what_to_do(tmp_path):
+    content = "sep=;\n" + csv_text(episodes(APC), ";")
+    message = refusal(study(tmp_path, {"admissions.csv": content}, data=WINDOW))
+    assert "admissions.csv begins with a line for Excel (sep=)" in message
+    assert "delete the first line" in message
+
+
+@pytest.mark.parametrize(
+    ("population", "words"),
+    [
+        ("inf", "population cannot be read as a number"),
+        ("nan", "population cannot be read as a number"),
+        ("2e9", "population or beds of RX1 are above a thousand million"),
+    ],
+)
+def test_an_absurd_population_is_refused(tmp_path, population, words):
+    files = {
+        "admissions.csv": csv_text(episodes(APC)),
+        "sites.csv": f"site,go_live,population\nRX1,2022-06,{population}\n",
+    }
+    assert words in refusal(study(tmp_path, files, data=WINDOW))
 
 
 def test_all_files_are_judged_before_stopping(tmp_path):
