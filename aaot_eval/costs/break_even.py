@@ -8,11 +8,13 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import pandas as pd
 
+from aaot_eval.costs.ladder import COMPARED
 from aaot_eval.costs.prices import Prices
 from aaot_eval.costs.savings import Money
 from aaot_eval.results import Panel
 
 COLUMNS = ("order", "quantity", "unit", "now", "break_even", "low", "high", "status")
+ADMISSIONS = "Admissions to avert to pay for the service, each at the mean price of those counted"
 NOT_REACHABLE = "not reachable: nothing is averted"
 END_NOT_REACHABLE = "not reachable at one end of the interval"
 
@@ -55,7 +57,7 @@ def break_even_table(panel: Panel, money: Money | None, prices: Prices, primary:
     if not math.isnan(price):
         needed = prices.programme.per_patient_year / price
         rows.append(
-            ("Admissions to avert at their mean price", "per patient-year", math.nan, needed, math.nan, math.nan, "ok")
+            (ADMISSIONS, "per patient-year", math.nan, needed, math.nan, math.nan, "ok")
         )
     return pd.DataFrame([(i, *row) for i, row in enumerate(rows, start=1)], columns=list(COLUMNS))
 
@@ -93,13 +95,18 @@ def _solved(money: Money, prices: Prices) -> list[tuple[str, str, float, float, 
         ("Cost of the service", "pounds per patient-year", team.per_patient_year),
         ("Places of the team", "places", team.places),
         ("Prices of hospital care", "times the prices used", 1.0),
-        ("Fall in the hospital cost of care as usual", "share", money.gross / usual if usual > 0 else math.nan),
+        (_fall_of(money), "share", money.gross / usual if usual > 0 else math.nan),
     )
     rows = [
         (*name, *_ends(value, values, money.level))
         for name, value, values in zip(names, astuple(point), draws, strict=True)
     ]
     return rows if usual > 0 else rows[:-1]
+
+
+def _fall_of(money: Money) -> str:
+    """Whose cost must fall, and where the fall of this evaluation comes from."""
+    return f"Fall in the hospital cost of people taken on; in this evaluation from the comparison {COMPARED[money.rung.design]}"
 
 
 def _ends(point: float, draws: np.ndarray, level: float) -> tuple[float, float, float, str]:

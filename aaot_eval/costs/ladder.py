@@ -26,6 +26,15 @@ LABEL = {
     OWN_COHORTS: "conditional on no other change at the hospital",
     SERIES: "averted activity only: a series or before-after without a control carries no saving",
 }
+#: Whom a design compares, as the end of "the comparison ...".
+COMPARED = {
+    "trial": "of people allocated by chance",
+    "entry_rule": "over people who met the entry rule, in hospitals with and without the service",
+    "risk_set": "of people taken on with people elsewhere who met the rule in the same month",
+    "sites": "over sites with and without the service",
+    "own_cohorts": "of people who met the entry rule before and after the service began",
+    "series": "of a site with its own past",
+}
 LEAST_UPTAKE = 0.10  # below it the effect on the referred is noise divided by almost nothing
 USABLE_UPTAKE = 0.30  # below it there is no usable entry rule
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaot_eval.costs.ladder import SITES
+from aaot_eval.costs.ladder import COMPARED, SITES
 from aaot_eval.costs.prices import Prices
 from aaot_eval.costs.savings import Money
 from aaot_eval.results import Verdict
@@ -64,13 +64,24 @@ def money_word(effect: str, best: Money | None, *, doubted: bool) -> str:
 
 
 def money_verdict(
-    effect: Verdict, money: Sequence[Money], best: Money | None, prices: Prices, notes: Sequence[str] = ()
+    effect: Verdict,
+    money: Sequence[Money],
+    best: Money | None,
+    prices: Prices,
+    notes: Sequence[str] = (),
+    *,
+    headline: str = "",
 ) -> Verdict:
-    """What may be said about the money; `reasons` lists the doubts and notes that stand beside it."""
+    """What may be said about the money; `reasons` lists the doubts and notes that stand beside it.
+
+    `headline` is the design behind the answer on admissions: when the money rests on another, the sentence names both.
+    """
     doubts = best.rung.doubts if best else ()
     word = money_word(effect.word, best, doubted=bool(doubts))
     parts = [_sentence(word, effect, money, best, prices).strip()]
     if best is not None and word != "no_estimate":
+        if headline and headline != best.rung.design:
+            parts.append(_basis(best.rung.design, headline))
         parts.append(NOT_CASH)
     if prices.invented:
         parts.append(INVENTED)
@@ -87,7 +98,7 @@ def _sentence(word: str, effect: Verdict, money: Sequence[Money], best: Money | 
     interval = f"{best.level * 100:g} % interval {ends(best.saving_low, best.saving_high)}"
     net, hospital = pounds(best.saving), _hospital(effect, best)
     if best.rung.rung > SITES:
-        text = f"{service}. {_conditional(word, best, interval)}"
+        text = f"{service}. {_conditional(word, effect, best, interval)}"
     elif word == "saves":
         text = f"The service saves {net} per patient per year on the caseload ({interval}; {terms}): {hospital} and the service costs {cost}."
     elif word == "saves_but":
@@ -95,12 +106,11 @@ def _sentence(word: str, effect: Verdict, money: Sequence[Money], best: Money | 
             f"By the figures the service saves {net} per patient per year on the caseload ({interval}; {terms}): "
             f"{hospital} and the service costs {cost}."
         )
-    elif word in ("costs_more", "costs_more_but"):
-        text = f"{service}; no saving can be shown: {hospital}, so that together they cost {net} more ({interval})."
+    elif best.saving_high < 0:
+        figures = "" if word == "costs_more" else "by the figures "
+        text = f"{service}. With hospital care counted, {figures}{_loss(best)}: {hospital}{_cannot(effect)}."
     else:
-        net_cost = f"the net cost against care as usual lies {ends(best.saving_low, best.saving_high)}"
-        level = f"{best.level * 100:g} % interval"
-        text = f"{service}; no saving can be shown: {net_cost} ({level}){_cannot(effect)}."
+        text = f"{service}. With hospital care counted, {_untold(best)}{_cannot(effect)}."
     return f"{text} {_doubt(effect, best)}" if word in ("saves_but", "costs_more_but") else text
 
 
@@ -113,11 +123,38 @@ def _hospital(effect: Verdict, best: Money) -> str:
     return f"hospital cost was {change}" if effect.claim else f"by this comparison hospital cost was {change}"
 
 
-def _conditional(word: str, best: Money, interval: str) -> str:
-    result, more = ("save", "") if best.saving >= 0 else ("cost", " more")
-    net = f"{pounds(best.saving)}{more} per patient per year ({interval})"
-    end = "no saving can be shown" if word == "cannot_tell" else "this is not a finding about the service alone"
-    return f"Conditional on no other change at the hospital it would {result} {net}; {end}."
+def _loss(best: Money) -> str:
+    """An interval that is a loss from end to end."""
+    least, most = pounds(best.saving_high), pounds(best.saving_low)
+    level = f"{best.level * 100:g} % interval; best estimate {pounds(best.saving)} more"
+    return f"it costs {least} to {most} more per patient per year than care as usual ({level})"
+
+
+def _untold(best: Money) -> str:
+    """An interval that holds no answer, or one that the effect does not carry."""
+    size = pounds(best.saving)
+    point = "no difference" if size == pounds(0) else f"{size} {'less' if best.saving > 0 else 'more'} per patient per year"
+    level = f"{best.level * 100:g} % interval"
+    return (
+        f"this evaluation cannot tell whether it saves: best estimate {point} than care as usual, "
+        f"{ends(best.saving_low, best.saving_high)} ({level})"
+    ).replace("no difference than", "no difference from")
+
+
+def _conditional(word: str, effect: Verdict, best: Money, interval: str) -> str:
+    condition = "Conditional on no other change at the hospital, with hospital care counted,"
+    alone = "this is not a finding about the service alone"
+    if word == "saves_but":
+        return f"{condition} it would save {pounds(best.saving)} per patient per year ({interval}); {alone}."
+    if best.saving_high < 0:
+        return f"{condition} {_loss(best)}{_cannot(effect)}; {alone}."
+    return f"{condition} {_untold(best)}{_cannot(effect)}."
+
+
+def _basis(design: str, headline: str) -> str:
+    return (
+        f"The money rests on the comparison {COMPARED[design]}; the answer on admissions rests on the comparison {COMPARED[headline]}."
+    )
 
 
 def _why_no_number(word: str, effect: Verdict, money: Sequence[Money]) -> str:
@@ -154,8 +191,10 @@ def _stop(text: str) -> str:
 
 
 def _cannot(effect: Verdict) -> str:
-    if effect.word == "cannot_tell":
-        return ", and this evaluation cannot tell whether admissions changed"
-    if effect.word == "no_effect":
-        return ", and no effect on admissions was found"
-    return ""
+    """What the effect's own answer takes from the money; empty where it claims a fall."""
+    return {
+        "cannot_tell": "; whether admissions changed cannot be told either",
+        "no_effect": "; no effect on admissions was found",
+        "higher": "; admissions were higher",
+        "higher_but": "; admissions were higher",
+    }.get(effect.word, "")

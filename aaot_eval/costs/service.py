@@ -60,7 +60,9 @@ def cost_service(
         **delivered,
         "patient_note": note if asked else "patient reports were not asked for",
     }
-    words = money_verdict(verdict, money, best, prices, _notes(prices, delivered, len(people.people) if people else 0))
+    notes = _notes(prices, delivered, len(people.people) if people else 0)
+    headline = next((e.analysis.design for e in effects if e.analysis.primary), "")
+    words = money_verdict(verdict, money, best, prices, notes, headline=headline)
     return CostResult(tables, words, prices.price_year, prices.perspective, rows if asked else None, facts)
 
 

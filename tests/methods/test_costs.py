@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from aaot_eval.costs import cost_service, load_prices
+from aaot_eval.costs.break_even import ADMISSIONS
 from aaot_eval.costs.draws import percentiles
 from aaot_eval.costs.ladder import ladder, treated_periods
 from aaot_eval.costs.pennies import split_pence
@@ -327,6 +328,49 @@ def test_the_money_is_never_stronger_than_the_effect(
         assert "not cash" in said.sentence
 
 
+def test_a_loss_from_end_to_end_is_said_as_one(tmp_path: Path) -> None:
+    result = run(tmp_path, [entry_rule_cost(0.95, 0.02)])
+    said, low, high = result.verdict.sentence, -result.facts["saving_high"], -result.facts["saving_low"]
+    assert f"it costs £{low:,.0f} to £{high:,.0f} more per patient per year than care as usual (95 % interval; best estimate" in said
+    assert "no saving" not in said
+    assert "cannot tell" not in said
+    doubted = run(tmp_path, [entry_rule_cost(0.95, 0.02)], "lower_but").verdict.sentence
+    assert "by the figures it costs" in doubted
+
+
+def test_an_interval_around_nought_gives_the_best_estimate_and_both_ends(tmp_path: Path) -> None:
+    result = run(tmp_path, [entry_rule_cost(0.65, 0.5)])
+    low, best, high = (abs(result.facts[name]) for name in ("saving_low", "saving", "saving_high"))
+    side = "less" if result.facts["saving"] > 0 else "more"
+    words = f"cannot tell whether it saves: best estimate £{best:,.0f} {side} per patient per year than care as usual, from £{low:,.0f} more to £{high:,.0f} less"
+    assert words in result.verdict.sentence
+
+
+@pytest.mark.parametrize(("word", "ratio"), [("higher", 0.5), ("no_effect", 0.5), ("cannot_tell", 0.5)])
+def test_an_effect_that_is_no_fall_is_said_beside_the_money(tmp_path: Path, word: str, ratio: float) -> None:
+    said = run(tmp_path, [entry_rule_cost(ratio, 0.05)], word).verdict.sentence
+    assert {"higher": "admissions were higher", "no_effect": "no effect on admissions", "cannot_tell": "cannot be told either"}[word] in said
+
+
+def test_money_from_another_comparison_than_the_answer_names_both(tmp_path: Path) -> None:
+    sites = ratio_estimate("site_did", "sites", 0.8, 0.05, "alcohol_specific_emergency")
+    primary = Effect(Analysis("site_did", "sites", "site_did", sites.outcome, primary=True), (sites,), (CheckResult("pre_trend", "site_did", "pass", "no trend"),))
+    said = run(tmp_path, [primary, entry_rule_cost(0.5)]).verdict.sentence
+    assert "The money rests on the comparison over people who met the entry rule" in said
+    assert "the answer on admissions rests on the comparison over sites" in said
+    assert "The money rests on" not in run(tmp_path, [entry_rule_cost(0.5)]).verdict.sentence
+
+
+@pytest.mark.parametrize(("ratio", "log_se", "word"), [(0.65, 0.5, "cannot_tell"), (0.95, 0.02, "costs_more_but"), (0.4, 0.05, "saves_but")])
+def test_one_trust_is_never_told_two_things(tmp_path: Path, ratio: float, log_se: float, word: str) -> None:
+    said = run(tmp_path, [own_cohorts_cost(ratio, log_se)], "lower_but").verdict
+    assert said.word == word
+    assert ("would save" in said.sentence) == (word == "saves_but")
+    assert ("cannot tell" in said.sentence) == (word == "cannot_tell")
+    assert ("it costs £" in said.sentence) == (word == "costs_more_but")
+    assert "no saving can be shown" not in said.sentence
+
+
 def test_own_cohorts_never_open_the_sentence(tmp_path: Path) -> None:
     said = run(tmp_path, [own_cohorts_cost(0.4)]).verdict
     assert said.word == "saves_but"
@@ -378,8 +422,11 @@ def test_at_its_break_even_the_service_neither_saves_nor_costs(tmp_path: Path) -
     assert TEAM / (table.loc["Places of the team", "break_even"] * 0.85) == pytest.approx(gross)
     assert table.loc["Prices of hospital care", "break_even"] * gross == pytest.approx(cost)
     usual = 900 * 12 + gross
-    assert table.loc["Fall in the hospital cost of care as usual", "break_even"] * usual == pytest.approx(cost)
-    solved = table.drop(index="Admissions to avert at their mean price")
+    (fall,) = [name for name in table.index if name.startswith("Fall in the hospital cost of people taken on")]
+    assert fall.endswith("the comparison over people who met the entry rule, in hospitals with and without the service")
+    assert table.loc[fall, "break_even"] * usual == pytest.approx(cost)
+    assert table.loc[fall, "now"] == pytest.approx(gross / usual)
+    solved = table.drop(index=ADMISSIONS)
     assert (solved["low"] < solved["break_even"]).all()
     assert (solved["break_even"] < solved["high"]).all()
     assert table.loc["Cost of the service", "low"] == pytest.approx(result.facts["gross_low"], rel=0.01)
@@ -387,7 +434,7 @@ def test_at_its_break_even_the_service_neither_saves_nor_costs(tmp_path: Path) -
 
 def test_admissions_to_avert_need_no_effect(tmp_path: Path) -> None:
     table = run(tmp_path, [], "no_estimate").tables["break_even"]
-    assert table["quantity"].tolist() == ["Admissions to avert at their mean price"]
+    assert table["quantity"].tolist() == [ADMISSIONS]
     assert table["break_even"].iloc[0] == pytest.approx(TEAM / 51 / 2500)
 
 

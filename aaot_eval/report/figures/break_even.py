@@ -31,7 +31,7 @@ def break_even(table: pd.DataFrame, context: Context) -> Drawing | Gap:
               va="bottom", ha="center", fontsize=SMALL)  # fmt: skip
     if np.isfinite(now):
         axes.plot([now], [0], "D", color=BLUE, ms=10, mec="white", mew=1.5)
-        axes.annotate(f"the estimate: {written(now, 'percent')}", (now, 0), xytext=(0, -9), textcoords="offset points",
+        axes.annotate(f"estimated for people taken on: {written(now, 'percent')}", (now, 0), xytext=(0, -9), textcoords="offset points",
                       ha="center", va="top", fontsize=SMALL, fontweight="bold")  # fmt: skip
     axes.set_ylim(-1.9, 1)
     axes.axvline(0, color=INK, lw=1.0)
@@ -39,10 +39,10 @@ def break_even(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     axes.grid(visible=False)
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_formatter(lambda v, _: written(float(v), "percent"))
-    axes.set_xlabel("Fall in the hospital cost of care as usual", color=MUTED)
+    axes.set_xlabel("Fall in the hospital cost of people taken on, against care as usual", color=MUTED)
     band = (
         f" ({written(low, 'percent')} to {written(high, 'percent')})" if np.isfinite(low) and np.isfinite(high) else ""
     )
-    mine = f"; the estimate is {written(now, 'percent')}" if np.isfinite(now) else ""
-    title = f"The service pays for itself when the hospital cost of care as usual falls by {written(point, 'percent')}{band}{mine}"
+    mine = f"; estimated for people taken on: {written(now, 'percent')}" if np.isfinite(now) else ""
+    title = f"The service pays for itself when the hospital cost of people taken on falls by {written(point, 'percent')}{band}{mine}"
     return Drawing(figure, title, f"One line from zero. {title}. The band is the interval of the break-even point.")
