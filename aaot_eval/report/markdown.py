@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from aaot_eval.report.blocks import (
     Block,
     Brief,
@@ -18,6 +20,8 @@ from aaot_eval.report.blocks import (
     words,
 )
 from aaot_eval.report.words import VERDICTS
+
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 def render_markdown(report: Report) -> str:
@@ -73,8 +77,11 @@ def _table(table: Table) -> list[str]:
 
 
 def _plain(text: Text) -> str:
-    """One line, with what Markdown or HTML would read as markup made harmless."""
+    """One line, with what Markdown or HTML would read as markup made harmless.
+
+    A "<" that could open a tag becomes an entity: a backslash is no protection in a reader that knows HTML alone.
+    """
     flat = " ".join(words(text).split())
-    for sign in ("\\", "|", "*", "_", "`", "<", "[", "#"):
+    for sign in ("\\", "|", "*", "_", "`", "[", "#"):
         flat = flat.replace(sign, f"\\{sign}")
-    return flat
+    return _TAG.sub("&lt;", flat)

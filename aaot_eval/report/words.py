@@ -152,7 +152,7 @@ def written(value: Any, kind: str = "", scale: str = "") -> str:
 
 
 def _p(x: float) -> str:
-    return "<0.001" if x < 0.0005 else f"{x:.3f}"
+    return "< 0.001" if x < 0.0005 else f"{x:.3f}"
 
 
 _FORMATS: Mapping[str, Callable[[float], str]] = {
@@ -168,14 +168,14 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
     "price": lambda x: f"£{x:,.2f}",
     "percent": lambda x: f"{x * 100:.0f} %",
     "p": _p,
-    "least_p": lambda x: f"{x:.4f}" if x >= 0.00005 else "<0.0001",
+    "least_p": lambda x: f"{x:.4f}" if x >= 0.00005 else "< 0.0001",
 }
 
 
 def p_words(p: float) -> str:
     """A p value in a sentence: "p = 0.036", "p < 0.001"."""
     text = written(p, "p")
-    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def plain(value: Any) -> str:

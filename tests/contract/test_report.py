@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from aaot_eval.report import build_report, figure_files, render_html, render_markdown
-from aaot_eval.report.blocks import Notice, Report
+from aaot_eval.report.blocks import Notice, Report, Table
 from aaot_eval.report.contents import Source
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap, _style, draw
 from aaot_eval.report.sections import SECTIONS
@@ -500,3 +500,142 @@ def test_lines_and_words_can_be_seen_on_the_page() -> None:
     for text in (_style.INK, _style.MUTED):
         for ground in ("#ffffff", _style.GREY_LIGHT, _style.ORANGE_LIGHT):
             assert contrast(text, ground) >= 4.5
+
+
+# ---- What a reader could take for something else -------------------------------------------------------------------
+
+
+def said(report: Report) -> str:
+    return flat(render_markdown(report)).replace("\\", "")
+
+
+def of_counts() -> Report:
+    """A panel of counts on which nothing started: no people, no costs."""
+    base = made("full")[0]
+    no_people = ("caseload", "flow", "sites", "rates", "deaths", "regression_to_mean", "service_cost", "saving", "cost_waterfall",
+                 "unit_costs", "benefit_lines", "break_even", "cost_ranges", "patient_groups", "averted_activity")  # fmt: skip
+    headline = base.tables["headline"].copy()
+    headline.loc[2, ["question", "sentence"]] = [
+        "What does it cost or save?",
+        "No costs: the config has no [costs] table.",
+    ]
+    why = [{"stage": "patients and costs", "why": "the input is an aggregated panel: it holds no people"}]
+    primary = {**base.meta["primary"], "outcome": "admissions", "outcome_title": "admissions"}
+    return build_report(changed(base, dict.fromkeys(no_people) | {"headline": headline},
+                                engine="panel file", skipped=why, primary=primary, money=None))  # fmt: skip
+
+
+def test_a_panel_of_counts_is_described_as_counts() -> None:
+    report = of_counts()
+    assert [s.title for s in report.sections][1] == "The counts"
+    missing = [(s.name, b) for s in report.sections for b in s.blocks if isinstance(b, Notice) and b.table]
+    assert [name for name, _ in missing] == ["costs"], "one part, which would else be empty"
+    boxes = [b for s in report.sections for b in s.blocks if isinstance(b, Notice) and b.title == "Not in this report"]
+    assert len(boxes) == 1
+    assert "the input is an aggregated panel: it holds no people" in str(boxes[0].text)
+    assert "No costs: the config has no [costs] table." in str(missing[0][1].text), "as on the first page"
+    drawn = "".join(f"{c.title}{c.subtitle}{c.drawing.description}" for c in report.charts())
+    heads = "".join(h.text for c in report.charts() for h in c.table.heads)
+    assert "without the service" not in drawn + heads
+    assert "Expected from the months before" in heads
+    files = b"".join(figure_files(report).values()).decode()
+    assert "The date given" in files
+    assert "Service starts" not in files
+    text = said(report)
+    assert "looks for people who come to hospital" not in text
+    assert "how alcohol was coded" not in text
+
+
+def test_a_cohort_is_not_taken_for_its_hospital() -> None:
+    base = made("full")[0]
+    estimates, series = base.tables["estimates"].copy(), base.tables["series"].copy()
+    estimates.loc[estimates["analysis"] == "site_did", "design"] = "own_cohorts"
+    series = series[(series["analysis"] != "site_did") | (series["unit"] == "treated")]
+    report = build_report(changed(base, {"estimates": estimates, "series": series}))
+    charts = {c.name: c for c in report.charts()}
+    whom = "people who newly met the entry rule"
+    assert whom in str(charts["answer_interval"].title)
+    assert whom in charts["effect_chart_site_did"].subtitle
+    assert "it empties and refills" in charts["effect_chart_site_did"].subtitle
+    others = [
+        c for c in report.charts() if c.name.startswith(("effect_chart", "site_charts")) and "site_did" not in c.name
+    ]
+    assert others
+    assert not any(whom in c.subtitle for c in others)
+
+
+def test_every_start_of_sites_together_is_marked() -> None:
+    base = made("full")[0]
+    starts = [{"unit": u, "period": p} for u, p in (("North", "2024-04"), ("South", "2024-07"))]
+    chart = next(
+        c for c in build_report(changed(base, {}, starts=starts)).charts() if c.name.startswith("effect_chart")
+    )
+    assert "Vertical lines mark the starts: April 2024 and July 2024." in chart.drawing.description
+
+
+def test_nothing_is_forecast_before_the_start() -> None:
+    series = made("full")[0].tables["series"].copy()
+    before = series["phase"] == "before"
+    series.loc[before, ["expected_low", "expected_high"]] = 352.6
+    report = build_report(changed(made("full")[0], {"series": series}))
+    assert "352.6" not in said(report)
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(0.0004, "< 0.001"), (0.0005, "0.001"), (0.0014, "0.001"), (0.275, "0.275"), (1.0, "1.000")]
+)
+def test_p_is_written_one_way(p: float, text: str) -> None:
+    assert written(p, "p") == text
+
+
+def test_the_least_p_has_four_decimals() -> None:
+    assert written(1 / 2184, "least_p") == "0.0005"
+    assert written(1 / 56, "least_p") == "0.0179"
+
+
+def test_a_dip_the_design_does_not_rest_on_is_no_passed_test() -> None:
+    checks = made("full")[0].tables["checks"].head(1).assign(
+        check="dip", verdict="pass", sentence="1.80 times: dip, certain. This result does not rest on one.")  # fmt: skip
+    text = said(build_report(changed(made("full")[0], {"checks": checks})))
+    assert "selection removed by design" in text
+
+
+def test_people_are_counted_once_or_named_person_launches() -> None:
+    rates, deaths = made("full")[0].tables["rates"], made("full")[0].tables["deaths"]
+    launch = rates.head(1).assign(arm="treated, launch 2024-04")
+    both = pd.concat([rates, launch], ignore_index=True)
+    report = build_report(changed(made("full")[0], {"rates": both}))
+    tables = {t.name: t for s in report.sections for t in s.blocks if isinstance(t, Table)}
+    assert "Person-launches" in [h.text for h in tables["deaths"].heads]
+    assert "serves each launch once" in tables["deaths"].note
+    assert not deaths.empty
+    first = next(t for s in report.sections for t in s.blocks if isinstance(t, Table) and t.name == "rates")
+    assert "People" not in [h.text for h in first.heads]
+
+
+def test_one_hidden_cell_is_one_cell() -> None:
+    base = made("full")[0]
+    one = Release(tables=base.tables, meta=base.meta, hidden={"series": 1}, profile=base.profile)
+    assert "; 1 cell hidden" in said(build_report(one))
+
+
+@pytest.mark.parametrize("tag", ["<script>alert(1)</script>", "<!-- x -->", "</p>", "<?php"])
+def test_no_markup_of_a_name_reaches_the_markdown(tag: str) -> None:
+    base = made("full")[0]
+    costs = base.tables["service_cost"].assign(item=f"Nurse {tag}")
+    caseload = base.tables["caseload"].assign(unit=f"North {tag}")
+    text = render_markdown(
+        build_report(changed(base, {"service_cost": costs, "caseload": caseload}, title=f"Study {tag}"))
+    )
+    assert not re.search(r"<(?=[A-Za-z/!?])", text)
+    assert f"Study &lt;{tag[1:4]}" in text
+
+
+def test_charts_shrink_with_the_page() -> None:
+    html = made("full")[2]
+    charts = re.search(r"\.chart svg \{([^}]*)\}", html)
+    assert charts
+    assert "width: 100%" in charts[1]
+    assert "height: auto" in charts[1]
+    assert "min-width" not in charts[1], "a chart wider than the screen loses what is on its right"
+    assert all("viewBox" in tag for tag in re.findall(r'<svg role="img"[^>]*>', html))

@@ -22,7 +22,10 @@ def wrong(source: Source) -> Sequence[Block]:
     reasons = [str(r) for r in (source.meta.get("verdict") or {}).get("reasons") or () if r]
     blocks: list[Block] = []
     if reasons:
-        blocks += [Paragraph("What stands behind the word on the first page:"), Bullets(tuple(reasons))]
+        blocks += [
+            Paragraph("What stands behind the word on the first page:"),
+            Bullets(tuple(map(sentence_case, reasons))),
+        ]
     return [*blocks, Heading("Checks"), *_checks(source), Heading("Placebo results"), *_placebo(source)]
 
 
