@@ -20,6 +20,7 @@ import pandas as pd
 
 from aaot_eval.engine import ReadPlan, ReadReport
 from aaot_eval.engine.duckdb_reading import REJECTS, SQL_TYPES, FileReading, text_literal
+from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import TableSchema
 
 STEPS = Path(__file__).resolve().parent.parent / "steps"
@@ -47,13 +48,28 @@ class DuckDBEngine:
             },
         )
         if memory:
-            self._db.execute(f"SET memory_limit = {text_literal(memory)}")
+            self._limit_memory(memory)
         if threads:
             self._db.execute(f"SET threads = {int(threads)}")
         self._db.execute(
             f'CREATE TABLE {REJECTS} (file VARCHAR, line BIGINT, "column" VARCHAR, reason VARCHAR, value_class VARCHAR, '
             "row_lost BOOLEAN)"
         )
+
+    def _limit_memory(self, memory: str) -> None:
+        try:
+            self._db.execute(f"SET memory_limit = {text_literal(memory)}")
+        except duckdb.Error:
+            self.close()
+            raise InputError(
+                Problem(
+                    "C104",
+                    "output.memory is not a size",
+                    where="output.memory",
+                    allowed="a size such as 1GB, at least 100MB",
+                    do="mend the value, or leave it out",
+                )
+            ) from None
 
     @staticmethod
     def _clear_left_over(work: Path) -> None:

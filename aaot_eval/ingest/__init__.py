@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import replace
 
 from aaot_eval.config import RunConfig
@@ -22,6 +23,7 @@ from aaot_eval.ingest.read import (
     GIVEN,
     Given,
     Notify,
+    blank_sites,
     plan_table,
     read_given,
     refuse_nhs_numbers,
@@ -94,8 +96,37 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
     return Tables(engine, names, counts, tuple(findings), tuple(flow), tuple(sources), first_month, last_month)
 
 
+def _wrong_keys(config: RunConfig) -> list[Problem]:
+    """Keys of the config that would be read by nobody: a table that there is not, and what only a panel has."""
+    problems = []
+    for part in ("columns", "dates", "formats"):
+        for table in getattr(config.data, part):
+            if table not in GIVEN:
+                near = difflib.get_close_matches(table, GIVEN, n=1)
+                problems.append(
+                    Problem(
+                        "C102",
+                        f"data.{part} names the table {table!r}, which there is not",
+                        where=f"data.{part}",
+                        allowed=", ".join(GIVEN),
+                        do=f"did you mean {near[0]!r}?" if near else "use one of these names",
+                    )
+                )
+    for key, value in (("service_start", config.study.service_start), ("comparison", config.study.comparison)):
+        if value:
+            problems.append(
+                Problem(
+                    "C107",
+                    f"study.{key} is only for an already aggregated panel, and this study has an extract",
+                    where=f"study.{key}",
+                    do="take it out; give the dates in the sites table: go_live, blank for a site that never has the service",
+                )
+            )
+    return problems
+
+
 def _plan(config: RunConfig, engine: Engine) -> tuple[list[Given], list[Source], list[Finding]]:
-    problems: list[Problem] = []
+    problems = _wrong_keys(config)
     given, sources, findings = [], [], []
     for name in GIVEN:
         if getattr(config.data, name) is None:
@@ -108,6 +139,9 @@ def _plan(config: RunConfig, engine: Engine) -> tuple[list[Given], list[Source],
         given.append(table)
         sources += files
         findings += found
+    # A study just begun: say of every blank table at once that it is blank.
+    if any(p.code == "X203" for p in problems) and any(g.table == "sites" for g in given):
+        problems += blank_sites(config, engine.folder)
     if problems:
         raise InputError(*dict.fromkeys(problems))
     return given, sources, findings

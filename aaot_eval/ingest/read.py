@@ -27,6 +27,8 @@ IDENTIFYING_NAMES = re.compile(
     r".*(postcode|post_code|surname|forename|first_?name|last_?name|family_?name|given_?name|dob|date_?of_?birth|birth_?date).*"
 )
 NHS_NUMBER_SHARE = 0.9
+# Tables that the analyst fills in, and what a row of them is.
+OWN_TABLES = {"caseload": "referral", "sites": "site"}
 # How like a known column name a cell of line 1 must be to say that line 1 holds names.
 CLOSE_NAME = 0.8
 
@@ -247,7 +249,8 @@ def secret_fingerprint(config: RunConfig) -> str | None:
 def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[Source], list[Finding]]:
     """How every file of one table is to be read. Raises InputError with every problem of all its files."""
     problems: list[Problem] = []
-    plans, sources, findings = [], [], []
+    plans, sources = [], []
+    not_read: dict[str, list[str]] = {}
     secret = secret_of(config)
     for load, path in enumerate(files_of(config, table), start=1):
         try:
@@ -261,21 +264,64 @@ def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[S
         if faults or schema is None:
             continue
         if file.kind == "text" and file.lines <= 1:
-            problems.append(
-                Problem("X203", f"{path.name} holds a header and no rows", where=str(path), do="ask for the file again")
-            )
+            problems.append(_no_rows(table, path))
             continue
         patterns, faults = _date_patterns(config, table, schema, file, held)
         problems += faults
         unread = [h for h in file.header if h not in held.values() and h]
         if unread:
-            findings.append(Finding("X210", where=name, detail=shown_names(unread)))
+            not_read[name] = unread
         plans.append(ReadPlan(file, schema, held, name, load, patterns, secret if "person" in held else None))
         sources.append(Source(table, name, 0, file.bytes, file.sha256))
     if problems:
         raise InputError(*problems)
     read_as = plans[0].schema
-    return Given(str(read_as.extra["table"]), read_as, tuple(plans)), sources, findings
+    return Given(str(read_as.extra["table"]), read_as, tuple(plans)), sources, _unread(table, not_read)
+
+
+def _unread(table: str, by_file: Mapping[str, Sequence[str]]) -> list[Finding]:
+    """One finding for all files of a table: the columns that are in any of them and are not read."""
+    if not by_file:
+        return []
+    where = next(iter(by_file)) if len(by_file) == 1 else f"{table}, {len(by_file)} files"
+    columns = dict.fromkeys(c for columns in by_file.values() for c in columns)
+    return [Finding("X210", where=where, detail=shown_names(columns))]
+
+
+def _no_rows(table: str, path: Path) -> Problem:
+    """A header without rows: of an extract the supplier's, of a table that the analyst fills in a blank form."""
+    if table in OWN_TABLES:
+        return Problem(
+            "X203",
+            f"{path.name} is still blank: this table is yours to fill in",
+            where=str(path),
+            do=f"write one row for each {OWN_TABLES[table]}, or take {table} out of [data]",
+        )
+    return Problem("X203", f"{path.name} holds a header and no rows", where=str(path), do="ask for the file again")
+
+
+def blank_sites(config: RunConfig, work: Path) -> list[Problem]:
+    """A refusal when a sites table has rows and no go_live at all, though no start is given elsewhere: still to be filled in."""
+    if config.data.sites is None or config.study.starts:
+        return []
+    given, _, _ = plan_table(config, "sites", work)
+    problems = []
+    for plan in given.plans:
+        theirs = plan.columns.get("go_live")
+        if theirs is None or plan.file.kind != "text":
+            continue
+        with plan.file.path.open(encoding="utf-8-sig", newline="") as text:
+            if any((row.get(theirs) or "").strip() for row in csv.DictReader(text, delimiter=plan.file.delimiter)):
+                return []
+        problems.append(
+            Problem(
+                "X203",
+                f"{plan.file.path.name} is still blank: no site has a go_live",
+                where=plan.name,
+                do="write the first day of the service at its site; leave the others blank, which means never",
+            )
+        )
+    return problems
 
 
 def _shown(config: RunConfig, path: Path) -> str:

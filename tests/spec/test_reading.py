@@ -386,6 +386,61 @@ def test_an_absurd_population_is_refused(tmp_path, population, words):
     assert words in refusal(study(tmp_path, files, data=WINDOW))
 
 
+@pytest.mark.parametrize("memory", ["lots", "1GB'; DROP"])
+def test_a_memory_that_is_no_size_is_refused_in_words(tmp_path, memory):
+    with pytest.raises(InputError, match="a size such as 1GB, at least 100MB"):
+        open_engine("duckdb", tmp_path, memory=memory)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_memory_that_is_a_size_is_taken(tmp_path):
+    for memory in ("100MB", "0.5 GB", "1GiB"):
+        open_engine("duckdb", tmp_path, memory=memory).close()
+
+
+def test_keys_for_no_table_and_keys_for_a_panel_are_refused(tmp_path):
+    keys = {"columns": {"admision": {"person": "P"}}, "dates": {"caselod": "DD/MM/YYYY"}, "formats": {"beds": "x"}}
+    asked = {"service_start": "2022-06", "comparison": ["RX2"]}
+    message = refusal(
+        study(tmp_path, {"admissions.csv": csv_text(episodes(APC))}, data={**WINDOW, **keys}, study=asked)
+    )
+    for word in (
+        "data.columns names the table 'admision', which there is not",
+        "did you mean 'admissions'?",
+        "did you mean 'caseload'?",
+        "data.formats names the table 'beds'",
+        "study.service_start is only for an already aggregated panel",
+        "study.comparison is only for an already aggregated panel",
+        "sites table: go_live",
+    ):
+        assert word in message
+
+
+def test_tables_still_blank_after_the_start_of_a_study_are_named_together(tmp_path):
+    files = {
+        "admissions.csv": csv_text(episodes(APC)),
+        "caseload.csv": "person,site,referred,started,ended,reason\n",
+        "sites.csv": "site,go_live,population,beds\nRX1,,,\n",
+    }
+    message = refusal(study(tmp_path, files, data=WINDOW))
+    assert "caseload.csv is still blank: this table is yours to fill in" in message
+    assert "sites.csv is still blank: no site has a go_live" in message
+    assert "ask for the file again" not in message
+
+
+def test_columns_not_read_are_one_finding_for_all_files_of_a_table(tmp_path):
+    rows = episodes(APC)
+    files = {
+        f"in/apc_{i}.csv": csv_text(
+            [{**r, "EPIKEY": r["EPIKEY"] + str(i), "WARD": "W", f"EXTRA{i}": "1"} for r in rows]
+        )
+        for i in (1, 2)
+    }
+    with read(study(tmp_path, files, data={"admissions": "in/apc_*.csv", **WINDOW})) as tables:
+        found = [(f.where, f.detail) for f in tables.findings if f.code == "X210"]
+    assert found == [("admissions, 2 files", "WARD, EXTRA1, EXTRA2")]
+
+
 def test_all_files_are_judged_before_stopping(tmp_path):
     files = {"admissions.csv": "", "caseload.csv": "person,site\nA,RX1\n", "sites.csv": "place\nRX1\n"}
     message = refusal(study(tmp_path, files, data={**WINDOW, "deaths": "nowhere.csv"}))
