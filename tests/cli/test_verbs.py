@@ -91,7 +91,8 @@ def test_json_answer(analysed, capsys):
     assert document["exit_status"] == 0
     assert document["headline"][0]["verdict"]
     assert Path(document["run"]).is_dir()
-    assert shown.err == ""
+    assert document["unchanged"] is True
+    assert shown.err == "Nothing changed: config, inputs and version are those of an earlier run.\n"
 
 
 def test_stale_data_leave_latest_alone(analysed, finished, capsys):
