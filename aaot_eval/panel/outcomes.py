@@ -40,7 +40,7 @@ def price_stays(tables: Tables, prices: pd.DataFrame) -> Tables:
     Adds `stay_prices` (stay, item, price) and `prices`. Raises InputError naming every item that a stay or attendance needs and
     that has no price: an unpriced stay never costs 0.
     """
-    value = {str(i): float(v) for i, v in zip(prices["item"], prices["value"], strict=True)}
+    value = {str(i): float(v) for i, v in zip(prices["item"], prices["value"], strict=True) if np.isfinite(v)}
     tables.engine.put(
         "prices", pd.DataFrame({"item": pd.array(list(value), dtype="string"), "value": list(value.values())})
     )

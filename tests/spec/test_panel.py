@@ -343,3 +343,6 @@ def test_attendances_without_a_price_stop(tmp_path):
     attendances = "TOKEN_PERSON_ID,EPIKEY,ARRIVAL_DATE,PROVIDER_CODE\nshort,e1,2022-01-09,RX1\n"
     with pytest.raises(InputError, match="there is no price for: ed_attendance"):
         priced(tmp_path, PRICES[PRICES["item"] != "ed_attendance"], {"attendances.csv": attendances})
+    blank = PRICES.assign(value=PRICES["value"].where(PRICES["item"] != "ed_attendance"))
+    with pytest.raises(InputError, match="there is no price for: ed_attendance"):
+        priced(tmp_path, blank, {"attendances.csv": attendances})
