@@ -52,13 +52,15 @@ def _by_month(
     empty, doubtful = months[share > STOP_SHARE], months[(share >= WARN_SHARE) & (share <= STOP_SHARE)]
     findings = []
     if len(empty):
-        findings.append(_finding(stop, _spans(empty.index), empty, "more than half of the episodes"))
+        findings.append(
+            _finding(stop, _spans(empty.index), empty, "at most half of the episodes of a month; here more")
+        )
     sites = found[
         ~found["clock"].isin(empty.index) & (found["n"] >= LEAST_EPISODES) & (found["gone"] > STOP_SHARE * found["n"])
     ]
     for site, rows in sites.groupby("provider"):
         where = f"{shown_names([site])}: {_spans(rows['clock'])}"
-        findings.append(_finding(stop, where, rows, "more than half of the episodes of the site"))
+        findings.append(_finding(stop, where, rows, "at most half of the episodes of a site and month; here more"))
     if len(doubtful):
         findings.append(_finding(warn, _spans(doubtful.index), doubtful, "10 to 50 % of the episodes"))
     return findings
@@ -92,6 +94,7 @@ def check_losses(flow: Sequence[FlowStep]) -> list[Finding]:
         share = step.lost / read if read else 0.0
         if name is None or name in RIGHTLY_LOST or share < WARN_LOST:
             continue
-        code = "D333" if share > STOP_LOST else "D334"
-        findings.append(Finding(code, where="admissions", detail=f"{share:.0%} of the episodes: {step.reason}"))
+        detail = f"{share:.0%} of the episodes: {step.reason}"
+        code, limit = ("D333", f"at most {STOP_LOST:.0%}; here ") if share > STOP_LOST else ("D334", "")
+        findings.append(Finding(code, where="admissions", detail=limit + detail))
     return findings

@@ -278,7 +278,7 @@ def test_months_without_diagnoses_stop_and_are_named(tmp_path, blank):
             row["DIAG_01"] = blank
 
     found = gated(tmp_path, change)
-    assert found["D331"] == [("2022-02 to 2022-03, 2022-05", 45, "more than half of the episodes")]
+    assert found["D331"] == [("2022-02 to 2022-03, 2022-05", 45, "at most half of the episodes of a month; here more")]
     assert ("2022-06", 4, "10 to 50 % of the episodes") in found["D312"]
     assert CATALOGUE["D331"].level == CATALOGUE["D332"].level == CATALOGUE["D333"].level == "stop"
     left = gated(tmp_path / "left", change, left_out=["2022-02", "2022-03", "2022-05"])
@@ -290,7 +290,9 @@ def test_a_site_without_diagnoses_stops_though_the_month_as_a_whole_has_them(tmp
         if month == 4 and row["PROCODE3"] == "RX2":
             row["DIAG_01"] = ""
 
-    assert gated(tmp_path, change)["D331"] == [("RX2: 2022-04", 10, "more than half of the episodes of the site")]
+    assert gated(tmp_path, change)["D331"] == [
+        ("RX2: 2022-04", 10, "at most half of the episodes of a site and month; here more")
+    ]
 
 
 def test_months_without_an_admission_method_stop(tmp_path):
@@ -299,15 +301,15 @@ def test_months_without_an_admission_method_stop(tmp_path):
             row["ADMIMETH"] = ""
 
     found = gated(tmp_path, change)
-    assert found["D332"] == [("2022-03", 20, "more than half of the episodes")]
+    assert found["D332"] == [("2022-03", 20, "at most half of the episodes of a month; here more")]
     assert found["D335"] == [("2022-04", 6, "10 to 50 % of the episodes")]
 
 
 @pytest.mark.parametrize(
     ("column", "value", "lost", "code", "words"),
     [
-        ("TOKEN_PERSON_ID", "", 5, "D333", "25% of the episodes: no person key"),
-        ("EPISTAT", "1", 5, "D333", "25% of the episodes: not finished (episode status is not 3)"),
+        ("TOKEN_PERSON_ID", "", 5, "D333", "at most 20%; here 25% of the episodes: no person key"),
+        ("EPISTAT", "1", 5, "D333", "at most 20%; here 25% of the episodes: not finished (episode status is not 3)"),
         ("EPISTAT", "1", 2, "D334", "10% of the episodes: not finished (episode status is not 3)"),
         ("CLASSPAT", "3", 8, None, ""),
     ],
