@@ -11,7 +11,8 @@ the rule set in `data_schemas/disclosure/<profile>.toml`; the rules are those of
     people        a count of people: hidden from `hide_from` to `hide_to`, else rounded
     persons       a count of people kept only to control other columns: never released
     events        a count with `aaot:persons` people behind it: hidden when they are, or when it is as small
-                  itself (n events have at most n people behind them), else rounded
+                  itself (n events have at most n people behind them), else rounded; a sum of prices (an outcome that
+                  ends in "cost") keeps three significant figures
     statistic     hidden when the counts it rests on are hidden (`aaot:persons`). `aaot:round`: rounded like a
                   count (person-years of people all seen for one year are a count of people). `aaot:ratio`
                   [top, bottom]: made again from the released top and bottom, so that it gives neither away.
@@ -303,7 +304,14 @@ class _Table:
         values = self.rules.round(exact)
         if spec.extra["control"] == "events":
             values = np.where(self._no_count(spec), exact, values)
+            values = np.where(self._is_cost() & (self.rules.base > 1), _figures(exact, MODEL_DIGITS), values)
         return self._totals(spec.name, values)
+
+    def _is_cost(self) -> Mask:
+        """The rows that add up prices: to the nearest few pounds such a sum would tell which stays it holds."""
+        if "outcome" not in self.frame:
+            return np.zeros(len(self.frame), dtype=bool)
+        return np.asarray(self.frame["outcome"].astype(str).str.endswith("cost"), dtype=bool)
 
     def _totals(self, column: str, values: np.ndarray) -> np.ndarray:
         """Totals made again from what is shown of their parts, where the profile wants them so."""
@@ -341,7 +349,7 @@ class _Table:
         exact = self._exact(spec.name)
         values = exact
         if like in self.values:
-            coarse = self.rules.round(np.array([_significant(v, MODEL_DIGITS) for v in exact]))
+            coarse = self.rules.round(_figures(exact, MODEL_DIGITS))
             values = np.where(self._without_people(spec, exact), exact, coarse)
         self.masks[spec.name] = np.zeros(len(exact), dtype=bool)
         self.values[spec.name] = _shortened(values, spec)
@@ -378,8 +386,12 @@ def _shortened(values: np.ndarray, spec: ColumnSpec) -> np.ndarray:
     if "decimals" in spec.extra:
         values = np.round(values, int(spec.extra["decimals"]))
     if "digits" in spec.extra:
-        values = np.array([_significant(v, int(spec.extra["digits"])) for v in values])
+        values = _figures(values, int(spec.extra["digits"]))
     return values
+
+
+def _figures(values: np.ndarray, digits: int) -> np.ndarray:
+    return np.array([_significant(v, digits) for v in values], dtype=float)
 
 
 def _significant(value: float, digits: int) -> float:

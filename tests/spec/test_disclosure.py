@@ -162,6 +162,15 @@ def test_a_rate_is_made_again_from_the_released_count() -> None:
     assert row["rate"] == pytest.approx(25 / 50, rel=1e-12)
 
 
+def test_a_sum_of_prices_does_not_tell_which_stays_it_holds() -> None:
+    rates = pd.DataFrame({"analysis": "e", "outcome": ["hospital_cost", "emergency"], "arm": "a", "era": "after", "people": 530,
+                          "events": [9233577.0, 9234.0], "person_years": 500.0, "rate": [9233577 / 500, 9234 / 500]})  # fmt: skip
+    table = released("rates", rates)
+    assert table["events"].tolist() == [9230000, 9235]
+    assert table["rate"][0] == pytest.approx(9230000 / 500)
+    assert released("rates", rates, "none")["events"].tolist() == [9233577, 9234]
+
+
 def test_a_death_rate_on_few_deaths_is_hidden_and_without_deaths_is_nought() -> None:
     names = {"analysis": "e", "arm": ["a", "b", "c"], "era": "after", "people": [53, 60, 400]}
     counts = {"deaths": [3, 0, 21], "person_years": [50.0, 60.0, 400.0], "rate": [6.0, 0.0, 5.25]}
