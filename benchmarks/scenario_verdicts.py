@@ -99,7 +99,9 @@ def score(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
         ("true_eligible_ratio", "eligible_low", "eligible_high"),
         ("true_gross", "gross_low", "gross_high"),
     ):
-        frame[f"{truth.removeprefix('true_')}_covered"] = frame[truth].between(frame[low], frame[high]).astype("boolean")
+        frame[f"{truth.removeprefix('true_')}_covered"] = (
+            frame[truth].between(frame[low], frame[high]).astype("boolean")
+        )
     # One trust alone has no sites to compare: its headline is about the eligible.
     frame.loc[frame["scenario"] == "single_site", "site_ratio_covered"] = pd.NA
     table = frame.groupby("scenario", sort=False).agg(
@@ -107,12 +109,31 @@ def score(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
         right=("right", "sum"),
         claims=("claim", "sum"),
         mean_estimate=("estimate", "mean"),
-        sites_covered=("site_ratio_covered", "sum"),
+        sites_covered=("site_ratio_covered", lambda covered: covered.sum(min_count=1)),
         eligible_covered=("eligible_ratio_covered", "sum"),
         money_covered=("gross_covered", "sum"),
     )
     table["needed_of_20"] = [NEEDED[s] for s in table.index]
     return table.reset_index()
+
+
+def page(table: pd.DataFrame, seeds: int, commit: str) -> str:
+    """The score as Markdown, with the command and the commit that made it."""
+
+    def shown(value: object) -> str:
+        return "–" if pd.isna(value) else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+    columns = list(table.columns)
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    lines += ["| " + " | ".join(shown(v) for v in row) + " |" for row in table.itertuples(index=False)]
+    return (
+        "# Verdicts on simulated studies\n\n"
+        f"Made by `python benchmarks/scenario_verdicts.py --seeds {seeds}` at commit `{commit}`; one row a study in "
+        "`scenario_verdicts.csv`. What counts as right is said in the command's own help. Covered: the 95 % interval holds the "
+        "truth of the site ratio, of the ratio among the eligible, and of the hospital cost averted per patient-year.\n\n"
+        + "\n".join(lines)
+        + "\n"
+    )
 
 
 def main() -> int:
@@ -140,17 +161,7 @@ def main() -> int:
     frame.drop(columns="seconds").to_csv(
         asked.out / "scenario_verdicts.csv", index=False, float_format="%.6g", lineterminator="\n"
     )
-    columns = list(table.columns)
-    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
-    lines += [
-        "| " + " | ".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row) + " |"
-        for row in table.itertuples(index=False)
-    ]
-    text = (
-        "# Verdicts on simulated studies\n\n"
-        f"Made by `python benchmarks/scenario_verdicts.py --seeds {asked.seeds}` at commit `{commit}`; one row a study in "
-        "`scenario_verdicts.csv`. What counts as right is said in the command's own help.\n\n" + "\n".join(lines) + "\n"
-    )
+    text = page(table, asked.seeds, commit)
     (asked.out / "scenario_verdicts.md").write_text(text, encoding="utf-8", newline="\n")
     print(text)
     share = asked.seeds / 20
