@@ -117,6 +117,11 @@ def score(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
     return table.reset_index()
 
 
+def stored(path: Path) -> pd.DataFrame:
+    """The stored rows. "null" is the name of a scenario here, not a missing value."""
+    return pd.read_csv(path, keep_default_na=False, na_values=[""]).fillna({"failed_checks": ""})
+
+
 def page(table: pd.DataFrame, seeds: int, commit: str) -> str:
     """The score as Markdown, with the command and the commit that made it."""
 

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-import pandas as pd
 import pytest
 
 from aaot_eval.config import load_config
@@ -16,6 +15,7 @@ from aaot_eval.pipeline import run_evaluation
 #: Other machines add floating-point numbers in another order; iteration stops at 1e-10 and the inversions at 1e-6.
 SAME = 1e-5
 #: One small fixed sample of the stored study of verdicts; the command reruns all of it.
+STORED = Path("docs", "results", "scenario_verdicts.csv")
 SAMPLE = [("null", 1), ("single_site", 2)]
 
 
@@ -33,7 +33,7 @@ def verdicts() -> ModuleType:
 
 @pytest.mark.parametrize(("scenario", "seed"), SAMPLE)
 def test_stored_verdict_comes_out_again(verdicts: ModuleType, root: Path, scenario: str, seed: int) -> None:
-    stored = pd.read_csv(root / "docs" / "results" / "scenario_verdicts.csv").set_index(["scenario", "seed"])
+    stored = verdicts.stored(root / STORED).set_index(["scenario", "seed"])
     row = verdicts.study(scenario, seed)
     then = stored.loc[(scenario, seed)]
     assert row["word"] == then["word"]
@@ -44,8 +44,8 @@ def test_stored_verdict_comes_out_again(verdicts: ModuleType, root: Path, scenar
 
 
 def test_stored_verdicts_reach_their_marks(verdicts: ModuleType, root: Path) -> None:
-    stored = pd.read_csv(root / "docs" / "results" / "scenario_verdicts.csv").fillna({"failed_checks": ""})
-    table = verdicts.score(stored.to_dict("records")).set_index("scenario")
+    table = verdicts.score(verdicts.stored(root / STORED).to_dict("records")).set_index("scenario")
+    assert set(table.index) == set(verdicts.SCENARIOS)
     assert (table["seeds"] == 20).all()
     for scenario, needed in verdicts.NEEDED.items():
         assert table.loc[scenario, "right"] >= needed, scenario
