@@ -20,6 +20,7 @@ setup: .venv/installed ## make .venv with everything at the versions of requirem
 	touch .venv/installed
 
 check: .venv/installed ## lint, types, import contracts
+	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

@@ -359,7 +359,9 @@ def _problem(path: Path, error: Any) -> Problem:
     if error["type"] == "missing":
         return Problem("C103", f"the key {where!r} is missing", where=str(path), do=f"add {location[-1]} = ...")
     message = str(error["msg"]).removeprefix("Value error, ")
-    return Problem("C104", f"{where}: {message}", where=str(path), allowed=_allowed_in_words(error), do="mend the value")
+    return Problem(
+        "C104", f"{where}: {message}", where=str(path), allowed=_allowed_in_words(error), do="mend the value"
+    )
 
 
 def _allowed_in_words(error: Any) -> str:

@@ -71,7 +71,15 @@ def _check_periods(panel: Panel, config: RunConfig) -> None:
         at = _clock(panel, value, key)
         early = at < clock.iloc[0] and (study.first_period is None or key == "study.stop")
         if early or (at > clock.iloc[-1] and study.last_period is None):
-            problems.append(Problem("D320", f"{key} = {value} lies outside the data", where=key, allowed=span, do="mend it, or remove it"))
+            problems.append(
+                Problem(
+                    "D320",
+                    f"{key} = {value} lies outside the data",
+                    where=key,
+                    allowed=span,
+                    do="mend it, or remove it",
+                )
+            )
     ended = panel.units[(panel.units["stop_t"] < panel.units["start_t"]).fillna(False)]
     if not problems and len(ended):
         named = ", ".join(map(str, ended.index))

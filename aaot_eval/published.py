@@ -225,7 +225,10 @@ PROGRAMME_COSTS = (0, 2500, 5000, 7500, 10000)
 
 def care_as_usual_cost_needed(saving: float) -> list[tuple[float, list[float]]]:
     """Hospital cost per patient-year under care as usual that a saving needs: one row per fall, one column per programme cost."""
-    return [(fall, [solve_for(saving=saving, fall=fall, price=1, programme=a)[1] for a in PROGRAMME_COSTS]) for fall in FALLS]
+    return [
+        (fall, [solve_for(saving=saving, fall=fall, price=1, programme=a)[1] for a in PROGRAMME_COSTS])
+        for fall in FALLS
+    ]
 
 
 # ---- As text --------------------------------------------------------------------------------------------------------------
@@ -255,7 +258,9 @@ def _figure_lines(figure: Figure, full: bool) -> list[str]:
         inputs = ", ".join(f"{k} = {v}" for k, v in figure.inputs.items())
         detail = [f"formula: {figure.formula} of {inputs}"] if figure.formula else []
         for line in (*detail, f"source: {figure.source}"):
-            lines += textwrap.wrap(line, 80, initial_indent="          ", subsequent_indent="            ", break_long_words=False)
+            lines += textwrap.wrap(
+                line, 80, initial_indent="          ", subsequent_indent="            ", break_long_words=False
+            )
     return lines
 
 
@@ -276,7 +281,10 @@ def solve_for_lines(figures: Sequence[Figure]) -> list[str]:
         f"  {'fall':>8}   programme cost per patient-year",
         f"  {'':>8} " + "".join(f"{a:>11,}" for a in PROGRAMME_COSTS),
     ]  # fmt: skip
-    lines += [f"  {fall:>8.1%} " + "".join(f"{cost:>11,.0f}" for cost in costs) for fall, costs in care_as_usual_cost_needed(saving)]
+    lines += [
+        f"  {fall:>8.1%} " + "".join(f"{cost:>11,.0f}" for cost in costs)
+        for fall, costs in care_as_usual_cost_needed(saving)
+    ]
     return [
         *lines,
         "",

@@ -199,8 +199,12 @@ def headline_table(
 
 
 ALWAYS = (
-    "Only admissions inside the extract are seen; care in other hospitals, and mental-health beds outside the data, are not.",
+    "Only what is in the data is seen; care in other hospitals, and mental-health beds outside the data, are not.",
+)
+OF_ALCOHOL_CODES = (
     "Counts rest on how alcohol was coded in hospital records; a change in coding looks like a change in admissions.",
+)
+OF_PEOPLE = (
     "People are referred when they are at their worst and get better by themselves; a raw before-and-after fall is never an effect.",
     "A change across a whole hospital and a saving for each patient have different units of analysis: they must not be multiplied.",
 )
@@ -216,7 +220,10 @@ def limits_table(
     effect: Effect, checks: Sequence[CheckResult], findings: Sequence[Finding], costs: CostResult | None
 ) -> pd.DataFrame:
     """The limits: those that always hold, those of the design, and those that the checks and gates found."""
-    rows = [("always", text) for text in ALWAYS]
+    people = not any(f.code == "D318" for f in findings)
+    coded = people or "alcohol" in effect.analysis.outcome
+    always = (*ALWAYS, *(OF_ALCOHOL_CODES if coded else ()), *(OF_PEOPLE if people else ()))
+    rows = [("always", text) for text in always]
     if effect.analysis.design in BY_DESIGN:
         rows.append(("design", BY_DESIGN[effect.analysis.design]))
     if costs is not None:

@@ -53,7 +53,9 @@ def latent(world: str, shape: tuple[int, int], rho: float, rng: np.random.Genera
     return z
 
 
-def simulate(world: str, n: int, rho: float, series: int, rng: np.random.Generator, mean: float = MEAN) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+def simulate(
+    world: str, n: int, rho: float, series: int, rng: np.random.Generator, mean: float = MEAN
+) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
     """(counts with the service, counts without it, true ratio) of each series."""
     months = np.arange(n)
     log_mu = np.log(mean) + 0.02 * months / 12 + 0.1 * np.cos(2 * np.pi * months / 12)
@@ -115,7 +117,9 @@ def cell(world: str, n: int, rho: float, slope: bool, series: int, seed: int) ->
                 claim.setdefault(name, []).append(w.p_value < 0.05)
         after = fitted.series.after
         fit = fitted.headline
-        total = project(fit, fitted.model.X0[after], np.zeros(after.sum()), fitted.series.clock[after], ~after, after[after]).predicted
+        total = project(
+            fit, fitted.model.X0[after], np.zeros(after.sum()), fitted.series.clock[after], ~after, after[after]
+        ).predicted
         averted.append(total.low <= without[after].sum() <= total.high)
         wider.append(fitted.wider_by > 0.15)
     return {
@@ -129,7 +133,7 @@ def cell(world: str, n: int, rho: float, slope: bool, series: int, seed: int) ->
 
 
 def in_band(row: dict[str, Any]) -> str:
-    """"yes" when the 99 % binomial interval of the default's coverage and type I error meets the band; "" without a band."""
+    """ "yes" when the 99 % binomial interval of the default's coverage and type I error meets the band; "" without a band."""
     if row["world"] != "ar1":
         return ""
     n, half = row["series"], row["series"] // 2
@@ -193,7 +197,16 @@ def main() -> None:
                 for rho in RHOS if world == "ar1" else (0.0,):
                     row = cell(world, n, rho, model == "segmented", args.series, args.seed) | {"commit": commit}
                     rows[key(row)] = row
-                    print(world, model, n, rho, row["coverage"], row["type_1"]["default"], row["averted_coverage"], flush=True)
+                    print(
+                        world,
+                        model,
+                        n,
+                        rho,
+                        row["coverage"],
+                        row["type_1"]["default"],
+                        row["averted_coverage"],
+                        flush=True,
+                    )
     ordered = [rows[k] for k in sorted(rows)]
     args.out.mkdir(parents=True, exist_ok=True)
     stored.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8", newline="\n")

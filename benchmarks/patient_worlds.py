@@ -74,15 +74,27 @@ def simulate(world: World, seed: int) -> Panel:
         ill = np.where(ill, rng.random(n) >= world.recovery, rng.random(n) < world.relapse)
         if t < 0:
             continue
-        eligible = alive & (t >= start[unit]) & (referral < 0) & (y[:, max(0, t - months) : t].sum(axis=1) >= count) & (t >= months)
+        eligible = (
+            alive
+            & (t >= start[unit])
+            & (referral < 0)
+            & (y[:, max(0, t - months) : t].sum(axis=1) >= count)
+            & (t >= months)
+        )
         referral[eligible & (rng.random(n) < world.referral)] = t
-        rate = np.where(ill, world.rate_ill, world.rate_well) * level * np.exp(hospital[unit] + shock[unit, t] + secular[t])
+        rate = (
+            np.where(ill, world.rate_ill, world.rate_well)
+            * level
+            * np.exp(hospital[unit] + shock[unit, t] + secular[t])
+        )
         rate = rate * np.where(referral >= 0, world.effect, 1.0)
         y[:, t] = rng.poisson(rate) * alive
         dies = alive & (rng.random(n) < np.where(ill, world.death_ill, world.death_well))
         death[dies] = t
         alive &= ~dies
-    control = rng.poisson(world.control_count * np.exp(secular + 0.03 * np.cos(2 * np.pi * np.arange(n_t) / 12)), (n_u, n_t))
+    control = rng.poisson(
+        world.control_count * np.exp(secular + 0.03 * np.cos(2 * np.pi * np.arange(n_t) / 12)), (n_u, n_t)
+    )
     return _panel(y, unit, start, referral, death, control)
 
 
@@ -94,7 +106,9 @@ def _autoregressive(rng: np.random.Generator, n_u: int, n_t: int, sd: float, lag
     return out
 
 
-def _panel(y: np.ndarray, unit: np.ndarray, start: np.ndarray, referral: np.ndarray, death: np.ndarray, control: np.ndarray) -> Panel:
+def _panel(
+    y: np.ndarray, unit: np.ndarray, start: np.ndarray, referral: np.ndarray, death: np.ndarray, control: np.ndarray
+) -> Panel:
     n, n_t = y.shape
     n_u = len(start)
     index = pd.period_range("2016-04", periods=n_t, freq="M")
@@ -119,7 +133,10 @@ def _panel(y: np.ndarray, unit: np.ndarray, start: np.ndarray, referral: np.ndar
     people = pd.DataFrame({"unit": np.array(names)[unit], "referral_t": month(referral, n_t), "ended_t": month(np.full(n, -1), n_t),
                            "death_t": month(death, n_t), "sex": "", "age": 50}, index=pd.RangeIndex(n, name="person"))  # fmt: skip
     rows = pd.DataFrame({"person": np.repeat(np.arange(n), n_t), "t": np.tile(np.arange(n_t), n), OUTCOME: y.ravel()})
-    outcomes = (OutcomeSpec(OUTCOME, "alcohol-specific emergency admissions"), OutcomeSpec(CONTROL, "non-alcohol emergency admissions"))
+    outcomes = (
+        OutcomeSpec(OUTCOME, "alcohol-specific emergency admissions"),
+        OutcomeSpec(CONTROL, "non-alcohol emergency admissions"),
+    )
     return Panel("month", 12, periods, units, cells, outcomes, people, rows)
 
 
@@ -166,7 +183,9 @@ def read(design: str, world: World, seed: int) -> dict[str, float]:
     referred = next(e for e in estimates if e.facts["role"] == "referred")
     truth = world.effect
     if facts["role"] == "itt":
-        on_team = facts["rate_on_team"] * facts["on_team_person_months"] / (facts["rate_after"] * facts["post_person_months"])
+        on_team = (
+            facts["rate_on_team"] * facts["on_team_person_months"] / (facts["rate_after"] * facts["post_person_months"])
+        )
         truth = 1 / (on_team / world.effect + 1 - on_team)
     return {"truth": truth, "ratio": head.estimate, "low": head.conf_low, "high": head.conf_high, "p": head.p_value,
             "referred": referred.estimate, "referred_low": referred.conf_low, "referred_high": referred.conf_high,
@@ -200,7 +219,9 @@ def binomial(hits: int, n: int) -> tuple[float, float]:
 
 def page(table: pd.DataFrame, designs: Sequence[str], seeds: int) -> str:
     """The results in words and one table."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout.strip()
     lines = [
         "# What the patient designs read when the truth is known",
         "",

@@ -28,7 +28,9 @@ WORLDS = (("ar1", 0.0), ("ar1", 0.4), ("ar1", 0.6), ("ar2", 0.0), ("ar1_and_nois
 
 def p_value(y: np.ndarray, start: int) -> float:
     """p of the default at one start."""
-    fitted = fit_model(as_series(y, start), mean_model(as_series(y, start), slope=False, pairs=season_pairs(len(y), 12)), 0.95)
+    fitted = fit_model(
+        as_series(y, start), mean_model(as_series(y, start), slope=False, pairs=season_pairs(len(y), 12)), 0.95
+    )
     assert fitted is not None
     return fitted.wald.p_value
 
@@ -73,7 +75,19 @@ def main() -> None:
         for before in BEFORE:
             rows.append(cell(world, rho, before, args.series, args.seed) | {"commit": commit})
             print(rows[-1], flush=True)
-    names = ("world", "rho", "before", "dates", "mean_share", "share_95", "share_99", "warns", "fails", "claims", "claims_doubted")
+    names = (
+        "world",
+        "rho",
+        "before",
+        "dates",
+        "mean_share",
+        "share_95",
+        "share_99",
+        "warns",
+        "fails",
+        "claims",
+        "claims_doubted",
+    )
     lines = [
         "# Made-up start dates when nothing happened, measured",
         "",

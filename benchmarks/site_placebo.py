@@ -60,7 +60,9 @@ def counts(rng: np.random.Generator, n: int, median: float, shock_sd: float = 0.
     return rng.poisson(mean).astype(float)
 
 
-def p_values(values: np.ndarray, starts: np.ndarray, seed: int, ways: ri.Assignments | None = None) -> tuple[dict[str, float], ri.Assignments]:
+def p_values(
+    values: np.ndarray, starts: np.ndarray, seed: int, ways: ri.Assignments | None = None
+) -> tuple[dict[str, float], ri.Assignments]:
     """p of no effect by the size-scaled statistic, by the two-way coefficient, and by CR1 with t(hospitals - 1)."""
     n = len(values)
     ways = ways or ri.assign_starts(starts, MONTHS, seed)
@@ -131,7 +133,9 @@ def judge(row: pd.Series) -> str:
 
 def page(frame: pd.DataFrame, seconds: float) -> str:
     """The results in words and one table."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout.strip()
     reps = int(frame["reps"].iloc[0])
     wide = frame.assign(false_alarms=frame["false_alarms"] / frame["reps"], seen=frame["seen"] / frame["reps"])
     index = ["hospitals", "treated", "which", "median", "p_least"]
@@ -153,7 +157,10 @@ def page(frame: pd.DataFrame, seconds: float) -> str:
     for (n, m, which, median, least), r in wide.iterrows():
         shares = [r["false_alarms", k] for k in ("size_scaled", "coefficient", "clustered_cr1")]
         shares += [r["seen", k] for k in ("size_scaled", "coefficient")]
-        logs = [f"{r['mean_log', k] - EFFECT:+.3f} ({r['sd_log', k]:.3f})" for k in ("size_scaled", "coefficient", "clustered_cr1")]
+        logs = [
+            f"{r['mean_log', k] - EFFECT:+.3f} ({r['sd_log', k]:.3f})"
+            for k in ("size_scaled", "coefficient", "clustered_cr1")
+        ]
         cells = [str(n), str(m), which, f"{median:.0f}", f"{least:.4f}", *(f"{s:.1%}" for s in shares), *logs]
         lines.append(f"| {' | '.join(cells)} |")
     held = frame[frame["statistic"] == "size_scaled"].apply(judge, axis=1)

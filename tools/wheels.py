@@ -20,7 +20,13 @@ WHEELS = ROOT / "wheels"
 
 #: Platform tags by folder, and what decides the environment markers there.
 PLATFORMS = {
-    "linux_x86_64": ([f"manylinux_2_{n}_x86_64" for n in range(34, 4, -1)] + ["manylinux2014_x86_64"], "linux", "Linux", "x86_64", "posix"),
+    "linux_x86_64": (
+        [f"manylinux_2_{n}_x86_64" for n in range(34, 4, -1)] + ["manylinux2014_x86_64"],
+        "linux",
+        "Linux",
+        "x86_64",
+        "posix",
+    ),
     "windows_amd64": (["win_amd64"], "win32", "Windows", "AMD64", "nt"),
     "macos_arm64": (["macosx_14_0_arm64"], "darwin", "Darwin", "arm64", "posix"),
 }

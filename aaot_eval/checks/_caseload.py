@@ -157,7 +157,9 @@ def predict(people: PersonMonths, rule: Rule) -> Prediction | str:
     return reason
 
 
-def _prediction(people: PersonMonths, rule: Rule, who: Ints, person: Ints, month: Ints, cut: Ints, whole: bool) -> Prediction | None:
+def _prediction(
+    people: PersonMonths, rule: Rule, who: Ints, person: Ints, month: Ints, cut: Ints, whole: bool
+) -> Prediction | None:
     y_run, n_run = running_total(people.outcome * people.at_risk), running_total(people.at_risk)
     at, end = people.referral[who], np.minimum(people.referral[who] + YEAR, people.n_months)
     before = y_run[who, at] - y_run[who, at - YEAR], n_run[who, at] - n_run[who, at - YEAR]
@@ -171,7 +173,9 @@ def _prediction(people: PersonMonths, rule: Rule, who: Ints, person: Ints, month
     y, n = y_run[person, stop] - y_run[person, month], n_run[person, stop] - n_run[person, month]
     rows, targets, rate = adjusted_scores(y, n, weights, like, own)
     error = (np.bincount(person, weights=rows) ** 2).sum() + (targets**2).sum()
-    return Prediction(_own_rate(*before), _limits(rate, float(error)), _own_rate(*after), len(who), len(np.unique(person)), whole)
+    return Prediction(
+        _own_rate(*before), _limits(rate, float(error)), _own_rate(*after), len(who), len(np.unique(person)), whole
+    )
 
 
 def _own_rate(y: Floats, n: Floats) -> tuple[float, float, float]:

@@ -36,12 +36,18 @@ class Deaths:
         """Warns when deaths differ beyond chance or the bounds disagree in direction with the estimate."""
         table = estimate.tables.get("deaths")
         if table is None or not isinstance(estimator, EntryRule | OwnCohorts):
-            return CheckResult("deaths", analysis.name, "not_evaluable", "Deaths by arm could not be told apart for this design.")
+            return CheckResult(
+                "deaths", analysis.name, "not_evaluable", "Deaths by arm could not be told apart for this design."
+            )
         treated = table[(table["arm"] == "treated") & (table["era"] == "after")].iloc[0]
         against = "comparison" if (table["arm"] == "comparison").any() else "treated"
-        other = table[(table["arm"] == against) & (table["era"] == ("after" if against == "comparison" else "before"))].iloc[0]
+        other = table[
+            (table["arm"] == against) & (table["era"] == ("after" if against == "comparison" else "before"))
+        ].iloc[0]
         if not treated["deaths"] + other["deaths"]:
-            return CheckResult("deaths", analysis.name, "not_evaluable", "No deaths are known, so deaths by arm cannot be compared.")
+            return CheckResult(
+                "deaths", analysis.name, "not_evaluable", "No deaths are known, so deaths by arm cannot be compared."
+            )
         name = "in the comparison hospitals" if against == "comparison" else "before launch"
         return _judged(estimator, panel, analysis, estimate, treated, other, name)
 
@@ -52,10 +58,10 @@ def _judged(estimator: EntryRule | OwnCohorts, panel: Panel, analysis: Analysis,
     risks = [1 - math.exp(-float(row["rate"]) / 100 * years) for row in (treated, other)]
     difference = abs(risks[0] - risks[1])
     differ = difference > POINTS or difference > SHARE * max(min(risks), 1e-12)
-    p = rate_test(int(treated["deaths"]), float(treated["person_years"]), int(other["deaths"]), float(other["person_years"]))
-    sentence = (
-        f"Of the treated cohort {percent(risks[0], 1)} died within {estimator.follow_up} months, {percent(risks[1], 1)} {name} (p = {p:.2f})."
+    p = rate_test(
+        int(treated["deaths"]), float(treated["person_years"]), int(other["deaths"]), float(other["person_years"])
     )
+    sentence = f"Of the treated cohort {percent(risks[0], 1)} died within {estimator.follow_up} months, {percent(risks[1], 1)} {name} (p = {p:.2f})."
     facts: dict[str, float] = {"risk_treated": risks[0], "risk_compared": risks[1]}
     verdict: CheckVerdict = "pass"
     if differ and math.isfinite(estimate.estimate):

@@ -69,7 +69,11 @@ def _dip_sentence(found: Dip | str, word: str) -> str:
     if isinstance(found, str):
         return f"The dip test could not be made ({found}); a dip is assumed."
     uncertain = ", which is not certain" if word == "dip" else ""
-    controls = "" if math.isnan(found.over_controls) else f"; {found.over_controls:.2f} after what hospitals without the service did"
+    controls = (
+        ""
+        if math.isnan(found.over_controls)
+        else f"; {found.over_controls:.2f} after what hospitals without the service did"
+    )
     return (
         f"In the year before referral the referred had {found.ratio:.2f} times the admissions of the year before that "
         f"(95 % interval {found.low:.2f} to {found.high:.2f}{controls}): {word}{uncertain}."
@@ -119,9 +123,15 @@ def regression_table(fall: Prediction) -> pd.DataFrame:
     )
     return pd.DataFrame(
         [
-            {"order": i + 1, "what": what, "label": label, "people": people, "rate": rate, "rate_low": low, "rate_high": high}
+            {
+                "order": i + 1,
+                "what": what,
+                "label": label,
+                "people": people,
+                "rate": rate,
+                "rate_low": low,
+                "rate_high": high,
+            }
             for i, (what, label, people, (rate, low, high)) in enumerate(rows)
         ]
     )
-
-

@@ -41,7 +41,11 @@ class Dispersion:
             chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
             sentence = f"{label} lies further {where} the fitted series than chance explains ({chance}); look at what was recorded then."
         else:
-            spread = f" The counts vary {fit.phi_raw:.1f} times as much as pure chance would give." if fitted.series.floor else ""
+            spread = (
+                f" The counts vary {fit.phi_raw:.1f} times as much as pure chance would give."
+                if fitted.series.floor
+                else ""
+            )
             sentence = f"No period lies outside what the fitted spread explains.{spread}"
         table = pd.DataFrame({"t": used, "period": [fitted.series.labels[i] for i in used], "studentised": t})
         return CheckResult(

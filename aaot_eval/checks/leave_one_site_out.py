@@ -24,7 +24,9 @@ class LeaveOneSiteOut:
 
     designs: ClassVar[tuple[Design, ...]] = ("sites",)
 
-    def run(self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int) -> CheckResult:
+    def run(
+        self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int
+    ) -> CheckResult:
         """The range of the estimate over all sites left out; fails when a claimed direction turns round."""
         data = sites_of(estimator, panel, analysis)
         if isinstance(data, str):
@@ -32,7 +34,9 @@ class LeaveOneSiteOut:
         whole = fit_sites(data, seed)
         table = refits(data, seed)
         if math.isnan(whole.effect) or table.empty:
-            return cannot(NAME, analysis, "no site can be left out" if table.empty else "there is no estimate to compare with")
+            return cannot(
+                NAME, analysis, "no site can be left out" if table.empty else "there is no estimate to compare with"
+            )
         low, high = table["effect"].min(), table["effect"].max()
         furthest = table.iloc[int((table["effect"] - whole.effect).abs().argmax())]
         ratio = data.scale == "log"

@@ -88,7 +88,8 @@ def cut_panel(panel: Panel, end: int, starts: Mapping[str, int], units: list[str
         cells=cells.assign(treated=cells["t"] >= first),
         people=None,
         person_cells=None,
-        extra={k: v for k, v in panel.extra.items() if k != "beside_start_t"} | {"cut_labels": tuple(panel.periods["label"].iloc[end:])},
+        extra={k: v for k, v in panel.extra.items() if k != "beside_start_t"}
+        | {"cut_labels": tuple(panel.periods["label"].iloc[end:])},
     )
 
 
@@ -133,7 +134,14 @@ def _judged(panel: Panel, analysis: Analysis, real: Estimate, fits: Mapping[int,
     rows = [(str(labels.iloc[k]), e, False) for k, e in fits.items()] + [(str(labels.iloc[start]), real, True)]
     table = pd.DataFrame(
         [
-            {"kind": "date", "label": label, "ratio": e.estimate, "statistic": _statistic(e), "p_value": e.p_value, "real": is_real}
+            {
+                "kind": "date",
+                "label": label,
+                "ratio": e.estimate,
+                "statistic": _statistic(e),
+                "p_value": e.p_value,
+                "real": is_real,
+            }
             for label, e, is_real in rows
         ]
     )

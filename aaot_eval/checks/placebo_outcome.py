@@ -23,7 +23,9 @@ class PlaceboOutcome:
 
     designs: ClassVar[tuple[Design, ...]] = ("sites", "series")
 
-    def run(self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int) -> CheckResult:
+    def run(
+        self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int
+    ) -> CheckResult:
         """The estimate on the control outcome and its p value."""
         if analysis.outcome == CONTROL:
             return cannot(NAME, analysis, "the outcome is itself the control outcome")

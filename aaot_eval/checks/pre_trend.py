@@ -25,7 +25,9 @@ class PreTrend:
 
     designs: ClassVar[tuple[Design, ...]] = ("sites",)
 
-    def run(self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int) -> CheckResult:
+    def run(
+        self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int
+    ) -> CheckResult:
         """The difference in trend, its p, and what it would amount to if it went on after the start."""
         data = sites_of(estimator, panel, analysis)
         if isinstance(data, str):
@@ -75,14 +77,20 @@ def _table(data: SiteData, ways: ri.Assignments, slopes: np.ndarray) -> pd.DataF
     )
 
 
-def _sentence(data: SiteData, drift: float, carried: float, p: float, estimate: Estimate, reachable: bool, least: float) -> str:
+def _sentence(
+    data: SiteData, drift: float, carried: float, p: float, estimate: Estimate, reachable: bool, least: float
+) -> str:
     if data.scale == "log":
         size = f"changed by {math.expm1(drift):+.1%} a year relative to the others"
         would = f"carried on, that alone would read as a ratio of {math.exp(carried):.2f}"
     else:
         size = f"changed by {drift:+.3g} a year relative to the others"
         would = f"carried on, that alone would read as a difference of {carried:+.3g}"
-    found = "" if math.isnan(estimate.estimate) else f" (the estimate is {shown(estimate.estimate, ratio=estimate.null == 1.0)})"
+    found = (
+        ""
+        if math.isnan(estimate.estimate)
+        else f" (the estimate is {shown(estimate.estimate, ratio=estimate.null == 1.0)})"
+    )
     end = f"p = {p:.3f}." if reachable else (
         f"with {len(data.treated)} of {len(data.units)} sites treated no p below {least:.3f} is possible, so this cannot be judged.")  # fmt: skip
     return f"Before the start, the treated sites {size}; {would}{found}; {end}"

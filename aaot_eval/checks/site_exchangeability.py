@@ -41,7 +41,9 @@ class SiteExchangeability:
 
     designs: ClassVar[tuple[Design, ...]] = ("sites",)
 
-    def run(self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int) -> CheckResult:
+    def run(
+        self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int
+    ) -> CheckResult:
         """The four differences, and one p for the largest of them over all assignments."""
         data = sites_of(estimator, panel, analysis)
         if isinstance(data, str):
@@ -76,13 +78,23 @@ def measures(data: SiteData, ways: ri.Assignments, season: int) -> list[Measure]
     first = int(ways.starts[0])
     log = data.scale == "log"
     before = data.values[:, :first].sum(axis=1) / data.exposure[:, :first].sum(axis=1)
-    found = [Measure("level", _same(np.log(before + 0.5 / data.exposure[:, :first].sum(axis=1)) if log else before, ways), False, log)]
+    found = [
+        Measure(
+            "level",
+            _same(np.log(before + 0.5 / data.exposure[:, :first].sum(axis=1)) if log else before, ways),
+            False,
+            log,
+        )
+    ]
     exposure = data.exposure[:, :first].mean(axis=1)
     if np.ptp(exposure) > 0:
         found.append(Measure("size", _same(np.log(exposure), ways), False, True))
     found.append(Measure("trend a year", ri.slope_table(level, data.years, ways.starts), True, log))
     if first >= 2 * season:
-        columns = [level[:, s - season : s].mean(axis=1) - level[:, s - 2 * season : s - season].mean(axis=1) for s in ways.starts]
+        columns = [
+            level[:, s - season : s].mean(axis=1) - level[:, s - 2 * season : s - season].mean(axis=1)
+            for s in ways.starts
+        ]
         found.append(Measure("last year against the year before", np.column_stack(columns), True, log))
     return found
 

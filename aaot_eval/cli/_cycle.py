@@ -44,7 +44,11 @@ def refuse_stale(data_cut: str, period_kind: str, as_of: date | datetime, lag_mo
     """DataQualityError when the newest complete month is older than the run's month less the lag."""
     if period_kind != "month":
         raise UsageError(
-            Problem("U002", f"a scheduled run needs monthly data; these are by {period_kind}", do="leave out --until latest and --as-of")
+            Problem(
+                "U002",
+                f"a scheduled run needs monthly data; these are by {period_kind}",
+                do="leave out --until latest and --as-of",
+            )
         )
     expected = as_of.year * 12 + as_of.month - 1 - lag_months
     if month_number(data_cut) < expected:

@@ -32,8 +32,12 @@ def problem_lines(problem: Problem) -> list[str]:
             line
             for text in rest
             for line in textwrap.wrap(
-                text.strip(), WIDTH, initial_indent="      ", subsequent_indent="        ",
-                break_long_words=False, break_on_hyphens=False,
+                text.strip(),
+                WIDTH,
+                initial_indent="      ",
+                subsequent_indent="        ",
+                break_long_words=False,
+                break_on_hyphens=False,
             )
         ),
     ]

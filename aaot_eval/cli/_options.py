@@ -9,7 +9,8 @@ import typer
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The study's .toml file.", show_default=False)]
 RunFolderPath = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run folder, or a study's folder (then its latest run).", show_default=False)
+    Path,
+    typer.Argument(metavar="RUN", help="A run folder, or a study's folder (then its latest run).", show_default=False),
 ]
 DataFolder = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Where the paths in the config start, if not beside it.")

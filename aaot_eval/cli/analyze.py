@@ -25,14 +25,19 @@ def analyze(
     data: DataFolder = None,
     until: Annotated[
         str | None,
-        typer.Option("--until", metavar="YYYY-MM", help="Last month used; 'latest' for a scheduled run.", show_default=False),
+        typer.Option(
+            "--until", metavar="YYYY-MM", help="Last month used; 'latest' for a scheduled run.", show_default=False
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Where run folders go; default: the config's output.runs.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where run folders go; default: the config's output.runs."),
     ] = None,
     as_of: Annotated[
         datetime | None,
-        typer.Option("--as-of", metavar="DATE", formats=["%Y-%m-%d"], help="The date 'stale' is judged from; default: today."),
+        typer.Option(
+            "--as-of", metavar="DATE", formats=["%Y-%m-%d"], help="The date 'stale' is judged from; default: today."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run again although nothing changed.")] = False,
     stop_after: Annotated[
@@ -41,7 +46,9 @@ def analyze(
     patient_reports: Annotated[
         bool, typer.Option("--patient-reports", help="Also write per-patient rows to restricted/ (needs --reason).")
     ] = False,
-    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why per-patient rows are needed.")] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="Why per-patient rows are needed.")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -71,9 +78,13 @@ def _asked(config: RunConfig, until: str | None, patient_reports: bool, reason: 
     from aaot_eval.errors import Problem, UsageError
 
     if until is not None and until != "latest" and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", until):
-        raise UsageError(Problem("U003", "--until is not a month", allowed="YYYY-MM, or latest", do="write it as 2026-03"))
+        raise UsageError(
+            Problem("U003", "--until is not a month", allowed="YYYY-MM, or latest", do="write it as 2026-03")
+        )
     if patient_reports and not (reason or config.output.reason):
-        raise UsageError(Problem("U004", "--patient-reports needs --reason", do='add --reason "why these rows are needed"'))
+        raise UsageError(
+            Problem("U004", "--patient-reports needs --reason", do='add --reason "why these rows are needed"')
+        )
     if until:
         config = config.changed(study__last_period=None if until == "latest" else until)
     if patient_reports:
@@ -97,7 +108,11 @@ def _stop_early(config: RunConfig, terminal: Terminal, stage: str, as_json: bool
             what = f"The panel is built: {len(prepared.panel.units)} units"
     terminal.findings(findings)
     first, last = (str(period) for period in span)
-    answer(f"{what}, {first} to {last}. Nothing was written.", {"stage": stage, "first_period": first, "last_period": last}, as_json)
+    answer(
+        f"{what}, {first} to {last}. Nothing was written.",
+        {"stage": stage, "first_period": first, "last_period": last},
+        as_json,
+    )
 
 
 def _evaluate(
@@ -113,12 +128,19 @@ def _evaluate(
     faults_go_to(study.path / "restricted")
     with study.lock():
         for name in study.unreadable():
-            terminal.progress(f"Passed over {name}: its manifest.json cannot be read. Restore it, or remove the folder.")
+            terminal.progress(
+                f"Passed over {name}: its manifest.json cannot be read. Restore it, or remove the folder."
+            )
         study.refuse_other_secret(secret_fingerprint(config))
         print_ = fingerprint(config)
         earlier = study.same(print_)
         if earlier is not None and as_of is not None:
-            refuse_stale(str(earlier.manifest["data_cut"]), str(earlier.manifest["period_kind"]), as_of, config.monthly.lag_months)
+            refuse_stale(
+                str(earlier.manifest["data_cut"]),
+                str(earlier.manifest["period_kind"]),
+                as_of,
+                config.monthly.lag_months,
+            )
         if earlier is not None and not force:
             terminal.progress(UNCHANGED)
             return earlier, True
@@ -126,7 +148,13 @@ def _evaluate(
 
 
 def _new_run(
-    config: RunConfig, terminal: Terminal, study: StudyFolder, print_: Fingerprint, *, as_of: datetime | None, cycle: bool
+    config: RunConfig,
+    terminal: Terminal,
+    study: StudyFolder,
+    print_: Fingerprint,
+    *,
+    as_of: datetime | None,
+    cycle: bool,
 ) -> RunFolder:
     from aaot_eval.cli._cycle import Refresh, carry, plan_refresh, refuse_stale
     from aaot_eval.disclosure import control, csv_text

@@ -43,9 +43,13 @@ def check(
         "units": len(prepared.panel.units),
         "first_period": str(labels.iloc[0]),
         "last_period": str(labels.iloc[-1]),
-        "analyses": [{"name": a.name, "estimator": a.estimator, "primary": a.primary, "reason": a.reason} for a in analyses],
+        "analyses": [
+            {"name": a.name, "estimator": a.estimator, "primary": a.primary, "reason": a.reason} for a in analyses
+        ],
         "not_run": [{"name": a.name, "why": why} for a, why in left_out],
-        "findings": [{"code": f.code, "level": f.level, "title": f.kind.title, "where": f.where} for f in prepared.findings],
+        "findings": [
+            {"code": f.code, "level": f.level, "title": f.kind.title, "where": f.where} for f in prepared.findings
+        ],
     }
     answer("\n".join(lines), document, as_json)
 

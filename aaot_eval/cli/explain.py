@@ -12,7 +12,8 @@ from aaot_eval.cli._options import Json, Quiet, Verbose, answer
 
 def explain(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="An exit code, finding code, estimator, check, format, or config.")
+        str | None,
+        typer.Argument(metavar="[NAME]", help="An exit code, finding code, estimator, check, format, or config."),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -28,7 +29,12 @@ def explain(
         answer(json.dumps(config_json_schema(), indent=1), {"name": name, "text": config_json_schema()}, as_json)
         return
     topics = _topics(name)
-    if name is not None and (letter := f"{name[:1]}nnn") in topics["message code"] and name[1:].isdigit() and name not in topics["finding"]:
+    if (
+        name is not None
+        and (letter := f"{name[:1]}nnn") in topics["message code"]
+        and name[1:].isdigit()
+        and name not in topics["finding"]
+    ):
         text = f"{topics['message code'][letter]}\nThe message itself says what is wrong, where, what is allowed and what to do."
         answer(f"{name} (message code)\n\n{text}", {"name": name, "kind": "message code", "text": text}, as_json)
         return
@@ -63,7 +69,12 @@ def _listed(names: list[str]) -> list[str]:
 
 def _topics(wanted: str | None) -> dict[str, dict[str, str]]:
     """Everything that can be explained, by kind; the heavy ones are loaded only when the name is none of the light ones."""
-    light = {"exit code": _exit_codes(), "finding": _findings(), "message code": _messages(), "extract format": _formats()}
+    light = {
+        "exit code": _exit_codes(),
+        "finding": _findings(),
+        "message code": _messages(),
+        "extract format": _formats(),
+    }
     if wanted is not None and any(wanted in entries for entries in light.values()):
         return light
     from aaot_eval.checks import CHECKS
@@ -108,7 +119,9 @@ def _messages() -> dict[str, str]:
         "U": "the use of the command itself",
         "V": "verify: a run is not what its record says",
     }
-    return {f"{letter}nnn": _wrapped(f"A message code with this letter is about {text}.") for letter, text in owners.items()}
+    return {
+        f"{letter}nnn": _wrapped(f"A message code with this letter is about {text}.") for letter, text in owners.items()
+    }
 
 
 def _formats() -> dict[str, str]:

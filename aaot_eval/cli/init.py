@@ -24,15 +24,21 @@ class Found:
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make for the study.", show_default=False)],
-    source: Annotated[Path, typer.Option("--from", metavar="EXTRACT", help="An admission extract.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder to make for the study.", show_default=False)
+    ],
+    source: Annotated[
+        Path, typer.Option("--from", metavar="EXTRACT", help="An admission extract.", show_default=False)
+    ],
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Start a study: a config and blank tables to fill."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(Problem("C132", f"{folder} is there and not empty", do="give the name of a folder that does not exist yet"))
+        raise InputError(
+            Problem("C132", f"{folder} is there and not empty", do="give the name of a folder that does not exist yet")
+        )
     found = _looked_at(source)
     texts = _starter_texts(folder, source, found.sites)
     try:
@@ -40,10 +46,15 @@ def init(
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
     except OSError as fault:
-        raise InputError(Problem("C130", f"{folder} cannot be written: {fault.strerror}", do="give another folder")) from None
+        raise InputError(
+            Problem("C130", f"{folder} cannot be written: {fault.strerror}", do="give another folder")
+        ) from None
     if not quiet:
         sites = ", ".join(found.sites[:8]) + (", ..." if len(found.sites) > 8 else "")
-        typer.echo(f"{source.name}: {found.title}, {found.first_month} to {found.last_month}, {len(found.sites)} sites: {sites}", err=True)
+        typer.echo(
+            f"{source.name}: {found.title}, {found.first_month} to {found.last_month}, {len(found.sites)} sites: {sites}",
+            err=True,
+        )
         typer.echo(f"Fill caseload.csv and sites.csv, then: aaot-eval check {folder / 'study.toml'}", err=True)
     document = {"folder": str(folder), "format": found.format, "sites": found.sites, "written": sorted(texts)}
     answer(str(folder), document, as_json)
@@ -58,18 +69,24 @@ def _looked_at(source: Path) -> Found:
     from aaot_eval.ingest import read_tables
     from aaot_eval.ingest.read import plan_table
 
-    config = RunConfig.model_validate({"config_version": 1, "name": "init", "data": {"admissions": str(source.resolve())}})
+    config = RunConfig.model_validate(
+        {"config_version": 1, "name": "init", "data": {"admissions": str(source.resolve())}}
+    )
     # Beside the extract and never in the system's temporary folder: the engine's files hold rows of patients.
     try:
         place = tempfile.TemporaryDirectory(prefix=".init_", dir=source.resolve().parent, ignore_cleanup_errors=True)
     except OSError as fault:
-        raise InputError(Problem("X200", f"{source} cannot be read where it is: {fault.strerror}", do="check the path")) from None
+        raise InputError(
+            Problem("X200", f"{source} cannot be read where it is: {fault.strerror}", do="check the path")
+        ) from None
     with place as work:
         engine = open_engine("duckdb", Path(work))
         try:
             given, _, _ = plan_table(config, "admissions", Path(work))
             tables = read_tables(config, engine)
-            sites = [str(row[0]) for row in engine.rows("SELECT DISTINCT site FROM stays WHERE site IS NOT NULL ORDER BY 1")]
+            sites = [
+                str(row[0]) for row in engine.rows("SELECT DISTINCT site FROM stays WHERE site IS NOT NULL ORDER BY 1")
+            ]
         finally:
             engine.close()
     return Found(given.schema.name, given.schema.title, sites, str(tables.first_month), str(tables.last_month))
@@ -99,7 +116,7 @@ def _starter_texts(folder: Path, source: Path, sites: list[str]) -> dict[str, st
     }
 
 
-_CONFIG = '''config_version = 1
+_CONFIG = """config_version = 1
 name = "{name}"
 
 [data]
@@ -120,7 +137,7 @@ outcome    = "alcohol_specific_emergency"
 
 [disclosure]
 profile = "hes"
-'''
+"""
 
 _UNIT_COSTS = """item,unit,value,low,high,std_error,price_year,perspective,source
 emergency_short_stay,stay,,,,,,,

@@ -30,6 +30,13 @@ def simulate(
     from aaot_eval.synthetic import simulate_study
 
     simulate_study(
-        out, scenario=scenario, seed=seed, sites=sites, treated=treated, months=months, launch_after=launch_after, size=size
+        out,
+        scenario=scenario,
+        seed=seed,
+        sites=sites,
+        treated=treated,
+        months=months,
+        launch_after=launch_after,
+        size=size,
     )
     answer(str(out), {"folder": str(out), "scenario": scenario, "seed": seed}, as_json)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def verify(
     run: RunFolderPath,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="The folder of the extracts: repeat the run and compare.")
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="The folder of the extracts: repeat the run and compare."),
     ] = None,
     rtol: Annotated[float, typer.Option("--rtol", help="Largest relative difference that counts as the same.")] = 1e-9,
     as_json: Json = False,
@@ -31,7 +32,11 @@ def verify(
     from aaot_eval.run_folder import differing_files, read_run
 
     if not 0 <= rtol < 1:
-        raise UsageError(Problem("U007", "--rtol is no tolerance", allowed="0 up to, not including, 1", do="leave it out, or write 1e-9"))
+        raise UsageError(
+            Problem(
+                "U007", "--rtol is no tolerance", allowed="0 up to, not including, 1", do="leave it out, or write 1e-9"
+            )
+        )
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
     found = read_run(run)
     problems = differing_files(found)
@@ -45,7 +50,9 @@ def verify(
     differences = _repeat(found, data, terminal)
     worst = sorted(differences.items(), key=lambda item: -item[1])
     beyond = [(name, value) for name, value in worst if value > rtol]
-    lines = [f"  {name:<28} {value:.1e}" if value < float("inf") else f"  {name:<28} not comparable" for name, value in worst]
+    lines = [
+        f"  {name:<28} {value:.1e}" if value < float("inf") else f"  {name:<28} not comparable" for name, value in worst
+    ]
     if beyond:
         raise VerifyMismatchError(
             *(Problem("V620", f"table {name} differs: largest relative difference {value:.3g}", allowed=f"{rtol:g}",
@@ -80,4 +87,6 @@ def _repeat(found: RunFolder, data: Path, terminal: Terminal) -> dict[str, float
     new = {name: frame for name, frame in again.tables.items() if name in own}
     exact = largest_differences(found.exact_tables(), result.tables)
     released = largest_differences(kept, new)
-    return {f"restricted/{name}": value for name, value in exact.items()} | {f"release/{name}": value for name, value in released.items()}
+    return {f"restricted/{name}": value for name, value in exact.items()} | {
+        f"release/{name}": value for name, value in released.items()
+    }

@@ -56,9 +56,7 @@ def break_even_table(panel: Panel, money: Money | None, prices: Prices, primary:
     price = mean_price(panel, primary)
     if not math.isnan(price):
         needed = prices.programme.per_patient_year / price
-        rows.append(
-            (ADMISSIONS, "per patient-year", math.nan, needed, math.nan, math.nan, "ok")
-        )
+        rows.append((ADMISSIONS, "per patient-year", math.nan, needed, math.nan, math.nan, "ok"))
     return pd.DataFrame([(i, *row) for i, row in enumerate(rows, start=1)], columns=list(COLUMNS))
 
 

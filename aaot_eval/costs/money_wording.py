@@ -133,7 +133,9 @@ def _loss(best: Money) -> str:
 def _untold(best: Money) -> str:
     """An interval that holds no answer, or one that the effect does not carry."""
     size = pounds(best.saving)
-    point = "no difference" if size == pounds(0) else f"{size} {'less' if best.saving > 0 else 'more'} per patient per year"
+    point = (
+        "no difference" if size == pounds(0) else f"{size} {'less' if best.saving > 0 else 'more'} per patient per year"
+    )
     level = f"{best.level * 100:g} % interval"
     return (
         f"this evaluation cannot tell whether it saves: best estimate {point} than care as usual, "
@@ -152,9 +154,7 @@ def _conditional(word: str, effect: Verdict, best: Money, interval: str) -> str:
 
 
 def _basis(design: str, headline: str) -> str:
-    return (
-        f"The money rests on the comparison {COMPARED[design]}; the answer on admissions rests on the comparison {COMPARED[headline]}."
-    )
+    return f"The money rests on the comparison {COMPARED[design]}; the answer on admissions rests on the comparison {COMPARED[headline]}."
 
 
 def _why_no_number(word: str, effect: Verdict, money: Sequence[Money]) -> str:

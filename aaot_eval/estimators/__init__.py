@@ -82,11 +82,18 @@ def _misfit(name: str, hint: Any, option: str, value: Any) -> Problem | None:
     """Why a value cannot be that setting of the estimator: its type or its size; None when it can."""
     low, high = RANGES.get(option, (-math.inf, math.inf))
     one_of = get_args(hint) if get_origin(hint) is Literal else (value,)
-    if not _wrong_type(hint, value) and value in one_of and (not isinstance(value, (int, float)) or low <= value <= high):
+    if (
+        not _wrong_type(hint, value)
+        and value in one_of
+        and (not isinstance(value, (int, float)) or low <= value <= high)
+    ):
         return None
     allowed = _in_words(hint) + (f", {low:g} to {high:g}" if math.isfinite(high) else "")
     return Problem(
-        "C112", f"estimator {name!r}: {value!r} is no value for the setting {option!r}", allowed=allowed, do="mend the value"
+        "C112",
+        f"estimator {name!r}: {value!r} is no value for the setting {option!r}",
+        allowed=allowed,
+        do="mend the value",
     )
 
 

@@ -21,7 +21,9 @@ CLOSE = 1e-6
 ROUNDS = 200
 
 
-def history(people: PersonMonths, rule: Rule, person: Ints, month: Ints, windows: Windows, attendances: Floats | None = None) -> Floats:
+def history(
+    people: PersonMonths, rule: Rule, person: Ints, month: Ints, windows: Windows, attendances: Floats | None = None
+) -> Floats:
     """(n, k) what each person did before the month: admissions in each window, the square of the count in the rule's own window,
     and attendances (P, T), where they are known, in the windows of the last year.
     """

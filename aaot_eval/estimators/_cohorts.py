@@ -126,9 +126,10 @@ def person_months(panel: Panel, outcome: str, rule_outcome: str) -> PersonMonths
     death = _month(people["death_t"], n_t)[here]
     alive = months <= death[:, None]
     frame = panel.units.loc[used]
-    gone = panel.periods["left_out"].to_numpy(dtype=bool)[None, :] | panel.matrix("missing").astype(bool)[
-        panel.units.index.get_indexer(pd.Index(used))
-    ]
+    gone = (
+        panel.periods["left_out"].to_numpy(dtype=bool)[None, :]
+        | panel.matrix("missing").astype(bool)[panel.units.index.get_indexer(pd.Index(used))]
+    )
     return PersonMonths(
         outcome=panel.person_matrix(outcome)[here].astype(float),
         counts=panel.person_matrix(rule_outcome)[here].astype(float),
@@ -275,7 +276,9 @@ def month_labels(panel: Panel, months: Sequence[int]) -> list[str]:
     return [str(labels[m]) for m in months]
 
 
-def patient_objections(panel: Panel, analysis: Analysis, rule_outcome: str, count: int | None, months: int | None) -> list[Problem]:
+def patient_objections(
+    panel: Panel, analysis: Analysis, rule_outcome: str, count: int | None, months: int | None
+) -> list[Problem]:
     """What every design over people needs."""
     if panel.people is None or panel.person_cells is None:
         return [Problem("E430", "there are no people in these data: the input is an aggregated panel", where=analysis.name,

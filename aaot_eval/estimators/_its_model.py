@@ -169,7 +169,9 @@ def harmonics(clock: Array, pairs: int, season_length: int) -> tuple[list[Array]
     return columns, names
 
 
-def mean_model(series: Series, *, slope: bool, pairs: int, interruptions: Sequence[int] = (), waves: bool = False) -> Model:
+def mean_model(
+    series: Series, *, slope: bool, pairs: int, interruptions: Sequence[int] = (), waves: bool = False
+) -> Model:
     """Columns: 1, time in seasons, level, [slope], [further level changes], [level after closing], season."""
     s = series
     # Years and plain integers have no season to measure time in; tens keep the columns of one size.

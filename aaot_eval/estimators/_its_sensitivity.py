@@ -117,7 +117,13 @@ def _on_log_rate(fitted: Fitted) -> list[Row]:
     pw = prais_winsten(value[series.used], X, clock)
     wald = Wald(float(pw.beta[fitted.level]), float(np.sqrt(pw.covariance[fitted.level, fitted.level])), pw.df, pw.df)
     rows = [
-        _row(fitted, "prais_winsten", f"Prais-Winsten{on}", wald, note=_and(f"rho {pw.rho:.2f}: too low as a rule in short series", moved))
+        _row(
+            fitted,
+            "prais_winsten",
+            f"Prais-Winsten{on}",
+            wald,
+            note=_and(f"rho {pw.rho:.2f}: too low as a rule in short series", moved),
+        )
     ]
     if series.family == "log":
         reml = fit_value_series(value[series.used], X, clock)
@@ -170,7 +176,9 @@ def _projection(fitted: Fitted) -> list[Row]:
     return [_row(fitted, "before_projected", name, found.wald, note=note)]
 
 
-def _refit(fitted: Fitted, key: str, method: str, *, series: Series | None = None, note: str = "", **changes: Any) -> Row:
+def _refit(
+    fitted: Fitted, key: str, method: str, *, series: Series | None = None, note: str = "", **changes: Any
+) -> Row:
     """The default once more with another mean model or other periods."""
     used = series or fitted.series
     asked: dict[str, Any] = {
@@ -211,7 +219,9 @@ def _phase_in(fitted: Fitted) -> list[Row]:
     if (s.left_out & late & ~s.missing).any():
         return []
     first = s.service & (s.clock < s.first_clock + PHASE_IN)
-    return [_refit(fitted, "phase_in", f"first {PHASE_IN} periods after the start left out", series=s.leaving_out(first))]
+    return [
+        _refit(fitted, "phase_in", f"first {PHASE_IN} periods after the start left out", series=s.leaving_out(first))
+    ]
 
 
 def _pandemic(fitted: Fitted) -> list[Row]:
@@ -236,7 +246,14 @@ def sensitivity_table(rows: Sequence[Row]) -> pd.DataFrame:
     """The rows as a frame: method, estimate, conf_low, conf_high, p_value, note."""
     return pd.DataFrame(
         [
-            {"method": r.method, "estimate": r.estimate, "conf_low": r.low, "conf_high": r.high, "p_value": r.p_value, "note": r.note}
+            {
+                "method": r.method,
+                "estimate": r.estimate,
+                "conf_low": r.low,
+                "conf_high": r.high,
+                "p_value": r.p_value,
+                "note": r.note,
+            }
             for r in rows
         ]
     )
@@ -259,4 +276,3 @@ def agreement(rows: Sequence[Row], null: float) -> dict[str, Any]:
             f"(estimates {min(values):.2f} to {max(values):.2f}); {clear} of them leave out no change."
         ),
     }
-

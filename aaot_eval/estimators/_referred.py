@@ -44,7 +44,6 @@ class Uptake:
         without = self.rate_on_team - spared
         return np.asarray(np.divide(self.rate_on_team, without, out=np.full_like(itt, np.nan), where=without > 0))
 
-
     def facts(self) -> dict[str, float]:
         """The numbers that costs and sentences use."""
         return {"uptake": self.share, "rate_after": self.rate_after, "rate_on_team": self.rate_on_team,
@@ -54,7 +53,9 @@ class Uptake:
 def uptake_of(people: PersonMonths, cohorts: Sequence[tuple[Cohort, Flags]]) -> Uptake:
     """Person-months on the team in the cohorts after launch, each with the people (P,) of its own hospitals."""
     on_team = people.at_risk & (np.arange(people.n_months) >= people.referral[:, None])
-    running = [running_total(x) for x in (people.at_risk, people.outcome * people.at_risk, on_team, people.outcome * on_team)]
+    running = [
+        running_total(x) for x in (people.at_risk, people.outcome * people.at_risk, on_team, people.outcome * on_team)
+    ]
     months, y, on, y_on = (float(sum(c.total(r)[who].sum() for c, who in cohorts)) for r in running)
     return Uptake(on / months, y / months, y_on / on if on else math.nan, on, months)
 
@@ -75,12 +76,16 @@ def effect_on_referred(itt: Estimate, team: Uptake) -> Estimate:
     """The ratio on those who met the rule and were taken on: estimate and both limits of the ITT through the difference scale."""
     base = replace(itt, facts={**itt.facts, "role": "referred"}, estimand=f"those who met the entry rule ({itt.facts['rule']}) and were taken on", std_error=math.nan,
                    tables={}, series=None, confidence=None)  # fmt: skip
-    nothing = replace(base, estimate=math.nan, conf_low=math.nan, conf_high=math.nan, conf_method="none", status="not_estimable")
+    nothing = replace(
+        base, estimate=math.nan, conf_low=math.nan, conf_high=math.nan, conf_method="none", status="not_estimable"
+    )
     if team.share < UPTAKE_PRINTED:
         return replace(nothing, note=f"no ratio is given under {percent(UPTAKE_PRINTED)} uptake")
     point, low, high = (float(x) for x in team.on_referred(np.array([itt.estimate, itt.conf_low, itt.conf_high])))
     if math.isnan(point):
-        return replace(nothing, note=f"not finite: the difference over uptake exceeds the rate on the team; {ASSUMPTION}")
+        return replace(
+            nothing, note=f"not finite: the difference over uptake exceeds the rate on the team; {ASSUMPTION}"
+        )
     if math.isnan(low) or math.isnan(high):
         note = f"the upper limit is not finite; {ASSUMPTION}" if itt.finite else ASSUMPTION
         return replace(base, estimate=point, conf_low=low, conf_high=high, status="no_finite_interval", note=note)

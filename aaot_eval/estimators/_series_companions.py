@@ -126,7 +126,9 @@ def seasonal_arima(
             warnings.simplefilter("ignore", kind)
         model = SARIMAX(y / scale, exog=regressors, order=order, seasonal_order=seasonal)
         first = model.fit(disp=False, cov_type="approx", maxiter=200)
-        second = model.fit(np.append(first.params[:-1] * 0.5, first.params[-1]), disp=False, cov_type="none", maxiter=200)
+        second = model.fit(
+            np.append(first.params[:-1] * 0.5, first.params[-1]), disp=False, cov_type="none", maxiter=200
+        )
         agreed = bool(abs(second.llf - first.llf) < 0.01)
         if second.llf > first.llf + 0.01:
             first = model.smooth(second.params, cov_type="approx")
@@ -157,7 +159,10 @@ class PreProjection(NamedTuple):
     def wald(self) -> Wald:
         """log(observed / projected) with its prediction error."""
         return Wald(
-            float(np.log(self.observed / self.projected)), self.se_prediction / self.projected, float(self.df), float(self.df)
+            float(np.log(self.observed / self.projected)),
+            self.se_prediction / self.projected,
+            float(self.df),
+            float(self.df),
         )
 
     def half_width(self, level: float = 0.95) -> float:

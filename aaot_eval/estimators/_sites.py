@@ -115,7 +115,9 @@ def site_data(
     count, total = kind == "count", kind in ("count", "cost")
     values = values[np.ix_(rows, t)]
     exposure = exposure[np.ix_(rows, t)] if total else np.ones_like(values)
-    on_log = scale == "ratio" or (scale == "auto" and (bool((values > 0).all()) or (total and bool((values >= 0).all()))))
+    on_log = scale == "ratio" or (
+        scale == "auto" and (bool((values > 0).all()) or (total and bool((values >= 0).all())))
+    )
     if on_log:
         some = values.sum(axis=1) > 0
         _note(left, panel, rows[~some], "without a single event")
@@ -132,7 +134,9 @@ def site_objections(panel: Panel, outcome: str, *, least_before: int | None, lea
     names = [o.name for o in panel.outcomes]
     if outcome not in names or outcome not in panel.cells:
         allowed = ", ".join(n for n in names if n in panel.cells)
-        return [Problem("E310", f"there is no site-level outcome {outcome!r}", allowed=allowed, do="choose one of them")]
+        return [
+            Problem("E310", f"there is no site-level outcome {outcome!r}", allowed=allowed, do="choose one of them")
+        ]
     if not panel.treated_units:
         return [Problem("E311", "no treated site: no site starts the service inside the data",
                         do="give the month the service started (go_live) for at least one site")]  # fmt: skip
@@ -217,7 +221,9 @@ def _without_holes(panel: Panel, hole: Bools, rows: Ints, t: Ints, left: list[st
         worst = int(part.sum(axis=1).argmax())
         dropped.append(int(rows[worst]))
         rows = np.delete(rows, worst)
-    _note(left, panel, np.array(sorted(dropped), dtype=np.int64), f"with too many missing periods (over {MOST_HOLES:.0%})")
+    _note(
+        left, panel, np.array(sorted(dropped), dtype=np.int64), f"with too many missing periods (over {MOST_HOLES:.0%})"
+    )
     holed = hole[np.ix_(rows, t)].any(axis=0)
     if holed.any():
         labels = panel.periods["label"].to_numpy()[t[holed]]

@@ -109,7 +109,9 @@ class Comparison:
 
     def own_members(self, era: str) -> int:
         """People in the cohort ("before" or "after") of their own hospital's launch."""
-        cohorts = [(getattr(e, era), (self.treated & (self.given == w))[self.people.unit]) for w, e in enumerate(self.eras)]
+        cohorts = [
+            (getattr(e, era), (self.treated & (self.given == w))[self.people.unit]) for w, e in enumerate(self.eras)
+        ]
         return sum(int((cohort.members & mine).sum()) for cohort, mine in cohorts)
 
 
@@ -142,7 +144,9 @@ def reassignments(given: Ints, seed: int) -> tuple[Assignments, Ints]:
     return ways, rows
 
 
-def compare(people: PersonMonths, rule: Rule, met: Flags, follow_up: int, sizes: Floats) -> tuple[Comparison, dict[str, str]]:
+def compare(
+    people: PersonMonths, rule: Rule, met: Flags, follow_up: int, sizes: Floats
+) -> tuple[Comparison, dict[str, str]]:
     """The cohorts of every launch, the hospitals that can be used, and why each other one cannot.
 
     `sizes` (P, T) holds the admissions that the minimum sizes are counted on.
@@ -150,7 +154,9 @@ def compare(people: PersonMonths, rule: Rule, met: Flags, follow_up: int, sizes:
     n_run = running_total(people.at_risk)
     y_run = running_total(people.outcome * people.at_risk)
     size_run = running_total(sizes * people.at_risk)
-    windows = sorted({(int(s), int(e)) for s, e in zip(people.launch[people.treated], people.stop[people.treated], strict=True)})
+    windows = sorted(
+        {(int(s), int(e)) for s, e in zip(people.launch[people.treated], people.stop[people.treated], strict=True)}
+    )
     given = np.full(len(people.names), -1, dtype=np.int64)
     eras, parts, small = [], [], []
     why: dict[str, str] = {}
@@ -160,7 +166,16 @@ def compare(people: PersonMonths, rule: Rule, met: Flags, follow_up: int, sizes:
         given[mine] = w
         before = first_cohort(met, min(rule.first_month, launch), launch, follow_up)
         after = first_cohort(met, launch, stop, follow_up)
-        era = Era(launch, stop, before, after, before.total(n_run), before.total(y_run), after.total(n_run), after.total(y_run))
+        era = Era(
+            launch,
+            stop,
+            before,
+            after,
+            before.total(n_run),
+            before.total(y_run),
+            after.total(n_run),
+            after.total(y_run),
+        )
         eras.append(era)
         a0, a1 = before.total(y_run, since), after.total(y_run, since)
         parts.append([by_unit(x, people) for x in (era.n0, era.y0 - a0, a0, era.n1, era.y1 - a1, a1)])
@@ -224,7 +239,9 @@ def random_effects(c: Comparison) -> RandomEffects:
         for u in np.flatnonzero(mine):
             rows = unit == u
             y0, n0 = era.y0[rows], era.n0[rows]
-            score[rows] += era.y1[rows] / observed - era.n1[rows] * modelled[u] / by_unit(era.n1, c.people)[u] / expected
+            score[rows] += (
+                era.y1[rows] / observed - era.n1[rows] * modelled[u] / by_unit(era.n1, c.people)[u] / expected
+            )
             score[rows] -= modelled[u] / expected * (y0 - y0.sum() / n0.sum() * n0) / y0.sum()
         changes, variances = [], []
         for u in np.flatnonzero(ctl):
@@ -254,7 +271,9 @@ def _change_score(era: Era, rows: Flags) -> Floats:
 
 def uptake(c: Comparison) -> Uptake:
     """The team in the cohorts after launch of used hospitals."""
-    return uptake_of(c.people, [(era.after, (c.treated & (c.given == w))[c.people.unit]) for w, era in enumerate(c.eras)])
+    return uptake_of(
+        c.people, [(era.after, (c.treated & (c.given == w))[c.people.unit]) for w, era in enumerate(c.eras)]
+    )
 
 
 @ESTIMATORS.register("entry_rule")
@@ -309,7 +328,11 @@ class EntryRule:
         first, second = by_ways, by_hospitals
         if ways.p_least > 1 - self.conf_level and by_hospitals.finite:
             first, second = by_hospitals, by_ways
-        return first, replace(second, tables={}, facts={**second.facts, "role": "itt_beside"}), effect_on_referred(first, team)
+        return (
+            first,
+            replace(second, tables={}, facts={**second.facts, "role": "itt_beside"}),
+            effect_on_referred(first, team),
+        )
 
     def death_bounds(self, panel: Panel, analysis: Analysis) -> tuple[float, float]:
         """The ratio if everybody who died had lived on to the end of follow-up: at their own rate before the index, and at zero."""
@@ -320,7 +343,10 @@ class EntryRule:
             parts = []
             for era in c.eras:
                 own = [lost_months(c.people, k) for k in (era.before, era.after)]
-                more = [at_own_rate * n * rate_before(c.people, k) for n, k in zip(own, (era.before, era.after), strict=True)]
+                more = [
+                    at_own_rate * n * rate_before(c.people, k)
+                    for n, k in zip(own, (era.before, era.after), strict=True)
+                ]
                 nothing = np.zeros(len(c.people.unit))
                 values = (era.n0 + own[0], era.y0 + more[0], nothing, era.n1 + own[1], era.y1 + more[1], nothing)
                 parts.append([by_unit(v, c.people) for v in values])
@@ -330,7 +356,9 @@ class EntryRule:
         return ratio(1.0), ratio(0.0)
 
     def _compare(self, panel: Panel, analysis: Analysis) -> tuple[Comparison, dict[str, str]]:
-        people, rule, met = people_and_rule(panel, analysis.outcome, self.rule_outcome, self.rule_count, self.rule_months)
+        people, rule, met = people_and_rule(
+            panel, analysis.outcome, self.rule_outcome, self.rule_count, self.rule_months
+        )
         counted = people.outcome if panel.outcome(analysis.outcome).kind == "count" else people.counts
         return compare(people, rule, met, self.follow_up, counted)
 
@@ -415,7 +443,11 @@ def _referred_before_index(c: Comparison) -> tuple[int, int]:
 def _note(panel: Panel, facts: dict[str, object], why: dict[str, str], people: PersonMonths) -> str:
     """What has to be said beside the number, from the numbers."""
     early = float(facts["referred_before_index"]) / max(float(facts["referrals"]), 1.0)  # type: ignore[arg-type]
-    soft = f"{percent(early)} of referrals came before the rule was met; they stay in and count as uptake" if early > EARLY_REFERRALS_SAID else ""
+    soft = (
+        f"{percent(early)} of referrals came before the rule was met; they stay in and count as uptake"
+        if early > EARLY_REFERRALS_SAID
+        else ""
+    )
     left_out = "left out: " + "; ".join(f"{name} ({reason})" for name, reason in sorted(why.items())) if why else ""
     rule = rule_note(float(facts["share_met"]), float(facts["uptake"]))  # type: ignore[arg-type]
     return joined(rule, soft, left_out, deaths_note(panel, people))

@@ -75,7 +75,9 @@ class InterruptedTimeSeries:
     def __post_init__(self) -> None:
         problems = []
         if self.units not in ("treated", "together"):
-            problems.append(Problem("C112", f"its: units = {self.units!r}", allowed="treated, together", do="choose one"))
+            problems.append(
+                Problem("C112", f"its: units = {self.units!r}", allowed="treated, together", do="choose one")
+            )
         if self.harmonics is not None and not 0 <= self.harmonics <= 6:
             problems.append(Problem("C112", "its: harmonics", allowed="0 to 6 pairs, or leave it out", do="change it"))
         if self.phase_in < 0:
@@ -95,7 +97,9 @@ class InterruptedTimeSeries:
         problems = []
         if analysis.outcome not in panel.cells:
             known = ", ".join(o.name for o in panel.outcomes)
-            problems.append(Problem("E410", f"the panel has no outcome {analysis.outcome!r}", allowed=known, do="choose one"))
+            problems.append(
+                Problem("E410", f"the panel has no outcome {analysis.outcome!r}", allowed=known, do="choose one")
+            )
         starts = self._starts(panel)
         if not starts:
             problems.append(
@@ -151,7 +155,9 @@ class InterruptedTimeSeries:
         return fit_model(series, self._model(series), self.conf_level)
 
     def _starts(self, panel: Panel) -> dict[str, int]:
-        beside = {str(u): int(t) for u, t in panel.extra.get("beside_start_t", {}).items() if str(u) in panel.units.index}
+        beside = {
+            str(u): int(t) for u, t in panel.extra.get("beside_start_t", {}).items() if str(u) in panel.units.index
+        }
         start_t = panel.units["start_t"]
         treated = {u: int(start_t[u]) for u in panel.treated_units}
         return treated | {u: t for u, t in beside.items() if t < len(panel.periods)}
@@ -204,7 +210,9 @@ class InterruptedTimeSeries:
         asked: dict[str, Any] = {"slope": self.slope, "pairs": pairs, "interruptions": further} | changes
         return mean_model(series, **asked)
 
-    def _one(self, series: Series, panel: Panel, analysis: Analysis, *, rows: Literal["all", "quick"]) -> list[Estimate]:
+    def _one(
+        self, series: Series, panel: Panel, analysis: Analysis, *, rows: Literal["all", "quick"]
+    ) -> list[Estimate]:
         """The estimate of one series, then (for the first series) what stands beside it."""
         blank = self._blank(series, panel, analysis)
         why_not = _cannot(series)
@@ -251,7 +259,9 @@ class InterruptedTimeSeries:
             return replace(common, status="monitoring_only", note=_joined([few, *notes]))
         low, high = (_ratio(x) if ratio else x for x in wald.interval(self.conf_level))
         if not (math.isfinite(low) and math.isfinite(high)) or wald.half_width(self.conf_level) > WIDEST:
-            return replace(common, status="no_finite_interval", note=_joined(["The interval has no finite end", *notes]))
+            return replace(
+                common, status="no_finite_interval", note=_joined(["The interval has no finite end", *notes])
+            )
         if series.family == "identity" and np.abs(fitted.ar1.residuals).max() <= EXACT * np.abs(fitted.ar1.y).max():
             exact = "The model goes through every point, so there is no spread to judge the change by"
             return replace(common, status="no_finite_interval", note=_joined([exact, *notes]))
@@ -298,7 +308,9 @@ def _observed(series: Series) -> pd.DataFrame:
 
 def _frame(series: Series, fitted: Array, expected: Array, low: Array, high: Array) -> pd.DataFrame:
     late = np.arange(len(series.y)) >= series.start
-    phase = np.where(series.missing, "missing", np.where(series.left_out, "left_out", np.where(late, "after", "before")))
+    phase = np.where(
+        series.missing, "missing", np.where(series.left_out, "left_out", np.where(late, "after", "before"))
+    )
     return pd.DataFrame(
         {
             "unit": series.unit or "together",
@@ -382,7 +394,9 @@ def _facts(fitted: Fitted) -> dict[str, Any]:
             ends = w.interval(fitted.conf_level)
             key = name.replace(" ", "_")
             values = [w.estimate, *ends]
-            facts |= dict(zip((key, f"{key}_low", f"{key}_high"), map(_ratio, values) if ratio else values, strict=True))
+            facts |= dict(
+                zip((key, f"{key}_low", f"{key}_high"), map(_ratio, values) if ratio else values, strict=True)
+            )
     return facts
 
 
@@ -417,7 +431,9 @@ def _notes(fitted: Fitted, facts: dict[str, Any]) -> list[str]:
     if s.season_length > 2 and facts["harmonics"] == 0 and s.used.sum() < 2 * s.season_length:
         notes.append("Too short to allow for the season")
     if facts["pandemic_periods"]:
-        notes.append(f"{facts['pandemic_periods']} pandemic periods in the window; rows that treat them differently stand beside the first series")
+        notes.append(
+            f"{facts['pandemic_periods']} pandemic periods in the window; rows that treat them differently stand beside the first series"
+        )
     return notes
 
 
@@ -439,7 +455,11 @@ def pooled(estimates: Sequence[Estimate], level: float = 0.95) -> Estimate:
     good = [e for e in estimates if e.status == "ok"]
     template = estimates[0]
     ratio = template.null == 1.0
-    dropped = f"; {len(estimates) - len(good)} of {len(estimates)} units have no interval and are not in it" if len(good) < len(estimates) else ""
+    dropped = (
+        f"; {len(estimates) - len(good)} of {len(estimates)} units have no interval and are not in it"
+        if len(good) < len(estimates)
+        else ""
+    )
     note = f"The units started on different dates, so their series cannot be added: random-effects mean of their level changes{dropped}."
     blank = replace(
         template, unit="", estimate=math.nan, std_error=math.nan, conf_low=math.nan, conf_high=math.nan, p_value=math.nan,
@@ -449,7 +469,11 @@ def pooled(estimates: Sequence[Estimate], level: float = 0.95) -> Estimate:
     )  # fmt: skip
     if len(good) < 2:
         early = any(e.status == "monitoring_only" for e in estimates)
-        return replace(blank, status="monitoring_only" if early else "not_estimable", note=f"Fewer than two units have an interval, so there is no mean of them. {note}")
+        return replace(
+            blank,
+            status="monitoring_only" if early else "not_estimable",
+            note=f"Fewer than two units have an interval, so there is no mean of them. {note}",
+        )
     y = np.array([math.log(e.estimate) if ratio else e.estimate for e in good])
     v = np.array([e.std_error for e in good]) ** 2
     k = len(y)

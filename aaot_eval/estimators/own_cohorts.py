@@ -334,12 +334,18 @@ class OwnCohorts:
         days = panel.periods["days"].to_numpy(dtype=float)
         counts = self._control_counts(panel, trust)
         known = np.isfinite(counts)
-        return np.where(known, counts / counts[known].mean(), days / days.mean()) if known.any() else np.asarray(days / days.mean())
+        return (
+            np.where(known, counts / counts[known].mean(), days / days.mean())
+            if known.any()
+            else np.asarray(days / days.mean())
+        )
 
     def _people(self, panel: Panel, analysis: Analysis) -> tuple[PersonMonths, Rule, Flags]:
         return people_and_rule(panel, analysis.outcome, self.rule_outcome, self.rule_count, self.rule_months)
 
-    def _trusts(self, panel: Panel, analysis: Analysis, people: PersonMonths, rule: Rule, met: Flags) -> tuple[list[Trust], dict[str, str]]:
+    def _trusts(
+        self, panel: Panel, analysis: Analysis, people: PersonMonths, rule: Rule, met: Flags
+    ) -> tuple[list[Trust], dict[str, str]]:
         """The trusts that can be used, and why each other one cannot."""
         new = newly_meets_rule(met)
         count = people.outcome if panel.outcome(analysis.outcome).kind == "count" else people.counts
@@ -357,7 +363,9 @@ class OwnCohorts:
             followed = follow(people, cohorts, count)
             events = np.bincount(followed.era, weights=followed.count, minlength=2)
             if min(int(c.members.sum()) for c in cohorts) < PEOPLE_NEEDED or events.min() < EVENTS_NEEDED:
-                why[name] = f"fewer than {PEOPLE_NEEDED} people or {EVENTS_NEEDED} admissions in the cohort before or after launch"
+                why[name] = (
+                    f"fewer than {PEOPLE_NEEDED} people or {EVENTS_NEEDED} admissions in the cohort before or after launch"
+                )
                 continue
             trusts.append(Trust(int(u), name, launch, cohorts, followed))
         return trusts, why
@@ -394,7 +402,9 @@ class OwnCohorts:
             return np.asarray(panel.matrix(name)[row], dtype=float)
         return np.asarray(trust.followed.table(len(panel.periods), trust.followed.count).sum(axis=(0, 2)))
 
-    def _as_series(self, plain: Standardised, fit: Standardised, trust: Trust, clock: Ints, noise: float, counted: bool) -> tuple[float, Part]:
+    def _as_series(
+        self, plain: Standardised, fit: Standardised, trust: Trust, clock: Ints, noise: float, counted: bool
+    ) -> tuple[float, Part]:
         """The log ratio and its variance from the cohorts' own monthly series, at equal time since the index.
 
         The control series' change is divided out afterwards and brings its own counting error.
@@ -441,7 +451,11 @@ class OwnCohorts:
         plain = replace(head, tables={}, series=None, facts={**head.facts, "role": "itt_beside"})
         series = Part.total([Part(s**2 * r.series.variance, r.series.df) for s, r in zip(share, done, strict=True)])
         as_series = float(sum(s * r.as_series for s, r in zip(share, done, strict=True)))
-        out = [self._with_interval(plain, as_series, series, "the cohorts as one monthly series with autocorrelated errors")]
+        out = [
+            self._with_interval(
+                plain, as_series, series, "the cohorts as one monthly series with autocorrelated errors"
+            )
+        ]
         if head.facts["control"]:
             alone = float(sum(s * r.without_control for s, r in zip(share, done, strict=True)))
             out.append(replace(self._with_interval(plain, alone, variance, "people and whole-hospital shocks"),
@@ -474,7 +488,9 @@ def _lived_on(people: PersonMonths, trust: Trust, at_own_rate: float) -> Followe
     return Followed(*(np.concatenate(pair) for pair in zip(own, extra, strict=True)))
 
 
-def _cohort_series(fit: Standardised, followed: Followed, clock: Ints, launch: int, counted: bool, level: float) -> Wald:
+def _cohort_series(
+    fit: Standardised, followed: Followed, clock: Ints, launch: int, counted: bool, level: float
+) -> Wald:
     """The level change of the cohorts' monthly series at equal time since the index; the wider of the two error models."""
     events = followed.table(len(clock), followed.outcome).sum(axis=(0, 2))
     means = fit.means.sum(axis=2)

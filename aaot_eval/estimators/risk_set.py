@@ -90,7 +90,9 @@ class Contrast:
         return float((self.scores**2).sum())
 
 
-def match(people: PersonMonths, rule: Rule, met: Flags, person: Ints, month: Ints, attendances: Floats | None) -> Matched | str:
+def match(
+    people: PersonMonths, rule: Rule, met: Flags, person: Ints, month: Ints, attendances: Floats | None
+) -> Matched | str:
     """Risk sets month by month, weighted to the referred's past; or why nothing balances.
 
     The risk set of month t is everybody of a never-starting hospital who is alive and meets the rule at t. Base weight: referrals
@@ -145,7 +147,15 @@ def contrast(people: PersonMonths, m: Matched, follow_up: int, end: int) -> Cont
     spread = np.bincount(people.unit, weights=by_person**2, minlength=n_units)[hospitals] / expected[hospitals] ** 2
     tau2 = dersimonian_laird(off, spread) if len(hospitals) >= HOSPITALS_FOR_TAU2 else math.nan
     months = np.bincount(people.unit[m.person], weights=n1, minlength=n_units)
-    return Contrast(math.log(own_rate / rate), own_rate, float(n1.sum()), scores, tau2, months / months.sum(), np.maximum(expected, 0) / expected[hospitals].sum())
+    return Contrast(
+        math.log(own_rate / rate),
+        own_rate,
+        float(n1.sum()),
+        scores,
+        tau2,
+        months / months.sum(),
+        np.maximum(expected, 0) / expected[hospitals].sum(),
+    )
 
 
 @dataclass(frozen=True)
@@ -173,7 +183,10 @@ def pool(parts: list[Contrast], controls: int) -> Pooled:
     weight /= weight.sum()
     people = float((sum(w * c.scores for w, c in zip(weight, parts, strict=True)) ** 2).sum())
     tau2 = float(np.mean([c.tau2 for c in parts]))
-    shares = [sum(w * getattr(c, side) for w, c in zip(weight, parts, strict=True)) for side in ("treated_share", "control_share")]
+    shares = [
+        sum(w * getattr(c, side) for w, c in zip(weight, parts, strict=True))
+        for side in ("treated_share", "control_share")
+    ]
     between = tau2 * float(sum((s**2).sum() for s in shares))
     estimate = float(sum(w * c.log_ratio for w, c in zip(weight, parts, strict=True)))
     return Pooled(estimate, math.sqrt(people + between), math.sqrt(people), controls - 1)
@@ -210,7 +223,11 @@ class RiskSet:
                             where=analysis.name, do="use the entry-rule comparison, or a longer extract")]  # fmt: skip
         found_match = match(people, rule, met, who, people.referral[who], self._attendances(panel))
         if isinstance(found_match, str):
-            return [Problem("E441", found_match, where=analysis.name, do="use the entry-rule comparison, which needs no weights")]
+            return [
+                Problem(
+                    "E441", found_match, where=analysis.name, do="use the entry-rule comparison, which needs no weights"
+                )
+            ]
         return []
 
     def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
@@ -228,10 +245,22 @@ class RiskSet:
         if isinstance(placebo, str):
             return (replace(first, note=joined(first.note, f"no placebo launch: {placebo}")),)
         low, high = placebo.limits(self.conf_level)
-        first = replace(first, facts={**first.facts, "placebo_launch": math.exp(placebo.log_ratio), "placebo_low": low, "placebo_high": high})
+        first = replace(
+            first,
+            facts={
+                **first.facts,
+                "placebo_launch": math.exp(placebo.log_ratio),
+                "placebo_low": low,
+                "placebo_high": high,
+            },
+        )
         both = Pooled(effect.log_ratio - placebo.log_ratio, math.hypot(effect.std_error, placebo.std_error),
                       math.hypot(effect.people_error, placebo.people_error), effect.df)  # fmt: skip
-        beside = replace(base, estimand=f"{base.estimand}, divided by the placebo launch", facts={**first.facts, "role": "referred_beside"})
+        beside = replace(
+            base,
+            estimand=f"{base.estimand}, divided by the placebo launch",
+            facts={**first.facts, "role": "referred_beside"},
+        )
         return first, self._with_interval(beside, both)
 
     def placebo_launch(self, panel: Panel, analysis: Analysis) -> Pooled | str:
@@ -269,10 +298,23 @@ class RiskSet:
         if ATTENDANCES not in panel.person_cells or not panel.person_cells[ATTENDANCES].any():
             return None
         assert panel.people is not None  # noqa: S101
-        here = panel.people["unit"].isin([u for u in panel.units.index if str(panel.units.loc[u, "group"]) != "beside"]).to_numpy()
+        here = (
+            panel.people["unit"]
+            .isin([u for u in panel.units.index if str(panel.units.loc[u, "group"]) != "beside"])
+            .to_numpy()
+        )
         return panel.person_matrix(ATTENDANCES)[here].astype(float)
 
-    def _base(self, panel: Panel, analysis: Analysis, people: PersonMonths, rule: Rule, met: Flags, m: Matched, found: Contrast) -> Estimate:
+    def _base(
+        self,
+        panel: Panel,
+        analysis: Analysis,
+        people: PersonMonths,
+        rule: Rule,
+        met: Flags,
+        m: Matched,
+        found: Contrast,
+    ) -> Estimate:
         all_referred = int(people.referred.sum())
         share, largest = share_met(people, met), float(m.weight.max() / m.weight.sum())
         said = [
@@ -301,7 +343,9 @@ class RiskSet:
         ratio = math.exp(pooled.log_ratio)
         if math.isnan(pooled.std_error):
             note = joined(f"hospital random effects need {HOSPITALS_FOR_TAU2} comparison hospitals", base.note)
-            return replace(base, estimate=ratio, inference="hospital random effects", status="no_finite_interval", note=note)
+            return replace(
+                base, estimate=ratio, inference="hospital random effects", status="no_finite_interval", note=note
+            )
         low, high = pooled.limits(self.conf_level)
         return replace(
             base, estimate=ratio, std_error=pooled.std_error, conf_low=low, conf_high=high, conf_method="random_effects_t",

@@ -160,7 +160,11 @@ class _Rows:
         else:
             level = self._plain_level()
             model = ri.TwoWay.of(self.ways, self.data.n_periods, self.data.phase_in)
-            rows.append(self._secondary("two-way coefficient", lambda e: model.coefficients(level - e * switch, self.ways), least))
+            rows.append(
+                self._secondary(
+                    "two-way coefficient", lambda e: model.coefficients(level - e * switch, self.ways), least
+                )
+            )
             if self.data.phase_in == 0:
                 start = float(model.coefficients(level, self.ways.only_real())[0])
                 rows.append(self._secondary("t of the two-way coefficient",
@@ -220,7 +224,9 @@ class _Rows:
                 "series": effect_series(self.panel, self.analysis.outcome, self.fit, low, high),
                 "tables": self._tables(),
                 "facts": self._facts(value, low, high),
-                "confidence": ri.ConfidenceDraws.of(found, self.alpha, ratio=self.ratio) if found is not None and finite else None,
+                "confidence": ri.ConfidenceDraws.of(found, self.alpha, ratio=self.ratio)
+                if found is not None and finite
+                else None,
             }
         return Estimate(
             analysis=self.analysis.name,
@@ -242,7 +248,8 @@ class _Rows:
             n_obs=int(data.used.sum()),
             inference=self._inference(name),
             primary=self.analysis.primary and headline,
-            status=status or ("ok" if finite or (found is None and least <= self.alpha + ri.TIE) else "no_finite_interval"),  # type: ignore[arg-type]
+            status=status
+            or ("ok" if finite or (found is None and least <= self.alpha + ri.TIE) else "no_finite_interval"),  # type: ignore[arg-type]
             note=note or (self._headline_note(least, found) if headline else self._note(least)),
             **extra,
         )
@@ -264,7 +271,11 @@ class _Rows:
 
     def _estimand(self, name: str) -> str:
         kind = "ratio" if self.ratio else "difference"
-        after = f"after the start (first {self.data.phase_in} periods left out)" if self.data.phase_in else "after the start"
+        after = (
+            f"after the start (first {self.data.phase_in} periods left out)"
+            if self.data.phase_in
+            else "after the start"
+        )
         if name == "size-scaled":
             return f"{kind} of rates in the average treated site {after}, against sites without the service over the same months"
         return f"{kind} of rates in treated sites {after}, one coefficient for all"
@@ -273,14 +284,24 @@ class _Rows:
         ways = self.ways
         how = f"exact randomisation over all {ways.total:,} assignments" if ways.exact else (
             f"randomisation over {len(ways.rows):,} of {ways.total:,} assignments")  # fmt: skip
-        return f"{how} of start dates to sites, {name} statistic" if name == "size-scaled" else f"{how} of start dates to sites, {name}"
+        return (
+            f"{how} of start dates to sites, {name} statistic"
+            if name == "size-scaled"
+            else f"{how} of start dates to sites, {name}"
+        )
 
     def _note(self, least: float) -> str:
-        return "secondary: the same question with another statistic" if least <= self.alpha + ri.TIE else self._least(least)
+        return (
+            "secondary: the same question with another statistic"
+            if least <= self.alpha + ri.TIE
+            else self._least(least)
+        )
 
     def _least(self, least: float) -> str:
         data = self.data
-        text = f"the least p this design can reach is {least:.3g} ({len(data.treated)} of {len(data.units)} sites treated)"
+        text = (
+            f"the least p this design can reach is {least:.3g} ({len(data.treated)} of {len(data.units)} sites treated)"
+        )
         return f"{text}: there is no {100 * (1 - self.alpha):.0f} % interval" if least > self.alpha + ri.TIE else text
 
     def _headline_note(self, least: float, found: ri.Inversion | None) -> str:
@@ -321,7 +342,9 @@ class _Rows:
         return facts
 
 
-def event_time(data: SiteData, ways: ri.Assignments, effect: float, alpha: float, analysis: str, base: int) -> pd.DataFrame:
+def event_time(
+    data: SiteData, ways: ri.Assignments, effect: float, alpha: float, analysis: str, base: int
+) -> pd.DataFrame:
     """Treated against other sites by periods since the start, relative to the mean of the `base` periods before it.
 
     The pointwise interval is the estimate less the quantiles of the same number over all assignments, with the estimated
@@ -449,7 +472,9 @@ def effect_series(panel: Panel, outcome: str, fit: Fit, low: float, high: float)
     n_t = data.n_periods
     groups = {"treated": data.treated, "comparison": np.flatnonzero(data.starts >= n_t)}
     groups |= {data.units[i]: np.array([i]) for i in data.treated}
-    return pd.concat([_series_of(panel, outcome, data, parts, unit, rows) for unit, rows in groups.items()], ignore_index=True)
+    return pd.concat(
+        [_series_of(panel, outcome, data, parts, unit, rows) for unit, rows in groups.items()], ignore_index=True
+    )
 
 
 def _expected(data: SiteData, effect: float) -> Floats:
@@ -459,12 +484,18 @@ def _expected(data: SiteData, effect: float) -> Floats:
     return data.exposure * ri.two_way_levels(data.level(effect), data.used)
 
 
-def _series_of(panel: Panel, outcome: str, data: SiteData, parts: dict[str, Floats], unit: str, rows: Any) -> pd.DataFrame:
+def _series_of(
+    panel: Panel, outcome: str, data: SiteData, parts: dict[str, Floats], unit: str, rows: Any
+) -> pd.DataFrame:
     n_t = len(panel.periods)
     index = panel.units.index.get_indexer(pd.Index([data.units[i] for i in rows]))
     observed = _numbers(panel, outcome)[index]
     missing = panel.matrix("missing").astype(bool)[index].any(axis=0)
-    persons = _numbers(panel, f"{outcome}_persons")[index].sum(axis=0) if f"{outcome}_persons" in panel.cells else np.full(n_t, np.nan)
+    persons = (
+        _numbers(panel, f"{outcome}_persons")[index].sum(axis=0)
+        if f"{outcome}_persons" in panel.cells
+        else np.full(n_t, np.nan)
+    )
     first = int(data.t[data.starts[rows].min()]) if data.starts[rows].min() < data.n_periods else n_t
     phase = np.where(np.arange(n_t) < first, "before", "after").astype(object)
     phase[np.setdiff1d(np.arange(n_t), data.t)] = "left_out"

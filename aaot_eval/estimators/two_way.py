@@ -95,7 +95,11 @@ class _Rows:
         rate = data.values / data.exposure
         level = np.log(rate) if self.ratio else rate
         what = "log rate" if self.ratio else "rate"
-        rows = [self._row(f"linear regression of the {what} on site and period effects, CR1", linear_cr1(data, level), "wald_t")]
+        rows = [
+            self._row(
+                f"linear regression of the {what} on site and period effects, CR1", linear_cr1(data, level), "wald_t"
+            )
+        ]
         rows.append(self._cr2(level, what))
         rows.append(self._wild(level, rows[0]))
         return tuple(rows)
@@ -115,7 +119,9 @@ class _Rows:
         if self.data.phase_in:
             return self._not_run(name, "it needs a table without phase-in periods")
         p = cl.wild_bootstrap(self.data, level)
-        return self._estimate(name, linear.estimate, p_value=p, note="with one or two treated sites it hardly ever rejects")
+        return self._estimate(
+            name, linear.estimate, p_value=p, note="with one or two treated sites it hardly ever rejects"
+        )
 
     def _row(self, name: str, found: cl.Clustered, method: ConfMethod, note: str = "") -> Estimate:
         half = stats.t.ppf(1 - self.alpha / 2, found.df) * found.std_error
@@ -165,7 +171,9 @@ def linear_cr1(data: SiteData, level: Floats) -> cl.Clustered:
 
     n, n_t = data.values.shape
     index = pd.MultiIndex.from_product([range(n), range(n_t)])
-    frame = pd.DataFrame({"y": level.ravel(), "switch": data.switch.ravel().astype(float)}, index=index)[data.used.ravel()]
+    frame = pd.DataFrame({"y": level.ravel(), "switch": data.switch.ravel().astype(float)}, index=index)[
+        data.used.ravel()
+    ]
     fit = PanelOLS(frame["y"], frame[["switch"]], entity_effects=True, time_effects=True).fit(
         cov_type="clustered", cluster_entity=True, count_effects=False, auto_df=False, group_debias=True
     )
@@ -181,7 +189,9 @@ def poisson_cr1(data: SiteData) -> cl.Clustered:
     n, n_t = data.values.shape
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = sm.GLM(data.values[data.used], columns, family=sm.families.Poisson(), offset=np.log(data.exposure[data.used]))
+        model = sm.GLM(
+            data.values[data.used], columns, family=sm.families.Poisson(), offset=np.log(data.exposure[data.used])
+        )
         fit = model.fit(cov_type="cluster", cov_kwds={"groups": site, "use_correction": False}, tol=1e-12, maxiter=100)
     if not fit.converged or abs(fit.params[0]) > 10:
         return cl.Clustered(math.nan, math.nan, n - 1)

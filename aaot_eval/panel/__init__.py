@@ -58,8 +58,16 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
     if _in_pandemic(tables):
         findings.append(Finding("D317", where=f"{tables.first_month} to {tables.last_month}"))
     return Panel(
-        "month", 12, periods, units, cells, outcomes, people, person_cells, findings=tuple(findings),
-        extra=extra | {"entry_rule": config.study.entry_rule}
+        "month",
+        12,
+        periods,
+        units,
+        cells,
+        outcomes,
+        people,
+        person_cells,
+        findings=tuple(findings),
+        extra=extra | {"entry_rule": config.study.entry_rule},
     )
 
 

@@ -53,4 +53,7 @@ def commit() -> str | None:
 
 def python_and_system() -> dict[str, str]:
     """The Python and the operating system a run was made on."""
-    return {"python": platform.python_version(), "system": f"{platform.system()} {platform.release()} {platform.machine()}"}
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }

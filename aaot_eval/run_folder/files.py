@@ -20,7 +20,9 @@ def write_parquet(path: Path, frame: pd.DataFrame) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = frame.copy()
     for column in (c for c in plain.columns if pd.api.types.is_object_dtype(plain[c].dtype)):
-        plain[column] = plain[column].map(lambda v: v if v is None or isinstance(v, str) or pd.isna(v) else str(v)).astype("string")
+        plain[column] = (
+            plain[column].map(lambda v: v if v is None or isinstance(v, str) or pd.isna(v) else str(v)).astype("string")
+        )
     plain.to_parquet(path, index=False)
 
 

@@ -54,7 +54,10 @@ class RunFolder:
         """What was released, read back from `release/`; fits nothing."""
         with self._readable("release"):
             about = json.loads((self.path / "release" / "about.json").read_text("utf-8"))
-            tables = {p.stem: typed(p.stem, pd.read_parquet(p)) for p in sorted((self.path / "release" / "tables").glob("*.parquet"))}
+            tables = {
+                p.stem: typed(p.stem, pd.read_parquet(p))
+                for p in sorted((self.path / "release" / "tables").glob("*.parquet"))
+            }
             return Release(tables=tables, meta=about["meta"], hidden=about["hidden"], profile=about["profile"])
 
     @contextmanager
@@ -64,7 +67,11 @@ class RunFolder:
             yield
         except (OSError, ValueError, KeyError, TypeError):
             raise InputError(
-                Problem("V600", f"{part} of the run {self.path.name} cannot be read", do="restore the run folder, or run again with --force")
+                Problem(
+                    "V600",
+                    f"{part} of the run {self.path.name} cannot be read",
+                    do="restore the run folder, or run again with --force",
+                )
             ) from None
 
     def exact_tables(self) -> dict[str, pd.DataFrame]:
@@ -77,7 +84,9 @@ def _whole(manifest: Any) -> bool:
     if not isinstance(manifest, dict) or not all(isinstance(manifest.get(k), kind) for k, kind in _PARTS.items()):
         return False
     entries = [(manifest["outputs"], ("path", "sha256")), (manifest["inputs"], ("table", "path", "sha256"))]
-    listed = all(isinstance(e, dict) and all(isinstance(e.get(k), str) for k in keys) for rows, keys in entries for e in rows)
+    listed = all(
+        isinstance(e, dict) and all(isinstance(e.get(k), str) for k in keys) for rows, keys in entries for e in rows
+    )
     return listed and isinstance(manifest["times"].get("finished"), str) and "secret_fingerprint" in manifest
 
 
@@ -94,17 +103,29 @@ def read_run(path: str | Path) -> RunFolder:
     """
     folder = Path(path)
     if not folder.exists() and folder.name == str(path):
-        found = [p for pattern in ("*", "*/*", "*/*/*") for p in sorted(Path().glob(f"{pattern}/{glob.escape(folder.name)}")) if p.is_dir()]
+        found = [
+            p
+            for pattern in ("*", "*/*", "*/*/*")
+            for p in sorted(Path().glob(f"{pattern}/{glob.escape(folder.name)}"))
+            if p.is_dir()
+        ]
         if len(found) > 1:
             raise InputError(
-                Problem("V600", f"there are several runs {folder.name}", allowed=", ".join(p.as_posix() for p in found[:5]), do="give the path")
+                Problem(
+                    "V600",
+                    f"there are several runs {folder.name}",
+                    allowed=", ".join(p.as_posix() for p in found[:5]),
+                    do="give the path",
+                )
             )
         folder = found[0] if found else folder
     try:
         if (folder / "latest.txt").is_file():
             folder = folder / (folder / "latest.txt").read_text("utf-8").strip()
     except (OSError, ValueError):
-        raise InputError(Problem("V600", f"{folder / 'latest.txt'} cannot be read", do="name one run in that folder")) from None
+        raise InputError(
+            Problem("V600", f"{folder / 'latest.txt'} cannot be read", do="name one run in that folder")
+        ) from None
     return RunFolder.read(folder)
 
 
@@ -119,7 +140,9 @@ def differing_files(run: RunFolder) -> list[Problem]:
         elif file_sha256(path) != entry["sha256"]:
             problems.append(Problem("V602", f"{name} is not the file that was written", do="do not rely on it; rerun"))
     present = {p.relative_to(run.path).as_posix() for p in run.path.rglob("*") if p.is_file()} - {"manifest.json"}
-    problems += [Problem("V603", f"{name} is not in the manifest", do="remove it") for name in sorted(present - listed.keys())]
+    problems += [
+        Problem("V603", f"{name} is not in the manifest", do="remove it") for name in sorted(present - listed.keys())
+    ]
     return problems + _manifest_problems(run)
 
 
@@ -130,7 +153,14 @@ def _manifest_problems(run: RunFolder) -> list[Problem]:
     with index.open(encoding="utf-8", newline="") as lines:
         known = [row["manifest_sha256"] for row in csv.DictReader(lines) if row["run"] == run.path.name]
     if known and file_sha256(run.path / "manifest.json") != known[-1]:
-        return [Problem("V602", "manifest.json is not the file that was written", where=str(index), do="do not rely on it; rerun")]
+        return [
+            Problem(
+                "V602",
+                "manifest.json is not the file that was written",
+                where=str(index),
+                do="do not rely on it; rerun",
+            )
+        ]
     return []
 
 
@@ -143,7 +173,11 @@ def differing_inputs(run: RunFolder, now: Sequence[InputFile]) -> list[Problem]:
         for key in sorted(found.keys() - then.keys())
     ]
     problems += [
-        Problem("V611", f"{then[key]} ({key[0]}) was read by the run and is not here", do="verify with the extracts of the run")
+        Problem(
+            "V611",
+            f"{then[key]} ({key[0]}) was read by the run and is not here",
+            do="verify with the extracts of the run",
+        )
         for key in sorted(then.keys() - found.keys())
         if then[key] not in {found[k] for k in found.keys() - then.keys()}
     ]
@@ -162,7 +196,10 @@ def _difference(a: pd.DataFrame | None, b: pd.DataFrame | None) -> float:
     for column in a.columns:
         x, y = pd.to_numeric(a[column], errors="coerce"), pd.to_numeric(b[column], errors="coerce")
         texts = x.isna() | y.isna()
-        if (a[column].astype("string").fillna("")[texts].to_numpy() != b[column].astype("string").fillna("")[texts].to_numpy()).any():
+        if (
+            a[column].astype("string").fillna("")[texts].to_numpy()
+            != b[column].astype("string").fillna("")[texts].to_numpy()
+        ).any():
             return float("inf")
         gap = (x.astype(float) - y.astype(float)).abs()[~texts]
         size = pd.concat([x, y], axis=1).astype(float).abs().max(axis=1)[~texts]

@@ -48,7 +48,9 @@ class StudyFolder:
             lock.acquire()
         except Timeout:
             raise LockedError(
-                Problem("C131", f"another run of this study holds the lock in {self.path}", do="try again when it has ended")
+                Problem(
+                    "C131", f"another run of this study holds the lock in {self.path}", do="try again when it has ended"
+                )
             ) from None
         try:
             self._clear_partial()
@@ -79,7 +81,9 @@ class StudyFolder:
 
     def unreadable(self) -> list[str]:
         """The names of folders that hold a manifest which cannot be read: they were runs, and are passed over."""
-        return sorted({p.parent.name for p in self.path.glob("*/manifest.json")} - {run.path.name for run in self.runs()})
+        return sorted(
+            {p.parent.name for p in self.path.glob("*/manifest.json")} - {run.path.name for run in self.runs()}
+        )
 
     def same(self, print_: Fingerprint) -> RunFolder | None:
         """An earlier run of the same config, inputs and code."""

@@ -90,7 +90,10 @@ def _write_contents(
     write_text(folder / "config.toml", resolved_toml(result.config))
     write_text(folder / "README.txt", _readme(name, result, account, folder.parent.resolve()))
     write_json(folder / "status.json", _status(name, result, release, account))
-    write_json(folder / "release" / "about.json", {"meta": dict(release.meta), "hidden": dict(release.hidden), "profile": release.profile})
+    write_json(
+        folder / "release" / "about.json",
+        {"meta": dict(release.meta), "hidden": dict(release.hidden), "profile": release.profile},
+    )
     for page, text in pages.items():
         write_text(folder / "release" / page, text)
     for table, frame in release.tables.items():
@@ -177,13 +180,22 @@ def _write_manifest(
         "command": account.command,
         "as_of": account.as_of,
         "secret_fingerprint": account.secret,
-        "times": {"started": account.started.isoformat(timespec="seconds"), "finished": datetime.now(UTC).isoformat(timespec="seconds")},
+        "times": {
+            "started": account.started.isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        },
         "data_cut": result.meta["data_cut"],
         "period_kind": result.meta["period_kind"],
         "refresh": dict(account.refresh),
         "gates": [{"code": f.code, "level": f.level, "title": f.kind.title, "where": f.where} for f in result.findings],
         "inputs": [
-            {"table": f.table, "path": f.name, "rows": rows.get((f.table, f.sha256)), "bytes": f.bytes, "sha256": f.sha256}
+            {
+                "table": f.table,
+                "path": f.name,
+                "rows": rows.get((f.table, f.sha256)),
+                "bytes": f.bytes,
+                "sha256": f.sha256,
+            }
             for f in print_.inputs
         ],
         "outputs": outputs,

@@ -14,7 +14,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "aaot_eval"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-HEAVY = {"pandas", "numpy", "duckdb", "pyarrow", "scipy", "statsmodels", "linearmodels", "matplotlib", "jinja2", "pydantic", "rich"}
+HEAVY = {
+    "pandas",
+    "numpy",
+    "duckdb",
+    "pyarrow",
+    "scipy",
+    "statsmodels",
+    "linearmodels",
+    "matplotlib",
+    "jinja2",
+    "pydantic",
+    "rich",
+}
 
 
 def _python(code: str) -> str:
@@ -23,7 +35,9 @@ def _python(code: str) -> str:
 
 
 def test_import_contracts_hold():
-    done = subprocess.run([Path(sys.executable).with_name("lint-imports"), "--no-cache"], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"], capture_output=True, text=True, cwd=ROOT
+    )
     assert done.returncode == 0, done.stdout[-3000:]
 
 
@@ -75,7 +89,19 @@ def test_nothing_that_windows_or_a_closed_network_lacks(path):
     tree = ast.parse(path.read_text("utf-8"))
     calls, imports = _calls(tree), _imports(tree)
     assert "print" not in calls
-    assert not imports & {"fcntl", "pwd", "grp", "resource", "termios", "socket", "urllib", "http", "requests", "httpx", "ftplib"}
+    assert not imports & {
+        "fcntl",
+        "pwd",
+        "grp",
+        "resource",
+        "termios",
+        "socket",
+        "urllib",
+        "http",
+        "requests",
+        "httpx",
+        "ftplib",
+    }
     assert not {c for c in calls if c in ("os.fork", "os.symlink", "os.link", "os.mkfifo") or c.endswith(".symlink_to")}
     assert path.stem not in ("utils", "helpers", "common", "misc")
 
@@ -101,7 +127,9 @@ def test_public_functions_say_what_the_reader_gets(path):
     silent = [
         node.name
         for node in tree.body
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_") and not ast.get_docstring(node)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
     ]
     assert not silent
 
@@ -134,9 +162,15 @@ def test_lock_file_covers_every_declared_dependency():
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"], *project["build-system"]["requires"]]
+    wanted = [
+        *project["project"]["dependencies"],
+        *project["dependency-groups"]["dev"],
+        *project["build-system"]["requires"],
+    ]
     names = {re.split(r"[<>=!~; \[]", w, maxsplit=1)[0].lower() for w in wanted}
-    locked = {line.split("==")[0] for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines() if "==" in line}
+    locked = {
+        line.split("==")[0] for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines() if "==" in line
+    }
     assert names <= locked, names - locked
 
 

@@ -26,9 +26,19 @@ class Ended:
 
 def aaot(*arguments: object, cwd: Path, check: int | None = None) -> Ended:
     """Run `aaot-eval` in a process of its own, as a scheduler would: no terminal, an old code page."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "cp1252", "MPLBACKEND": "Agg"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONIOENCODING": "cp1252",
+        "MPLBACKEND": "Agg",
+    }
     done = subprocess.run(
-        [sys.executable, "-m", "aaot_eval", *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, timeout=120
+        [sys.executable, "-m", "aaot_eval", *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        timeout=120,
     )
     ended = Ended(done.returncode, done.stdout.decode("cp1252"), done.stderr.decode("cp1252"))
     assert check is None or ended.code == check, f"exit {ended.code}\n{ended.out}\n{ended.err}"

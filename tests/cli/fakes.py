@@ -36,15 +36,22 @@ def result_of(config: RunConfig, data_cut: str = "2024-12", estimate: float = 0.
     import numpy as np
 
     panel = site_panel({"emergency": np.full((3, 12), 6)}, [6, None, None], first="2024-01")
-    found = Estimate("site_did", "sites", "site_did", "emergency", "rate ratio", "rate_ratio", estimate, conf_low=0.7, conf_high=0.95)
+    found = Estimate(
+        "site_did", "sites", "site_did", "emergency", "rate ratio", "rate_ratio", estimate, conf_low=0.7, conf_high=0.95
+    )
     check = CheckResult("pre_trend", "site_did", "pass", "No trend before the start.")
     verdict = Verdict("lower", f"Lower: rate ratio {estimate}.")
     headline = pd.DataFrame(
         {"order": [1, 2], "question": ["Did admissions fall?", "How sure?"],
          "sentence": [verdict.sentence, "=cmd()"], "verdict": ["lower", ""]}
     )  # fmt: skip
-    tables = {"headline": headline, "estimates": pd.DataFrame({"analysis": ["site_did"], "estimate": [estimate], "note": [""]})}
-    costs = CostResult({}, verdict, "2024/25", "provider", per_patient=pd.DataFrame({"person": [0, 1], "saving": [1.0, -1.0]}))
+    tables = {
+        "headline": headline,
+        "estimates": pd.DataFrame({"analysis": ["site_did"], "estimate": [estimate], "note": [""]}),
+    }
+    costs = CostResult(
+        {}, verdict, "2024/25", "provider", per_patient=pd.DataFrame({"person": [0, 1], "saving": [1.0, -1.0]})
+    )
     return RunResult(
         config=config, effects=(Effect(Analysis("site_did", "sites", "site_did", "emergency", primary=True), (found,), (check,)),),
         verdict=verdict, costs=costs, panel=panel, findings=(), flow=(),
@@ -60,16 +67,29 @@ def csv_of(frame: pd.DataFrame) -> str:
 
 
 def written(
-    config: RunConfig, runs: Path, *, data_cut: str = "2024-12", estimate: float = 0.8, refresh: dict[str, object] | None = None,
+    config: RunConfig,
+    runs: Path,
+    *,
+    data_cut: str = "2024-12",
+    estimate: float = 0.8,
+    refresh: dict[str, object] | None = None,
     hide: Sequence[str] = (),
 ) -> Path:
     """A run folder."""
     from aaot_eval.disclosure import csv_text
 
     result = result_of(config, data_cut, estimate)
-    release = Release(tables={k: v for k, v in result.tables.items() if k not in hide}, meta=result.meta, hidden={}, profile="hes")
+    release = Release(
+        tables={k: v for k, v in result.tables.items() if k not in hide}, meta=result.meta, hidden={}, profile="hes"
+    )
     account = Account("aaot-eval analyze study.toml", datetime(2025, 1, 1, tzinfo=UTC), ["line"], refresh=refresh or {})
     study = StudyFolder.open(runs, config.name)
     return write_run(
-        result, release, study=study, fingerprint=fingerprint(config), account=account, as_csv=csv_text, pages={"report.html": "<html></html>\n"}
+        result,
+        release,
+        study=study,
+        fingerprint=fingerprint(config),
+        account=account,
+        as_csv=csv_text,
+        pages={"report.html": "<html></html>\n"},
     )

@@ -12,7 +12,9 @@ from tests.cli.fakes import write_config
 
 HEAD = 'config_version = 1\nname = "s"\n[data]\npanel = "panel.csv"\n'
 ROWS = "unit,period,emergency,start\n" + "".join(
-    f"S{u},{2018 + t // 12}-{t % 12 + 1:02d},{9 + (7 * t + 3 * u) % 5},{'2020-01' if u == 1 else ''}\n" for u in (1, 2, 3, 4) for t in range(48)
+    f"S{u},{2018 + t // 12}-{t % 12 + 1:02d},{9 + (7 * t + 3 * u) % 5},{'2020-01' if u == 1 else ''}\n"
+    for u in (1, 2, 3, 4)
+    for t in range(48)
 )
 STUDY = HEAD + '[panel]\nstart = "start"\n[study]\noutcome = "emergency"\n'
 

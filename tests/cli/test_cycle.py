@@ -63,7 +63,13 @@ def test_quarters_are_refreshed_and_months_between_are_not(tmp_path):
         plan = _plan(config, runs, month)
         assert (plan.refreshed, plan.data_cut, plan.next_cut) == (False, "2026-03", "2026-06")
         assert plan.source.path == first
-        assert plan.facts("x") == {"cycle": "quarterly", "refreshed": False, "data_cut": "2026-03", "next": "2026-06", "run": first.name}
+        assert plan.facts("x") == {
+            "cycle": "quarterly",
+            "refreshed": False,
+            "data_cut": "2026-03",
+            "next": "2026-06",
+            "run": first.name,
+        }
     assert _plan(config, runs, "2026-06").refreshed
 
 
@@ -83,11 +89,14 @@ def test_another_config_is_estimated_at_once(tmp_path):
 def test_how_far_the_data_go_is_no_change_of_the_study(tmp_path):
     runs = tmp_path / "runs"
     written(write_config(tmp_path), runs, data_cut="2026-03", refresh={"refreshed": True})
-    later = write_config(tmp_path, CONFIG.replace("[study]", 'complete_to = 2026-04-30\n[study]'))
+    later = write_config(tmp_path, CONFIG.replace("[study]", "complete_to = 2026-04-30\n[study]"))
     assert not _plan(later, runs, "2026-04").refreshed
 
 
-@pytest.mark.parametrize(("cycle", "month", "refreshed"), [("monthly", "2026-04", True), ("yearly", "2026-11", False), ("yearly", "2026-12", True)])
+@pytest.mark.parametrize(
+    ("cycle", "month", "refreshed"),
+    [("monthly", "2026-04", True), ("yearly", "2026-11", False), ("yearly", "2026-12", True)],
+)
 def test_other_cycles(tmp_path, cycle, month, refreshed):
     text = CONFIG + f'[monthly]\nrefresh = "{cycle}"\n'
     config, runs = write_config(tmp_path, text), tmp_path / "runs"

@@ -78,7 +78,18 @@ def test_every_figure_has_a_source_and_either_inputs_or_what_is_missing():
 def test_no_result_of_ours_stands_in_the_file():
     with (shipped("data_schemas") / "published" / "figures.csv").open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
-    assert set(rows[0]) == {"id", "study", "outcome", "printed", "unit", "formula", "inputs", "missing", "note", "source"}
+    assert set(rows[0]) == {
+        "id",
+        "study",
+        "outcome",
+        "printed",
+        "unit",
+        "formula",
+        "inputs",
+        "missing",
+        "note",
+        "source",
+    }
     inputs = {k for row in rows if row["inputs"] for k in json.loads(row["inputs"])}
     assert not {k for k in inputs if "expected" in k or "ours" in k or "derived" in k}
 

@@ -41,7 +41,13 @@ def test_manifest_names_what_a_reviewer_needs(tmp_path):
     manifest = json.loads((written(config, tmp_path / "runs") / "manifest.json").read_text("utf-8"))
     assert {"tool", "python", "packages", "system", "seed", "config_sha256", "code_lists", "disclosure_profile", "times", "gates",
             "inputs", "outputs", "run_sha256", "refresh", "command"} <= manifest.keys()  # fmt: skip
-    assert manifest["inputs"][0] | {"sha256": ""} == {"table": "panel", "path": "panel.csv", "rows": 1, "bytes": 35, "sha256": ""}
+    assert manifest["inputs"][0] | {"sha256": ""} == {
+        "table": "panel",
+        "path": "panel.csv",
+        "rows": 1,
+        "bytes": 35,
+        "sha256": "",
+    }
     assert {o["path"]: o["release"] for o in manifest["outputs"]}["restricted/log.txt"] is False
     assert {o["path"]: o["release"] for o in manifest["outputs"]}["release/report.html"] is True
     assert manifest["packages"]["pandas"] == pd.__version__
@@ -68,7 +74,9 @@ def test_same_input_same_bytes_in_release(tmp_path):
     first = written(write_config(tmp_path / "a"), tmp_path / "one")
     second = written(write_config(tmp_path / "b"), tmp_path / "two")
     assert first.name == second.name
-    files = sorted(p.relative_to(first) for p in first.rglob("*") if p.is_file() and p.name not in ("manifest.json", "README.txt"))
+    files = sorted(
+        p.relative_to(first) for p in first.rglob("*") if p.is_file() and p.name not in ("manifest.json", "README.txt")
+    )
     assert all((first / f).read_bytes() == (second / f).read_bytes() for f in files)
 
 
@@ -126,7 +134,9 @@ def test_one_changed_byte_of_any_file_is_named(tmp_path):
     names = [p.relative_to(run).as_posix() for p in run.rglob("*") if p.is_file()]
     for name in names:
         before = (run / name).read_bytes()
-        (run / name).write_bytes(before.replace(before[-2:-1], b"\x01", 1) if name != "manifest.json" else before + b" ")
+        (run / name).write_bytes(
+            before.replace(before[-2:-1], b"\x01", 1) if name != "manifest.json" else before + b" "
+        )
         problems = differing_files(read_run(run))
         assert [p.what.split(" ")[0] for p in problems] == [name]
         (run / name).write_bytes(before)
@@ -161,7 +171,11 @@ def test_not_a_run_folder(tmp_path):
 
 def test_second_run_is_locked_out_and_nothing_stays(tmp_path):
     study = StudyFolder.open(tmp_path / "runs", "fake")
-    with study.lock(), pytest.raises(LockedError, match="holds the lock"), StudyFolder.open(tmp_path / "runs", "fake").lock():
+    with (
+        study.lock(),
+        pytest.raises(LockedError, match="holds the lock"),
+        StudyFolder.open(tmp_path / "runs", "fake").lock(),
+    ):
         pass
     assert not (tmp_path / "runs").exists()
 

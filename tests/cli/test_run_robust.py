@@ -46,7 +46,9 @@ def test_one_broken_run_does_not_stop_the_study(fake):
 
 
 def test_analyze_passes_over_a_broken_run_and_says_so(tiny, capsys):
-    name = next(line.split('"')[1] for line in (tiny / "study.toml").read_text("utf-8").splitlines() if line.startswith("name"))
+    name = next(
+        line.split('"')[1] for line in (tiny / "study.toml").read_text("utf-8").splitlines() if line.startswith("name")
+    )
     bad = tiny / "runs" / name / "2020-01_aaaaaa"
     bad.mkdir(parents=True)
     (bad / "manifest.json").write_text("{}", encoding="utf-8", newline="\n")
@@ -64,7 +66,9 @@ def test_analyze_passes_over_a_broken_run_and_says_so(tiny, capsys):
 def test_a_run_is_found_by_its_id_from_where_the_runs_are(fake, monkeypatch, capsys):
     monkeypatch.chdir(fake.parent.parent.parent)
     assert run(["verify", fake.name]) == 0
-    command = next(line for line in (fake / "README.txt").read_text("utf-8").splitlines() if line.startswith("Check it:"))
+    command = next(
+        line for line in (fake / "README.txt").read_text("utf-8").splitlines() if line.startswith("Check it:")
+    )
     assert run(command.split("aaot-eval ")[1].split()) == 0
     assert run(["verify", "2001-01_ffffff"]) == 3
 
@@ -99,7 +103,6 @@ def test_no_page_is_drawn_from_a_changed_run_unless_asked(fake, tmp_path, monkey
 
 def test_options_without_sense_are_usage_errors(tmp_path):
     assert run(["simulate", str(tmp_path / "s"), "--seed", "-1"]) == 2
-
 
 
 def test_an_empty_until_is_no_month(tiny, capsys):

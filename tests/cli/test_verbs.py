@@ -53,7 +53,14 @@ def test_headline_and_progress_go_to_stderr_in_eighty_columns(said):
 
 def test_everything_a_run_folder_holds(finished):
     names = everything(finished)
-    assert {"README.txt", "manifest.json", "config.toml", "status.json", "restricted/log.txt", "release/report.md"} <= names
+    assert {
+        "README.txt",
+        "manifest.json",
+        "config.toml",
+        "status.json",
+        "restricted/log.txt",
+        "release/report.md",
+    } <= names
     tables = {p.stem for p in (finished / "release" / "tables").glob("*.csv")}
     assert {"headline", "estimates", "checks", "flow", "data_quality", "limits"} <= tables
     assert tables == {p.stem for p in (finished / "release" / "tables").glob("*.parquet")}
@@ -177,12 +184,20 @@ def test_a_month_between_refreshes_is_monitoring(tiny, capsys):
     config = str(tiny / "study.toml")
     text = (tiny / "study.toml").read_text("utf-8").replace("complete_to = 2023-12-31", "complete_to = 2023-10-31")
     for end in ("2023-10-31", "2023-11-30"):
-        (tiny / "study.toml").write_text(re.sub(r"complete_to = [0-9-]+", f"complete_to = {end}", text), encoding="utf-8", newline="\n")
+        (tiny / "study.toml").write_text(
+            re.sub(r"complete_to = [0-9-]+", f"complete_to = {end}", text), encoding="utf-8", newline="\n"
+        )
         assert run(["analyze", "-q", config, "--until", "latest", "--as-of", "2023-12-10"]) == 0
     run_folder = Path(capsys.readouterr().out.split()[-1])
     assert run_folder.name.startswith("2023-11_")
     status = json.loads((run_folder / "status.json").read_text("utf-8"))
-    assert status["refresh"] | {"run": ""} == {"cycle": "quarterly", "refreshed": False, "data_cut": "2023-10", "next": "2023-12", "run": ""}
+    assert status["refresh"] | {"run": ""} == {
+        "cycle": "quarterly",
+        "refreshed": False,
+        "data_cut": "2023-10",
+        "next": "2023-12",
+        "run": "",
+    }
     assert status["headline"][0]["sentence"].startswith("Monitoring only: the data now run to 2023-11.")
     page = (run_folder / "release" / "report.html").read_text("utf-8")
     assert "carried from the run with data to 2023-10; monitoring only until data to 2023-12" in page
@@ -192,7 +207,9 @@ def test_a_month_between_refreshes_is_monitoring(tiny, capsys):
     assert index["headline"].nunique() == 1
 
 
-@pytest.mark.parametrize(("stage", "words"), [("ingest", "The extracts are read, 2021-07 to"), ("panel", "4 units, 2021-07 to 2023-12")])
+@pytest.mark.parametrize(
+    ("stage", "words"), [("ingest", "The extracts are read, 2021-07 to"), ("panel", "4 units, 2021-07 to 2023-12")]
+)
 def test_stopping_early_writes_nothing(tiny, capsys, stage, words):
     before = everything(tiny)
     assert run(["analyze", "-q", str(tiny / "study.toml"), "--stop-after", stage]) == 0
@@ -208,7 +225,13 @@ def test_init_starts_a_study_that_only_lacks_what_a_person_knows(tiny, capsys):
     assert "HES admitted patient care" in shown.err
     assert everything(tiny / "extracts") == before
     assert everything(tiny / "mine") == {"study.toml", "caseload.csv", "sites.csv", "unit_costs.csv", "programme.csv"}
-    assert [line.split(",")[0] for line in (tiny / "mine" / "sites.csv").read_text("utf-8").splitlines()] == ["site", "RZ1", "RZ2", "RZ3", "RZ4"]
+    assert [line.split(",")[0] for line in (tiny / "mine" / "sites.csv").read_text("utf-8").splitlines()] == [
+        "site",
+        "RZ1",
+        "RZ2",
+        "RZ3",
+        "RZ4",
+    ]
     from aaot_eval.config import load_config
 
     assert load_config(tiny / "mine" / "study.toml").data.admissions == "../extracts/apc_2223.csv"
@@ -259,7 +282,22 @@ def test_explain_config_is_the_published_schema(capsys):
 
 
 def test_patient_reports_need_a_reason(tiny, capsys):
-    assert run(["analyze", str(tiny / "study.toml"), "--until", "2023-06", "--patient-reports", "--reason", "x", "--stop-after", "panel"]) == 0
+    assert (
+        run(
+            [
+                "analyze",
+                str(tiny / "study.toml"),
+                "--until",
+                "2023-06",
+                "--patient-reports",
+                "--reason",
+                "x",
+                "--stop-after",
+                "panel",
+            ]
+        )
+        == 0
+    )
     capsys.readouterr()
     text = (tiny / "study.toml").read_text("utf-8").split("[output]")[0]
     (tiny / "study.toml").write_text(text, encoding="utf-8", newline="\n")
@@ -275,5 +313,9 @@ def test_alias(tmp_path, capsys):
 def test_help_lists_the_verbs_under_their_headings_in_eighty_columns(capsys):
     assert run(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert [line for line in shown.splitlines() if line in ("Everyday:", "Review:", "Planning:")] == ["Everyday:", "Review:", "Planning:"]
+    assert [line for line in shown.splitlines() if line in ("Everyday:", "Review:", "Planning:")] == [
+        "Everyday:",
+        "Review:",
+        "Planning:",
+    ]
     assert max(map(len, shown.splitlines())) <= 80

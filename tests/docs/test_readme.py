@@ -35,7 +35,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
     shutil.copytree(ROOT / "configs", folder / "configs")
     # 60 months, so that the as-of date of the README is not stale.
-    simulate_study(folder / "demo" / "study", scenario="null", seed=1, sites=4, treated=1, months=60, launch_after=44, size=0.06)
+    simulate_study(
+        folder / "demo" / "study", scenario="null", seed=1, sites=4, treated=1, months=60, launch_after=44, size=0.06
+    )
     return folder
 
 
@@ -60,7 +62,10 @@ def test_every_command_line_of_the_readme_runs(checkout, monkeypatch, capsys):
 
 def test_make_targets_named_in_any_document_exist():
     for page in PAGES:
-        for target in re.findall(r"`?make ([a-z-]+)`?", " ".join([*shell_lines(page), *re.findall(r"`make [a-z-]+`", (ROOT / page).read_text("utf-8"))])):
+        for target in re.findall(
+            r"`?make ([a-z-]+)`?",
+            " ".join([*shell_lines(page), *re.findall(r"`make [a-z-]+`", (ROOT / page).read_text("utf-8"))]),
+        ):
             assert target in TARGETS, f"{page}: make {target}"
 
 
@@ -145,7 +150,10 @@ def test_the_panel_of_the_readme_runs(tmp_path, monkeypatch, capsys):
 
     (study,), (head,) = blocks("README.md", "toml"), blocks("README.md", "csv")
     columns, *given = head.splitlines()
-    sites = {"North": ("410000", "2021Q3"), **{row.split(",")[0]: (row.split(",")[3], row.split(",")[4]) for row in given}}
+    sites = {
+        "North": ("410000", "2021Q3"),
+        **{row.split(",")[0]: (row.split(",")[3], row.split(",")[4]) for row in given},
+    }
     assert {start for _, start in sites.values()} == {"2021Q3", ""}, "the example shows a start and a blank"
     sites |= {f"Town{i}": ("300000", "") for i in range(4)}
     rows = [

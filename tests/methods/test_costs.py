@@ -331,7 +331,10 @@ def test_the_money_is_never_stronger_than_the_effect(
 def test_a_loss_from_end_to_end_is_said_as_one(tmp_path: Path) -> None:
     result = run(tmp_path, [entry_rule_cost(0.95, 0.02)])
     said, low, high = result.verdict.sentence, -result.facts["saving_high"], -result.facts["saving_low"]
-    assert f"it costs £{low:,.0f} to £{high:,.0f} more per patient per year than care as usual (95 % interval; best estimate" in said
+    assert (
+        f"it costs £{low:,.0f} to £{high:,.0f} more per patient per year than care as usual (95 % interval; best estimate"
+        in said
+    )
     assert "no saving" not in said
     assert "cannot tell" not in said
     doubted = run(tmp_path, [entry_rule_cost(0.95, 0.02)], "lower_but").verdict.sentence
@@ -349,19 +352,29 @@ def test_an_interval_around_nought_gives_the_best_estimate_and_both_ends(tmp_pat
 @pytest.mark.parametrize(("word", "ratio"), [("higher", 0.5), ("no_effect", 0.5), ("cannot_tell", 0.5)])
 def test_an_effect_that_is_no_fall_is_said_beside_the_money(tmp_path: Path, word: str, ratio: float) -> None:
     said = run(tmp_path, [entry_rule_cost(ratio, 0.05)], word).verdict.sentence
-    assert {"higher": "admissions were higher", "no_effect": "no effect on admissions", "cannot_tell": "cannot be told either"}[word] in said
+    assert {
+        "higher": "admissions were higher",
+        "no_effect": "no effect on admissions",
+        "cannot_tell": "cannot be told either",
+    }[word] in said
 
 
 def test_money_from_another_comparison_than_the_answer_names_both(tmp_path: Path) -> None:
     sites = ratio_estimate("site_did", "sites", 0.8, 0.05, "alcohol_specific_emergency")
-    primary = Effect(Analysis("site_did", "sites", "site_did", sites.outcome, primary=True), (sites,), (CheckResult("pre_trend", "site_did", "pass", "no trend"),))
+    primary = Effect(
+        Analysis("site_did", "sites", "site_did", sites.outcome, primary=True),
+        (sites,),
+        (CheckResult("pre_trend", "site_did", "pass", "no trend"),),
+    )
     said = run(tmp_path, [primary, entry_rule_cost(0.5)]).verdict.sentence
     assert "The money rests on the comparison over people who met the entry rule" in said
     assert "the answer on admissions rests on the comparison over sites" in said
     assert "The money rests on" not in run(tmp_path, [entry_rule_cost(0.5)]).verdict.sentence
 
 
-@pytest.mark.parametrize(("ratio", "log_se", "word"), [(0.65, 0.5, "cannot_tell"), (0.95, 0.02, "costs_more_but"), (0.4, 0.05, "saves_but")])
+@pytest.mark.parametrize(
+    ("ratio", "log_se", "word"), [(0.65, 0.5, "cannot_tell"), (0.95, 0.02, "costs_more_but"), (0.4, 0.05, "saves_but")]
+)
 def test_one_trust_is_never_told_two_things(tmp_path: Path, ratio: float, log_se: float, word: str) -> None:
     said = run(tmp_path, [own_cohorts_cost(ratio, log_se)], "lower_but").verdict
     assert said.word == word

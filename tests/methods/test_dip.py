@@ -65,8 +65,13 @@ class TestDipRatio:
         counts[40:] = 1
         unit = np.repeat([0, 1], 40)
         referral = np.where(unit == 0, 30, -1)
-        found = dip(person_months(panel_of_people(counts, unit, [30, None], referral=referral), OUTCOME, OUTCOME), np.random.default_rng(1))
-        assert (found.ratio, found.low, found.high, found.over_controls) == pytest.approx((1.5, 1.5, 1.5, 1.5), abs=EXACT)
+        found = dip(
+            person_months(panel_of_people(counts, unit, [30, None], referral=referral), OUTCOME, OUTCOME),
+            np.random.default_rng(1),
+        )
+        assert (found.ratio, found.low, found.high, found.over_controls) == pytest.approx(
+            (1.5, 1.5, 1.5, 1.5), abs=EXACT
+        )
 
     def test_words(self):
         base = dip(person_months(patients_mixed(), OUTCOME, OUTCOME), np.random.default_rng(4))
@@ -202,7 +207,9 @@ class TestDeaths:
         return CHECKS["deaths"]().run(estimator, panel, analysis, first, seed=1)
 
     def test_table_by_hand(self, mixed):
-        table = EntryRule(4, 12).fit(mixed, Analysis("m", "entry_rule", "entry_rule", OUTCOME), seed=1)[0].tables["deaths"]
+        table = (
+            EntryRule(4, 12).fit(mixed, Analysis("m", "entry_rule", "entry_rule", OUTCOME), seed=1)[0].tables["deaths"]
+        )
         assert list(table.columns) == list(table_schema("release", "deaths").names)
         assert (table["rate"] == 100 * table["deaths"] / table["person_years"]).all()
 

@@ -105,14 +105,24 @@ class TestReferenceCase:
 class TestByHand:
     def test_ratio_of_four_rates(self):
         """Treated: 10/100 before, 12/80 after. Controls: 40/200, 30/200. E = 80 x 0.1 x 0.15/0.2 = 6; 12/6 = 2."""
-        sums = Sums(*(np.array([v], dtype=float) for v in ([100, 150, 50], [10, 25, 15], [0, 0, 0], [80, 120, 80], [0, 20, 10], [12, 0, 0])))
+        sums = Sums(
+            *(
+                np.array([v], dtype=float)
+                for v in ([100, 150, 50], [10, 25, 15], [0, 0, 0], [80, 120, 80], [0, 20, 10], [12, 0, 0])
+            )
+        )
         given = np.array([[0, -1, -1]])
         assert math.exp(log_ratio(sums, given)[0]) == pytest.approx(2.0, abs=EXACT)
         assert log_ratio(sums, given, math.log(2))[0] == pytest.approx(0.0, abs=EXACT)
 
     def test_treated_hospital_as_control_loses_the_effect_too(self):
         """With theta = log 2 the treated hospital's 12 become 6 also when it stands among the controls: r1 = 12/160, r0 = 50/250."""
-        sums = Sums(*(np.array([v], dtype=float) for v in ([100, 150, 50], [10, 25, 15], [0, 0, 0], [80, 120, 80], [0, 20, 10], [12, 0, 0])))
+        sums = Sums(
+            *(
+                np.array([v], dtype=float)
+                for v in ([100, 150, 50], [10, 25, 15], [0, 0, 0], [80, 120, 80], [0, 20, 10], [12, 0, 0])
+            )
+        )
         expected = 120 * (25 / 150) * ((6 + 10) / 160) / (25 / 150)
         got = math.exp(log_ratio(sums, np.array([[-1, 0, -1]]), math.log(2))[0])
         assert got == pytest.approx(20 / expected, abs=EXACT)
@@ -123,10 +133,16 @@ class TestByHand:
         given = np.array([0, 1, -1, -1, -1])
         y0, y1 = sums.b0 + sums.a0, sums.b1 + sums.a1
         expected = sum(
-            sums.n1[w, w] * y0[w, w] / sums.n0[w, w] * (y1[w, 2:].sum() / sums.n1[w, 2:].sum()) / (y0[w, 2:].sum() / sums.n0[w, 2:].sum())
+            sums.n1[w, w]
+            * y0[w, w]
+            / sums.n0[w, w]
+            * (y1[w, 2:].sum() / sums.n1[w, 2:].sum())
+            / (y0[w, 2:].sum() / sums.n0[w, 2:].sum())
             for w in (0, 1)
         )
-        assert log_ratio(sums, given[None, :])[0] == pytest.approx(math.log((y1[0, 0] + y1[1, 1]) / expected), abs=EXACT)
+        assert log_ratio(sums, given[None, :])[0] == pytest.approx(
+            math.log((y1[0, 0] + y1[1, 1]) / expected), abs=EXACT
+        )
 
     def test_all_ways_of_two_launches(self):
         ways, rows = reassignments(np.array([0, 1, -1, -1]), seed=1)
@@ -182,7 +198,9 @@ class TestInference:
             assert (np.diff(estimate.confidence(np.linspace(0.0001, 0.9999, 501))) >= 0).all()
 
     def test_least_p_above_the_level_hands_the_headline_to_random_effects(self):
-        first, second, _ = EntryRule(4, 12).fit(simulate(replace(MANY, hospitals=10, launches=(40,)), 5), ANALYSIS, seed=1)
+        first, second, _ = EntryRule(4, 12).fit(
+            simulate(replace(MANY, hospitals=10, launches=(40,)), 5), ANALYSIS, seed=1
+        )
         assert first.conf_method == "random_effects_t"
         assert first.finite
         assert second.status == "no_finite_interval"
@@ -190,7 +208,9 @@ class TestInference:
         assert "least reachable p is 0.100" in second.note
 
     def test_few_hospitals_have_no_interval_at_all(self):
-        first, second, referred = EntryRule(4, 12).fit(simulate(replace(MANY, people=3000, hospitals=4, launches=(40,)), 5), ANALYSIS, seed=1)
+        first, second, referred = EntryRule(4, 12).fit(
+            simulate(replace(MANY, people=3000, hospitals=4, launches=(40,)), 5), ANALYSIS, seed=1
+        )
         assert [e.status for e in (first, second, referred)] == ["no_finite_interval"] * 3
         assert "need 6 comparison hospitals" in second.note
         assert math.isfinite(first.estimate)
@@ -207,7 +227,9 @@ class TestInference:
         cost = EntryRule(4, 12).fit(money, replace(ANALYSIS, outcome="hospital_cost"), seed=1)[0]
         count = EntryRule(4, 12).fit(money, ANALYSIS, seed=1)[0]
         assert cost.scale == "ratio"
-        assert (cost.estimate, cost.conf_low, cost.conf_high) == pytest.approx((count.estimate, count.conf_low, count.conf_high))
+        assert (cost.estimate, cost.conf_low, cost.conf_high) == pytest.approx(
+            (count.estimate, count.conf_low, count.conf_high)
+        )
         assert cost.facts["rate_after"] == pytest.approx(1500 * count.facts["rate_after"])
         assert cost.facts["n_post"] == count.facts["n_post"]
 
@@ -217,7 +239,9 @@ class TestInference:
         people = mixed.people.iloc[order].set_axis(mixed.people.index)
         again = EntryRule(4, 12).fit(replace(mixed, people=people, person_cells=cells), ANALYSIS, seed=1)
         for a, b in zip(again, fitted, strict=True):
-            assert (a.estimate, a.conf_low, a.conf_high) == pytest.approx((b.estimate, b.conf_low, b.conf_high), rel=1e-9)
+            assert (a.estimate, a.conf_low, a.conf_high) == pytest.approx(
+                (b.estimate, b.conf_low, b.conf_high), rel=1e-9
+            )
 
     def test_left_out_months_are_nobodys_months(self, mixed):
         periods = mixed.periods.assign(left_out=np.arange(72) == 50)
@@ -255,7 +279,6 @@ class TestWords:
         first = EntryRule(4, 12).fit(replace(mixed, people=mixed.people.assign(unit=unit)), ANALYSIS, seed=1)[0]
         assert "H12 (fewer than 30 people or 20 admissions" in first.note
         assert first.n_units == 11
-
 
     def test_a_launch_too_early_leaves_the_others_in(self, mixed):
         early = mixed.units["start_t"].copy()
@@ -308,7 +331,9 @@ def test_recovers_the_truth_over_six_seeds(effect):
     """Everybody's ITT is read without bias, and the referred's effect on the difference scale."""
     errors, referred = [], []
     for seed in range(6):
-        first, _, third = EntryRule(4, 12).fit(simulate(replace(MANY, people=6000, effect=effect), 100 + seed), ANALYSIS, seed=1)
+        first, _, third = EntryRule(4, 12).fit(
+            simulate(replace(MANY, people=6000, effect=effect), 100 + seed), ANALYSIS, seed=1
+        )
         f = first.facts
         reached = f["rate_on_team"] * f["on_team_person_months"] / (f["rate_after"] * f["post_person_months"])
         errors.append(math.log(first.estimate * (reached / effect + 1 - reached)))

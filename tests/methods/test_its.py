@@ -96,7 +96,9 @@ class TestByHand:
         assert found.estimate == pytest.approx(math.exp(0.5))
         assert found.std_error == pytest.approx(math.sqrt(0.25 / 3))
         assert math.log(found.conf_high) == pytest.approx(0.5 + 4.302652729911275 * math.sqrt(0.25 / 3))  # t(2)
-        assert math.log(found.facts["prediction_high"]) == pytest.approx(0.5 + 12.706204736432095 * math.sqrt(0.21 + 0.25 / 3))  # t(1)
+        assert math.log(found.facts["prediction_high"]) == pytest.approx(
+            0.5 + 12.706204736432095 * math.sqrt(0.21 + 0.25 / 3)
+        )  # t(1)
         assert "different dates" in found.note
 
 
@@ -108,9 +110,18 @@ class TestFormulae:
         n, start = 60, 36
         clock = np.delete(np.arange(n + 4), [10, 37, 38, 50])
         y = noisy(n, start, 0.8, seed=4).astype(float) + 30 * (np.arange(n) % 17 < 8)
-        X = np.column_stack([np.ones(n), clock / 12, np.arange(n) >= start, *harmonics(clock.astype(float), 2, 12)[0]]).astype(float)
+        X = np.column_stack(
+            [np.ones(n), clock / 12, np.arange(n) >= start, *harmonics(clock.astype(float), 2, 12)[0]]
+        ).astype(float)
         offset = np.log(np.full(n, 2.0))
-        return {"y": y, "X": X, "offset": offset, "clock": clock, "start": start, "fit": fit_count_series(y, X, offset, clock)}
+        return {
+            "y": y,
+            "X": X,
+            "offset": offset,
+            "clock": clock,
+            "start": start,
+            "fit": fit_count_series(y, X, offset, clock),
+        }
 
     def test_coefficients_solve_their_equations(self, case: dict[str, Any]) -> None:
         f = case["fit"]
@@ -205,7 +216,10 @@ class TestFormulae:
         assert 1.96 < quantile < 2.78  # t quantiles between infinite and 4 degrees of freedom
 
     def test_degrees_of_freedom_with_noise(self, case: dict[str, Any]) -> None:
-        f, c = fit_count_series_with_noise(case["y"], case["X"], case["offset"], case["clock"]), np.eye(case["X"].shape[1])[2]
+        f, c = (
+            fit_count_series_with_noise(case["y"], case["X"], case["offset"], case["clock"]),
+            np.eye(case["X"].shape[1])[2],
+        )
         assert f.rho > 0
         lags, Xw, step = calendar_lags(f.clock, f.clock), f.working_columns, 1e-5
 
@@ -229,7 +243,9 @@ class TestFormulae:
         as_ar1 = replace(f, share=1.0, with_noise=False)
         lags = calendar_lags(f.clock, f.clock)
         np.testing.assert_allclose(correlation(lags, f.rho, 1.0), f.rho**lags)
-        assert as_ar1.coefficient(2).std_error == pytest.approx(replace(f, share=1.0).coefficient(2).std_error, rel=EXACT)
+        assert as_ar1.coefficient(2).std_error == pytest.approx(
+            replace(f, share=1.0).coefficient(2).std_error, rel=EXACT
+        )
 
     def test_draws_are_the_interval(self) -> None:
         (e,) = fit(one_site(noisy(60, 36, 0.8), 36, first="2010-04"))
@@ -240,7 +256,8 @@ class TestFormulae:
 
 class TestWhatIsFitted:
     @pytest.mark.parametrize(
-        ("n", "season", "pairs"), [(23, 12, 0), (24, 12, 1), (35, 12, 1), (36, 12, 2), (84, 12, 2), (7, 4, 0), (8, 4, 1), (12, 4, 2), (40, 1, 0)]
+        ("n", "season", "pairs"),
+        [(23, 12, 0), (24, 12, 1), (35, 12, 1), (36, 12, 2), (84, 12, 2), (7, 4, 0), (8, 4, 1), (12, 4, 2), (40, 1, 0)],
     )
     def test_season_terms(self, n: int, season: int, pairs: int) -> None:
         assert season_pairs(n, season) == pairs
@@ -267,7 +284,9 @@ class TestWhatIsFitted:
         (e,) = fit(panel)
         kept = np.setdiff1d(np.arange(60), [5, 12, 40])
         clock = panel.periods["clock"].to_numpy()
-        X = np.column_stack([np.ones(60), (clock - clock[0]) / 12, np.arange(60) >= 36, *harmonics(clock.astype(float), 2, 12)[0]])
+        X = np.column_stack(
+            [np.ones(60), (clock - clock[0]) / 12, np.arange(60) >= 36, *harmonics(clock.astype(float), 2, 12)[0]]
+        )
         offset = np.log(panel.cells["exposure"].to_numpy())
         level = fit_count_series(y[kept], X[kept].astype(float), offset[kept], clock[kept]).coefficient(2)
         noise = fit_count_series_with_noise(y[kept], X[kept].astype(float), offset[kept], clock[kept]).coefficient(2)
@@ -276,7 +295,13 @@ class TestWhatIsFitted:
         assert e.n_obs == 57
         assert "1 missing periods left out with calendar time kept" in e.note
         assert e.series is not None
-        assert list(e.series["phase"].iloc[[4, 5, 12, 36, 40]]) == ["before", "left_out", "missing", "after", "left_out"]
+        assert list(e.series["phase"].iloc[[4, 5, 12, 36, 40]]) == [
+            "before",
+            "left_out",
+            "missing",
+            "after",
+            "left_out",
+        ]
 
     def test_phase_in_months_are_left_out_and_still_have_an_expectation(self) -> None:
         d = days("2010-04", 48)
@@ -332,12 +357,20 @@ class TestWhatIsFitted:
         assert mean.conf_method == "random_effects_t"
         assert "cannot be added" in mean.note
         assert mean.series is None
-        assert mean.facts["prediction_low"] < mean.conf_low < mean.estimate < mean.conf_high < mean.facts["prediction_high"]
+        assert (
+            mean.facts["prediction_low"]
+            < mean.conf_low
+            < mean.estimate
+            < mean.conf_high
+            < mean.facts["prediction_high"]
+        )
 
     def test_units_beside_stand_after_the_others(self) -> None:
         counts = np.array([noisy(60, 36, 0.8), 10 * noisy(60, 36, 1.0)])
         panel = site_panel({"stays": counts}, [36, None], first="2010-04", units=["A", "England"])
-        panel = replace(panel, units=panel.units.assign(group=["", "beside"]), extra={"beside_start_t": {"England": 36}})
+        panel = replace(
+            panel, units=panel.units.assign(group=["", "beside"]), extra={"beside_start_t": {"England": 36}}
+        )
         own, beside = fit(panel, units="together")
         assert [own.unit, beside.unit] == ["A", "England"]
         assert beside.estimate > own.estimate
@@ -360,7 +393,9 @@ class TestWhatIsFitted:
         assert pounds.scale == "ratio"
         assert (pounds.estimate, pounds.conf_low) == pytest.approx((thousands.estimate, thousands.conf_low), rel=SEARCH)
 
-    @pytest.mark.parametrize(("frequency", "season", "n", "start"), [("quarter", 4, 40, 24), ("year", 1, 30, 18), ("integer", 1, 30, 18)])
+    @pytest.mark.parametrize(
+        ("frequency", "season", "n", "start"), [("quarter", 4, 40, 24), ("year", 1, 30, 18), ("integer", 1, 30, 18)]
+    )
     def test_other_periods(self, frequency: Any, season: int, n: int, start: int) -> None:
         panel = one_site(noisy(n, start, 0.6), start)
         periods = panel.periods.assign(clock=np.arange(n), season=1, start=pd.NaT, days=float("nan"))
@@ -389,7 +424,10 @@ class TestWhatIsRefused:
         assert e.status == "not_estimable"
         assert "Only 5 periods before the start" in e.note
 
-    @pytest.mark.parametrize(("where", "words"), [(slice(0, 24), "No event was counted before"), (slice(24, 48), "No event was counted after")])
+    @pytest.mark.parametrize(
+        ("where", "words"),
+        [(slice(0, 24), "No event was counted before"), (slice(24, 48), "No event was counted after")],
+    )
     def test_no_events_on_one_side(self, where: slice, words: str) -> None:
         y = noisy(48, 24, 1.0)
         y[where] = 0
@@ -441,12 +479,16 @@ class TestWhatIsRefused:
         assert "no unit has a period before its start" in problems[0].what
 
     def test_an_interruption_outside_the_data(self) -> None:
-        problems = InterruptedTimeSeries(interruptions=("2031-04",)).objections(one_site(noisy(48, 24, 1.0), 24), ANALYSIS)
+        problems = InterruptedTimeSeries(interruptions=("2031-04",)).objections(
+            one_site(noisy(48, 24, 1.0), 24), ANALYSIS
+        )
         assert "'2031-04' is no period of the data" in problems[0].what
         assert problems[0].allowed == "2019-04 to 2023-03"
 
     def test_an_unknown_outcome(self) -> None:
-        problems = InterruptedTimeSeries().objections(one_site(noisy(48, 24, 1.0), 24), replace(ANALYSIS, outcome="falls"))
+        problems = InterruptedTimeSeries().objections(
+            one_site(noisy(48, 24, 1.0), 24), replace(ANALYSIS, outcome="falls")
+        )
         assert "no outcome 'falls'" in problems[0].what
 
     def test_more_season_than_the_year_has(self) -> None:
@@ -475,7 +517,10 @@ class TestWhatIsRefused:
         start, t = int(rng.integers(1, n)), np.arange(n)
         odd = [rng.poisson(0.3, n), np.where(t < start, 0, 50) + (rng.random(n) < 0.1), np.where(rng.random(n) < 0.05, 100_000, 3),
                np.full(n, 7)][seed % 4]  # fmt: skip
-        panel = as_kind(one_site(odd.astype(float), start, left_out=list(np.flatnonzero(rng.random(n) < 0.1))), ["count", "share", "cost"][seed % 3])
+        panel = as_kind(
+            one_site(odd.astype(float), start, left_out=list(np.flatnonzero(rng.random(n) < 0.1))),
+            ["count", "share", "cost"][seed % 3],
+        )
         estimator = InterruptedTimeSeries(slope=seed % 2 == 0)
         for e in estimator.fit(panel, ANALYSIS, seed=1):
             assert e.status in ("ok", "no_finite_interval", "not_estimable", "monitoring_only")
@@ -507,7 +552,13 @@ class TestBesideIt:
 
     def test_rows_are_estimates_too(self, found: tuple[Estimate, ...]) -> None:
         others = {e.analysis: e for e in found[1:]}
-        assert {"its_quasi_poisson", "its_newey_west", "its_prais_winsten", "its_seasonal_arima", "its_before_projected"} <= set(others)
+        assert {
+            "its_quasi_poisson",
+            "its_newey_west",
+            "its_prais_winsten",
+            "its_seasonal_arima",
+            "its_before_projected",
+        } <= set(others)
         assert all(e.status == "ok" and not e.primary and e.note.startswith("sensitivity: ") for e in others.values())
         assert others["its_quasi_poisson"].conf_method == "wald_t"
 
@@ -522,7 +573,11 @@ class TestBesideIt:
         assert first.facts["pandemic_periods"] == 22
         assert "22 pandemic periods in the window" in first.note
         table = first.tables["sensitivity"].set_index("method")
-        for method in ("stopped at the start of the pandemic", "March 2020 to December 2021 left out", "a level of its own for each pandemic wave"):
+        for method in (
+            "stopped at the start of the pandemic",
+            "March 2020 to December 2021 left out",
+            "a level of its own for each pandemic wave",
+        ):
             assert table.loc[method, "conf_low"] < 0.8 < table.loc[method, "conf_high"]
         assert first.estimate < 0.75
 
@@ -536,7 +591,10 @@ class TestBesideIt:
 
     def test_a_short_series_has_no_seasonal_arima(self) -> None:
         first, *_ = fit(one_site(noisy(40, 24, 0.8), 24, first="2010-04"), sensitivity=True)
-        assert "needs 48 periods" in first.tables["sensitivity"].set_index("method").loc["seasonal ARIMA (1,0,0)(0,1,1)12", "note"]
+        assert (
+            "needs 48 periods"
+            in first.tables["sensitivity"].set_index("method").loc["seasonal ARIMA (1,0,0)(0,1,1)12", "note"]
+        )
 
 
 def test_same_input_same_answer() -> None:

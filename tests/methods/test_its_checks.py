@@ -30,7 +30,11 @@ ITS = InterruptedTimeSeries(sensitivity=False)
 def series(n: int, start: int, *, seed: int = 1, shift: np.ndarray | float = 1.0, mean: float = 200.0) -> Panel:
     rng = generator(seed, "test_its_checks")
     t = np.arange(n)
-    return site_panel({"stays": rng.poisson(mean * np.exp(0.1 * np.cos(2 * np.pi * t / 12)) * shift)[None, :]}, [start], first="2010-04")
+    return site_panel(
+        {"stays": rng.poisson(mean * np.exp(0.1 * np.cos(2 * np.pi * t / 12)) * shift)[None, :]},
+        [start],
+        first="2010-04",
+    )
 
 
 def check(name: str, panel: Panel, estimator: Any = ITS) -> CheckResult:
@@ -88,7 +92,10 @@ class TestPlaceboDate:
     def test_too_short_a_past_is_said(self) -> None:
         found = check("placebo_date", series(48, 26))
         assert found.verdict == "not_evaluable"
-        assert "26 periods before the first start leave 3 dates with 12 periods on each side, and 5 are needed" in found.sentence
+        assert (
+            "26 periods before the first start leave 3 dates with 12 periods on each side, and 5 are needed"
+            in found.sentence
+        )
 
     def test_no_p_value_no_judgement(self) -> None:
         found = check("placebo_date", series(64, 60))
@@ -112,7 +119,20 @@ class TestPlaceboDate:
                 assert len(panel.comparison_units) == 1
                 value = counts[0, start:].mean() / counts[0, :start].mean()
                 p = 0.5 if start % 2 else 0.01
-                return (Estimate("m", "sites", "means", "stays", "x", "rate_ratio", value, conf_low=0.1, conf_high=0.2 + value, p_value=p),)
+                return (
+                    Estimate(
+                        "m",
+                        "sites",
+                        "means",
+                        "stays",
+                        "x",
+                        "rate_ratio",
+                        value,
+                        conf_low=0.1,
+                        conf_high=0.2 + value,
+                        p_value=p,
+                    ),
+                )
 
         counts = generator(2, "sites").poisson(50, (2, 60))
         panel = site_panel({"stays": counts}, [40, None])
@@ -181,7 +201,9 @@ class TestAutocorrelation:
 
     @pytest.mark.parametrize("name", ["autocorrelation", "dispersion"])
     def test_nothing_to_test(self, name: str) -> None:
-        found = CHECKS[name]().run(object(), series(48, 24), ANALYSIS, ITS.fit(series(48, 24), ANALYSIS, seed=1)[0], seed=1)  # type: ignore[arg-type]
+        found = CHECKS[name]().run(
+            object(), series(48, 24), ANALYSIS, ITS.fit(series(48, 24), ANALYSIS, seed=1)[0], seed=1
+        )  # type: ignore[arg-type]
         assert found.verdict == "not_evaluable"
         assert "no fitted series" in found.sentence
 

@@ -46,7 +46,11 @@ def season(clock: np.ndarray, pairs: int) -> list[np.ndarray]:
 
 def check_ols(fit: PoissonFit, clock: np.ndarray, X: np.ndarray, y: np.ndarray, names: list[str], expected: dict[str, Any],
               lag: int | None = None, series: np.ndarray | None = None) -> None:  # fmt: skip
-    V = fit.bread * fit.dispersion if lag is None else newey_west(X * (y - fit.mu)[:, None], fit.bread, clock, lag, series)
+    V = (
+        fit.bread * fit.dispersion
+        if lag is None
+        else newey_west(X * (y - fit.mu)[:, None], fit.bread, clock, lag, series)
+    )
     for i, name in enumerate(names):
         close(fit.beta[i], expected[name]["estimate"])
         close(math.sqrt(V[i, i]), expected[name]["se"])
@@ -68,7 +72,13 @@ class TestEngland:
     def case(self, root: Path) -> dict[str, Any]:
         d, expected = load(root / "tests" / "reference" / "nhs_ae_admissions_placebo")
         clock = 2016 * 12 + 3 + np.arange(36)
-        return {"d": d, "e": expected, "clock": clock, "y": d["admissions"].to_numpy(float), "o": np.log(d["days"].to_numpy(float))}
+        return {
+            "d": d,
+            "e": expected,
+            "clock": clock,
+            "y": d["admissions"].to_numpy(float),
+            "o": np.log(d["days"].to_numpy(float)),
+        }
 
     def columns(self, case: dict[str, Any], first: int, slope: bool = False) -> np.ndarray:
         t = np.arange(36)
@@ -97,7 +107,10 @@ class TestEngland:
         close(high, row["ci_high"])
         close(fit.dispersion, expected["dispersion_pearson"])
         for lag in (1, 3):
-            close(newey_west_fit(fit, case["y"], X, case["clock"], 2, lag).std_error, expected[f"hac_lag{lag}_t"]["level"]["se"])
+            close(
+                newey_west_fit(fit, case["y"], X, case["clock"], 2, lag).std_error,
+                expected[f"hac_lag{lag}_t"]["level"]["se"],
+            )
 
     def test_every_placebo_date(self, case: dict[str, Any]) -> None:
         for first, row in zip(range(12, 25), case["e"]["placebo_dates"], strict=True):
@@ -191,16 +204,37 @@ class TestProposition99:
     @pytest.mark.parametrize("lag", [0, 1, 3])
     def test_newey_west(self, case: dict[str, Any], lag: int) -> None:
         X, names = self.columns(case["year"], 1989)
-        check_ols(fit_least_squares(case["y"], X), case["year"], X, case["y"], names, case["e"][f"ols_newey_west_lag{lag}"]["coef"], lag)
+        check_ols(
+            fit_least_squares(case["y"], X),
+            case["year"],
+            X,
+            case["y"],
+            names,
+            case["e"][f"ols_newey_west_lag{lag}"]["coef"],
+            lag,
+        )
 
     def test_two_interruptions(self, case: dict[str, Any]) -> None:
         X, names = self.columns(case["year"], 1982, 1989)
-        check_ols(fit_least_squares(case["y"], X), case["year"], X, case["y"], names, case["e"]["ols_two_interruptions_lag1"]["coef"], 1)
+        check_ols(
+            fit_least_squares(case["y"], X),
+            case["year"],
+            X,
+            case["y"],
+            names,
+            case["e"]["ols_two_interruptions_lag1"]["coef"],
+            1,
+        )
 
     def test_published(self, case: dict[str, Any]) -> None:
         X, _ = self.columns(case["year"], 1989)
         b = fit_least_squares(case["y"], X).beta
-        assert [round(b[0], 4), round(b[1], 6), round(b[2], 4), round(b[1] + b[3], 6)] == [132.2258, -1.779474, -20.0581, -3.274126]
+        assert [round(b[0], 4), round(b[1], 6), round(b[2], 4), round(b[1] + b[3], 6)] == [
+            132.2258,
+            -1.779474,
+            -20.0581,
+            -3.274126,
+        ]
 
     def test_prais_winsten(self, case: dict[str, Any]) -> None:
         X, names = self.columns(case["year"], 1989)
@@ -212,7 +246,11 @@ class TestProposition99:
 
     def test_maximum_likelihood(self, case: dict[str, Any]) -> None:
         X, _ = self.columns(case["year"], 1989)
-        check_gls(fit_value_series(case["y"], X, case["year"], restricted=False), ["(Intercept)", "t", "x", "xt"], case["e"]["gls_ar1_ml"])
+        check_gls(
+            fit_value_series(case["y"], X, case["year"], restricted=False),
+            ["(Intercept)", "t", "x", "xt"],
+            case["e"]["gls_ar1_ml"],
+        )
 
     def test_restricted_likelihood_at_its_edge_is_capped_and_said(self, case: dict[str, Any]) -> None:
         X, _ = self.columns(case["year"], 1989)
@@ -233,7 +271,9 @@ class TestQuetiapine:
         for i, name in enumerate(("step", "ramp")):
             close(fit.beta[i], coef[name]["estimate"], ARIMA_COEFFICIENT)
             close(fit.std_error[i], coef[name]["se"], ARIMA_ERROR)
-        assert fit.log_likelihood == pytest.approx(expected["models"]["arima_210_011_step_ramp_ml"]["logLik"], abs=0.005)
+        assert fit.log_likelihood == pytest.approx(
+            expected["models"]["arima_210_011_step_ramp_ml"]["logLik"], abs=0.005
+        )
         assert fit.agreed
 
 
@@ -282,7 +322,9 @@ class TestNewHampshire:
     def case(self, shared: Path) -> dict[str, Any]:
         d, expected = load(shared / "reference_cases/its/nh_drug_cap_two_interruptions")
         t = np.arange(1.0, 49)
-        X = np.column_stack([np.ones(48), t, t >= 21, np.maximum(0, t - 20), t >= 32, np.maximum(0, t - 31), t == 20]).astype(float)
+        X = np.column_stack(
+            [np.ones(48), t, t >= 21, np.maximum(0, t - 20), t >= 32, np.maximum(0, t - 31), t == 20]
+        ).astype(float)
         return {"X": X, "y": d["rxpp"].to_numpy(float), "t": t, "e": expected["models"]}
 
     def test_least_squares_and_newey_west(self, case: dict[str, Any]) -> None:
@@ -330,4 +372,7 @@ class TestAntidepressants:
     def test_joining_the_ends_would_be_another_answer(self, case: dict[str, Any]) -> None:
         blind = fit_value_series(case["y"], case["X"], np.arange(39))
         check_gls(blind, self.NAMES, case["e"]["gls_ar1_reml_gap_blind"])
-        assert blind.coefficient(2).std_error < 0.95 * fit_value_series(case["y"], case["X"], case["t"]).coefficient(2).std_error
+        assert (
+            blind.coefficient(2).std_error
+            < 0.95 * fit_value_series(case["y"], case["X"], case["t"]).coefficient(2).std_error
+        )

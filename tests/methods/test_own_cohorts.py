@@ -47,19 +47,30 @@ def fitted(single: Panel) -> tuple:
 class TestByHand:
     def test_one_band_is_a_ratio_of_rates(self):
         """3 admissions in 4 person-months after, 2 in 5 before: (3/4)/(2/5) = 1.875."""
-        rows = [(0, t, 0, 0, y) for t, y in enumerate((1, 0, 1, 0, 0))] + [(1, 5 + t, 1, 0, y) for t, y in enumerate((2, 0, 1, 0))]
+        rows = [(0, t, 0, 0, y) for t, y in enumerate((1, 0, 1, 0, 0))] + [
+            (1, 5 + t, 1, 0, y) for t, y in enumerate((2, 0, 1, 0))
+        ]
         fit = standardise(followed(rows), np.ones(9), 2)
         assert math.exp(fit.log_ratio) == pytest.approx(1.875, abs=EXACT)
 
     def test_control_series_divides(self):
         """The control series doubles after launch, so the ratio halves."""
-        rows = [(0, t, 0, 0, y) for t, y in enumerate((1, 0, 1, 0, 0))] + [(1, 5 + t, 1, 0, y) for t, y in enumerate((2, 0, 1, 0))]
+        rows = [(0, t, 0, 0, y) for t, y in enumerate((1, 0, 1, 0, 0))] + [
+            (1, 5 + t, 1, 0, y) for t, y in enumerate((2, 0, 1, 0))
+        ]
         fit = standardise(followed(rows), np.repeat([1.0, 2.0], [5, 4]), 2)
         assert math.exp(fit.log_ratio) == pytest.approx(1.875 / 2, abs=EXACT)
 
     def test_composition_by_time_since_the_peak_drops_out(self):
         """Rates 2 and 1 in two bands in both eras; before launch mostly the high band. Crude 8/7, held equal 1."""
-        rows = [(0, 0, 0, 0, 2.0), (1, 1, 0, 0, 2.0), (2, 2, 0, 1, 1.0), (3, 3, 1, 0, 2.0), (4, 4, 1, 1, 1.0), (5, 5, 1, 1, 1.0)]
+        rows = [
+            (0, 0, 0, 0, 2.0),
+            (1, 1, 0, 0, 2.0),
+            (2, 2, 0, 1, 1.0),
+            (3, 3, 1, 0, 2.0),
+            (4, 4, 1, 1, 1.0),
+            (5, 5, 1, 1, 1.0),
+        ]
         assert standardise(followed(rows), np.ones(6), 6).log_ratio == pytest.approx(0.0, abs=EXACT)
 
     def test_variances_add_up_with_their_degrees_of_freedom(self):
@@ -82,7 +93,9 @@ class TestDerivatives:
         base, step = standardise(data, control, 40), 1e-5
         fitted_means = base.means.sum(axis=(0, 2))
         for month in (2, 9):
-            shocked = replace(data, outcome=data.outcome + step * (data.month == month) * _expected(data, control, base))
+            shocked = replace(
+                data, outcome=data.outcome + step * (data.month == month) * _expected(data, control, base)
+            )
             moved = standardise(shocked, control, 40).log_ratio - base.log_ratio
             assert moved / step == pytest.approx(base.gradient[month], rel=1e-3)  # a forward difference of step 1e-5
         assert base.gradient.sum() == pytest.approx(0.0, abs=EXACT)
@@ -109,7 +122,12 @@ class TestHospitalShocks:
     t, gradient, columns = np.arange(72), np.where(np.arange(72) < 36, -1, 1) / 36, np.ones((72, 1))
 
     def variance(self, counts: np.ndarray) -> float:
-        return shock_variance(fit_value_series(np.log(counts + 0.5), self.columns, self.t), float(np.mean(1 / counts)), self.gradient, self.t).variance
+        return shock_variance(
+            fit_value_series(np.log(counts + 0.5), self.columns, self.t),
+            float(np.mean(1 / counts)),
+            self.gradient,
+            self.t,
+        ).variance
 
     def test_a_series_quieter_than_counting_brings_none(self):
         rng = np.random.default_rng(8)
@@ -172,8 +190,13 @@ class TestEstimate:
     def test_follow_up_before_launch_is_cut_there(self, single, fitted):
         """Nothing after launch can change what the cohort before launch did."""
         cells = single.person_cells
-        wiped = replace(single, person_cells=cells.assign(**{OUTCOME: cells[OUTCOME].where(cells["t"] < 36, cells[OUTCOME] * 2)}))
-        before = [e[0].tables["rates"].set_index("era").loc["before"] for e in (fitted, OwnCohorts(4, 12).fit(wiped, ANALYSIS, seed=1))]
+        wiped = replace(
+            single, person_cells=cells.assign(**{OUTCOME: cells[OUTCOME].where(cells["t"] < 36, cells[OUTCOME] * 2)})
+        )
+        before = [
+            e[0].tables["rates"].set_index("era").loc["before"]
+            for e in (fitted, OwnCohorts(4, 12).fit(wiped, ANALYSIS, seed=1))
+        ]
         assert before[0].equals(before[1])
 
     def test_no_control_series_is_said(self, single, fitted):
@@ -225,7 +248,10 @@ class TestRefusals:
         early = replace(single, units=single.units.assign(start_t=single.units["start_t"] - 1))
         (problem,) = self.words(early)
         assert problem.code == "E439"
-        assert "35 months before launch where 36 are needed: 24 to tell who newly meets the rule, and 12 of full follow-up" in problem.what
+        assert (
+            "35 months before launch where 36 are needed: 24 to tell who newly meets the rule, and 12 of full follow-up"
+            in problem.what
+        )
         assert "regression-to-the-mean prediction" in problem.do
 
     def test_too_few_people(self):

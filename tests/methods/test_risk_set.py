@@ -77,9 +77,14 @@ class TestRiskSet:
         people, _, _ = matched
         person, month = np.array([5]), np.array([40])
         changed = replace(people, counts=np.where(np.arange(72) >= 40, 7.0, people.counts))
-        assert (history(changed, Rule(4, 12), person, month, FINE) == history(people, Rule(4, 12), person, month, FINE)).all()
+        assert (
+            history(changed, Rule(4, 12), person, month, FINE) == history(people, Rule(4, 12), person, month, FINE)
+        ).all()
         by_hand = [people.counts[5, 40 - b : 40 - a + 1].sum() for a, b in FINE]
-        assert history(people, Rule(4, 12), person, month, FINE)[0].tolist() == [*by_hand, people.counts[5, 28:40].sum() ** 2]
+        assert history(people, Rule(4, 12), person, month, FINE)[0].tolist() == [
+            *by_hand,
+            people.counts[5, 28:40].sum() ** 2,
+        ]
 
     def test_scores_add_up_to_nothing(self, matched):
         people, _, m = matched
@@ -121,10 +126,14 @@ class TestRefusals:
     def test_nobody_like_them(self, mixed):
         control = ~mixed.people["unit"].isin(["H01", "H02", "H03"]).to_numpy()
         cells = mixed.person_cells.assign(**{OUTCOME: mixed.person_cells[OUTCOME].where(~np.repeat(control, 72), 0)})
-        assert "fewer than 30 referred have anybody to be compared with" in self.words(replace(mixed, person_cells=cells))
+        assert "fewer than 30 referred have anybody to be compared with" in self.words(
+            replace(mixed, person_cells=cells)
+        )
 
     def test_five_comparison_hospitals_have_no_interval(self):
-        first = RiskSet(4, 12).fit(simulate(replace(MANY, people=6000, hospitals=6, launches=(40,)), 2), ANALYSIS, seed=1)[0]
+        first = RiskSet(4, 12).fit(
+            simulate(replace(MANY, people=6000, hospitals=6, launches=(40,)), 2), ANALYSIS, seed=1
+        )[0]
         assert first.status == "no_finite_interval"
         assert "need 6 comparison hospitals" in first.note
 

@@ -154,7 +154,9 @@ class TestLeaveOneSiteOut:
         table = run(LeaveOneSiteOut(), panel).table.set_index("unit")
         units = panel.units.drop(index="S02")
         smaller = replace(panel, units=units, cells=panel.cells[panel.cells["unit"] != "S02"].reset_index(drop=True))
-        assert table.loc["S02", "effect"] == pytest.approx(SiteDid().fit(smaller, ANALYSIS, seed=1)[0].estimate, rel=1e-9)
+        assert table.loc["S02", "effect"] == pytest.approx(
+            SiteDid().fit(smaller, ANALYSIS, seed=1)[0].estimate, rel=1e-9
+        )
 
     def test_two_sites_are_too_few(self) -> None:
         found = run(LeaveOneSiteOut(), planted(starts=[30, None]))

@@ -65,7 +65,9 @@ def shocked(rng: np.random.Generator, sizes: np.ndarray, n_t: int, sd: float = 0
 
 def measured(panel: Panel, kind: str) -> Panel:
     """The panel with an outcome that is no count, so that no people stand behind it."""
-    return replace(panel, cells=panel.cells.drop(columns=f"{OUTCOME}_persons"), outcomes=(OutcomeSpec(OUTCOME, kind, kind),))
+    return replace(
+        panel, cells=panel.cells.drop(columns=f"{OUTCOME}_persons"), outcomes=(OutcomeSpec(OUTCOME, kind, kind),)
+    )
 
 
 class TestHospitalFewTreated:
@@ -73,7 +75,9 @@ class TestHospitalFewTreated:
         expected = few[1]
         assert math.log(few_rows["coefficient"].estimate) == pytest.approx(expected["twfe"], rel=ESTIMATE)
         assert few_rows["coefficient"].p_value == pytest.approx(expected["randomisation"]["p_coefficient"], abs=EXACT)
-        assert few_rows["coefficient"].p_least == pytest.approx(expected["randomisation"]["smallest_possible_p"], abs=EXACT)
+        assert few_rows["coefficient"].p_least == pytest.approx(
+            expected["randomisation"]["smallest_possible_p"], abs=EXACT
+        )
 
     def test_t_and_its_exact_p(self, few, few_rows) -> None:
         data = site_data(few[0], OUTCOME)
@@ -123,7 +127,9 @@ class TestHospitalFewTreated:
     def test_averted_is_the_ratio_turned_round(self, few_rows) -> None:
         row = few_rows["scaled"]
         facts = row.facts
-        assert facts["observed_after"] == row.series.query("unit in ['H04', 'H14'] and phase == 'after'")["observed"].sum()
+        assert (
+            facts["observed_after"] == row.series.query("unit in ['H04', 'H14'] and phase == 'after'")["observed"].sum()
+        )
         assert facts["expected_after"] * row.estimate == pytest.approx(facts["observed_after"])
         assert facts["averted"] == pytest.approx(facts["expected_after"] - facts["observed_after"])
         assert facts["averted_low"] < 0 < facts["averted_high"]
@@ -181,7 +187,9 @@ class TestByHand:
         values = rng.uniform(50, 100, size=(5, 24))
         ways = ri.assign_starts(np.array([12, 18, 24, 24, 24]), 24, 1)
         change = [np.log(values[:, s:].mean(axis=1) / values[:, :s].mean(axis=1)) for s in (12, 18)]
-        assert ri.change_table(values, np.ones((5, 24)), ways.starts, half=0.0) == pytest.approx(np.column_stack(change))
+        assert ri.change_table(values, np.ones((5, 24)), ways.starts, half=0.0) == pytest.approx(
+            np.column_stack(change)
+        )
         hand = ((change[0][0] - change[0][2:].mean()) + (change[1][1] - change[1][2:].mean())) / 2
         assert ways.contrast(np.column_stack(change))[ways.real] == pytest.approx(hand)
 
@@ -196,7 +204,8 @@ class TestByHand:
 
 class TestAssignments:
     @pytest.mark.parametrize(
-        ("n", "starts", "ways"), [(12, (3, 4, 5), 1320), (12, (3, 3, 3), 220), (12, (3,), 12), (14, (18, 24), 182), (8, (3, 3, 5), 168)]
+        ("n", "starts", "ways"),
+        [(12, (3, 4, 5), 1320), (12, (3, 3, 3), 220), (12, (3,), 12), (14, (18, 24), 182), (8, (3, 3, 5), 168)],
     )
     def test_all_distinct_ways(self, n: int, starts: tuple[int, ...], ways: int) -> None:
         positions = np.array([*starts, *[36] * (n - len(starts))])
@@ -241,7 +250,9 @@ class TestAgainstFullRegressions:
         since = np.arange(n_t)[None, :] - starts[:, None]
         used = (since < 0) | (since >= phase_in)
         site, period = np.nonzero(used)
-        columns = np.column_stack([since[used] >= 0, np.eye(ways.n_sites)[site], np.eye(n_t)[period][:, 1:]]).astype(float)
+        columns = np.column_stack([since[used] >= 0, np.eye(ways.n_sites)[site], np.eye(n_t)[period][:, 1:]]).astype(
+            float
+        )
         return columns, used
 
     @pytest.mark.parametrize("phase_in", [0, 3])
@@ -260,7 +271,9 @@ class TestAgainstFullRegressions:
         for row in rows:
             columns, used = self.cells(ways, row, 30, 0)
             site = np.nonzero(used)[0]
-            fit = sm.OLS(level[used], columns).fit(cov_type="cluster", cov_kwds={"groups": site, "use_correction": False})
+            fit = sm.OLS(level[used], columns).fit(
+                cov_type="cluster", cov_kwds={"groups": site, "use_correction": False}
+            )
             assert found[row] == pytest.approx(fit.params[0] / fit.bse[0], rel=1e-7)
 
     @pytest.mark.parametrize("phase_in", [0, 3])
@@ -371,7 +384,9 @@ class TestTruth:
         first = world.matrix(OUTCOME)[0, :24]
         assert sites.loc["S01", "before_count"] == first.sum()
         assert sites.loc["S01", "persons"] == first.max()
-        assert sites.loc["S01", "before_rate"] == pytest.approx(1e5 * first.sum() / world.matrix("exposure")[0, :24].sum())
+        assert sites.loc["S01", "before_rate"] == pytest.approx(
+            1e5 * first.sum() / world.matrix("exposure")[0, :24].sum()
+        )
 
     def test_rows_beside_can_be_left_out(self, world, row: Estimate) -> None:
         (alone,) = SiteDid(beside=False).fit(world, analysis(), seed=1)
@@ -411,7 +426,9 @@ class TestErrorRates:
     """Bands are binomial, so that a right test fails once in a thousand runs of new seeds; the seed is fixed."""
 
     N = 200
-    EMPTY = SiteData((), np.arange(36), np.empty(0), np.empty(0), np.empty(0), np.arange(36) / 12, True, True, 0.5, "log", 0, ())
+    EMPTY = SiteData(
+        (), np.arange(36), np.empty(0), np.empty(0), np.empty(0), np.arange(36) / 12, True, True, 0.5, "log", 0, ()
+    )
 
     def rejections(self, n: int, starts: tuple[int, ...], *, smallest: bool, effect: float = 1.0) -> int:
         rng = np.random.default_rng([11, n, len(starts), smallest])
@@ -526,7 +543,9 @@ class TestFewSites:
         rng = np.random.default_rng(7)
         counts = rng.poisson(2.0, (9, 36))
         counts[1] = rng.poisson(0.3, 36)
-        scaled, coefficient, *_ = SiteDid().fit(site_panel({OUTCOME: counts}, [18, 18, *[None] * 7]), analysis(), seed=1)
+        scaled, coefficient, *_ = SiteDid().fit(
+            site_panel({OUTCOME: counts}, [18, 18, *[None] * 7]), analysis(), seed=1
+        )
         assert scaled.note.endswith("fewer than 10 events before or after the start in S02")
         assert coefficient.status == "not_run"
         assert "no log rate" in coefficient.note
@@ -534,7 +553,9 @@ class TestFewSites:
     def test_a_population_that_changes_leaves_poisson_to_the_two_way_model(self) -> None:
         rng = np.random.default_rng(8)
         panel = site_panel({OUTCOME: rng.poisson(80, (9, 36))}, [18, 18, *[None] * 7])
-        cells = panel.cells.assign(exposure=panel.cells["exposure"] * np.where(panel.cells["unit"] == "S01", 1 + panel.cells["t"] / 100, 1))
+        cells = panel.cells.assign(
+            exposure=panel.cells["exposure"] * np.where(panel.cells["unit"] == "S01", 1 + panel.cells["t"] / 100, 1)
+        )
         rows = SiteDid().fit(replace(panel, cells=cells), analysis(), seed=1)
         assert rows[-1].status == "not_run"
         assert "population changes" in rows[-1].note
@@ -606,7 +627,9 @@ class TestWhatIsLeftOut:
     def test_a_month_without_cost_still_has_a_ratio(self, panel: Panel) -> None:
         money = 2_000.0 * panel.cells[OUTCOME].to_numpy()
         money[4 * 40 + 3] = 0.0  # of a comparison site, one of seven
-        cost = replace(panel, cells=panel.cells.assign(cost=money), outcomes=(*panel.outcomes, OutcomeSpec("cost", "cost", "cost")))
+        cost = replace(
+            panel, cells=panel.cells.assign(cost=money), outcomes=(*panel.outcomes, OutcomeSpec("cost", "cost", "cost"))
+        )
         scaled, coefficient, *_ = SiteDid().fit(cost, analysis(outcome="cost"), seed=1)
         count = SiteDid().fit(panel, analysis(), seed=1)[0]
         assert scaled.scale == "ratio"

@@ -12,10 +12,6 @@ from aaot_eval.report.words import sentence_case
 KINDS = {"always": "Always", "design": "Because of the design", "costs": "About the costs", "check": "Found by the checks",
          "data": "Found in the data"}  # fmt: skip
 
-#: Limits of evaluations that follow people, and of outcomes that rest on alcohol codes: no limits of other counts.
-PEOPLE = ("People are referred when", "a saving for each patient have different units")
-CODES = ("how alcohol was coded",)
-
 
 @section("limits", order=100, title="Limits")
 def limits(source: Source) -> Sequence[Block]:
@@ -25,9 +21,6 @@ def limits(source: Source) -> Sequence[Block]:
         return [source.missing("limits", "the limits"),
                 Bullets(("A run without its list of limits is incomplete: do not use it for a decision.",))]  # fmt: skip
     frame = frame.sort_values("order", kind="stable")
-    if source.aggregated:
-        absent = [*PEOPLE, *(() if "alcohol" in source.subject else CODES)]
-        frame = frame[~frame["text"].map(lambda text: any(words in str(text) for words in absent)).astype(bool)]
     blocks: list[Block] = []
     kinds = list(dict.fromkeys(frame["kind"]))
     for kind in kinds:
