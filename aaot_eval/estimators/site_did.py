@@ -300,7 +300,7 @@ class _Rows:
     def _least(self, least: float) -> str:
         data = self.data
         text = (
-            f"the least p this design can reach is {least:.3g} ({len(data.treated)} of {len(data.units)} sites treated)"
+            f"the least p this design can reach is {least:.4f} ({len(data.treated)} of {len(data.units)} sites treated)"
         )
         return f"{text}: there is no {100 * (1 - self.alpha):.0f} % interval" if least > self.alpha + ri.TIE else text
 

@@ -543,7 +543,6 @@ def test_a_panel_of_counts_is_described_as_counts() -> None:
     assert "Service starts" not in files
     text = said(report)
     assert "looks for people who come to hospital" not in text
-    assert "how alcohol was coded" not in text
 
 
 def test_a_cohort_is_not_taken_for_its_hospital() -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from aaot_eval.config import RunConfig
+from aaot_eval.findings import Finding
 from aaot_eval.results import Analysis, CheckResult, Effect, Estimate
-from aaot_eval.wording import change, effect_verdict, headline_table, interval_text, money, p_text
+from aaot_eval.wording import change, effect_verdict, headline_table, interval_text, limits_table, money, p_text
 from tests.builders import site_panel
 
 OUTCOME = "alcohol_specific_emergency"
@@ -86,6 +88,20 @@ def test_first_page_is_short_and_answers_five_questions() -> None:
     page = headline_table(given, effect_verdict(given, PANEL, CONFIG), None, ())
     assert list(page["order"]) == [1, 2, 3, 4, 5]
     assert sum(len(s.split()) for s in page["sentence"]) < 450
+
+
+def test_limits_of_people_and_of_codes_only_where_there_are_any() -> None:
+    def texts(outcome: str, *findings: Finding) -> str:
+        given = effect(0.7, 0.9)
+        given = Effect(replace(given.analysis, outcome=outcome), given.estimates, given.checks)
+        return " ".join(limits_table(given, given.checks, findings, None)["text"])
+
+    assert "how alcohol was coded" in texts(OUTCOME)
+    assert "People are referred when they are at their worst" in texts(OUTCOME)
+    of_counts = texts("admissions", Finding("D318", "patients and costs"))
+    assert "how alcohol was coded" not in of_counts
+    assert "People are referred" not in of_counts
+    assert "how alcohol was coded" in texts(OUTCOME, Finding("D318", "patients and costs"))
 
 
 def test_numbers_in_words() -> None:
