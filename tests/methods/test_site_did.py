@@ -116,7 +116,7 @@ class TestHospitalFewTreated:
         assert row.conf_method == "randomisation"
         assert row.direction == "unclear"
         assert 0.05 < row.p_value < 0.25
-        assert row.note.startswith("The least p this design can reach is 0.00549 (2 of 14 sites treated)")
+        assert row.note.startswith("The least p this design can reach is 0.0055 (2 of 14 sites treated)")
         assert "size-scaled" in row.inference
         assert row.conf_low < 0.88 < row.conf_high  # the ratio that was simulated
 
