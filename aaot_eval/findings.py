@@ -276,6 +276,13 @@ _add(
     "Add the rows; with a blank outcome when the count is not known.",
 )
 _add(
+    "D346",
+    "warn",
+    "Columns of the panel that no estimate uses",
+    "They are read, checked and kept with the panel, but no estimator weights, clusters or adjusts by them.",
+    "Do not read the results as weighted, clustered or adjusted by these columns.",
+)
+_add(
     "D330",
     "stop",
     "The data are stale",

@@ -166,7 +166,9 @@ def _stop_on(findings: tuple[Finding, ...]) -> None:
 
 def _left_out_stages(config: RunConfig, panel: Panel) -> list[Finding]:
     if panel.people is None:
-        return [Finding("D318", "patients and costs", detail="the input is an aggregated panel: it holds no people")]
+        skipped = Finding("D318", "patients and costs", detail="the input is an aggregated panel: it holds no people")
+        idle = [c for c in (config.panel.cluster, config.panel.weight, *config.panel.covariates) if c]
+        return [skipped, *([Finding("D346", "panel", detail=f"columns: {', '.join(idle)}")] if idle else [])]
     parts = {
         "costs": config.costs is None,
         "caseload": config.data.caseload is None,

@@ -68,3 +68,14 @@ def test_an_empty_site_month_is_missing_and_no_reason_to_stop() -> None:
     estimate = build_estimator("site_did", {}).fit(panel, Analysis("a", "sites", "site_did", "admissions"), seed=1)[0]
     assert estimate.estimate == pytest.approx(1.0)
     assert "2020-12" in estimate.note or "missing" in estimate.note
+
+
+def test_columns_that_no_estimate_uses_are_named(tmp_path: Path) -> None:
+    frame = quarters(1.0).assign(weight=2.0, region="north", beds=300)
+    frame.to_csv(tmp_path / "panel.csv", index=False)
+    more = 'weight = "weight"\ncluster = "region"\ncovariates = ["beds"]\n[study]'
+    (tmp_path / "study.toml").write_text(CONFIG.replace("[study]", more), encoding="utf-8")
+    result = run_evaluation(load_config(tmp_path / "study.toml"))
+    found = result.tables["data_quality"].set_index("code").loc["D346"]
+    assert found["why"] == "columns: region, weight, beds"
+    assert "Columns of the panel that no estimate uses" in " ".join(result.tables["limits"]["text"])
