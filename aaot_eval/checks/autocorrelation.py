@@ -14,6 +14,7 @@ from aaot_eval.estimators import Estimator
 from aaot_eval.estimators._its_model import Fitted, fit_model, harmonics, mean_model
 from aaot_eval.estimators.its import InterruptedTimeSeries
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
+from aaot_eval.wording import p_text
 
 EXACT = 1e-6
 """Pearson residuals below this are rounding: the series is fitted exactly and there is nothing to test."""
@@ -99,7 +100,7 @@ def _sentence(memory: dict[str, Any], season: dict[str, Any] | None, limit: floa
         )
     if season and season["p_value"] < limit:
         p = season["p_value"]
-        found.append(f"A further pair of season terms would fit better (p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}).")
+        found.append(f"A further pair of season terms would fit better ({p_text(p)}).")
     if found:
         return " ".join(found)
     return "No left-over autocorrelation or season was found; in a short series such tests find little, so this is no proof."

@@ -13,6 +13,7 @@ from aaot_eval.checks.autocorrelation import series_fit
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators._count_series import SeriesFit, correlation
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
+from aaot_eval.wording import p_text
 
 
 @CHECKS.register("dispersion")
@@ -38,7 +39,7 @@ class Dispersion:
         label = fitted.series.labels[used[furthest]]
         where = "above" if t[furthest] > 0 else "below"
         if verdict == "warn":
-            chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+            chance = p_text(p)
             sentence = f"{label} lies further {where} the fitted series than chance explains ({chance}); look at what was recorded then."
         else:
             spread = (

@@ -15,6 +15,7 @@ from aaot_eval.checks._sites import cannot, lean, shown, verdict_of
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators._cohorts import RULE_OUTCOME, PersonMonths, Rule, meets_rule
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
+from aaot_eval.wording import p_text
 
 NAME = "out_of_reach"
 SHARE = 0.5
@@ -93,7 +94,7 @@ def _sentence(estimate: Estimate, found: Estimate, share: float, rule: Rule) -> 
         f"not take on, the same design reads {shown(found.estimate, ratio=True)}{interval}"
     )
     if estimate.direction == "unclear":
-        return f"{text}, p = {found.p_value:.3f}."
+        return f"{text}, {p_text(found.p_value)}."
     if share >= SHARE:
         return f"{text}: at least half of the change is found where the service cannot have made it."
     return f"{text}: the change is not found where the service cannot have made it."

@@ -12,6 +12,7 @@ from aaot_eval.checks import CHECKS, WARN_P
 from aaot_eval.checks._sites import THRESHOLD, cannot, lean, shown, verdict_of
 from aaot_eval.estimators import Estimator
 from aaot_eval.results import Analysis, CheckResult, Design, Estimate, Panel
+from aaot_eval.wording import p_text
 
 NAME = "placebo_outcome"
 CONTROL = "non_alcohol_emergency"
@@ -58,7 +59,7 @@ def _sentence(title: str, found: Estimate, reachable: bool) -> str:
     low, middle, high = (shown(v, ratio=found.null == 1.0) for v in (found.conf_low, found.estimate, found.conf_high))
     interval = f" ({low} to {high})" if found.finite else ""
     what = title[:1].lower() + title[1:]
-    text = f"On {what}, which the service should not change, the same design reads {middle}{interval}, p = {found.p_value:.3f}"
+    text = f"On {what}, which the service should not change, the same design reads {middle}{interval}, {p_text(found.p_value)}"
     if not reachable:
         return f"{text}; no p below {found.p_least:.3f} is possible, so this cannot be judged."
     if found.p_value < WARN_P:

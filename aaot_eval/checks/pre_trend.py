@@ -15,6 +15,7 @@ from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._sites import SiteData
 from aaot_eval.estimators.site_did import point_estimate, site_sizes
 from aaot_eval.results import Analysis, CheckResult, Design, Estimate, Panel
+from aaot_eval.wording import p_text
 
 NAME = "pre_trend"
 
@@ -91,6 +92,6 @@ def _sentence(
         if math.isnan(estimate.estimate)
         else f" (the estimate is {shown(estimate.estimate, ratio=estimate.null == 1.0)})"
     )
-    end = f"p = {p:.3f}." if reachable else (
+    end = f"{p_text(p)}." if reachable else (
         f"with {len(data.treated)} of {len(data.units)} sites treated no p below {least:.3f} is possible, so this cannot be judged.")  # fmt: skip
     return f"Before the start, the treated sites {size}; {would}{found}; {end}"

@@ -19,6 +19,7 @@ from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._sites import Floats, SiteData
 from aaot_eval.estimators.site_did import point_estimate
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
+from aaot_eval.wording import p_text
 
 NAME = "site_exchangeability"
 BAD_YEAR = 1.20
@@ -117,8 +118,8 @@ def _sentence(found: list[Measure], real: dict[str, float], p: float, least: flo
     if least >= WARN_P:
         return f"{text}; with so few sites no p below {least:.3f} is possible, so chance cannot be excluded."
     if p >= WARN_P:
-        return f"{text}; no more than chance would give (p = {p:.3f})."
-    return f"{text}; the {strongest.name} differs by more than chance would give (p = {p:.3f})."
+        return f"{text}; no more than chance would give ({p_text(p)})."
+    return f"{text}; the {strongest.name} differs by more than chance would give ({p_text(p)})."
 
 
 def _show(value: float, ratio: bool) -> str:
