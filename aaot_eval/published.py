@@ -23,14 +23,14 @@ from aaot_eval.schema import shipped
 REPRODUCED = "reproduced"
 WITHIN_ROUNDING = "within rounding"
 DIFFERS = "does not reproduce"
-DERIVED = "no figure printed"
+DERIVED = "cannot be recomputed: no figure printed"
 NOT_RECOMPUTABLE = "cannot be recomputed"
 
 VERDICTS = {
     REPRODUCED: "our value, rounded as printed, is the printed one",
     WITHIN_ROUNDING: "one unit of the last printed digit apart, or some inputs that round to the printed ones give it",
     DIFFERS: "the printed inputs do not give the printed figure",
-    DERIVED: "the source prints the inputs and not this figure; ours stands beside nothing",
+    DERIVED: "what is missing is the printed figure itself; ours, from the printed inputs, stands beside nothing",
     NOT_RECOMPUTABLE: "inputs are not published",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -143,3 +144,16 @@ def test_command(tmp_path):
     document = json.loads(aaot("reproduce", "--json", cwd=tmp_path, check=0).out)
     assert {f["id"] for f in document["figures"]} == set(FIGURES)
     assert aaot("reproduce", "KCH-99", cwd=tmp_path).code == 2
+
+
+def test_every_figure_collected_is_listed(shared: Path) -> None:
+    with (shared / "facts" / "published_figures.csv").open(encoding="utf-8", newline="") as lines:
+        collected = {row["id"] for row in csv.DictReader(lines)}
+    assert collected <= set(FIGURES)
+
+
+def test_one_verdict_of_the_four_and_the_headline_figures_cannot_be_recomputed() -> None:
+    four = (REPRODUCED, WITHIN_ROUNDING, DIFFERS, NOT_RECOMPUTABLE)
+    assert all(figure.verdict.startswith(four) for figure in FIGURES.values())
+    assert all(figure.missing for figure in FIGURES.values() if figure.verdict == NOT_RECOMPUTABLE)
+    assert {FIGURES["KCH-01"].verdict, FIGURES["KCH-02"].verdict} == {NOT_RECOMPUTABLE}
