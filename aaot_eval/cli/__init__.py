@@ -132,7 +132,9 @@ def run(arguments: list[str]) -> int:
         return _endings.interrupted(as_json)
     except Exception as fault:  # noqa: BLE001 - the outermost frame: anything else is a fault of ours
         # A library may wrap the interruption in an error of its own.
-        return _endings.interrupted(as_json) if stopped else _endings.unexpected(fault, as_json)
+        if stopped:
+            return _endings.interrupted(as_json)
+        return _endings.no_room(as_json) if _endings.is_no_room(fault) else _endings.unexpected(fault, as_json)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

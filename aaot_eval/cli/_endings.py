@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import textwrap
 import traceback
@@ -15,6 +16,8 @@ import typer
 from aaot_eval.errors import AaotEvalError, ExitCode, Problem
 
 WIDTH = 80
+#: The operating system's words for a disk that takes no more: full, over its quota, or read only.
+_NO_ROOM = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _fault_folders: list[Path] = []
 
 
@@ -73,6 +76,24 @@ def refusal(fault: AaotEvalError, as_json: bool) -> int:
 def interrupted(as_json: bool) -> int:
     """Ctrl-C, or a request to end: nothing was left behind."""
     return _tell(ExitCode.INTERRUPTED, [Problem("U130", "interrupted; nothing was left behind")], as_json)
+
+
+def is_no_room(fault: BaseException | None) -> bool:
+    """Whether the disk took no more: said by the system, or by the engine of its spill files."""
+    while fault is not None:
+        if isinstance(fault, OSError) and fault.errno in _NO_ROOM:
+            return True
+        if type(fault).__name__ == "IOException" and "No space left" in str(fault):
+            return True
+        fault = fault.__cause__ or fault.__context__
+    return False
+
+
+def no_room(as_json: bool) -> int:
+    """The disk is full: nothing of ours is at fault, and nothing half-written was left."""
+    what = "the disk takes no more: it is full, over its quota, or read only; nothing half-written was left"
+    do = "make room, or give another folder with --out or in [output] runs and work"
+    return _tell(ExitCode.INPUT, [Problem("C134", what, do=do)], as_json)
 
 
 def fault_frames(fault: BaseException) -> str:

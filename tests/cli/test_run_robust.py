@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 
@@ -26,6 +27,19 @@ def test_a_broken_manifest_is_named_and_no_fault(fake, capsys, manifest):
     assert run(["verify", str(fake)]) == 3
     assert "V600" in capsys.readouterr().err
     assert run(["report", str(fake)]) == 3
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"), [(errno.ENOSPC, 3, "C134"), (errno.EROFS, 3, "C134"), (errno.EIO, 1, "U100")]
+)
+def test_a_full_disk_is_no_fault_of_ours(tmp_path, monkeypatch, capsys, number, code, words):
+    def full(*_, **__):
+        raise OSError(number, "as the system says")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("aaot_eval.cli.app", full)
+    assert run(["analyze", "study.toml"]) == code
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("lost", ["times", "outputs", "inputs", "refresh", "run_sha256", "secret_fingerprint"])
