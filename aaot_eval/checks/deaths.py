@@ -61,7 +61,7 @@ def _judged(estimator: EntryRule | OwnCohorts, panel: Panel, analysis: Analysis,
     p = rate_test(
         int(treated["deaths"]), float(treated["person_years"]), int(other["deaths"]), float(other["person_years"])
     )
-    sentence = f"Of the treated cohort {percent(risks[0], 1)} died within {estimator.follow_up} months, {percent(risks[1], 1)} {name} (p = {p:.2f})."
+    sentence = f"Of the treated cohort {percent(risks[0], 0)} died within {estimator.follow_up} months, {percent(risks[1], 0)} {name} (p = {p:.2f})."
     facts: dict[str, float] = {"risk_treated": risks[0], "risk_compared": risks[1]}
     verdict: CheckVerdict = "pass"
     if differ and math.isfinite(estimate.estimate):
