@@ -4,6 +4,8 @@ BIN := .venv/bin
 DEMO := demo/study
 # The Python versions that the folders of `make wheels` are for.
 WHEELS_FOR ?= 3.11 3.12 3.13
+LOCK := uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header \
+	--no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test test-all demo reproduce wheels lock
@@ -11,7 +13,7 @@ WHEELS_FOR ?= 3.11 3.12 3.13
 help: ## this list
 	@grep -E '^[a-z-]+: .*##' Makefile | sed -e 's/:.*##/\t/' | sort | expand -t 14
 
-setup: .venv/installed ## make .venv with everything at the versions of requirements.lock
+setup: .venv/installed .venv/tested ## make .venv with everything at the versions of the two lock files
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -19,16 +21,21 @@ setup: .venv/installed ## make .venv with everything at the versions of requirem
 	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
 	touch .venv/installed
 
-check: .venv/installed ## lint, types, import contracts
+# What tests, linters and the other engines need on top; a plain run needs none of it.
+.venv/tested: .venv/installed requirements-dev.lock
+	$(BIN)/python -m pip install --require-hashes -r requirements-dev.lock
+	touch .venv/tested
+
+check: .venv/tested ## lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: .venv/installed ## all tests but the slow ones
+test: .venv/tested ## all tests but the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow"
 
-test-all: .venv/installed ## all tests
+test-all: .venv/tested ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
 
 demo: .venv/installed ## simulate hospitals with a known effect, analyse them, and say where the report is
@@ -43,5 +50,6 @@ wheels: .venv/installed ## folders from which Windows, macOS and Linux install w
 	$(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir wheels/own .
 	$(BIN)/python tools/wheels.py $(WHEELS_FOR)
 
-lock: ## make requirements.lock again (needs uv and a package index)
-	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --group dev --output-file requirements.lock pyproject.toml
+lock: ## make the two lock files again (needs uv and a package index)
+	$(LOCK) --group dev --extra spark --extra postgres --extra patients --output-file requirements-dev.lock pyproject.toml
+	$(LOCK) --group build --constraints requirements-dev.lock --output-file requirements.lock pyproject.toml

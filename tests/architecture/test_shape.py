@@ -149,8 +149,17 @@ def test_file_names_work_on_windows():
     assert len({n.casefold() for n in names}) == len(names)
 
 
-def test_lock_file_is_pinned_hashed_and_names_no_host():
-    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+
+def _locked(name):
+    lines = (ROOT / name).read_text("utf-8").splitlines()
+    return {line.split("==")[0]: line.split("==")[1].split()[0] for line in lines if "==" in line}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_lock_file_is_pinned_hashed_and_names_no_host(name):
+    lines = (ROOT / name).read_text("utf-8").splitlines()
     pins = [line for line in lines if line and not line.startswith(" ")]
     assert len(pins) > 30
     assert all(re.match(r"[a-z0-9][a-z0-9.-]*==\S+( ; .+)? \\$", line) for line in pins)
@@ -158,20 +167,21 @@ def test_lock_file_is_pinned_hashed_and_names_no_host():
     assert not re.search(r"https?:|file:|--index|--find-links", "\n".join(lines))
 
 
-def test_lock_file_covers_every_declared_dependency():
+def _names(wanted):
+    return {re.split(r"[<>=!~; \[]", w, maxsplit=1)[0].lower() for w in wanted if isinstance(w, str)}
+
+
+def test_lock_files_cover_every_declared_dependency_and_agree():
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    wanted = [
-        *project["project"]["dependencies"],
-        *project["dependency-groups"]["dev"],
-        *project["build-system"]["requires"],
-    ]
-    names = {re.split(r"[<>=!~; \[]", w, maxsplit=1)[0].lower() for w in wanted}
-    locked = {
-        line.split("==")[0] for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines() if "==" in line
-    }
-    assert names <= locked, names - locked
+    groups = project["dependency-groups"]
+    plain = [*project["project"]["dependencies"], *groups["build"], *project["build-system"]["requires"]]
+    extras = [w for extra in project["project"]["optional-dependencies"].values() for w in extra]
+    assert _names(plain) <= set(_locked(LOCKS[0]))
+    assert _names([*plain, *extras, *groups["dev"]]) <= set(_locked(LOCKS[1]))
+    both = _locked(LOCKS[0]).items() - _locked(LOCKS[1]).items()
+    assert not both, both
 
 
 def test_config_schema_is_current():
