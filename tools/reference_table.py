@@ -39,7 +39,7 @@ def main() -> int:
     folders = {f"{p.parent.name}/{p.name}" for p in CASES.glob("*/*") if p.is_dir() and not p.name.startswith("_")}
     missing = sorted(folders - set(found["case"]))
     if missing:
-        print("no comparison for: " + ", ".join(missing))  # noqa: T201
+        print("no comparison for: " + ", ".join(missing))
         return 1
     TARGET.write_text(page(found), encoding="utf-8", newline="\n")
     return 0
