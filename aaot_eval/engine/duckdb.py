@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,11 @@ import duckdb
 import pandas as pd
 
 from aaot_eval.engine import ReadPlan, ReadReport
-from aaot_eval.engine.duckdb_reading import REJECTS, SQL_TYPES, FileReading, text_literal
+from aaot_eval.engine.duckdb_reading import REJECTS, SQL_TYPES, FileReading
+from aaot_eval.engine.steps import diagnosis_columns, table_name, text_literal
+from aaot_eval.engine.steps import step as make_step
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import TableSchema
-
-STEPS = Path(__file__).resolve().parent.parent / "steps"
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _engines = itertools.count(1)
 
@@ -83,7 +80,7 @@ class DuckDBEngine:
     def empty(self, table: str, schema: TableSchema) -> None:
         """Make `table` without rows, with the columns `ingest` would have made."""
         columns = ", ".join(f"{c.name} {SQL_TYPES[c.type]}" for c in schema.columns)
-        self._db.execute(f"CREATE OR REPLACE TABLE {_name(table)} (load INTEGER, row BIGINT, {columns})")
+        self._db.execute(f"CREATE OR REPLACE TABLE {table_name(table)} (load INTEGER, row BIGINT, {columns})")
 
     def ingest(self, plans: Sequence[ReadPlan], table: str) -> list[ReadReport]:
         """Read files into `table`; what could not be read goes to the table `rejects`."""
@@ -98,23 +95,17 @@ class DuckDBEngine:
     def put(self, table: str, frame: pd.DataFrame) -> None:
         """Bring a small lookup in."""
         self._db.register("handed_in", frame)
-        self._db.execute(f"CREATE OR REPLACE TABLE {_name(table)} AS SELECT * FROM handed_in")
+        self._db.execute(f"CREATE OR REPLACE TABLE {table_name(table)} AS SELECT * FROM handed_in")
         self._db.unregister("handed_in")
 
     def run(self, step: str, **parameters: Any) -> None:
         """Run the named step: the table that its header says it makes is made anew. `{names}` take constants only."""
-        text = (STEPS / f"{step}.sql").read_text("utf-8")
-        head = re.search(r"^-- makes: *(\S+)", text, re.MULTILINE)
-        if head is None:
-            raise ValueError(f"the step {step} does not say what it makes")
-        body = re.sub(r"^--.*\n", "", text, flags=re.MULTILINE)
-        query = body.format(**{k: _constant(v) for k, v in parameters.items()})
-        makes = head[1].format(**{k: str(v) for k, v in parameters.items()})
-        self._db.execute(f"CREATE OR REPLACE TABLE {_name(makes)} AS {query}")
+        asked = make_step(step, **parameters)
+        self._db.execute(f"CREATE OR REPLACE TABLE {asked.makes} AS {asked.query}")
 
     def _diagnoses(self, table: str) -> list[str]:
-        held = [r[0] for r in self.rows(f"SELECT column_name FROM (DESCRIBE {_name(table)})")]
-        return sorted(c for c in held if re.fullmatch(r"diag_\d\d", c))
+        held = [r[0] for r in self.rows(f"SELECT column_name FROM (DESCRIBE {table_name(table)})")]
+        return diagnosis_columns(held)
 
     def distinct_codes(self, table: str) -> list[str]:
         """Every diagnosis code that occurs in `table`, once, sorted."""
@@ -131,7 +122,7 @@ class DuckDBEngine:
             f"SELECT e.row, s.list, {int(c[-2:])} AS position FROM {table} e JOIN codes_sought s ON e.{c} = s.code"
             for c in self._diagnoses(table)
         ]
-        self._db.execute(f"CREATE OR REPLACE TABLE {_name(makes)} AS {' UNION ALL '.join(parts)}")
+        self._db.execute(f"CREATE OR REPLACE TABLE {table_name(makes)} AS {' UNION ALL '.join(parts)}")
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """A few counts."""
@@ -145,35 +136,14 @@ class DuckDBEngine:
     def export(self, table: str, path: Path) -> None:
         """Write a table to Parquet."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db.execute(f"COPY {_name(table)} TO {text_literal(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+        self._db.execute(f"COPY {table_name(table)} TO {text_literal(str(path))} (FORMAT parquet, COMPRESSION zstd)")
 
     def drop(self, *tables: str) -> None:
         """Let go of tables that no later step reads."""
         for table in tables:
-            self._db.execute(f"DROP TABLE IF EXISTS {_name(table)}")
+            self._db.execute(f"DROP TABLE IF EXISTS {table_name(table)}")
 
     def close(self) -> None:
         """Let go of memory and spill files."""
         self._db.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _name(value: str) -> str:
-    if not NAME.fullmatch(value):
-        raise ValueError(f"{value!r} is no table name")
-    return value
-
-
-def _constant(value: Any) -> str:
-    """A parameter of a step as SQL: numbers, dates, names of tables and columns, and lists of codes; nothing else."""
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, date):
-        return f"DATE '{value.isoformat()[:10]}'"
-    if isinstance(value, str):
-        return _name(value)
-    if isinstance(value, tuple | list) and all(isinstance(v, str) for v in value):
-        return ", ".join(text_literal(v) for v in value)
-    raise ValueError(f"a step cannot take a {type(value).__name__}")

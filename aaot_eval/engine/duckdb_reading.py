@@ -15,6 +15,7 @@ import duckdb
 
 from aaot_eval.engine import ReadPlan, ReadReport
 from aaot_eval.engine.files import Dialect
+from aaot_eval.engine.steps import text_literal
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import ColumnSpec, TableSchema
 
@@ -32,11 +33,6 @@ REASONS = {
 }
 
 _parts = itertools.count(1)
-
-
-def text_literal(value: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 class FileReading:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from aaot_eval.engine import duckdb as duckdb_engine
 from aaot_eval.engine import open_engine
+from aaot_eval.engine.steps import constant
 from tests.drawn import csv_text, episodes, panel_of, study
 
 
@@ -45,11 +45,11 @@ def test_what_a_killed_run_left_is_cleared_at_the_next_start(tmp_path):
 @pytest.mark.parametrize("value", ["'; DROP TABLE stays; --", "a b", "", {"a": 1}, [1]])
 def test_a_step_takes_constants_only(value):
     with pytest.raises(ValueError, match=r"no table name|cannot take"):
-        duckdb_engine._constant(value)
+        constant(value)
 
 
 def test_an_unbalanced_text_in_a_list_stays_a_text():
-    assert duckdb_engine._constant(("2A", "x'y")) == "'2A', 'x''y'"
+    assert constant(("2A", "x'y")) == "'2A', 'x''y'"
 
 
 def test_a_table_can_be_brought_in_and_written_out(engine, tmp_path):

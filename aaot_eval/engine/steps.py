@@ -1,0 +1,63 @@
+"""The SQL steps as text: what a step makes, and its query with the constants of a run put in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+STEPS = Path(__file__).resolve().parent.parent / "steps"
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step ready to be run: the table it makes and the query, in DuckDB's dialect."""
+
+    makes: str
+    query: str
+
+
+def step(name: str, **parameters: Any) -> Step:
+    """The named step of `aaot_eval/steps/`; its `{names}` take constants only. Raises ValueError."""
+    text = (STEPS / f"{name}.sql").read_text("utf-8")
+    head = re.search(r"^-- makes: *(\S+)", text, re.MULTILINE)
+    if head is None:
+        raise ValueError(f"the step {name} does not say what it makes")
+    body = re.sub(r"^--.*\n", "", text, flags=re.MULTILINE)
+    makes = head[1].format(**{k: str(v) for k, v in parameters.items()})
+    return Step(table_name(makes), body.format(**{k: constant(v) for k, v in parameters.items()}))
+
+
+def table_name(value: str) -> str:
+    """The value, when it is the name of a table or column. Raises ValueError."""
+    if not NAME.fullmatch(value):
+        raise ValueError(f"{value!r} is no table name")
+    return value
+
+
+def text_literal(value: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def constant(value: Any) -> str:
+    """A parameter of a step as SQL: numbers, dates, names of tables and columns, and lists of codes; nothing else."""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, date):
+        return f"DATE '{value.isoformat()[:10]}'"
+    if isinstance(value, str):
+        return table_name(value)
+    if isinstance(value, tuple | list) and all(isinstance(v, str) for v in value):
+        return ", ".join(text_literal(v) for v in value)
+    raise ValueError(f"a step cannot take a {type(value).__name__}")
+
+
+def diagnosis_columns(columns: list[str]) -> list[str]:
+    """The diagnosis columns among the columns of a table, in the order of their positions."""
+    return sorted(c for c in columns if re.fullmatch(r"diag_\d\d", c))
