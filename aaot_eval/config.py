@@ -10,7 +10,7 @@ import re
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -34,6 +34,8 @@ MOST_ADMISSIONS = 100
 MOST_LOOK_BACK = 60
 #: Less than this, and the engine cannot sort one month of a trust.
 LEAST_MEMORY_MB = 100
+#: No public appraisal discounts at 20 % a year: such a rate was written in per cent.
+MOST_DISCOUNT = 0.2
 MEGABYTES = {"MB": 1, "GB": 1000, "TB": 1_000_000, "MIB": 1.048576, "GIB": 1073.741824, "TIB": 1_099_511.627776}
 
 Files = str | list[str]
@@ -54,6 +56,9 @@ class _Part(BaseModel):
         return value
 
 
+Part = _Part  # the base of every record that is read from TOML
+
+
 class PersonKey(_Part):
     """A local or NHS number that becomes a keyed hash in the first step; never used without a secret."""
 
@@ -67,6 +72,9 @@ class DataConfig(_Part):
     admissions: Files | None = Field(None, description="hospital admission extract; names may hold * and ?")
     attendances: Files | None = Field(None, description="emergency department attendances")
     deaths: Files | None = Field(None, description="date of death by person")
+    activity: Files | None = Field(
+        None, description="other priced care: person, date, item, quantity (ambulance, outpatients, bed days elsewhere)"
+    )
     caseload: Files | None = Field(None, description="person, site, referred, ended, reason")
     sites: Files | None = Field(None, description="site, go_live (blank = never), population, beds")
     panel: Files | None = Field(None, description="an already aggregated panel, instead of an extract")
@@ -161,6 +169,30 @@ class AnalysisConfig(_Part):
     checks: list[str] | None = Field(None, description="default: every check that fits the design")
 
 
+class BudgetConfig(_Part):
+    """Whose budget changes, over how many years: assumptions for the budget impact, none of them a result."""
+
+    years: int = Field(3, ge=1, le=5)
+    funder: Literal["commissioner", "provider"] = Field("commissioner", description="who pays for the service")
+    fill: list[Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=list,
+        max_length=5,
+        description="share of the planned caseload in year 1, 2, ...; the last holds on; default: full",
+    )
+    variable_share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of hospital cost that the provider no longer spends when an admission does not happen; empty = not entered",
+    )
+    activity_paid_share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of the price that the commissioner no longer pays; 0 under a fixed payment; empty = not entered",
+    )
+
+
 class CostsConfig(_Part):
     """Prices and whose money it is."""
 
@@ -169,8 +201,33 @@ class CostsConfig(_Part):
     price_year: str = Field(pattern=YEAR_PATTERN)
     perspective: Literal["commissioner", "provider", "nhs_social_care", "societal"]
     price_index: str = "gdp_deflator"
-    discount_rate: float = Field(0.035, ge=0, lt=0.2, description="as a share: 0.035, not 3.5")
+    basis: Literal["bed_day_and_stay", "bed_day", "tariff", "marginal"] = Field(
+        "bed_day_and_stay",
+        description="what a stay is priced by: short and long stays with excess days; every bed day; the HRG of each spell by "
+        "point of delivery; the variable share of stays and days",
+    )
+    unpriced: Literal["stop", "list"] = Field(
+        "stop", description="stays without a price stop the run, or are listed with their share and take the mean of their kind"
+    )
+    long_stays: Literal["admission", "pro_rated"] = Field(
+        "admission", description="a stay costs in the month of admission, or in each month by its nights"
+    )
+    index_admission: Literal["counted", "left_out"] = Field(
+        "counted", description="whether the stay during which a person was referred counts in the cost on the caseload"
+    )
+    discount_rate: float = Field(0.035, ge=0, description="as a share: 0.035, not 3.5")
     draws: int = Field(2000, ge=200, le=100_000)
+    solve_for: float = Field(
+        10470, gt=0, description="published saving per patient-year: which inputs would give it; never a reproduction"
+    )
+    budget: BudgetConfig = BudgetConfig()
+
+    @field_validator("discount_rate")
+    @classmethod
+    def _rate_is_a_share(cls, rate: float) -> float:
+        if rate >= MOST_DISCOUNT:
+            raise ValueError(f"{rate:g} is {100 * rate:g} % a year; write the rate as a share: 0.035, not 3.5")
+        return rate
 
 
 class DisclosureConfig(_Part):
@@ -290,6 +347,17 @@ def load_config(path: str | Path, *, data: str | Path | None = None) -> RunConfi
     Raises InputError with every problem of the file at once.
     """
     path = Path(path)
+    config = read_record(path, RunConfig)
+    config._source = path.resolve()
+    config._home = Path(data).resolve() if data else path.resolve().parent
+    return config
+
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+def read_record(path: Path, model: type[Record]) -> Record:
+    """A TOML file as the model says; InputError (C100 to C104) with every problem of the file at once."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
@@ -319,17 +387,13 @@ def load_config(path: str | Path, *, data: str | Path | None = None) -> RunConfi
     except tomllib.TOMLDecodeError as fault:
         raise InputError(Problem("C101", f"{path} is not valid TOML: {fault}", do="mend the line named")) from None
     try:
-        config = RunConfig.model_validate(document)
+        return model.model_validate(document)
     except ValidationError as fault:
-        raise InputError(*[_problem(path, e) for e in fault.errors()]) from None
-    config._source = path.resolve()
-    config._home = Path(data).resolve() if data else path.resolve().parent
-    return config
+        raise InputError(*[_problem(path, e, model) for e in fault.errors()]) from None
 
 
-def _fields_at(location: tuple[str | int, ...]) -> list[str]:
-    """The keys allowed where a location of the config points to."""
-    model: Any = RunConfig
+def _fields_at(location: tuple[str | int, ...], model: Any) -> list[str]:
+    """The keys allowed where a location of the record points to."""
     for part in location:
         if isinstance(part, int) or not (isinstance(model, type) and issubclass(model, BaseModel)):
             continue
@@ -343,11 +407,11 @@ def _fields_at(location: tuple[str | int, ...]) -> list[str]:
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
 
 
-def _problem(path: Path, error: Any) -> Problem:
+def _problem(path: Path, error: Any, model: type[BaseModel]) -> Problem:
     location = tuple(error["loc"])
     where = ".".join(str(p) for p in location) or "the file"
     if error["type"] == "extra_forbidden":
-        allowed = _fields_at(location[:-1])
+        allowed = _fields_at(location[:-1], model)
         near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
         return Problem(
             "C102",
