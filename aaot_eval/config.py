@@ -77,6 +77,8 @@ class DataConfig(_Part):
     )
     caseload: Files | None = Field(None, description="person, site, referred, ended, reason")
     sites: Files | None = Field(None, description="site, go_live (blank = never), population, beds")
+    contacts: Files | None = Field(None, description="person, contact_date, site, kind, staff, minutes")
+    denominators: Files | None = Field(None, description="site, valid_from, population, beds, where they change")
     panel: Files | None = Field(None, description="an already aggregated panel, instead of an extract")
     formats: dict[str, str] = Field(
         default_factory=dict, description="format by table, when it shall not be recognised from the header"
@@ -138,7 +140,15 @@ class StudyConfig(_Part):
     stop: PeriodText | None = Field(None, description="last period of a service that closed")
     phase_in: int = Field(0, ge=0, le=24, description="periods after the start left out; calendar time is kept")
     left_out: list[PeriodText] = Field(default_factory=list, description="periods left out; calendar time is kept")
+    phase_in_ramp: bool = Field(
+        False, description="series: the service grows over the phase-in instead of it being left out"
+    )
     slope: bool = Field(False, description="also a change of slope, declared beforehand")
+    window: list[PeriodText] = Field(
+        default_factory=list,
+        max_length=2,
+        description="series: first and last period over which averted events are counted; empty: all with the service",
+    )
     follow_up_months: int = Field(12, ge=3, le=60)
     spell_rule: Literal["hf", "york"] = "hf"
     stay_rule: Literal["hf", "nhsd", "york"] = "hf"
@@ -207,7 +217,8 @@ class CostsConfig(_Part):
         "point of delivery; the variable share of stays and days",
     )
     unpriced: Literal["stop", "list"] = Field(
-        "stop", description="stays without a price stop the run, or are listed with their share and take the mean of their kind"
+        "stop",
+        description="stays without a price stop the run, or are listed with their share and take the mean of their kind",
     )
     long_stays: Literal["admission", "pro_rated"] = Field(
         "admission", description="a stay costs in the month of admission, or in each month by its nights"
@@ -242,6 +253,54 @@ class DisclosureConfig(_Part):
         if name not in disclosure_profiles():
             raise ValueError(f"there is no profile {name!r}; there are: {', '.join(disclosure_profiles())}")
         return name
+
+
+Component = Literal[
+    "small_caseload", "three_disciplines", "weekly_contact", "contact_away", "wide_focus", "twelve_months"
+]
+#: The six components of assertive outreach, as a national survey of services counted them
+#: (Fincham-Campbell and others 2018, Alcohol and Alcoholism 53(3):277-281), in words.
+COMPONENTS: dict[str, str] = {
+    "small_caseload": "20 people or fewer for each worker",
+    "three_disciplines": "at least three disciplines",
+    "weekly_contact": "contact at least weekly",
+    "contact_away": "at least half of contacts away from the service",
+    "wide_focus": "health and social needs alike",
+    "twelve_months": "support for 12 months",
+}
+
+
+class FidelityConfig(_Part):
+    """Which of the six components of assertive outreach a site's team works by; a component in neither list is not stated."""
+
+    site: str
+    met: list[Component] = Field(default_factory=list)
+    not_met: list[Component] = Field(default_factory=list)
+    source: str = Field(min_length=3, description="who judged it, and when")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> FidelityConfig:
+        named = [*self.met, *self.not_met]
+        twice = sorted({c for c in named if named.count(c) > 1})
+        if twice:
+            raise ValueError(f"site {self.site!r} names a component twice: {', '.join(twice)}")
+        return self
+
+    @property
+    def not_stated(self) -> list[str]:
+        """The components that nobody judged."""
+        return [c for c in COMPONENTS if c not in {*self.met, *self.not_met}]
+
+    @property
+    def level(self) -> str:
+        """High (5 or 6 components met), mid (3 or 4) or low; both ends where components not stated could decide."""
+        most = len(COMPONENTS) - len(self.not_met)
+        levels = [next(name for name, least in FIDELITY_LEVELS.items() if n >= least) for n in (len(self.met), most)]
+        return levels[0] if levels[0] == levels[1] else f"{levels[0]} to {levels[1]}"
+
+
+#: The least number of components met for each level, highest first (same survey).
+FIDELITY_LEVELS = {"high": 5, "mid": 3, "low": 0}
 
 
 class MonthlyConfig(_Part):
@@ -291,6 +350,7 @@ class RunConfig(_Part):
     study: StudyConfig = StudyConfig()
     analyses: list[AnalysisConfig] = Field(default_factory=list)
     costs: CostsConfig | None = None
+    fidelity: list[FidelityConfig] = Field(default_factory=list, description="how each team works, by site")
     disclosure: DisclosureConfig = DisclosureConfig()
     monthly: MonthlyConfig = MonthlyConfig()
     output: OutputConfig = OutputConfig()
@@ -303,6 +363,9 @@ class RunConfig(_Part):
         names = [a.name for a in self.analyses]
         if len(set(names)) < len(names):
             raise ValueError("two analyses have the same name")
+        sites = [f.site for f in self.fidelity]
+        if len(set(sites)) < len(sites):
+            raise ValueError("two [[fidelity]] tables are about the same site")
         if self.analyses and sum(a.primary for a in self.analyses) != 1:
             raise ValueError("exactly one analysis must have primary = true")
         return self

@@ -26,6 +26,24 @@ def choose_analyses(panel: Panel, config: RunConfig) -> tuple[Analysis, ...]:
     return tuple(sorted(asked, key=lambda a: not a.primary))
 
 
+def refuse_unknown_teams(panel: Panel, config: RunConfig) -> None:
+    """Raises InputError for every team described under [[fidelity]] whose site has no service in the panel."""
+    known = panel.treated_units
+    unknown = [team.site for team in config.fidelity if team.site not in known]
+    if unknown:
+        raise InputError(
+            *[
+                Problem(
+                    "C158",
+                    f"[[fidelity]] describes a team at {site!r}, where no service starts in the data",
+                    allowed=", ".join(known) or "no site has a service",
+                    do="write the site as it stands in the table of sites, or leave the table out",
+                )
+                for site in unknown
+            ]
+        )
+
+
 def refuse_unfit(panel: Panel, analyses: Iterable[Analysis]) -> tuple[tuple[Analysis, ...], list[tuple[Analysis, str]]]:
     """The analyses that can be fitted, and those left out with the reason. An unfit primary stops the run (exit 5)."""
     fit, left_out = [], []
@@ -108,6 +126,13 @@ def _interruptions(panel: Panel, study: StudyConfig) -> tuple[str, ...]:
     return tuple(panel.periods["label"][panel.periods["clock"].isin(clocks)].astype(str))
 
 
+def _window(panel: Panel, study: StudyConfig) -> tuple[str, ...]:
+    """The window of averted events as labels of the panel; a period that is none is left for the estimator to refuse."""
+    at = [_clock(panel, value, "study.window") for value in study.window]
+    labels = {int(c): str(x) for c, x in zip(panel.periods["clock"], panel.periods["label"], strict=True)}
+    return tuple(labels.get(c, str(value)) for c, value in zip(at, study.window, strict=True))
+
+
 def _checks_for(design: Design) -> tuple[str, ...]:
     return tuple(name for name in CHECKS if design in CHECKS[name].designs)
 
@@ -144,6 +169,8 @@ def _study_options(estimator: str, study: StudyConfig, panel: Panel) -> dict[str
         "phase_in": study.phase_in,
         "slope": study.slope,
         "interruptions": _interruptions(panel, study),
+        "ramp": study.phase_in_ramp,
+        "window": _window(panel, study),
         "follow_up": study.follow_up_months,
         "rule_count": rule[0] if rule else None,
         "rule_months": rule[1] if rule else None,

@@ -18,7 +18,7 @@ from aaot_eval import __version__
 from aaot_eval.checks import CHECKS
 from aaot_eval.config import RunConfig
 from aaot_eval.costs import Prices, cost_service, load_prices
-from aaot_eval.design import choose_analyses, refuse_unfit
+from aaot_eval.design import choose_analyses, refuse_unfit, refuse_unknown_teams
 from aaot_eval.engine import open_engine
 from aaot_eval.errors import DataQualityError, Problem
 from aaot_eval.estimators import build_estimator
@@ -60,6 +60,7 @@ def run_evaluation(
     prepared = prepared or prepare(config, notify=notify, work=work)
     panel = prepared.panel
 
+    refuse_unknown_teams(panel, config)
     notify("Choosing the design")
     analyses, left_out = refuse_unfit(panel, choose_analyses(panel, config))
 
@@ -93,7 +94,7 @@ def run_evaluation(
         findings=findings,
         flow=prepared.flow,
         sources=prepared.sources,
-        tables=build_record(effects, verdict, costs, panel, findings, prepared.flow),
+        tables=build_record(effects, verdict, costs, panel, findings, prepared.flow, config),
         meta=meta,
         restricted=prepared.restricted,
     )
@@ -113,7 +114,7 @@ def prepare(config: RunConfig, *, notify: Notify = quiet, work: Path | None = No
         _stop_on(tables.findings)
         if prices is not None:
             notify("Pricing stays")
-            tables = price_stays(tables, prices.stays)
+            tables = price_stays(tables, prices.stays, config.costs)
         notify("Building the panel")
         panel = build_panel(tables, config)
         _stop_on(panel.findings)

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from aaot_eval.config import COMPONENTS, RunConfig
 from aaot_eval.findings import Finding
-from aaot_eval.results import CheckResult, CostResult, Effect, FlowStep, Panel, Verdict, estimates_table
+from aaot_eval.results import CheckResult, CostResult, Effect, Estimate, FlowStep, Panel, Verdict, estimates_table
 from aaot_eval.schema import schema_names, table_schema
 from aaot_eval.wording import headline_table, limits_table
 
@@ -22,6 +23,7 @@ def build_record(
     panel: Panel,
     findings: Sequence[Finding],
     flow: Sequence[FlowStep],
+    config: RunConfig,
 ) -> dict[str, pd.DataFrame]:
     """All exact tables by name; a table without rows is absent."""
     primary = next(e for e in effects if e.analysis.primary)
@@ -33,6 +35,7 @@ def build_record(
         "flow": _flow(flow),
         "data_quality": _data_quality(findings),
         "caseload": _caseload(panel),
+        "fidelity": _fidelity(config, effects, panel),
         "limits": limits_table(primary, primary.checks, findings, costs),
     }
     for name in schema_names("release"):
@@ -164,3 +167,29 @@ def _caseload(panel: Panel) -> pd.DataFrame:
             for unit, group in groups
         ]
     )
+
+
+def _fidelity(config: RunConfig, effects: Sequence[Effect], panel: Panel) -> pd.DataFrame:
+    """How each team works, beside the effect on the primary outcome that its own site shows, where one was estimated."""
+    primary = next(e for e in effects if e.analysis.primary)
+    of_site: dict[str, Estimate] = {}
+    for estimate in (est for effect in (primary, *effects) for est in effect.estimates):
+        if estimate.unit in panel.units.index and estimate.outcome == primary.analysis.outcome:
+            of_site.setdefault(estimate.unit, estimate)
+    rows = []
+    for team in config.fidelity:
+        own = of_site.get(team.site)
+        rows.append(
+            {
+                "unit": team.site,
+                "level": team.level,
+                "n_met": len(team.met),
+                "met": "; ".join(COMPONENTS[c] for c in team.met),
+                "not_met": "; ".join(COMPONENTS[c] for c in team.not_met),
+                "not_stated": "; ".join(COMPONENTS[c] for c in team.not_stated),
+                "source": team.source,
+                **({"estimator": own.estimator, "scale": own.scale, "estimate": own.estimate, "conf_low": own.conf_low,
+                    "conf_high": own.conf_high} if own else {}),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)

@@ -11,7 +11,7 @@ from aaot_eval.report.contents import Column, Source, cell, chart, interval, nam
 from aaot_eval.report.sections import section
 from aaot_eval.report.sections._result import headlines, result
 from aaot_eval.report.sections._series import series_blocks
-from aaot_eval.report.words import RATIO_SCALES, is_missing, number, numbers, sentence_case, truth
+from aaot_eval.report.words import RATIO_SCALES, is_missing, number, numbers, sentence_case, truth, unit_name
 
 
 @section("effect", order=50, title="Effect on admissions")
@@ -20,11 +20,14 @@ def effect(source: Source) -> Sequence[Block]:
     return [
         *_primary(source),
         *_averted(source),
+        *_every_form(source),
         *series_blocks(source),
+        *_other_ways(source),
         Heading("By time since the start"),
         *_event_time(source),
         Heading("All estimates"),
         *_estimates(source),
+        *_fidelity(source),
         Heading("The rates behind the comparison of people"),
         *_rates(source),
     ]
@@ -79,6 +82,55 @@ def _averted(source: Source) -> list[Block]:
     ]  # fmt: skip
 
 
+FORMS = (
+    "Positive means fewer events than expected. An interval of the parameters says where the model's number lies; one of the "
+    "prediction says what would have been counted without the service, and is the one to quote for events averted."
+)
+WAYS = "All ways fit the same series; agreement of most is the message, and a lone method is none. The first row is the headline."
+
+
+def _every_form(source: Source) -> list[Block]:
+    """A series' effect as ratio or difference and as events averted, with the intervals of parameters and prediction."""
+    frame = source.table("averted")
+    if frame is None:
+        return [source.missing("averted", "the effect of each series in every form")]
+    columns: list[str | Column] = [
+        named("analysis", once=True), named("unit"), named("outcome", once=True), named("quantity"),
+        Column(("first_period", "last_period"), "Window"), "periods", "value", interval("value_low", "value_high"), "interval",
+    ]  # fmt: skip
+    return [
+        Heading("Ratio, difference and events averted, series by series"),
+        table(source, "averted", frame, columns, "The effect of each series in every form", note=FORMS),
+    ]
+
+
+def _other_ways(source: Source) -> list[Block]:
+    """Every other way to fit the series, under the first one; a way that was not run says why."""
+    frame = source.table("sensitivity")
+    if frame is None:
+        return [source.missing("sensitivity", "the same series fitted in other ways")]
+    columns: list[str | Column] = [
+        named("unit", once=True),
+        "method",
+        "estimate",
+        interval("conf_low", "conf_high"),
+        "p_value",
+        "note",
+    ]
+    blocks: list[Block] = [Heading("The same series fitted in other ways")]
+    for k, ((analysis, unit), rows) in enumerate(frame.groupby(["analysis", "unit"], sort=False)):
+        shown = table(
+            source,
+            "sensitivity",
+            rows,
+            columns,
+            f"{sentence_case(source.analysis_name(analysis))}: {unit_name(unit)}",
+            note=WAYS,
+        )
+        blocks.append(shown if k == 0 else Folded(f"Show the other ways for {unit_name(unit)}", shown))
+    return blocks
+
+
 def _event_time(source: Source) -> list[Block]:
     frame = source.table("event_time")
     if frame is None:
@@ -126,6 +178,30 @@ def _estimates(source: Source) -> list[Block]:
                      "The same questions asked in other ways")  # fmt: skip
         blocks.append(Folded("Show the estimates that stand beside these", more))
     return blocks
+
+
+def _fidelity(source: Source) -> list[Block]:
+    frame = source.table("fidelity")
+    if frame is None:
+        return []
+    columns: list[str | Column] = [
+        named("unit"), "level", "n_met", "not_met", "not_stated", "estimate", interval("conf_low", "conf_high"), "source",
+    ]  # fmt: skip
+    note = (
+        "Six components; high: 5 or 6 met, mid: 3 or 4, low: 2 or fewer. What a site's own series shows is compared with nothing "
+        "but its past, and a few sites cannot tell whether working by more components does more."
+    )
+    return [
+        Heading("How each team works"),
+        table(
+            source,
+            "fidelity",
+            frame,
+            columns,
+            "Components of assertive outreach met, beside the effect at the site",
+            note=note,
+        ),
+    ]
 
 
 def _has_least(rows: pd.DataFrame) -> bool:
