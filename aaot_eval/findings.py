@@ -283,6 +283,34 @@ _add(
     "Do not read the results as weighted, clustered or adjusted by these columns.",
 )
 _add(
+    "D350",
+    "note",
+    "Contacts with people who are in no extract",
+    "A contact counts only for a person known from an extract or the caseload.",
+    "Check that contacts and caseload use the same person id.",
+)
+_add(
+    "D351",
+    "note",
+    "Contacts outside the time on the caseload",
+    "The team saw somebody before the referral, after the end, or who is not on its caseload.",
+    "Check the dates of the caseload and of the contacts.",
+)
+_add(
+    "D352",
+    "warn",
+    "Sites without denominators of their own",
+    "Their population is taken from the sites table and does not change over the months.",
+    "Add rows for these sites to the denominators.",
+)
+_add(
+    "D353",
+    "note",
+    "Death links marked as not to be used",
+    "The source marks them as wrong links; these people count as alive from this table.",
+    "Nothing.",
+)
+_add(
     "D330",
     "stop",
     "The data are stale",

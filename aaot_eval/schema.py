@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class ColumnSpec:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TableSchema:
     """One table or extract format, as `data_schemas/<group>/<name>.json` says."""
 
@@ -108,6 +108,26 @@ def table_schema(group: str, name: str) -> TableSchema:
 def schema_names(group: str) -> tuple[str, ...]:
     """The names of all schemas of one group (`tables`, `extracts`, `release`), sorted."""
     return tuple(sorted(p.stem for p in (shipped("data_schemas") / group).glob("*.json")))
+
+
+@cache
+def extract_formats(given_as: str) -> tuple[TableSchema, ...]:
+    """The formats in which a table of [data] can come, by name."""
+    found = (table_schema("extracts", name) for name in schema_names("extracts"))
+    return tuple(s for s in found if s.extra.get("given_as") == given_as)
+
+
+@cache
+def in_full(schema: TableSchema) -> TableSchema:
+    """A format with the columns of every format of its table, in one order: those it lacks are there and stay empty.
+
+    So files of different formats (A&E to March 2020, then ECDS) make one table.
+    """
+    columns: dict[str, ColumnSpec] = {}
+    for sibling in extract_formats(str(schema.extra.get("given_as", ""))) or (schema,):
+        for column in sibling.columns:
+            columns.setdefault(column.name, ColumnSpec(column.name, column.type, column.title))
+    return replace(schema, columns=tuple({**columns, **{c.name: c for c in schema.columns}}.values()))
 
 
 @cache

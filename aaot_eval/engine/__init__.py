@@ -1,6 +1,7 @@
 """The seam between the one set of SQL steps and the database that runs them.
 
-Tables are names, never frames: only panels and counts cross into pandas. DuckDB is the default and, so far, the only engine.
+Tables are names, never frames: only panels and counts cross into pandas. DuckDB is the default; Spark and PostgreSQL run the
+same steps, rendered in their dialects.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from aaot_eval.engine.files import Dialect
 if TYPE_CHECKING:
     import pandas as pd
 
-    from aaot_eval.schema import TableSchema
+    from aaot_eval.schema import ColumnSpec, TableSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class ReadPlan:
     """How one delimited or Parquet file is to be read: everything decided beforehand, nothing sniffed by the engine.
 
     `columns` maps our column names to the names in the file's header; `dates` maps our date columns to further strptime
-    patterns beside ISO dates; `load` numbers the files in their order; `name` is what rejects call the file. With `key`
+    patterns beside ISO dates; `places` says which of our columns are one value of a cell that holds several
+    (`parts_of_a_cell`); `load` numbers the files in their order; `name` is what rejects call the file. With `key`
     the person column becomes an HMAC-SHA256 under that key before anything is stored.
     """
 
@@ -34,6 +36,12 @@ class ReadPlan:
     load: int = 1
     dates: Mapping[str, Sequence[str]] = field(default_factory=dict)
     key: bytes | None = None
+    places: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def made(self) -> tuple[ColumnSpec, ...]:
+        """The columns that the file does not hold and that its format makes from others."""
+        return tuple(c for c in self.schema.columns if c.name not in self.columns and "made" in c.extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +120,46 @@ class Engine(Protocol):
         """Let go of tables that no later step reads."""
         ...
 
+    def describe(self) -> str:
+        """The engine, its version and where it runs, for the record of a run."""
+        ...
+
     def close(self) -> None:
-        """Let go of memory and spill files."""
+        """Let go of memory, spill files, and every table or schema made for the run."""
         ...
 
 
-def open_engine(name: str, work: Path, *, memory: str | None = None, threads: int | None = None) -> Engine:
-    """The engine of that name, with its spill files in `work`."""
+ENGINES = ("duckdb", "spark", "postgres")
+
+
+def open_engine(
+    name: str,
+    work: Path,
+    *,
+    memory: str | None = None,
+    threads: int | None = None,
+    address: str | None = None,
+    session: Any = None,
+    folder: str | None = None,
+    options: Mapping[str, str] | None = None,
+) -> Engine:
+    """The engine of that name, with its spill files in `work`.
+
+    `address` is where Spark or the PostgreSQL server is, as the config says it; `session` is a Spark session that the
+    platform hands in; `folder` a place that Spark's driver and workers all see, and `options` Spark's own settings. Raises
+    InputError when the extra, Java or the server is missing.
+    """
+    if name == "spark":
+        from aaot_eval.engine.spark import SparkEngine
+
+        return SparkEngine(
+            work, address, session=session, folder=folder, options=options, memory=memory, threads=threads
+        )
+    if name == "postgres":
+        from aaot_eval.engine.postgres import PostgresEngine
+        from aaot_eval.engine.postgres_server import address_of
+
+        return PostgresEngine(work, address_of(address), memory=memory, threads=threads)
     from aaot_eval.engine.duckdb import DuckDBEngine
 
     return DuckDBEngine(work, memory=memory, threads=threads)

@@ -23,6 +23,18 @@ SQL_TYPES = {"string": "VARCHAR", "date": "DATE", "integer": "INTEGER", "number"
 ALWAYS_DATES = ("%Y%m%d", "%d%b%Y", "%d-%b-%Y")
 # Older than anyone in an extract: such a date is a mark for "unknown" or a two-digit year, never a day in hospital.
 FIRST_DAY, LAST_DAY = "1850-01-01", "2199-12-31"
+# Dates that mean "none" in every spelling that sources use.
+NO_DATES = tuple(
+    f"{y}{s}{m}{s}{d}" if s != "/" else f"{d}/{m}/{y}"
+    for y, m, d in (
+        ("1800", "01", "01"),
+        ("1801", "01", "01"),
+        ("1600", "01", "01"),
+        ("1582", "10", "15"),
+        ("1582", "01", "01"),
+    )
+    for s in ("-", "", "/")
+)
 REJECTS = "rejects"
 REASONS = {
     "MISSING COLUMNS": "too few columns",
@@ -41,7 +53,7 @@ class FileReading:
     def __init__(self, db: Any, plan: ReadPlan, table: str) -> None:
         self.db, self.plan, self.table = db, plan, table
         self.given = [c for c in plan.schema.columns if c.name in plan.columns]
-        self.casts = {c.name: cast(c, plan.dates.get(c.name, ())) for c in self.given}
+        self.casts = {c.name: cast(c, plan.dates.get(c.name, ())) for c in (*self.given, *plan.made)}
         faults = [(c, fault(c, self.casts[c.name], plan.schema)) for c in self.given]
         self.faults = [(c, when) for c, when in faults if when]
         self.lost = sum(1 << i for i, (c, _) in enumerate(self.faults) if c.required)
@@ -104,11 +116,14 @@ class FileReading:
         """A query for the cells we keep as cleaned text, under our names, with the number of the record."""
         source, held = self._source(quote, part)
         bare = self.plan.file.quotes and not quote
+        held |= {c: part_of_a_cell(held[c], place, self.plan.schema) for c, place in self.plan.places.items()}
         texts = {c.name: cleaned(c, held[c.name], self.plan.schema.missing_values, bare) for c in self.given}
         if self.hashing and "person" in texts:
             texts["person"] = f"{self.hashing}({texts['person']})"
         columns = ", ".join(f"{text} AS {name}" for name, text in texts.items())
-        return f"SELECT row_number() OVER () AS line_row, {columns} FROM {source}"
+        made = ", ".join(f"{made_of(c, texts)} AS {c.name}" for c in self.plan.made)
+        read = f"SELECT row_number() OVER () AS line_row, {columns} FROM {source}"
+        return f"SELECT *, {made} FROM ({read}) AS cells" if made else read
 
     def _source(self, quote: str, part: str = "") -> tuple[str, dict[str, str]]:
         """The file as a table function, and the name of each of our columns in it."""
@@ -258,7 +273,45 @@ def cleaned(column: ColumnSpec, source: str, missing: Sequence[str], bare: bool)
         return f"CASE WHEN upper({text}) IN ({listed}) THEN NULL ELSE {text} END"
     for mark in dict.fromkeys(marks):
         text = f"nullif({text}, {text_literal(mark)})"
-    return text
+    return recoded(column, text)
+
+
+def recoded(column: ColumnSpec, text: str) -> str:
+    """The text of a code of another country or system as the code that our rules know; `*` stands for any other code."""
+    codes: Mapping[str, Sequence[str]] = column.extra.get("recode", {})
+    if not codes:
+        return text
+    whens = []
+    for ours, theirs in codes.items():
+        becomes = text_literal(ours) if ours else "NULL"
+        if "*" in theirs:
+            whens.append(f"WHEN {text} IS NOT NULL THEN {becomes}")
+        else:
+            whens.append(f"WHEN {text} IN ({', '.join(map(text_literal, theirs))}) THEN {becomes}")
+    return f"CASE {' '.join(whens)} ELSE {text} END"
+
+
+def part_of_a_cell(source: str, place: int, schema: TableSchema) -> str:
+    """One of several values that stand in one cell, counted from 1."""
+    separator = str(schema.extra["concatenated"].get("separator", ","))
+    return f"split_part({source}, {text_literal(separator)}, {place})"
+
+
+def made_of(column: ColumnSpec, held: Collection[str]) -> str:
+    """The text of a column that a format makes from others: a constant, a copy, several joined, or by whether one is filled."""
+    rule: Mapping[str, Any] = column.extra["made"]
+    if "constant" in rule:
+        return text_literal(str(rule["constant"]))
+    names = [rule[k] for k in ("copy", "filled") if k in rule] or list(rule["joined"])
+    if not all(n in held for n in names):
+        return "CAST(NULL AS VARCHAR)"
+    if "joined" in rule:
+        return " || '-' || ".join(names)
+    if "filled" in rule:
+        then, other = (text_literal(str(rule[k])) for k in ("then", "else"))
+        marks = ", ".join(text_literal(d) for d in NO_DATES)
+        return f"CASE WHEN {names[0]} IS NULL OR {names[0]} IN ({marks}) THEN {other} ELSE {then} END"
+    return str(names[0])
 
 
 def cast(column: ColumnSpec, patterns: Sequence[str]) -> str:

@@ -375,6 +375,12 @@ def check_sites(engine: Engine, config: RunConfig, names: Mapping[str, str], las
     return [Finding("D311", where=listed, records=sum(r[1] for r in other), people=people)]
 
 
+def unused_links(engine: Engine) -> list[Finding]:
+    """Death links that their source says are not to be used, counted."""
+    (n,) = engine.rows("SELECT count(*) FROM deaths_read WHERE link_used = '0'")[0]
+    return [Finding("D353", where="deaths", records=n)] if n else []
+
+
 def check_deaths(engine: Engine, last: pd.Period) -> list[Finding]:
     """Deaths with activity after them, and deaths at a time that no register can hold."""
     latest = (last + MONTHS_OF_LATE_DEATHS).end_time.date()

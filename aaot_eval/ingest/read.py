@@ -6,7 +6,7 @@ import csv
 import difflib
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,16 @@ from aaot_eval.engine.files import Dialect, binary, inspect_file, is_name, repea
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.results import Source
-from aaot_eval.schema import TableSchema, schema_names, table_schema
+from aaot_eval.schema import TableSchema, extract_formats, in_full, table_schema
 
-GIVEN = ("admissions", "attendances", "caseload", "sites", "deaths")
+GIVEN = ("admissions", "attendances", "caseload", "sites", "deaths", "activity", "contacts", "denominators")
 # Above this share of unreadable rows a file is not what it says it is.
 MOST_REJECTED = 0.05
-DATE_ORDERS = {"DMY": ("%d/%m/%Y", "%d-%m-%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S"), "MDY": ("%m/%d/%Y", "%m-%d-%Y")}
+DATE_ORDERS = {
+    "DMY": ("%d/%m/%Y", "%d-%m-%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S"),
+    "MDY": ("%m/%d/%Y", "%m-%d-%Y"),
+    "SMR": ("%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%d/%m/%Y", "%d-%m-%Y", "%d%m%Y"),
+}
 NHS_NUMBER_NAMES = re.compile(r"(new)?nhs_?(number|no|num)?")
 IDENTIFYING_NAMES = re.compile(
     r".*(postcode|post_code|surname|forename|first_?name|last_?name|family_?name|given_?name|dob|date_?of_?birth|birth_?date).*"
@@ -31,6 +35,9 @@ NHS_NUMBER_SHARE = 0.9
 OWN_TABLES = {"caseload": "referral", "sites": "site"}
 # How like a known column name a cell of line 1 must be to say that line 1 holds names.
 CLOSE_NAME = 0.8
+# The least share of a format's required columns that a header must hold to be taken for it.
+LEAST_LIKE = 0.5
+MOST_NAMED = 6
 
 Notify = Callable[[str], None]
 
@@ -94,23 +101,95 @@ def columns_of(schema: TableSchema, header: Sequence[str], chosen: Mapping[str, 
         match = next((there[_plain(n)] for n in names if _plain(n) in there), None)
         if match is not None:
             found[column.name] = match
-    return found
+    return found | _in_one_cell(schema, there, found)
 
 
-def _formats(table: str) -> list[TableSchema]:
-    return [s for n in schema_names("extracts") if (s := table_schema("extracts", n)).extra.get("given_as") == table]
+def _in_one_cell(schema: TableSchema, there: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
+    """The columns whose values stand together in one cell of the file, when none of them has a cell of its own."""
+    together = schema.extra.get("concatenated", {})
+    if not together or any(c in found for c in together["columns"]):
+        return {}
+    cell = next((there[_plain(n)] for n in together["names"] if _plain(n) in there), None)
+    return dict.fromkeys(together["columns"], cell) if cell is not None else {}
+
+
+def _places(schema: TableSchema, held: Mapping[str, str]) -> dict[str, int]:
+    """Which value of a shared cell each column is."""
+    columns = schema.extra.get("concatenated", {}).get("columns", ())
+    together = len({held.get(c) for c in columns}) == 1 and len(columns) > 1 and columns[0] in held
+    return {c: i for i, c in enumerate(columns, start=1)} if together else {}
+
+
+def _makeable(schema: TableSchema, column: str, held: Collection[str]) -> bool:
+    """Whether a column that a file does not hold is made from those that it holds."""
+    rule = schema[column].extra.get("made")
+    if rule is None:
+        return False
+    needs = [rule[k] for k in ("copy", "filled") if k in rule] or list(rule.get("joined", ()))
+    return all(n in held for n in needs)
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How well a header fits one format: the share of its required columns, how many it holds, and which it lacks."""
+
+    schema: TableSchema
+    share: float
+    held: Mapping[str, str]
+    lacking: tuple[str, ...]
+
+
+def likenesses(table: str, header: Sequence[str], chosen: Mapping[str, str]) -> list[Likeness]:
+    """Every format of a table, the one whose required columns the header holds best first."""
+    found = []
+    for schema in extract_formats(table):
+        held = columns_of(schema, header, chosen)
+        needed = [c.name for c in schema.columns if c.required and not _makeable(schema, c.name, held)]
+        lacking = tuple(n for n in needed if n not in held)
+        found.append(Likeness(schema, 1 - len(lacking) / max(len(needed), 1), held, lacking))
+    return sorted(found, key=lambda f: (f.share, len(f.held)), reverse=True)
 
 
 def recognise(table: str, header: Sequence[str], chosen: Mapping[str, str]) -> TableSchema | None:
     """The format whose required columns a header holds best; None when it holds less than half of any."""
+    best = likenesses(table, header, chosen)[0]
+    return best.schema if best.share >= LEAST_LIKE else None
 
-    def share(schema: TableSchema) -> tuple[float, int]:
-        held = columns_of(schema, header, chosen)
-        needed = [c.name for c in schema.columns if c.required]
-        return sum(n in held for n in needed) / len(needed), len(held)
 
-    best = max(_formats(table), key=share)
-    return best if share(best)[0] >= 0.5 else None
+def _ambiguous(table: str, header: Sequence[str], chosen: Mapping[str, str], path: Path) -> list[Problem]:
+    """A refusal when a header is complete in two formats that read different columns of it."""
+    first, *others = likenesses(table, header, chosen)
+    same = [f for f in others if f.share == first.share and len(f.held) == len(first.held)]
+    rivals = [f for f in same if set(f.held.values()) != set(first.held.values())]
+    if first.share < LEAST_LIKE or not rivals:
+        return []
+    names = [first.schema.name, *(f.schema.name for f in rivals)]
+    return [
+        Problem(
+            "X260",
+            f"the header of {path.name} fits {' and '.join(names)} alike",
+            where=f"{path}, line 1",
+            allowed=", ".join(names),
+            do=f'say which: [data.formats] {table} = "{names[0]}"',
+        )
+    ]
+
+
+def _cut_codes(schema: TableSchema, header: Sequence[str], held: Mapping[str, str], where: str) -> list[Problem]:
+    """A refusal when the only diagnoses of a file are copies cut to three characters."""
+    rule = schema.extra.get("too_short", {})
+    there = {_plain(h): h for h in header}
+    cut = [there[_plain(n)] for n in rule.get("names", ()) if _plain(n) in there]
+    if not cut or rule["for"] in held:
+        return []
+    return [
+        Problem(
+            "X261",
+            f"the diagnoses are cut to three characters ({cut[0]}): codes such as K29.2 cannot be told from them",
+            where=where,
+            do="ask for the codes of four characters (DIAG_01, DIAG_4_01 or DIAG_4_CONCAT)",
+        )
+    ]
 
 
 def _missing_columns(
@@ -121,7 +200,7 @@ def _missing_columns(
     chosen: Mapping[str, str],
     where: str,
 ) -> list[Problem]:
-    problems = []
+    problems = _cut_codes(schema, header, held, where)
     for column in schema.columns:
         if column.name in chosen and column.name not in held:
             near = difflib.get_close_matches(chosen[column.name], [h for h in header if is_name(h)], n=3)
@@ -134,7 +213,7 @@ def _missing_columns(
                     do="write the name as it stands in the file",
                 )
             )
-        elif column.required and column.name not in held:
+        elif column.required and column.name not in held and not _makeable(schema, column.name, held):
             known = column.source_names or (column.name,)
             free = [h for h in header if h not in held.values() and is_name(h)]
             plain = {_plain(h): h for h in free}
@@ -271,7 +350,8 @@ def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[S
         unread = [h for h in file.header if h not in held.values() and h]
         if unread:
             not_read[name] = unread
-        plans.append(ReadPlan(file, schema, held, name, load, patterns, secret if "person" in held else None))
+        key = secret if "person" in held else None
+        plans.append(ReadPlan(file, in_full(schema), held, name, load, patterns, key, _places(schema, held)))
         sources.append(Source(table, name, 0, file.bytes, file.sha256))
     if problems:
         raise InputError(*problems)
@@ -333,9 +413,17 @@ def _shown(config: RunConfig, path: Path) -> str:
 
 def _names_seen(table: str, header: Sequence[str], chosen: Mapping[str, str]) -> bool:
     """Whether a first line holds, or nearly holds, any column name that a format of the table knows."""
-    known = {_plain(n) for s in _formats(table) for c in s.columns for n in (*c.source_names, c.name)}
+    known = {_plain(n) for s in extract_formats(table) for c in s.columns for n in (*c.source_names, c.name)}
     known |= {_plain(n) for n in chosen.values()}
     return any(difflib.get_close_matches(_plain(h), known, n=1, cutoff=CLOSE_NAME) for h in header if is_name(h))
+
+
+def _nearest(table: str, header: Sequence[str]) -> str:
+    """The format that a header comes closest to, and the columns of it that are missing, in words."""
+    best = likenesses(table, header, {})[0]
+    names = [(best.schema[n].source_names or (n,))[0] for n in best.lacking]
+    shown = ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+    return f"the nearest is {best.schema.name}, which also has {shown}"
 
 
 def _no_format(table: str, file: Dialect, path: Path, known: Sequence[str]) -> Problem:
@@ -355,7 +443,8 @@ def _no_format(table: str, file: Dialect, path: Path, known: Sequence[str]) -> P
         what,
         where=f"{path}, line 1: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}",
         allowed=", ".join(known),
-        do="check that it is the right file with the column names in its first line, or map the columns under [data.columns]",
+        do=f"{_nearest(table, file.header)}; check that it is the right file with the column names in its first line, or map the columns "
+        "under [data.columns]",
     )
 
 
@@ -363,7 +452,7 @@ def _match(
     config: RunConfig, table: str, file: Dialect, path: Path
 ) -> tuple[TableSchema | None, list[Problem], dict[str, str]]:
     named = config.data.formats.get(table)
-    known = [s.name for s in _formats(table)]
+    known = [s.name for s in extract_formats(table)]
     if named and named not in known:
         return (
             None,
@@ -379,10 +468,12 @@ def _match(
             {},
         )
     schema = table_schema("extracts", named) if named else None
+    if schema is None and (alike := _ambiguous(table, file.header, config.data.columns.get(table, {}), path)):
+        return None, alike, {}
     if schema is not None and not _names_seen(table, file.header, config.data.columns.get(table, {})):
         return None, [_no_format(table, file, path, known)], {}
     if schema is None:
-        first = _formats(table)[0]
+        first = extract_formats(table)[0]
         schema = recognise(table, file.header, _chosen_columns(config, table, first, file.header))
     if schema is None:
         return None, [_no_format(table, file, path, known)], {}

@@ -5,14 +5,37 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from aaot_eval.results import Tables
+
 DAYS_PER_YEAR = 365.25
 
 
-def site_exposure(population: pd.Series, days: np.ndarray) -> np.ndarray:
-    """Person-years of each site and period (sites x periods): population x days / 365.25, with a population of 1 when none is given."""
-    people = population.fillna(1.0).to_numpy(dtype=float)
-    exposure: np.ndarray = people[:, None] * np.asarray(days, dtype=float)[None, :] / DAYS_PER_YEAR
+def site_exposure(population: pd.Series | np.ndarray, days: np.ndarray) -> np.ndarray:
+    """Person-years of each site and period (sites x periods): population x days / 365.25, with a population of 1 when none is given.
+
+    `population` is one number a site, or one a site and period.
+    """
+    people = np.nan_to_num(np.asarray(population, dtype=float), nan=1.0)
+    people = people if people.ndim == 2 else people[:, None]
+    exposure: np.ndarray = people * np.asarray(days, dtype=float)[None, :] / DAYS_PER_YEAR
     return exposure
+
+
+def changing_population(tables: Tables, population: pd.Series, periods: pd.DataFrame) -> np.ndarray:
+    """People served by each site in each period (sites x periods): the latest denominator at or before it, else the first.
+
+    A site without denominators keeps its `population`.
+    """
+    people = np.repeat(population.to_numpy(dtype=float)[:, None], len(periods), axis=1)
+    if not tables.has("denominators"):
+        return people
+    found = tables.engine.frame("SELECT site, valid_from, population FROM denominators ORDER BY site, valid_from")
+    begins = pd.to_datetime(periods["start"]).to_numpy()
+    for site, rows in found.groupby("site"):
+        if site in population.index:
+            holds = np.searchsorted(pd.to_datetime(rows["valid_from"]).to_numpy(), begins, side="right") - 1
+            people[population.index.get_loc(site)] = rows["population"].to_numpy(dtype=float)[holds.clip(0)]
+    return people
 
 
 def month_in_window(months: pd.Series, n_periods: int) -> pd.Series:

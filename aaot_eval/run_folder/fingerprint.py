@@ -79,7 +79,7 @@ def input_paths(config: RunConfig) -> dict[str, list[Path]]:
     return {table: paths for table, paths in found.items() if paths}
 
 
-_FILE_KEYS = ("admissions", "attendances", "deaths", "caseload", "sites", "panel")
+_FILE_KEYS = ("admissions", "attendances", "deaths", "caseload", "sites", "activity", "contacts", "denominators", "panel")
 
 
 def _matching(config: RunConfig, pattern: str) -> list[Path]:

@@ -1,0 +1,70 @@
+"""What says how the service and its area are: contacts of the team, and the people a site serves as they change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from aaot_eval.engine import Engine
+from aaot_eval.engine.files import shown_names
+from aaot_eval.errors import InputError, Problem
+from aaot_eval.findings import Finding
+
+SERVICE_TABLES = ("contacts", "denominators")
+
+
+def make_service(engine: Engine, given: Collection[str]) -> tuple[dict[str, str], list[Finding]]:
+    """Makes `contacts` and `denominators` where they are given; their names, and what does not fit the other tables.
+
+    Raises InputError when denominators come without a sites table or leave out every site of it.
+    """
+    names = {t: t for t in SERVICE_TABLES if t in given}
+    for step in names:
+        engine.run(step)
+    findings = []
+    if "contacts" in names:
+        findings += _contacts(engine, "caseload" in given)
+    if "denominators" in names:
+        findings += _denominators(engine, "sites" in given)
+    return names, findings
+
+
+def _contacts(engine: Engine, caseload: bool) -> list[Finding]:
+    read = engine.rows(
+        "SELECT count(*) FROM contacts_read AS c LEFT JOIN persons AS p ON p.token = c.person WHERE p.person IS NULL"
+    )
+    findings = [Finding("D350", where="contacts", records=read[0][0])] if read[0][0] else []
+    if caseload:
+        outside = engine.rows(
+            """SELECT count(*), count(DISTINCT c.person) FROM contacts AS c LEFT JOIN caseload AS k ON k.person = c.person
+            WHERE k.person IS NULL OR c.contact_date < k.referred OR c.contact_date > coalesce(k.ended, DATE '9999-12-31')"""
+        )[0]
+        if outside[0]:
+            findings.append(Finding("D351", where="contacts", records=outside[0], people=outside[1]))
+    return findings
+
+
+def _denominators(engine: Engine, sites: bool) -> list[Finding]:
+    if not sites:
+        raise InputError(
+            Problem(
+                "X262",
+                "denominators are given without a sites table",
+                where="data.denominators",
+                do="give data.sites, whose sites the denominators belong to",
+            )
+        )
+    of_sites = engine.rows(
+        """SELECT s.site, count(d.site) FROM sites AS s LEFT JOIN denominators AS d ON d.site = s.site GROUP BY s.site ORDER BY s.site"""
+    )
+    without = [site for site, n in of_sites if not n]
+    if len(without) == len(of_sites):
+        raise InputError(
+            Problem(
+                "X262",
+                "the denominators are of no site of the sites table",
+                where="data.denominators",
+                allowed=shown_names(without[:20]),
+                do="write the sites as in the sites table",
+            )
+        )
+    return [Finding("D352", where=shown_names(without), records=len(without))] if without else []
