@@ -6,6 +6,7 @@ The JSON Schema of this model is published as `data_schemas/config.schema.json` 
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import tomllib
 from datetime import date
@@ -203,6 +204,40 @@ class BudgetConfig(_Part):
     )
 
 
+class OutcomeConfig(_Part):
+    """What the money is set against, beside the saving: net benefit, plane, acceptability, value of information."""
+
+    kind: Literal["admission_avoided", "alive_day", "qaly"]
+    thresholds: list[float] | None = Field(
+        None,
+        validate_default=True,
+        description="what one unit of outcome is worth, in pounds; default 20,000 and 30,000 for a QALY and none for the others, "
+        "which have no accepted value",
+    )
+    utilities: str | None = Field(None, description="for qaly: a table of person, arm, day, utility with its source")
+    horizon_days: int = Field(365, ge=30, le=1100, description="for qaly: the day up to which the utilities count")
+    missing: Literal["refuse", "complete_cases"] = Field(
+        "refuse", description="for qaly: what to do when an assessment is missing while the person was alive"
+    )
+
+    @field_validator("thresholds")
+    @classmethod
+    def _positive_and_rising(cls, values: list[float] | None, info: ValidationInfo) -> list[float]:
+        if values is None:
+            return [20_000.0, 30_000.0] if info.data.get("kind") == "qaly" else []
+        if any(not 0 < v < math.inf for v in values) or sorted(set(values)) != list(values):
+            raise ValueError("write values above 0, the lowest first and each once, such as [20000, 30000]")
+        return values
+
+    @model_validator(mode="after")
+    def _utilities_for_qalys(self) -> OutcomeConfig:
+        if self.kind == "qaly" and not self.utilities:
+            raise ValueError("qaly needs utilities = the file with them; QALYs are never made up")
+        if self.kind != "qaly" and {"utilities", "horizon_days", "missing"} & self.model_fields_set:
+            raise ValueError(f"utilities, horizon_days and missing belong to qaly, not to {self.kind}")
+        return self
+
+
 class CostsConfig(_Part):
     """Prices and whose money it is."""
 
@@ -228,6 +263,7 @@ class CostsConfig(_Part):
     )
     discount_rate: float = Field(0.035, ge=0, description="as a share: 0.035, not 3.5")
     draws: int = Field(2000, ge=200, le=100_000)
+    outcome: OutcomeConfig | None = Field(None, description="what the money buys; left out: the saving alone")
     solve_for: float = Field(
         10470, gt=0, description="published saving per patient-year: which inputs would give it; never a reproduction"
     )

@@ -357,14 +357,16 @@ def _fit(
     )  # fmt: skip
 
 
-def fit_count_series(y: Array, X: Array, offset: Array, clock: Array, *, floor: float = 1.0) -> SeriesFit:
-    """Log-link quasi-likelihood with AR(1) errors by REML, rho held within [0, 0.95] and dispersion at `floor` or more.
+def fit_count_series(
+    y: Array, X: Array, offset: Array, clock: Array, *, floor: float = 1.0, restricted: bool = True
+) -> SeriesFit:
+    """Log-link quasi-likelihood with AR(1) errors by REML (or ML), rho held within [0, 0.95] and dispersion at `floor` or more.
 
     y (n) counts, X (n x p), offset (n) logs, clock (n) increasing integers, gaps allowed. For counts that are weighted
     or money give `floor=0`: their variance has no Poisson lower limit. Raises LinAlgError when a fitted rate runs to
     nought, because all periods behind one column are without an event.
     """
-    search = _ar1_search(clock, None, True, 0.0)
+    search = _ar1_search(clock, None, restricted, 0.0)
     return _fit("log", y, X, offset, clock, search, floor=floor, noise=False, rounds=MAX_ROUNDS)
 
 

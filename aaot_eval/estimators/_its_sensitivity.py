@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from aaot_eval.estimators._count_series import WIDEST, Array, Wald, fit_poisson, fit_value_series
+from aaot_eval.estimators._count_series import (
+    WIDEST,
+    Array,
+    Wald,
+    fit_count_series,
+    fit_poisson,
+    fit_value_series,
+)
 from aaot_eval.estimators._its_model import Fitted, Series, fit_model, mean_model
 from aaot_eval.estimators._series_companions import (
     automatic_lag,
@@ -18,6 +25,7 @@ from aaot_eval.estimators._series_companions import (
     newey_west_fit,
     prais_winsten,
     project_before,
+    project_values_before,
     quasi_poisson,
     seasonal_arima,
 )
@@ -72,10 +80,29 @@ def sensitivity_rows(fitted: Fitted, *, quick: bool = False) -> list[Row]:
 def _errors(fitted: Fitted) -> list[Row]:
     named = (("ar1", "AR(1) errors by REML", fitted.ar1), ("ar1_noise", "AR(1) plus noise by REML", fitted.noise))
     (head,), (other,) = ([x for x in named if (x[2] is fitted.headline) == chosen] for chosen in (True, False))
+    why = "the wider of this and the next" if fitted.errors == "wider" else "asked for in the config"
     return [
-        _row(fitted, "", head[1], fitted.wald, note="the headline: the wider of this and the next"),
+        _row(fitted, "", head[1], fitted.wald, note=f"the headline: {why}"),
         _row(fitted, other[0], other[1], other[2].coefficient(fitted.level)),
+        _likelihood(fitted),
     ]
+
+
+def _likelihood(fitted: Fitted) -> Row:
+    """AR(1) by maximum likelihood: what is left to look at when the restricted likelihood runs to its edge."""
+    y, X, offset, clock = _arrays(fitted)
+    try:
+        if fitted.series.family == "identity":
+            fit = fit_value_series(y, X, clock, restricted=False)
+        else:
+            fit = fit_count_series(y, X, offset, clock, floor=fitted.series.floor, restricted=False)
+        wald = fit.coefficient(fitted.level)
+    except np.linalg.LinAlgError:
+        return Row("", "AR(1) by maximum likelihood", note="not run: the fit does not hold")
+    note = f"rho {fit.rho:.2f}: too low as a rule in short series"
+    if fitted.ar1.at_cap:
+        note = f"rho {fit.rho:.2f}, where the restricted likelihood runs to its upper limit"
+    return _row(fitted, "ar1_ml", "AR(1) by maximum likelihood", wald, note=note)
 
 
 def _plain(fitted: Fitted) -> list[Row]:
@@ -159,12 +186,17 @@ def _arima(fitted: Fitted) -> Row:
 def _projection(fitted: Fitted) -> list[Row]:
     s, m = fitted.series, fitted.model
     name = "projection of the period before"
-    if s.family == "identity" or m.interruptions:
-        return []
-    columns = [i for i, c in enumerate(m.names) if c not in ("level", "slope", "closed")]
     before, after = s.before, s.after
+    service = ("level", "slope", "closed")
+    if any(t >= s.start for t in m.interruptions):
+        return [Row("", name, note="not run: another interruption lies after the start")]
+    columns = [i for i, c in enumerate(m.names) if c not in service]
     if before.sum() - len(columns) < 2:
         return [Row("", name, note="not run: too few periods before the start")]
+    if s.family == "identity":
+        wald = project_values_before(s.y, m.X[:, columns], before, after)
+        note = "mean observed less mean projected, prediction error; periods taken as independent"
+        return [_row(fitted, "before_projected", name, wald, note=note)]
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             found = project_before(s.y, m.X[:, columns], s.offset, before, after)
@@ -181,12 +213,10 @@ def _refit(
 ) -> Row:
     """The default once more with another mean model or other periods."""
     used = series or fitted.series
-    asked: dict[str, Any] = {
-        "slope": fitted.model.slope, "pairs": fitted.model.pairs, "interruptions": fitted.model.interruptions,
-    } | changes  # fmt: skip
+    asked: dict[str, Any] = fitted.model.asked | changes
     if min(used.before.sum(), used.after.sum()) < 6:
         return Row("", method, note="not run: fewer than 6 periods on one side")
-    again = fit_model(used, mean_model(used, **asked), fitted.conf_level)
+    again = fit_model(used, mean_model(used, **asked), fitted.conf_level, fitted.errors)
     if again is None:
         return Row("", method, note="not run: its terms cannot be told apart on these periods")
     return _row(again, key, method, again.wald, note=note)
@@ -204,7 +234,7 @@ def _slope(fitted: Fitted) -> list[Row]:
         average = _row(fitted, "average", "average over the periods after the start", fitted.average())
         return [average, _refit(fitted, "level_only", "level without a change of slope", slope=False)]
     s, m = fitted.series, fitted.model
-    again = fit_model(s, mean_model(s, slope=True, pairs=m.pairs, interruptions=m.interruptions), fitted.conf_level)
+    again = fit_model(s, mean_model(s, **m.asked | {"slope": True}), fitted.conf_level)
     if again is None:
         return [Row("", "a change of slope as well", note="not run: too few periods")]
     return [
@@ -215,13 +245,28 @@ def _slope(fitted: Fitted) -> list[Row]:
 
 def _phase_in(fitted: Fitted) -> list[Row]:
     s = fitted.series
-    late = np.arange(len(s.y)) >= s.start
-    if (s.left_out & late & ~s.missing).any():
-        return []
-    first = s.service & (s.clock < s.first_clock + PHASE_IN)
-    return [
-        _refit(fitted, "phase_in", f"first {PHASE_IN} periods after the start left out", series=s.leaving_out(first))
-    ]
+    late = (np.arange(len(s.y)) >= s.start) & (s.clock < s.first_clock) & ~s.missing
+    declared = s.ramp or int(late.sum())
+    months = declared or PHASE_IN
+    first_clock = int(s.clock[s.start])
+    plain = replace(s, ramp=0, left_out=s.left_out & ~late, service=s.service | late, first_clock=first_clock)
+    first = plain.service & (plain.clock < first_clock + months)
+    left_out = replace(plain.leaving_out(first), service=plain.service & ~first, first_clock=first_clock + months)
+    rows = []
+    if declared:
+        rows.append(_refit(fitted, "no_phase_in", "no phase-in: the whole effect from the first period", series=plain))
+    if s.ramp or not declared:
+        rows.append(_refit(fitted, "phase_in", f"first {months} periods after the start left out", series=left_out))
+    if not s.ramp:
+        rows.append(
+            _refit(
+                fitted,
+                "ramp",
+                f"a ramp over the first {months} periods after the start",
+                series=replace(plain, ramp=months),
+            )
+        )
+    return rows
 
 
 def _pandemic(fitted: Fitted) -> list[Row]:
@@ -243,12 +288,13 @@ def _and(*notes: str) -> str:
 
 
 def sensitivity_table(rows: Sequence[Row]) -> pd.DataFrame:
-    """The rows as a frame: method, estimate, conf_low, conf_high, p_value, note."""
+    """The rows as a frame: method, estimate, std_error, conf_low, conf_high, p_value, note."""
     return pd.DataFrame(
         [
             {
                 "method": r.method,
                 "estimate": r.estimate,
+                "std_error": r.std_error,
                 "conf_low": r.low,
                 "conf_high": r.high,
                 "p_value": r.p_value,

@@ -183,3 +183,11 @@ def project_before(y: Array, X: Array, offset: Array, before: Array, summed: Arr
         float(np.sqrt(variance + fit.dispersion * mu.sum())),
         fit.df,
     )
+
+
+def project_values_before(y: Array, X: Array, before: Array, summed: Array) -> Wald:
+    """Least squares on the periods `before`, projected: the mean difference over the periods `summed`, prediction error."""
+    fit = fit_least_squares(y[before], X[before])
+    d, k = X[summed].mean(axis=0), int(summed.sum())
+    variance = fit.dispersion * (float(d @ fit.bread @ d) + 1 / k)
+    return Wald(float(y[summed].mean() - d @ fit.beta), float(np.sqrt(variance)), float(fit.df), float(fit.df))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,17 @@ from scipy.special import stdtrit
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators._count_series import DF_FLOOR, WIDEST, Array, Wald
-from aaot_eval.estimators._its_model import Fitted, Model, Series, fit_model, mean_model, pandemic_waves, season_pairs
+from aaot_eval.estimators._its_effects import effects_table
+from aaot_eval.estimators._its_model import (
+    Errors,
+    Fitted,
+    Model,
+    Series,
+    fit_model,
+    mean_model,
+    pandemic_waves,
+    season_pairs,
+)
 from aaot_eval.estimators._its_sensitivity import Row, agreement, sensitivity_rows, sensitivity_table
 from aaot_eval.results import Analysis, Design, Estimate, Panel, Scale
 
@@ -53,7 +63,12 @@ class InterruptedTimeSeries:
     slope          also a change of slope, declared beforehand; the level is then the jump at the first period
     harmonics      pairs of season terms; empty = two from three years of periods, one from two years, else none
     phase_in       periods after the start left out; calendar time is kept
+    ramp           the service grows in equal steps over `phase_in` periods instead of these being left out
     interruptions  labels of further periods from which the level may differ for another reason
+    bends          a further interruption changes the slope too
+    slope_from     0: the level is the jump at the first period; 1: slope terms count from 1, as some programs do
+    window         first and last period of the totals averted; empty = every period with the service
+    errors         "wider": the wider interval of AR(1) and AR(1) plus noise; or one of them alone
     units          "treated": each unit by itself; "together": their sum first when they start at once, else the
                    random-effects mean of their level changes, then each
     sensitivity    the other ways to fit the first series, as a table and as further rows
@@ -66,7 +81,12 @@ class InterruptedTimeSeries:
     slope: bool = False
     harmonics: int | None = None
     phase_in: int = 0
+    ramp: bool = False
     interruptions: tuple[str, ...] = ()
+    bends: bool = False
+    slope_from: int = 0
+    window: tuple[str, ...] = ()
+    errors: Errors = "wider"
     units: Literal["treated", "together"] = "treated"
     sensitivity: bool = True
     each: bool = True
@@ -84,8 +104,21 @@ class InterruptedTimeSeries:
             problems.append(Problem("C112", "its: phase_in is negative", allowed="0 or more periods", do="change it"))
         if not 0.5 < self.conf_level < 1:
             problems.append(Problem("C112", "its: conf_level", allowed="between 0.5 and 1", do="change it"))
+        if self.errors not in get_args(Errors):
+            problems.append(
+                Problem("C112", f"its: errors = {self.errors!r}", allowed=", ".join(get_args(Errors)), do="choose one")
+            )
+        if self.slope_from not in (0, 1):
+            problems.append(Problem("C112", "its: slope_from", allowed="0 or 1", do="change it"))
+        if len(self.window) not in (0, 2):
+            problems.append(
+                Problem(
+                    "C112", "its: window", allowed="a first and a last period, or leave it out", do="give two periods"
+                )
+            )
         if problems:
             raise InputError(*problems)
+        object.__setattr__(self, "window", tuple(str(i) for i in self.window))
         object.__setattr__(self, "interruptions", tuple(str(i) for i in self.interruptions))
 
     def quick(self) -> InterruptedTimeSeries:
@@ -117,6 +150,12 @@ class InterruptedTimeSeries:
                     do="write it like the periods of the data, or remove it")
             for name in self.interruptions
             if name not in {*labels, *panel.extra.get("cut_labels", ())}
+        ]  # fmt: skip
+        problems += [
+            Problem("E415", f"its: the window of averted events names {name!r}, which is no period of the data",
+                    allowed=f"{labels[0]} to {labels[-1]}", do="write it like the periods of the data, or remove it")
+            for name in self.window
+            if name not in labels
         ]  # fmt: skip
         most = panel.season_length // 2
         if self.harmonics is not None and self.harmonics > most:
@@ -152,7 +191,7 @@ class InterruptedTimeSeries:
         series = self._series(panel, analysis, units)
         if series.before.sum() < LEAST_BEFORE or series.after.sum() < 1:
             return None
-        return fit_model(series, self._model(series), self.conf_level)
+        return fit_model(series, self._model(series), self.conf_level, self.errors)
 
     def _starts(self, panel: Panel) -> dict[str, int]:
         beside = {
@@ -173,7 +212,7 @@ class InterruptedTimeSeries:
         absent = (absent | ~np.isfinite(value) | ~np.isfinite(exposure)).any(axis=0)
         clock = periods["clock"].to_numpy(dtype=int)
         start = self._starts(panel)[units[0]]
-        first_clock = int(clock[start]) + self.phase_in
+        first_clock = int(clock[start]) + (0 if self.ramp else self.phase_in)
         stop = panel.units.loc[list(units), "stop_t"].dropna()
         last = int(stop.max()) if len(stop) == len(units) else n_t - 1
         t = np.arange(n_t)
@@ -201,13 +240,25 @@ class InterruptedTimeSeries:
             labels=tuple(str(x) for x in periods["label"]),
             pandemic=pandemic_waves(periods),
             n_units=len(units),
+            ramp=self.phase_in if self.ramp else 0,
+            window=self._window(periods),
         )
+
+    def _window(self, periods: pd.DataFrame) -> Array | None:
+        """The periods of the stated window; None without one, and for labels that are none (see `objections`)."""
+        labels = [str(x) for x in periods["label"]]
+        if len(self.window) != 2 or not set(self.window) <= set(labels):
+            return None
+        t, first, last = np.arange(len(labels)), labels.index(self.window[0]), labels.index(self.window[1])
+        return np.asarray((t >= first) & (t <= last))
 
     def _model(self, series: Series, **changes: Any) -> Model:
         n = int(series.used.sum())
         pairs = season_pairs(n, series.season_length) if self.harmonics is None else self.harmonics
         further = [t for t, label in enumerate(series.labels) if label in self.interruptions]
-        asked: dict[str, Any] = {"slope": self.slope, "pairs": pairs, "interruptions": further} | changes
+        asked: dict[str, Any] = {
+            "slope": self.slope, "pairs": pairs, "interruptions": further, "bends": self.bends, "slope_from": self.slope_from,
+        } | changes  # fmt: skip
         return mean_model(series, **asked)
 
     def _one(
@@ -216,17 +267,21 @@ class InterruptedTimeSeries:
         """The estimate of one series, then (for the first series) what stands beside it."""
         blank = self._blank(series, panel, analysis)
         why_not = _cannot(series)
-        fitted = None if why_not else fit_model(series, self._model(series), self.conf_level)
+        fitted = None if why_not else fit_model(series, self._model(series), self.conf_level, self.errors)
         if fitted is None:
             why_not = why_not or "the terms of the model cannot be told apart on these periods"
             return [replace(blank, status="not_estimable", note=f"{why_not}.", series=_observed(series))]
         estimate = self._estimate(blank, fitted)
-        if estimate.status != "ok" or not self.sensitivity:
+        if estimate.status == "not_estimable" or not self.sensitivity:
             return [estimate]
+        effects = effects_table(fitted).assign(outcome=blank.outcome)
+        if estimate.status != "ok":
+            return [replace(estimate, tables={"averted": _without_intervals(effects)})]
         table_rows = sensitivity_rows(fitted, quick=rows == "quick")
+        shown = sensitivity_table(table_rows).assign(unit=series.unit or "together", outcome=blank.outcome)
         estimate = replace(
             estimate,
-            tables={"sensitivity": sensitivity_table(table_rows)},
+            tables={"sensitivity": shown, "averted": effects},
             facts={**estimate.facts, **agreement(table_rows, estimate.null)},
         )
         if rows == "quick":
@@ -284,6 +339,8 @@ class InterruptedTimeSeries:
 
 def _cannot(series: Series) -> str:
     """Why this series has no estimate; empty when it has one."""
+    if series.window is not None and series.after.any() and not series.counted.any():
+        return "The stated window of averted events holds no period with the service"
     before, after = int(series.before.sum()), int(series.after.sum())
     if before == 0:
         return "There is no period before the start"
@@ -297,6 +354,11 @@ def _cannot(series: Series) -> str:
         if series.y[series.after].sum() == 0:
             return "No event was counted after the start: the ratio is 0 and has no interval on the log scale"
     return ""
+
+
+def _without_intervals(effects: pd.DataFrame) -> pd.DataFrame:
+    """The effects of a series that is only monitored: their values, and no interval."""
+    return effects.assign(value_low=math.nan, value_high=math.nan, interval="none: monitoring only")
 
 
 def _observed(series: Series) -> pd.DataFrame:
@@ -336,8 +398,8 @@ def _counterfactual(fitted: Fitted) -> tuple[pd.DataFrame, dict[str, Any]]:
     late = (np.arange(len(s.y)) >= s.start) & np.isfinite(s.exposure)
     projection = fitted.projection(late)
     expected[late], low[late], high[late] = projection.month.T
-    observed = float(s.y[s.after].sum())
-    rows = np.flatnonzero(s.after)
+    observed = float(s.y[s.counted].sum())
+    rows = np.flatnonzero(s.counted)
     facts: dict[str, Any] = {
         "observed_total": observed,
         "window_first": s.labels[rows[0]],
@@ -389,7 +451,7 @@ def _facts(fitted: Fitted) -> dict[str, Any]:
         "average_high": _ratio(high) if ratio else high,
     }
     for name in fitted.model.names:
-        if name in ("slope", "closed") or name.startswith("from "):
+        if name in ("slope", "closed") or name.startswith(("from ", "slope from ")):
             w = fit.coefficient(fitted.model.column(name))
             ends = w.interval(fitted.conf_level)
             key = name.replace(" ", "_")
@@ -406,7 +468,8 @@ def _notes(fitted: Fitted, facts: dict[str, Any]) -> list[str]:
     notes = []
     if facts["short_series"]:
         notes.append(
-            f"Short series: {facts['n_before']} periods before and {facts['n_after']} after the start, fewer than {SHORT} on a side"
+            f"Short series: {facts['n_before']} periods before and {facts['n_after']} after the start, fewer than {SHORT} on a side; "
+            "a first indication, with at most one pair of season terms"
         )
     if facts["rho_at_cap"]:
         notes.append(

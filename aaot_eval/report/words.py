@@ -73,6 +73,13 @@ NAMES: Mapping[str, str] = {
     "beside": "shown beside",
     "before": "before",
     "after": "after",
+    "ratio": "ratio with to without, model on model",
+    "difference": "difference with less without, model on model",
+    "modelled": "events averted, model on model",
+    "observed": "events averted, model less counted",
+    "averted": "events averted",
+    "per_period": "events averted a period",
+    "cumulative": "events averted so far",
 }
 #: `unit` of a series that is several sites together.
 TOGETHER: Mapping[str, str] = {
