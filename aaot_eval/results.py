@@ -213,7 +213,9 @@ class Estimate:
     `series` is what a chart of this estimate needs: `unit, t, phase, observed, persons, exposure, fitted,
     expected, expected_low, expected_high` (expected = without the service). `tables` holds the method's own tables by
     name; `facts` holds numbers that sentences use. `confidence` maps uniform draws to draws of the estimate, from the
-    same inference as the interval (None when there is no finite interval).
+    same inference as the interval (None when there is no finite interval). `windows` holds what an estimate over people
+    was made from, one row for each person and launch: `unit`, `launch`, `service` and `after` (bool), `months` at risk and
+    `total` of the outcome; it never leaves.
     """
 
     analysis: str
@@ -244,6 +246,7 @@ class Estimate:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     confidence: Draws | None = None
+    windows: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         if not self.estimand:

@@ -330,7 +330,7 @@ class EntryRule:
             first, second = by_hospitals, by_ways
         return (
             first,
-            replace(second, tables={}, facts={**second.facts, "role": "itt_beside"}),
+            replace(second, tables={}, facts={**second.facts, "role": "itt_beside"}, windows=None),
             effect_on_referred(first, team),
         )
 
@@ -385,6 +385,7 @@ class EntryRule:
             n_obs=int(sum(e.n0[c.used[c.people.unit]].sum() + e.n1[c.used[c.people.unit]].sum() for e in c.eras)),
             n_people=int(everyone.sum()), note=_note(panel, facts, why, c.people),
             tables={"rates": _rates(panel, analysis, c), "deaths": _deaths(panel, analysis, c)}, facts=facts,
+            windows=_windows(c),
         )  # fmt: skip
 
     def _randomised(self, base: Estimate, sums: Sums, ways: Assignments, rows: Ints, estimate: float) -> Estimate:
@@ -419,6 +420,24 @@ class EntryRule:
             facts={**base.facts, "tau2": effects.tau2, "person_variance": effects.person_variance},
             confidence=StudentDraws(estimate, effects.std_error, effects.df),
         )  # fmt: skip
+
+
+def _windows(c: Comparison) -> pd.DataFrame:
+    """The follow-up of everybody behind the effect, launch by launch, as `Estimate.windows` says."""
+    parts = []
+    for w, era in enumerate(c.eras):
+        mine = (c.treated & (c.given == w))[c.people.unit]
+        here = mine | c.controls[c.people.unit]
+        for after, cohort, months, total in ((False, era.before, era.n0, era.y0), (True, era.after, era.n1, era.y1)):
+            rows = np.flatnonzero(here & cohort.members & (months > 0))
+            frame = {
+                "unit": np.array(c.people.names)[c.people.unit[rows]],
+                "launch": w,
+                "service": mine[rows],
+                "after": after,
+            }
+            parts.append(pd.DataFrame({**frame, "months": months[rows], "total": total[rows]}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _everyone(c: Comparison) -> Flags:
