@@ -100,15 +100,18 @@ def run_evaluation(
     )
 
 
-def prepare(config: RunConfig, *, notify: Notify = quiet, work: Path | None = None) -> Prepared:
-    """The panel the study asks for, from an extract or from an already aggregated table, behind every data gate."""
+def prepare(config: RunConfig, *, notify: Notify = quiet, work: Path | None = None, session: Any = None) -> Prepared:
+    """The panel the study asks for, from an extract or from an already aggregated table, behind every data gate.
+
+    `session` is a Spark session that the platform hands in, for a config whose engine is Spark.
+    """
     if config.data.panel:
         notify("Reading the panel")
         panel = read_panel(config)
         _stop_on(panel.findings)
         return Prepared(panel, panel.findings, (), tuple(panel.extra.get("sources", ())), None, {}, dict(panel.extra))
     prices = load_prices(config) if config.costs else None
-    with _engine(config, work) as engine:
+    with _engine(config, work, session) as engine:
         notify("Reading the extracts")
         tables = read_tables(config, engine, notify=notify)
         _stop_on(tables.findings)
@@ -118,12 +121,13 @@ def prepare(config: RunConfig, *, notify: Notify = quiet, work: Path | None = No
         notify("Building the panel")
         panel = build_panel(tables, config)
         _stop_on(panel.findings)
+        described = engine.describe()
         restricted = (
             {"rejects": engine.frame(f"SELECT * FROM {tables.names['rejects']}")} if tables.has("rejects") else {}
         )
-    return Prepared(
-        panel, (*tables.findings, *panel.findings), tables.flow, tables.sources, prices, restricted, dict(panel.extra)
-    )
+    facts = dict(panel.extra) | {"engine": described}
+    findings = (*tables.findings, *panel.findings)
+    return Prepared(panel, findings, tables.flow, tables.sources, prices, restricted, facts)
 
 
 def read_only(config: RunConfig, *, notify: Notify = quiet, work: Path | None = None) -> Tables:
@@ -145,12 +149,16 @@ def estimate_effect(panel: Panel, analysis: Analysis, seed: int) -> Effect:
 
 
 @contextmanager
-def _engine(config: RunConfig, work: Path | None) -> Iterator[Any]:
+def _engine(config: RunConfig, work: Path | None, session: Any = None) -> Iterator[Any]:
     home = work or (config.path(config.output.work) if config.output.work else config.path(config.output.runs))
     home.mkdir(parents=True, exist_ok=True)
     # Beside the runs and never in the system's temporary folder: spill files hold rows of patients.
     with tempfile.TemporaryDirectory(prefix=".work_", dir=home, ignore_cleanup_errors=True) as folder:
-        engine = open_engine("duckdb", Path(folder), memory=config.output.memory)
+        asked = config.engine
+        engine = open_engine(
+            asked.name, Path(folder), memory=config.output.memory, address=asked.address, folder=asked.folder,
+            options=asked.options, session=session,
+        )  # fmt: skip
         try:
             yield engine
         finally:
@@ -187,7 +195,8 @@ def _meta(config: RunConfig, prepared: Prepared, primary: Effect, skipped: list[
         "name": config.name,
         "version": __version__,
         "seed": config.seed,
-        "engine": "panel file" if config.data.panel else "duckdb",
+        "engine": "panel file" if config.data.panel else config.engine.name,
+        "engine_version": prepared.facts.get("engine"),
         "data_cut": str(labels.iloc[-1]),
         "first_period": str(labels.iloc[0]),
         "last_period": str(labels.iloc[-1]),

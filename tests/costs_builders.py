@@ -15,7 +15,7 @@ from tests.builders import site_panel
 UNIT_COSTS = """item,unit,value,low,high,std_error,price_year,perspective,source
 emergency_short_stay,stay,700,,,35,2024/25,provider,Trust ledger
 emergency_long_stay,stay,3000,,,150,2024/25,provider,Trust ledger
-emergency_excess_day,day,350,,,,2024/25,provider,Trust ledger
+emergency_excess_day,day,350,,,17.5,2024/25,provider,Trust ledger
 ed_attendance,attendance,180,,,9,2024/25,provider,Trust ledger
 """
 PROGRAMME = """item,kind,quantity,amount,on_cost,price_year,source

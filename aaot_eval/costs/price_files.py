@@ -6,7 +6,7 @@ import csv
 import difflib
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,11 +44,13 @@ class Refusals:
             raise InputError(*self.problems)
 
 
-def read_lines(path: Path, table: str, refusals: Refusals) -> list[Line]:
+def read_lines(
+    path: Path, table: str, refusals: Refusals, explained: Mapping[tuple[str, str], tuple[str, str, str]] | None = None
+) -> list[Line]:
     """The rows of a price file whose columns `data_schemas/tables/<table>.json` declares.
 
     A missing file, column or required cell, an unknown column and a value outside its list become problems P400 to
-    P404.
+    P405. `explained` gives (code, what, do) for a (column, word) whose refusal has a reason of its own.
     """
     schema = table_schema("tables", table)
     text = _text(path, refusals)
@@ -101,6 +103,10 @@ def read_lines(path: Path, table: str, refusals: Refusals) -> list[Line]:
             if column.required and not line[column.name]:
                 refusals.add("P404", f"{column.name} is empty", line, column.name, do=_why(column.name))
             elif column.enum and line[column.name] and line[column.name] not in column.enum:
+                why = (explained or {}).get((column.name, line[column.name].lower()))
+                if why:
+                    refusals.add(why[0], why[1], line, column.name, allowed=", ".join(column.enum), do=why[2])
+                    continue
                 near = difflib.get_close_matches(line[column.name], column.enum, n=1)
                 refusals.add(
                     "P405",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,26 +17,63 @@ from aaot_eval.costs.draws import RANGE_IN_SE, gamma_quantile, uniforms
 from aaot_eval.costs.price_files import Line, Refusals, is_invented, number, read_lines
 from aaot_eval.costs.price_index import PriceIndex, is_financial_year, load_index
 from aaot_eval.costs.programme import Programme, load_programme
+from aaot_eval.costs.qaly import Utilities, load_utilities
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import table_schema
 
 EXCESS_AFTER_NIGHTS = 10
 LONG_FROM_NIGHTS = 2
-UNIT = {
+HRG = re.compile(r"[A-Z]{2}\d{2}[A-Z]")
+"""The shape of a healthcare resource group, such as FD10K."""
+STAYS = {
     "emergency_short_stay": "stay",
     "emergency_long_stay": "stay",
     "emergency_excess_day": "day",
     "elective_stay": "stay",
     "day_case": "stay",
-    "ed_attendance": "attendance",
 }
+BED_DAYS = {"emergency_bed_day": "day", "elective_bed_day": "day", "day_case": "stay"}
+OTHER_CARE = {
+    "ed_attendance": "attendance",
+    **{f"ed_attendance_type_{i}": "attendance" for i in range(1, 6)},
+    "ambulance_conveyed": "incident",
+    "ambulance_not_conveyed": "incident",
+    "outpatient_attendance": "attendance",
+    "critical_care_day": "day",
+    "mental_health_bed_day": "day",
+    "detoxification_bed_day": "day",
+    "community_contact": "contact",
+    "gp_contact": "contact",
+}
+UNIT = {**STAYS, **BED_DAYS, **OTHER_CARE}
+"""What every item is counted in."""
+ITEMS_OF_BASIS: Mapping[str, Mapping[str, str]] = {
+    "bed_day_and_stay": STAYS,
+    "marginal": STAYS,
+    "bed_day": BED_DAYS,
+    "tariff": {},
+}
+PLANNED = ("elective_stay", "day_case", "elective_bed_day", "outpatient_attendance", "detoxification_bed_day",
+           "community_contact", "gp_contact")  # fmt: skip
+"""Care that engagement may add: a cost of the service's people like any other, and never netted off."""
+BASIS = {
+    "bed_day_and_stay": "short and long stays with excess days",
+    "bed_day": "bed days",
+    "tariff": "the HRG of each spell by point of delivery",
+    "marginal": "the variable share of stays and days",
+}
+PER_EPISODE = ("episode", "fce", "consultant episode", "finished consultant episode")
+HRG_ONLY = ("point_of_delivery", "trim_days", "excess_day")
+COLUMNS = ("item", "point_of_delivery", "unit", "value", "std_error", "input_value", "variable_share", "price_year",
+           "perspective", "source", "trim_days", "excess_day")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Prices:
     """Everything that is multiplied by something, in pounds of one price year and seen from one perspective.
 
-    `unit_costs` is the release table of that name. `programme` is None in tests of stays only.
+    `unit_costs` is the release table of that name with the rows of the run's basis. `left_aside` counts the rows of the
+    file that belong to another basis.
     """
 
     price_year: str
@@ -41,16 +81,23 @@ class Prices:
     unit_costs: pd.DataFrame
     programme: Programme
     index: PriceIndex
+    basis: str = "bed_day_and_stay"
+    left_aside: int = 0
+    utilities: Utilities | None = None
 
     @property
     def stays(self) -> pd.DataFrame:
-        """What the pricing of stays reads: item, unit, value, std_error (NaN = none), in the run's price year."""
-        return self.unit_costs[["item", "unit", "value", "std_error"]].copy()
+        """What the pricing of stays reads, in the run's price year: item, unit, value, std_error; for an HRG also its
+        delivery, trim_days and excess_day."""
+        names = {"point_of_delivery": "delivery"}
+        columns = ["item", "unit", "value", "std_error", "point_of_delivery", "trim_days", "excess_day"]
+        return self.unit_costs.reindex(columns=columns).rename(columns=names)
 
     @property
     def invented(self) -> bool:
         """Whether any price or programme figure was made up."""
-        return is_invented(list(self.unit_costs["source"])) or self.programme.invented
+        made_up = self.utilities is not None and self.utilities.invented
+        return is_invented(list(self.unit_costs["source"])) or self.programme.invented or made_up
 
     @property
     def common_error(self) -> float:
@@ -79,7 +126,9 @@ def load_prices(config: RunConfig) -> Prices:
     Raises InputError with everything that is wrong with the files at once, each by file, line and column: a missing
     file, column, value or source (P400 to P404), an unknown word (P405), no number or out of bounds (P406, P407,
     P423), price years that are missing, mixed or outside the index (P408, P409, P411), another perspective (P413),
-    repeated items (P414), ranges (P415, P424), units (P416) and a team without staff or places (P420 to P422).
+    repeated items (P414), ranges (P415, P424), units (P416), a team without staff or places (P420 to P422), the price of
+    an episode on a spell (C182), no variable share on the basis marginal (C184), and a day case at an inpatient price
+    (C189).
     """
     if config.costs is None:
         raise InputError(
@@ -101,46 +150,115 @@ def load_prices(config: RunConfig) -> Prices:
         raise InputError(*problems)
     units, team = config.path(costs.unit_costs), config.path(costs.programme)
     price_refusals, team_refusals = Refusals(units.name), Refusals(team.name)
-    table = load_unit_costs(units, index, costs.price_year, costs.perspective, price_refusals)
+    table, aside = load_unit_costs(units, index, costs.price_year, costs.perspective, price_refusals, basis=costs.basis)
     programme = load_programme(team, index, costs.price_year, team_refusals)
-    problems = [*price_refusals.problems, *team_refusals.problems]
+    utilities, wrong = load_utilities(config)
+    problems = [*price_refusals.problems, *team_refusals.problems, *wrong]
     if problems or programme is None:
         raise InputError(*problems)
-    return Prices(costs.price_year, costs.perspective, table, programme, index)
+    return Prices(costs.price_year, costs.perspective, table, programme, index, costs.basis, aside, utilities)
 
 
 def load_unit_costs(
-    path: Path, index: PriceIndex, price_year: str, perspective: str, refusals: Refusals
-) -> pd.DataFrame:
-    """The release table `unit_costs` of a CSV file, values and standard errors moved to `price_year`."""
-    lines = read_lines(path, "unit_costs", refusals)
+    path: Path,
+    index: PriceIndex,
+    price_year: str,
+    perspective: str,
+    refusals: Refusals,
+    *,
+    basis: str = "bed_day_and_stay",
+) -> tuple[pd.DataFrame, int]:
+    """The release table `unit_costs` of a CSV file, values and standard errors moved to `price_year`.
+
+    Only the rows of the basis, and those of care that has one price on every basis; second: how many rows were left aside.
+    On the basis `marginal` a value is the price times its variable share.
+    """
+    explained = {
+        ("unit", word): (
+            "C182",
+            "the price of an episode may not be put on a spell: a spell of several episodes would be priced several times",
+            "give the price of the whole spell or stay",
+        )
+        for word in PER_EPISODE
+    }
+    lines = read_lines(path, "unit_costs", refusals, explained)
     _check_words(lines, perspective, refusals)
     _check_years(lines, index, refusals)
-    rows = [row for line in lines if (row := _row(line, index, price_year, refusals))]
-    columns = ["item", "unit", "value", "std_error", "input_value", "price_year", "perspective", "source"]
-    return pd.DataFrame(rows, columns=columns)
+    rows = {line.number: row for line in lines if (row := _row(line, index, price_year, basis, refusals))}
+    _check_day_case(lines, refusals)
+    used = [rows[line.number] for line in lines if line.number in rows and _of_basis(line, basis)]
+    if rows and not used and not refusals.problems:
+        refusals.add(
+            "C181",
+            f"no row of the file is a price on the basis {basis} ({BASIS[basis]})",
+            None,
+            "item",
+            allowed=", ".join(ITEMS_OF_BASIS[basis]) or "HRG codes with their point_of_delivery",
+            do="add these items, or choose another [costs] basis",
+        )
+    return pd.DataFrame(used, columns=list(COLUMNS)), len(rows) - len(used)
+
+
+def _is_hrg(line: Line) -> bool:
+    return bool(HRG.fullmatch(line["item"]))
+
+
+def _of_basis(line: Line, basis: str) -> bool:
+    """Whether the row is a price of the basis, or of care that has one price on every basis."""
+    if _is_hrg(line):
+        return basis == "tariff"
+    return line["item"] in OTHER_CARE or line["item"] in ITEMS_OF_BASIS[basis]
+
+
+def _check_day_case(lines: list[Line], refusals: Refusals) -> None:
+    """A planned stay without a night has its own, lower price; the inpatient one in its place is a slip of the pen."""
+    value = {line["item"]: line for line in lines if line["item"] in ("day_case", "elective_stay")}
+    if len(value) < 2 or refusals.problems:
+        return
+    if float(value["day_case"]["value"]) >= float(value["elective_stay"]["value"]):
+        refusals.add(
+            "C189",
+            "the day case has the price of an inpatient stay",
+            value["day_case"],
+            "value",
+            allowed="below the price of elective_stay",
+            do="give the price of a day case: a day case is never priced as an inpatient stay",
+        )
 
 
 def _check_words(lines: list[Line], perspective: str, refusals: Refusals) -> None:
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, str], int] = {}
     for line in lines:
         item = line["item"]
-        if item in seen:
+        key = (item, line["point_of_delivery"])
+        if item and item not in UNIT and not _is_hrg(line):
+            near = difflib.get_close_matches(item, UNIT, n=1)
+            refusals.add(
+                "P405",
+                "item is not one of the words allowed",
+                line,
+                "item",
+                allowed=f"{', '.join(UNIT)}, or an HRG such as FD10K",
+                do=f"did you mean {near[0]!r}?" if near else "choose one of them",
+            )
+        if key in seen:
             refusals.add(
                 "P414",
-                f"the item {item} stands twice, first in line {seen[item]}",
+                f"the item {item} stands twice, first in line {seen[key]}",
                 line,
                 "item",
                 do="keep one price for each item",
             )
-        seen.setdefault(item, line.number)
-        if item in UNIT and line["unit"] and line["unit"] != UNIT[item]:
+        seen.setdefault(key, line.number)
+        _check_hrg(line, refusals)
+        unit = "spell" if _is_hrg(line) else UNIT.get(item, "")
+        if unit and line["unit"] and line["unit"] != unit:
             refusals.add(
                 "P416",
                 f"the unit of {item} is not the one it is counted in",
                 line,
                 "unit",
-                allowed=UNIT[item],
+                allowed=unit,
                 do="give the price for that unit",
             )
         if (
@@ -155,6 +273,24 @@ def _check_words(lines: list[Line], perspective: str, refusals: Refusals) -> Non
                 allowed=perspective,
                 do="use prices of the run's perspective, or change [costs] perspective",
             )
+
+
+def _check_hrg(line: Line, refusals: Refusals) -> None:
+    """An HRG has a point of delivery; nothing else has one."""
+    if _is_hrg(line):
+        if not line["point_of_delivery"]:
+            refusals.add(
+                "P404",
+                "point_of_delivery is empty",
+                line,
+                "point_of_delivery",
+                allowed=", ".join(table_schema("tables", "unit_costs")["point_of_delivery"].enum),
+                do="say for which spells of the HRG the price is; a day case and an inpatient spell have a row each",
+            )
+        return
+    for column in HRG_ONLY:
+        if line[column]:
+            refusals.add("P416", f"{column} belongs to an HRG", line, column, do="leave it empty for this item")
 
 
 def _check_years(lines: list[Line], index: PriceIndex, refusals: Refusals) -> None:
@@ -190,12 +326,49 @@ def _check_years(lines: list[Line], index: PriceIndex, refusals: Refusals) -> No
         )
 
 
-def _row(line: Line, index: PriceIndex, price_year: str, refusals: Refusals) -> dict[str, object] | None:
+def _row(line: Line, index: PriceIndex, price_year: str, basis: str, refusals: Refusals) -> dict[str, object] | None:
     before = len(refusals.problems)
     value = number(
         line, "value", refusals, above=0, do="a price is above 0; leave an item out rather than price it at 0"
     )
-    std_error = number(line, "std_error", refusals, least=0)
+    given = number(line, "std_error", refusals, least=0)
+    ends = _range(line, value, given, refusals)
+    trim, excess = (number(line, column, refusals, least=0) for column in ("trim_days", "excess_day"))
+    share = number(
+        line, "variable_share", refusals, above=0, most=1, do="write the share that varies with activity: 0.35, not 35"
+    )
+    if basis == "marginal" and share is None and not line["variable_share"] and _of_basis(line, basis):
+        refusals.add(
+            "C184",
+            "the basis marginal needs the share of the price that varies with activity",
+            line,
+            "variable_share",
+            allowed="above 0, at most 1",
+            do="give the share that is not spent when the care does not happen, with its source",
+        )
+    if len(refusals.problems) > before or value is None or not index.knows(line["price_year"]):
+        return None
+    factor = index.factor(line["price_year"], price_year)
+    part = factor * (share or 1.0) if basis == "marginal" else factor
+    std_error = given if given is not None else (ends[1] - ends[0]) / RANGE_IN_SE
+    return {
+        "item": line["item"],
+        "point_of_delivery": line["point_of_delivery"],
+        "unit": line["unit"],
+        "value": value * part,
+        "std_error": std_error * part,
+        "input_value": value,
+        "variable_share": share if basis == "marginal" else math.nan,
+        "price_year": line["price_year"],
+        "perspective": line["perspective"],
+        "source": line["source"],
+        "trim_days": math.nan if trim is None else trim,
+        "excess_day": math.nan if excess is None else excess * part,
+    }
+
+
+def _range(line: Line, value: float | None, std_error: float | None, refusals: Refusals) -> tuple[float, float]:
+    """The 95 % range of a price; with a standard error it may be missing."""
     low, high = number(line, "low", refusals, least=0), number(line, "high", refusals, least=0)
     if (low is None) != (high is None):
         refusals.add(
@@ -205,29 +378,25 @@ def _row(line: Line, index: PriceIndex, price_year: str, refusals: Refusals) -> 
             "low" if low is None else "high",
             do="give low and high, or neither",
         )
-    elif value is not None and low is not None and high is not None and not low <= value <= high:
+    elif low is not None and high is not None:
+        if value is not None and not low <= value <= high:
+            refusals.add(
+                "P415",
+                "the range does not hold the value",
+                line,
+                "low",
+                do="low at most the value, high at least the value",
+            )
+        return low, high
+    elif std_error is None and not any(line[column] for column in ("std_error", "low", "high")):
         refusals.add(
-            "P415",
-            "the range does not hold the value",
+            "P404",
+            "neither a range nor a standard error is given",
             line,
-            "low",
-            do="low at most the value, high at least the value",
+            "std_error",
+            do="give low and high, or std_error; 0 for a price fixed by contract",
         )
-    if len(refusals.problems) > before or value is None or not index.knows(line["price_year"]):
-        return None
-    factor = index.factor(line["price_year"], price_year)
-    if std_error is None:
-        std_error = (high - low) / RANGE_IN_SE if low is not None and high is not None else math.nan
-    return {
-        "item": line["item"],
-        "unit": line["unit"],
-        "value": value * factor,
-        "std_error": std_error * factor,
-        "input_value": value,
-        "price_year": line["price_year"],
-        "perspective": line["perspective"],
-        "source": line["source"],
-    }
+    return math.nan, math.nan
 
 
 def price_of_stay(nights: np.ndarray, *, short: float, long: float, excess_day: float = 0.0) -> np.ndarray:

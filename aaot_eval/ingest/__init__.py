@@ -9,6 +9,7 @@ from aaot_eval.config import RunConfig
 from aaot_eval.engine import Engine
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
+from aaot_eval.ingest.activity import check_activity, refuse_without_hrg
 from aaot_eval.ingest.check import (
     check_caseload,
     check_deaths,
@@ -16,6 +17,7 @@ from aaot_eval.ingest.check import (
     check_sites,
     episode_flow,
     stay_flow,
+    unused_links,
     usable_months,
 )
 from aaot_eval.ingest.gates import check_codes, check_losses
@@ -29,14 +31,23 @@ from aaot_eval.ingest.read import (
     refuse_nhs_numbers,
     secret_fingerprint,
 )
+from aaot_eval.ingest.service import make_service
 from aaot_eval.ingest.spells import make_stays
 from aaot_eval.results import Source, Tables
-from aaot_eval.schema import table_schema
+from aaot_eval.schema import in_full, table_schema
 
 __all__ = ["read_tables", "secret_fingerprint"]
 
 # The format whose columns an absent table has, so that every step finds its inputs.
-ABSENT = {"attendances": "hes_ae", "caseload": "caseload", "sites": "sites", "deaths": "deaths"}
+ABSENT = {
+    "attendances": "hes_ae",
+    "caseload": "caseload",
+    "sites": "sites",
+    "deaths": "deaths",
+    "activity": "activity",
+    "contacts": "contacts",
+    "denominators": "denominators",
+}
 # Tables between episodes and stays that nothing reads afterwards.
 PASSING = (
     "episodes_read", "episodes_met", "spell_starts", "spell_members", "spell_spans", "spells_met", "stay_starts",
@@ -56,11 +67,12 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
     Raises InputError with every problem of every file at once.
     """
     given, sources, findings = _plan(config, engine)
+    refuse_without_hrg(config, given)
     sources, more = _read(given, sources, engine, notify)
     findings += more
     for table, form in ABSENT.items():
         if table not in {g.table for g in given}:
-            engine.empty(f"{table}_read", table_schema("extracts", form))
+            engine.empty(f"{table}_read", in_full(table_schema("extracts", form)))
 
     notify("Judging episodes")
     engine.run("persons")
@@ -74,24 +86,30 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
     first_month, last_month, late = usable_months(engine, config)
 
     notify("Joining episodes into stays")
-    make_stays(engine, config.study.spell_rule, config.study.stay_rule)
-    for step in ("attendances", "caseload", "last_activity", "deaths"):
+    tariff = config.costs is not None and config.costs.basis == "tariff"
+    make_stays(engine, config.study.spell_rule, config.study.stay_rule, legs=tariff)
+    for step in ("attendances", "caseload", "last_activity", "deaths", "activity"):
         engine.run(step)
 
     notify("Checking tables against one another")
     names = {t: t for t in ("episodes", "spells", "stays", "persons", "deaths", "rejects")}
-    names |= {g.table: g.table for g in given if g.table in ("attendances", "caseload", "sites")}
+    names |= {g.table: g.table for g in given if g.table in ("attendances", "caseload", "sites", "activity")}
+    names |= {"stay_legs": "stay_legs"} if tariff else {}
     findings += late
     findings += check_records(engine, flow, first_month, last_month)
     findings += check_losses(flow) + check_codes(engine, config, first_month, last_month)
     engine.drop(*PASSING)
     findings += check_sites(engine, config, names, last_month)
-    findings += check_deaths(engine, last_month)
+    findings += check_deaths(engine, last_month) + unused_links(engine)
     flow += stay_flow(engine, names, first_month, last_month)
     if "caseload" in names:
         caseload_flow, caseload_findings = check_caseload(engine, config, names, first_month, last_month)
         flow += caseload_flow
         findings += caseload_findings
+    flow += check_activity(engine, names, first_month, last_month)
+    service, service_findings = make_service(engine, {g.table for g in given})
+    names |= service
+    findings += service_findings
     counts = {t: engine.rows(f"SELECT count(*) FROM {n}")[0][0] for t, n in names.items()}
     return Tables(engine, names, counts, tuple(findings), tuple(flow), tuple(sources), first_month, last_month)
 

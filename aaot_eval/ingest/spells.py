@@ -35,8 +35,11 @@ def codes_in_list(seen: Iterable[str], listed: Sequence[str]) -> list[str]:
     return found
 
 
-def make_stays(engine: Engine, spell_rule: str, stay_rule: str) -> None:
-    """From `episodes` and `sites` to `spells` and `stays`, under the named rules (`hf`, `york`; `hf`, `nhsd`, `york`)."""
+def make_stays(engine: Engine, spell_rule: str, stay_rule: str, *, legs: bool = False) -> None:
+    """From `episodes` and `sites` to `spells` and `stays`, under the named rules (`hf`, `york`; `hf`, `nhsd`, `york`).
+
+    With `legs` also `stay_legs`: every spell of a stay with its HRG, for prices by HRG.
+    """
     codes = codes_in_list(engine.distinct_codes("episodes_read"), alcohol_specific_list())
     engine.match_codes("episodes_read", {"alcohol_specific": codes}, makes="alcohol_diagnoses")
     for step in (
@@ -51,3 +54,5 @@ def make_stays(engine: Engine, spell_rule: str, stay_rule: str) -> None:
     for step in ("spells_met", f"stay_starts_{stay_rule}", "stay_members", "stay_spans"):
         engine.run(step)
     engine.run("stays", emergency=EMERGENCY)
+    if legs:
+        engine.run("stay_legs", emergency=EMERGENCY)

@@ -11,14 +11,15 @@ from aaot_eval.config import RunConfig
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.panel.aggregated import read_panel
-from aaot_eval.panel.exposure import month_in_window, site_exposure
+from aaot_eval.panel.exposure import changing_population, month_in_window, site_exposure
 from aaot_eval.panel.outcomes import (
+    DEATHS,
     HOSPITAL_COST,
     cost_outcome,
     counted_outcomes,
-    price_stays,
     spread,
 )
+from aaot_eval.panel.prices import price_people, price_stays, share_stays, unpriced_table
 from aaot_eval.panel.timing import clock_of, months_of, period_frame, site_starts
 from aaot_eval.results import OutcomeSpec, Panel, Tables
 
@@ -44,6 +45,8 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
     units = _units(tables, config)
     cells, findings = _cells(tables, units, periods, outcomes)
     priced = tables.has("stay_prices")
+    if priced:
+        share_stays(tables, periods, config.costs)
     if priced and primary.name != "ed_attendances":
         cost = cost_outcome(primary)
         tables.engine.run("site_costs", primary=primary.name)
@@ -53,6 +56,11 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
         cells[cost.name] = np.where(cells["missing"], np.nan, costs.reshape(-1))
         outcomes = (*outcomes, cost)
     people, person_cells, extra = _people(tables, units, periods)
+    if _deaths_asked_for(config) and people["death_t"].notna().any():
+        person_cells[DEATHS.name] = (person_cells["t"].to_numpy() == np.repeat(_death_month(people), len(periods))).astype(
+            np.int16
+        )
+        outcomes = (*outcomes, DEATHS)
     if priced:
         outcomes = (*outcomes, HOSPITAL_COST)
     if _in_pandemic(tables):
@@ -90,21 +98,37 @@ def _known_outcomes(config: RunConfig, outcomes: tuple[OutcomeSpec, ...]) -> Out
     return outcomes[names.index(config.study.outcome)]
 
 
+def _deaths_asked_for(config: RunConfig) -> bool:
+    """Whether the money is set against days alive, so that deaths are estimated like any other outcome."""
+    outcome = config.costs.outcome if config.costs else None
+    return outcome is not None and outcome.kind == "alive_day"
+
+
+def _death_month(people: pd.DataFrame) -> np.ndarray:
+    """Month of death by person, -1 = none in the data."""
+    return people["death_t"].fillna(-1).to_numpy(dtype=np.int64)
+
+
 def _in_pandemic(tables: Tables) -> bool:
     return bool(tables.first_month <= PANDEMIC[1] and tables.last_month >= PANDEMIC[0])
 
 
 def _count(tables: Tables, periods: pd.DataFrame) -> None:
     """The stays and attendances of the window, in the engine."""
-    window = {
-        "first_clock": int(periods["clock"].iloc[0]),
-        "first_day": tables.first_month.start_time.date(),
-        "last_day": tables.last_month.end_time.date(),
-    }
+    window = _window(tables, periods)
     for step in ("counted_stays", "counted_attendances"):
         tables.engine.run(step, **window)
     for step in ("site_months", "site_attendances"):
         tables.engine.run(step)
+
+
+def _window(tables: Tables, periods: pd.DataFrame) -> dict[str, Any]:
+    """The months of the panel, as the counting steps take them."""
+    return {
+        "first_clock": int(periods["clock"].iloc[0]),
+        "first_day": tables.first_month.start_time.date(),
+        "last_day": tables.last_month.end_time.date(),
+    }
 
 
 def _units(tables: Tables, config: RunConfig) -> pd.DataFrame:
@@ -150,7 +174,8 @@ def _cells(
     n_u, n_t = len(units), len(periods)
     t = np.tile(np.arange(n_t), n_u)
     cells = pd.DataFrame({"unit": np.repeat(units.index.to_numpy(), n_t), "t": t})
-    cells["exposure"] = site_exposure(units["population"], periods["days"].to_numpy()).reshape(-1)
+    people = changing_population(tables, units["population"], periods)
+    cells["exposure"] = site_exposure(people, periods["days"].to_numpy()).reshape(-1)
     start = units["start_t"].fillna(n_t).to_numpy(dtype=np.int64)
     stop = units["stop_t"].fillna(n_t).to_numpy(dtype=np.int64)
     cells["treated"] = (t >= np.repeat(start, n_t)) & (t <= np.repeat(stop, n_t))
@@ -229,12 +254,18 @@ def _people(
         person_cells["ed_attendances"] = spread(
             engine.frame("SELECT * FROM person_attendances"), keys, "person", "ed_attendances", n_t, np.int16
         ).reshape(-1)
+    facts = _facts(tables, found, inside, people)
     if tables.has("stay_prices"):
-        price = dict(engine.rows("SELECT item, value FROM prices")).get("ed_attendance", 0.0)
-        engine.run("person_costs", attendance_price=float(price))
+        price_people(tables, _window(tables, periods))
         costs = engine.frame("SELECT * FROM person_costs")
         person_cells["hospital_cost"] = spread(costs, keys, "person", "hospital_cost", n_t, float).reshape(-1)
-    return people, person_cells, _facts(tables, found, inside, people)
+        lines = engine.frame("SELECT * FROM item_costs ORDER BY person, t, item")
+        place = keys.get_indexer(pd.Index(lines["person"]))
+        facts["item_costs"] = lines.assign(person=place, **{c: lines[c].astype(float) for c in ("quantity", "cost")})[
+            place >= 0
+        ].reset_index(drop=True)
+        facts["unpriced"] = unpriced_table(tables)
+    return people, person_cells, facts
 
 
 def _facts(tables: Tables, found: pd.DataFrame, inside: pd.Series, people: pd.DataFrame) -> dict[str, Any]:

@@ -55,13 +55,14 @@ def fingerprint(config: RunConfig) -> Fingerprint:
 
 
 def config_hash(config: RunConfig, *, window: bool = True) -> str:
-    """The hash of the study with every default filled in, without the folders that results and spill files go to.
+    """The hash of the study with every default filled in, without the folders and servers that results and steps go to.
 
     `window=False` leaves out how far the data go as well: the same study a month later has the same hash.
     """
     document = config.model_dump(mode="json")
     for place in ("runs", "work"):
         del document["output"][place]
+    document["engine"] = config.engine.name
     if not window:
         del document["data"]["complete_to"], document["study"]["last_period"]
     return sha256(json.dumps(document, sort_keys=True).encode())

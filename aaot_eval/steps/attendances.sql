@@ -2,9 +2,9 @@
 -- makes: attendances
 -- rule: unplanned attendances (every category but 2, planned follow-up), each key once, the last load first
 -- decision: docs/decisions/0021-attendance.md
-SELECT row_number() OVER (ORDER BY attendance_key, arrival_date, person) AS attendance, person, site, arrival_date
+SELECT row_number() OVER (ORDER BY attendance_key, arrival_date, person) AS attendance, person, site, arrival_date, department
 FROM (
-    SELECT coalesce(p.person, -1) AS person, a.attendance_key, a.arrival_date,
+    SELECT coalesce(p.person, -1) AS person, a.attendance_key, a.arrival_date, a.department,
         coalesce(t.site, v.site, CASE WHEN length(a.provider) = 5 THEN substr(a.provider, 1, 3) ELSE a.provider END) AS site,
         row_number() OVER (
             PARTITION BY a.attendance_key, coalesce(p.person, -1)

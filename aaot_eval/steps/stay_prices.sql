@@ -1,19 +1,13 @@
--- reads: stays, prices
+-- reads: stay_prices_found
 -- makes: stay_prices
--- rule: a planned day case and a planned stay have one price each; an emergency stay is short (0 or 1 night) or long (2 or
---       more), plus each night over 10 where that has a price. A stay whose item has no price has none: it never costs 0.
---       Decimals, so that a sum does not depend on its order
--- decision: docs/decisions/0022-prices.md
-SELECT s.stay, s.item, CAST(p.value + CASE WHEN s.item = 'emergency_long_stay' AND s.nights > 10
-    THEN (s.nights - 10) * {excess_day} ELSE 0 END AS DECIMAL(18, 6)) AS price
-FROM (
-    SELECT stay, nights,
-        CASE
-            WHEN day_case = 1 THEN 'day_case'
-            WHEN emergency = 0 THEN 'elective_stay'
-            WHEN nights <= 1 THEN 'emergency_short_stay'
-            ELSE 'emergency_long_stay'
-        END AS item
-    FROM stays
-) AS s
-LEFT JOIN prices AS p ON p.item = s.item
+-- rule: the price of every stay. Where unpriced stays are listed, each takes the mean price of the priced stays of its kind
+--       (listed = 1), so that it never costs 0; else the run has stopped before
+-- decision: docs/decisions/0067-unpriced.md
+SELECT f.stay, f.item, coalesce(f.price, CASE WHEN {listed} = 1 THEN m.price END) AS price
+FROM stay_prices_found AS f
+LEFT JOIN (
+    SELECT item, CAST(sum(price) / count(price) AS DECIMAL(18, 6)) AS price
+    FROM stay_prices_found
+    WHERE price IS NOT NULL
+    GROUP BY item
+) AS m ON m.item = f.item

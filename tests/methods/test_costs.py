@@ -81,7 +81,7 @@ def test_a_cost_moves_with_the_index(tmp_path: Path) -> None:
     assert row["value"] == pytest.approx(700 * 100 / 91.2996)
     assert row["std_error"] == pytest.approx(35 * 100 / 91.2996)
     assert (row["input_value"], row["price_year"]) == (700, "2022/23")
-    assert list(prices.stays.columns) == ["item", "unit", "value", "std_error"]
+    assert {"item", "unit", "value", "std_error"} <= set(prices.stays.columns)
 
 
 def test_top_down_stands_beside_bottom_up(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_low_uptake_is_no_headline(tmp_path: Path, uptake: float, status: str) -
 
 def test_with_prices_fixed_the_interval_is_the_effects_own(tmp_path: Path) -> None:
     fixed = "\n".join(
-        ",".join([*line.split(",")[:3], "", "", "", *line.split(",")[6:]]) for line in UNIT_COSTS.splitlines()[1:]
+        ",".join([*line.split(",")[:3], "", "", "0", *line.split(",")[6:]]) for line in UNIT_COSTS.splitlines()[1:]
     )
     write_prices(tmp_path, UNIT_COSTS.splitlines()[0] + "\n" + fixed + "\n")
     result = run(tmp_path, [entry_rule_cost()])
