@@ -374,6 +374,43 @@ class OutputConfig(_Part):
         return self
 
 
+class EngineConfig(_Part):
+    """Which database runs the steps. The default runs inside this process and needs nothing."""
+
+    name: Literal["duckdb", "spark", "postgres"] = "duckdb"
+    spark: str | None = Field(
+        None, description="local[2], spark://host:7077 or sc://host:15002; default: SPARK_REMOTE, else this machine"
+    )
+    postgres: str | None = Field(
+        None, description="env:NAME (a variable that holds the address), or service=NAME; never with a password"
+    )
+    folder: str | None = Field(None, description="a place that Spark's driver and all its workers reach")
+    options: dict[str, str] = Field(default_factory=dict, description="Spark's own settings, by name; no secrets")
+
+    @field_validator("spark", "postgres")
+    @classmethod
+    def _no_password(cls, text: str | None) -> str | None:
+        if text and SECRET_IN_ADDRESS.search(text):
+            raise ValueError(
+                "the address holds a password or token, and a config is no secret: change it, and give the address in an "
+                'environment variable (postgres = "env:NAME"; for Spark the variable SPARK_REMOTE)'
+            )
+        return text
+
+    @field_validator("options")
+    @classmethod
+    def _no_secret(cls, options: dict[str, str]) -> dict[str, str]:
+        held = sorted(key for key in options if SECRET_NAME.search(key))
+        if held:
+            raise ValueError(f"{', '.join(held)} would stand in the config in clear: give it in spark-defaults.conf")
+        return options
+
+    @property
+    def address(self) -> str | None:
+        """Where the chosen engine is."""
+        return {"spark": self.spark, "postgres": self.postgres}.get(self.name)
+
+
 class RunConfig(_Part):
     """One study."""
 
@@ -390,6 +427,7 @@ class RunConfig(_Part):
     disclosure: DisclosureConfig = DisclosureConfig()
     monthly: MonthlyConfig = MonthlyConfig()
     output: OutputConfig = OutputConfig()
+    engine: EngineConfig = EngineConfig()
 
     _home: Path = PrivateAttr(default=Path())
     _source: Path | None = PrivateAttr(default=None)
@@ -535,6 +573,10 @@ def _allowed_in_words(error: Any) -> str:
     choices = error.get("ctx", {}).get("expected")
     return str(choices).replace("'", "").replace(" or ", ", ") if choices else ""
 
+
+#: What a config must not hold in clear.
+SECRET_IN_ADDRESS = re.compile(r"\b(password|token)\s*=|^[a-z]+://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
+SECRET_NAME = re.compile(r"password|secret|token|credential|access.?key", re.IGNORECASE)
 
 #: The patterns of this module in words.
 PATTERNS = {

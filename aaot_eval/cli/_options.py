@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from aaot_eval.config import RunConfig
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The study's .toml file.", show_default=False)]
 RunFolderPath = Annotated[
@@ -14,6 +17,10 @@ RunFolderPath = Annotated[
 ]
 DataFolder = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Where the paths in the config start, if not beside it.")
+]
+EngineName = Annotated[
+    Literal["duckdb", "spark", "postgres"] | None,
+    typer.Option("--engine", help="Database that runs the steps; default: the config's [engine].", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, also when the run refuses.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
@@ -28,6 +35,11 @@ def command_line() -> str:
     import shlex
 
     return shlex.join(["aaot-eval", *typed])
+
+
+def with_engine(config: RunConfig, engine: str | None) -> RunConfig:
+    """The config with the engine of the command line, when it names one."""
+    return config.changed(engine__name=engine) if engine else config
 
 
 def answer(text: str, document: dict[str, Any], as_json: bool) -> None:

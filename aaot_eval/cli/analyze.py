@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from aaot_eval.cli._options import ConfigFile, DataFolder, Json, Quiet, Verbose, answer, command_line
+from aaot_eval.cli._options import (
+    ConfigFile,
+    DataFolder,
+    EngineName,
+    Json,
+    Quiet,
+    Verbose,
+    answer,
+    command_line,
+    with_engine,
+)
 
 if TYPE_CHECKING:
     from aaot_eval.config import RunConfig
@@ -49,6 +59,7 @@ def analyze(
     reason: Annotated[
         str | None, typer.Option("--reason", metavar="TEXT", help="Why per-patient rows are needed.")
     ] = None,
+    engine: EngineName = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -58,7 +69,7 @@ def analyze(
     from aaot_eval.console import Terminal
 
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
-    config = _asked(load_config(config_file, data=data), until, patient_reports, reason)
+    config = _asked(with_engine(load_config(config_file, data=data), engine), until, patient_reports, reason)
     if stop_after:
         _stop_early(config, terminal, stop_after, as_json)
         return

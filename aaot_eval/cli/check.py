@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aaot_eval.cli._options import ConfigFile, DataFolder, Json, Quiet, Verbose, answer
+from aaot_eval.cli._options import ConfigFile, DataFolder, EngineName, Json, Quiet, Verbose, answer, with_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def check(
     config_file: ConfigFile,
     data: DataFolder = None,
+    engine: EngineName = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -27,7 +28,7 @@ def check(
     from aaot_eval.pipeline import prepare
 
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
-    config = load_config(config_file, data=data)
+    config = with_engine(load_config(config_file, data=data), engine)
     with scratch(*homes_of(config)) as work:
         prepared = prepare(config, notify=terminal.progress, work=work)
     terminal.findings(prepared.findings)

@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 
 from aaot_eval.engine import ReadPlan, ReadReport
 from aaot_eval.engine.duckdb_reading import REJECTS, SQL_TYPES, FileReading
@@ -132,6 +133,21 @@ class DuckDBEngine:
         """A panel."""
         found: pd.DataFrame = self._db.execute(sql).df()
         return found
+
+    def frame_of(self, found: pa.Table) -> pd.DataFrame:
+        """A table that another engine answered with, typed as a panel of this engine is."""
+        self._db.register("answered", found)
+        frame = self.frame("SELECT * FROM answered")
+        self._db.unregister("answered")
+        return frame
+
+    def batches(self, sql: str, rows: int) -> pa.RecordBatchReader:
+        """The answer to a query, some rows at a time, for another engine to take in."""
+        return self._db.sql(sql).to_arrow_reader(rows)
+
+    def describe(self) -> str:
+        """The engine and its version."""
+        return f"DuckDB {duckdb.__version__}"
 
     def export(self, table: str, path: Path) -> None:
         """Write a table to Parquet."""

@@ -121,7 +121,7 @@ class FileReading:
         if self.hashing and "person" in texts:
             texts["person"] = f"{self.hashing}({texts['person']})"
         columns = ", ".join(f"{text} AS {name}" for name, text in texts.items())
-        made = ", ".join(f"{made_of(c, texts)} AS {c.name}" for c in self.plan.made)
+        made = ", ".join(f"{made_of(c, texts, self.casts, self.plan.schema)} AS {c.name}" for c in self.plan.made)
         read = f"SELECT row_number() OVER () AS line_row, {columns} FROM {source}"
         return f"SELECT *, {made} FROM ({read}) AS cells" if made else read
 
@@ -297,7 +297,7 @@ def part_of_a_cell(source: str, place: int, schema: TableSchema) -> str:
     return f"split_part({source}, {text_literal(separator)}, {place})"
 
 
-def made_of(column: ColumnSpec, held: Collection[str]) -> str:
+def made_of(column: ColumnSpec, held: Collection[str], casts: Mapping[str, str], schema: TableSchema) -> str:
     """The text of a column that a format makes from others: a constant, a copy, several joined, or by whether one is filled."""
     rule: Mapping[str, Any] = column.extra["made"]
     if "constant" in rule:
@@ -306,7 +306,8 @@ def made_of(column: ColumnSpec, held: Collection[str]) -> str:
     if not all(n in held for n in names):
         return "CAST(NULL AS VARCHAR)"
     if "joined" in rule:
-        return " || '-' || ".join(names)
+        texts = [f"CAST({casts[n]} AS VARCHAR)" if schema[n].type == "date" else n for n in names]
+        return " || '-' || ".join(f"coalesce({t}, '')" for t in texts)
     if "filled" in rule:
         then, other = (text_literal(str(rule[k])) for k in ("then", "else"))
         marks = ", ".join(text_literal(d) for d in NO_DATES)
