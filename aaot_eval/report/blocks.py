@@ -153,6 +153,8 @@ class Report:
     footer: tuple[tuple[str, str], ...]
     banners: tuple[tuple[str, str], ...] = ()
     image: Literal["svg", "png"] = "svg"
+    eyebrow: str = "Evaluation of alcohol assertive outreach treatment"
+    kind: str = "evaluation report"
 
     def charts(self) -> list[Chart]:
         """Every chart, in order."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from aaot_eval.run_folder.environment import package_versions
 from aaot_eval.run_folder.fingerprint import Fingerprint, InputFile, config_hash, fingerprint, run_name
+from aaot_eval.run_folder.parcel import write_parcel
 from aaot_eval.run_folder.reading import RunFolder, differing_files, differing_inputs, largest_differences, read_run
 from aaot_eval.run_folder.study import StudyFolder
 from aaot_eval.run_folder.writing import Account, headline_rows, write_run
@@ -27,5 +28,6 @@ __all__ = [
     "package_versions",
     "read_run",
     "run_name",
+    "write_parcel",
     "write_run",
 ]

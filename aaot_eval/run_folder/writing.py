@@ -69,7 +69,7 @@ def write_run(
         _write_contents(partial, name, result, release, account, as_csv, pages or {}, figures or {})
         digest = _write_manifest(partial, name, result, release, fingerprint, account)
         final = study.path / name
-        _move_into_place(partial, final)
+        move_into_place(partial, final)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     _add_to_index(study.path, name, result, release, account, digest, as_csv)
@@ -203,7 +203,7 @@ def _write_manifest(
     return write_json(folder / "manifest.json", document)
 
 
-def _move_into_place(partial: Path, final: Path) -> None:
+def move_into_place(partial: Path, final: Path) -> None:
     """Move a finished run to its place; a run that is there already is put aside until the new one stands."""
     aside = final.with_name(f"{PARTIAL}old_{final.name}_{os.getpid()}")
     if final.exists():

@@ -1,0 +1,129 @@
+"""Which option is best, as a probability: asked for, among measured evidence only, and never without its uncertainty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from aaot_eval.results import generator
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One option to be ranked: averted pounds for each person a year (point, low, high), cost a year, people (low, base, high)."""
+
+    id: str
+    averted: tuple[float, float, float]
+    level: float
+    cost_year: float
+    served: tuple[float, float, float]
+
+
+def split_normal(uniform: np.ndarray, point: float, low: float, high: float, level: float) -> np.ndarray:
+    """Draws whose median is the point and whose central interval at the level is low to high, with two half-normal sides."""
+    z = stats.norm.ppf(uniform)
+    reach = stats.norm.ppf((1 + level) / 2)
+    return np.asarray(point + np.where(z > 0, high - point, point - low) * z / reach)
+
+
+def _uniforms(seed: int, n: int, *purpose: str) -> np.ndarray:
+    """n stratified uniform numbers in a shuffled order, as in the loop of costs."""
+    return generator(seed, "options", *purpose).permutation((np.arange(n) + 0.5) / n)
+
+
+def net_draws(contender: Contender, seed: int, n: int) -> np.ndarray:
+    """n draws of the net saving a year in pounds: people x averted - cost. The range of caseload counts as a 95 % range."""
+    averted = split_normal(_uniforms(seed, n, contender.id, "effect"), *contender.averted, contender.level)
+    low, base, high = contender.served
+    people = split_normal(_uniforms(seed, n, contender.id, "people"), base, low, high, 0.95)
+    return np.asarray(np.maximum(people, 0.0) * averted - contender.cost_year)
+
+
+def rank_table(contenders: Sequence[Contender], seed: int, n: int) -> pd.DataFrame:
+    """One row an option: p_best, p_rank_1 ..., p_beats_reference, mean net saving a year with its 95 % interval.
+
+    Ties share their ranks evenly. Columns: option, p_best, p_beats_reference, net, net_low, net_high, learn, p_rank_k.
+    `learn`: pounds a year that certainty about this option alone would be worth (partial expected value of perfect
+    information, doing nothing included).
+    """
+    if not contenders:
+        return pd.DataFrame(columns=["option", "p_best", "p_beats_reference", "net", "net_low", "net_high", "learn"])
+    net = np.column_stack([net_draws(c, seed, n) for c in contenders])
+    ranks = rank_shares(net)
+    means = net.mean(axis=0)
+    rows = []
+    for i, contender in enumerate(contenders):
+        others = max([0.0, *np.delete(means, i)])
+        rows.append(
+            {
+                "option": contender.id,
+                "p_best": ranks[i, 0],
+                "p_beats_reference": float(np.mean(net[:, i] > 0) + 0.5 * np.mean(net[:, i] == 0)),
+                "net": float(means[i]),
+                "net_low": float(np.quantile(net[:, i], 0.025)),
+                "net_high": float(np.quantile(net[:, i], 0.975)),
+                "learn": float(np.maximum(net[:, i], others).mean() - max(0.0, means.max())),
+                **{f"p_rank_{k + 1}": ranks[i, k] for k in range(len(contenders))},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def rank_shares(values: np.ndarray) -> np.ndarray:
+    """Shares of draws (rows) in which each option (column) takes each rank, the largest value first; ties share evenly.
+
+    >>> rank_shares(np.array([[2.0, 1.0], [1.0, 1.0]])).tolist()
+    [[0.75, 0.25], [0.25, 0.75]]
+    """
+    n, k = values.shape
+    above = (values[:, None, :] > values[:, :, None]).sum(axis=2)
+    tied = (values[:, None, :] == values[:, :, None]).sum(axis=2)
+    out = np.zeros((k, k))
+    for rank in range(k):
+        out[:, rank] = np.where((above <= rank) & (rank < above + tied), 1.0 / tied, 0.0).sum(axis=0) / n
+    return out
+
+
+def finite(values: Sequence[float]) -> bool:
+    """Whether every number was entered."""
+    return all(math.isfinite(v) for v in values)
+
+
+def scoring_table(
+    options: Sequence[str],
+    weights: Sequence[tuple[float, float]],
+    scores: np.ndarray,
+    seed: int,
+    n: int,
+) -> pd.DataFrame:
+    """Rank acceptability of weighted scores: weights and scores drawn evenly from their ranges; money is no criterion.
+
+    `scores`: options x criteria x (low, high). Columns: option, score_low, score_high, p_rank_1 ...
+    """
+    drawn = np.column_stack(
+        [low + (high - low) * _uniforms(seed, n, "weight", str(j)) for j, (low, high) in enumerate(weights)]
+    )
+    drawn = drawn / drawn.sum(axis=1, keepdims=True)
+    totals = np.zeros((n, len(options)))
+    for i, option in enumerate(options):
+        for j in range(len(weights)):
+            low, high = scores[i, j]
+            totals[:, i] += drawn[:, j] * (low + (high - low) * _uniforms(seed, n, "score", option, str(j)))
+    ranks = rank_shares(totals)
+    return pd.DataFrame(
+        [
+            {
+                "option": option,
+                "score": float(totals[:, i].mean()),
+                "score_low": float(np.quantile(totals[:, i], 0.025)),
+                "score_high": float(np.quantile(totals[:, i], 0.975)),
+                **{f"p_rank_{k + 1}": ranks[i, k] for k in range(len(options))},
+            }
+            for i, option in enumerate(options)
+        ]
+    )
