@@ -238,6 +238,8 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
                 plan.append(
                     analysis("entry_rule_cost", "entry_rule", "the same comparison in pounds", outcome="hospital_cost")
                 )
+            if "deaths" in kinds:
+                plan.append(analysis("entry_rule_deaths", "entry_rule", "days alive beside the money", outcome="deaths"))
     elif people and study.entry_rule:
         plan.append(
             analysis(
@@ -248,6 +250,8 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
             plan.append(
                 analysis("own_cohorts_cost", "own_cohorts", "the same comparison in pounds", outcome="hospital_cost")
             )
+        if "deaths" in kinds:
+            plan.append(analysis("own_cohorts_deaths", "own_cohorts", "days alive beside the money", outcome="deaths"))
         plan.append(analysis("its", "its", "the trust's own series", units="treated"))
     else:
         plan.append(

@@ -15,9 +15,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from aaot_eval.config import RunConfig
 from aaot_eval.costs.differences import Difference, adjusted
-from aaot_eval.costs.price_files import Line, Refusals, number, read_lines
+from aaot_eval.costs.price_files import Line, Refusals, is_invented, number, read_lines
 from aaot_eval.costs.rates import DAYS_IN_YEAR
+from aaot_eval.errors import Problem
 
 USUAL, AAOT = "care_as_usual", "aaot"
 LEAST_IN_ARM = 10  # fewer people could be pointed to, and carry no interval worth having
@@ -104,7 +106,7 @@ class Utilities:
     @property
     def invented(self) -> bool:
         """Whether the source says that the figures were made up."""
-        return "invented" in self.source.lower()
+        return is_invented([self.source])
 
     @property
     def label(self) -> str:
@@ -115,6 +117,15 @@ class Utilities:
             f"utilities: {self.source}; value set {self.value_set}; over {self.horizon_days} days, adjusted for the utility at the "
             f"start, 0 from the date of death{answered}"
         )
+
+
+def load_utilities(config: RunConfig) -> tuple[Utilities | None, list[Problem]]:
+    """The utilities that [costs.outcome] names, and everything that is wrong with them; none for another outcome."""
+    asked = config.costs.outcome if config.costs else None
+    if asked is None or asked.utilities is None:
+        return None, []
+    found, refusals = read_utilities(config.path(asked.utilities), asked.horizon_days, asked.missing)
+    return found, refusals.problems
 
 
 def read_utilities(path: Path, horizon_days: int, missing: Missing) -> tuple[Utilities | None, Refusals]:

@@ -9,8 +9,11 @@ from aaot_eval.config import RunConfig
 from aaot_eval.costs.activity import activity_table
 from aaot_eval.costs.benefits import benefit_lines
 from aaot_eval.costs.break_even import break_even_table
+from aaot_eval.costs.control_totals import check_totals
+from aaot_eval.costs.decision import check_routes, decision_tables
 from aaot_eval.costs.ladder import in_service, ladder
 from aaot_eval.costs.money_wording import money_verdict
+from aaot_eval.costs.outcome import outcome_of
 from aaot_eval.costs.patients import LEAST_PEOPLE, expected_pence, patient_groups, patient_rows
 from aaot_eval.costs.prices import Prices
 from aaot_eval.costs.ranges import ranges_table
@@ -32,7 +35,10 @@ def cost_service(
     Every effect on a cost outcome becomes a rung of the ladder; the most credible one with a finite interval is the
     headline. Nothing is discounted: the amounts are rates within a year. Tables: service_cost, saving, cost_waterfall,
     unit_costs, break_even, cost_ranges, averted_activity, benefit_lines and, with ten people or more, patient_groups.
+    With [costs.outcome] also cost_effectiveness, net_benefit, acceptability, ce_plane, value_of_information.
     `per_patient` is filled only when the config asks for patient reports; `facts["patient_note"]` says why it is empty.
+    Raises NotIdentifiedError when net benefit and ladder choose differently (C160) or totals do not reconcile (C161,
+    C162, P431).
     """
     people = caseload(panel)
     n = config.costs.draws if config.costs else DRAWS
@@ -50,6 +56,10 @@ def cost_service(
         "averted_activity": activity,
         "benefit_lines": benefit_lines(best, activity, prices),
     }
+    outcome = outcome_of(panel, effects, people, best, prices, config)
+    tables |= decision_tables(outcome, best, verdict)
+    check_routes(best, outcome, tables["cost_waterfall"])
+    check_totals(tables, prices.programme, best)
     note, asked = _no_rows(people, best), config.output.patient_reports
     rows = None
     if not note and people is not None and best is not None and (asked or expected_pence(best, people) >= 0):
