@@ -84,12 +84,12 @@ def histories(pieces: pd.DataFrame, patients: pd.DataFrame, limit: float, *, ste
 
 
 def monthly_histories(cost: Floats, followed: NDArray[np.int64], complete: Flags) -> Histories:
-    """Histories from calendar months: `cost` (n, m), the months `followed` (n,), and whether that ended in death or at m.
+    """Histories from calendar months: `cost` (n patients x m), the months `followed` (n,), and whether that ended in death or at m.
 
     A month's cost and a death fall on the middle of the month, a cut on its end: whoever died in a month in which the
     follow-up of others ended was seen to die.
     """
-    n, months = cost.shape
+    months = cost.shape[1]
     seen = np.arange(months) < followed[:, None]
     who, month = np.nonzero(seen)
     died = complete & (followed < months)

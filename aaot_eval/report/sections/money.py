@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aaot_eval.report.blocks import Block, Heading, Notice, Paragraph
 from aaot_eval.report.contents import Column, Source, chart, interval, named, table
 from aaot_eval.report.sections import section
+from aaot_eval.report.sections._value import value_blocks
 
 TABLES = (
     "service_cost",
@@ -15,6 +16,7 @@ TABLES = (
     "benefit_lines",
     "break_even",
     "cost_ranges",
+    "cost_sensitivity",
     "patient_groups",
     "unit_costs",
 )
@@ -53,6 +55,10 @@ def costs(source: Source) -> Sequence[Block]:
         *_break_even(source),
         Heading("What moves the result most"),
         *_ranges(source),
+        Heading("Worked out in other ways"),
+        *_sensitivity(source),
+        Heading("Cost against outcome"),
+        *value_blocks(source),
         Heading("By group of patients"),
         *_groups(source),
         Heading("Prices used"),
@@ -141,6 +147,22 @@ def _ranges(source: Source) -> list[Block]:
                   "Net saving for each patient-year at both ends of each input's range")  # fmt: skip
     return [
         chart(source, "cost_ranges", frame, shown, subtitle="One input at a time, the others at their base values.")
+    ]
+
+
+def _sensitivity(source: Source) -> list[Block]:
+    frame = source.table("cost_sensitivity")
+    if frame is None:
+        return [source.missing("cost_sensitivity", "other ways to average and to model the cost of people")]
+    frame = frame.sort_values("order", kind="stable")
+    shown = table(source, "cost_sensitivity", frame, ["part", "method", "unit", "estimate", interval("low", "high"), "people", named("status"), "note"],
+                  "The same money by other methods",
+                  note="Beside the headline, never in its place: a result that one of these turns round is a reason for doubt.")  # fmt: skip
+    return [
+        Paragraph(
+            "Cost per patient with follow-up that ends early weighted in, and averted hospital cost by models of each person's cost."
+        ),
+        shown,
     ]
 
 
