@@ -19,6 +19,7 @@ from aaot_eval.costs.prices import Prices
 from aaot_eval.costs.ranges import ranges_table
 from aaot_eval.costs.rates import DAYS_IN_YEAR, Caseload, caseload
 from aaot_eval.costs.savings import Money, headline_of, run_loop, saving_table
+from aaot_eval.costs.sensitivity import cost_sensitivity
 from aaot_eval.costs.waterfall import waterfall
 from aaot_eval.results import CostResult, Effect, Panel, Verdict
 from aaot_eval.wording import money as money_text
@@ -34,7 +35,7 @@ def cost_service(
 
     Every effect on a cost outcome becomes a rung of the ladder; the most credible one with a finite interval is the
     headline. Nothing is discounted: the amounts are rates within a year. Tables: service_cost, saving, cost_waterfall,
-    unit_costs, break_even, cost_ranges, averted_activity, benefit_lines and, with ten people or more, patient_groups.
+    unit_costs, break_even, cost_ranges, averted_activity, benefit_lines and, with ten people or more, cost_sensitivity and patient_groups.
     With [costs.outcome] also cost_effectiveness, net_benefit, acceptability, ce_plane, value_of_information.
     `per_patient` is filled only when the config asks for patient reports; `facts["patient_note"]` says why it is empty.
     Raises NotIdentifiedError when net benefit and ladder choose differently (C160) or totals do not reconcile (C161,
@@ -55,6 +56,7 @@ def cost_service(
         "cost_ranges": ranges_table(best, prices),
         "averted_activity": activity,
         "benefit_lines": benefit_lines(best, activity, prices),
+        "cost_sensitivity": cost_sensitivity(panel, people, effects, money),
     }
     outcome = outcome_of(panel, effects, people, best, prices, config)
     tables |= decision_tables(outcome, best, verdict)
