@@ -58,6 +58,7 @@ class FileReading:
         self.faults = [(c, when) for c, when in faults if when]
         self.lost = sum(1 << i for i, (c, _) in enumerate(self.faults) if c.required)
         self.hashing = self._keyed_hash(plan.key) if plan.key is not None else ""
+        self.brought = ""
 
     def read(self) -> ReadReport:
         """Read the file; when its lines do not add up, read it again with quotation marks taken as plain characters.
@@ -65,6 +66,8 @@ class FileReading:
         Raises InputError when the engine cannot read it at all; the engine's own words may hold values and are not shown.
         """
         try:
+            if self.plan.file.kind == "table":
+                self.brought = self._bring_in()
             return self._read()
         except duckdb.OutOfMemoryException:
             raise InputError(
@@ -119,7 +122,7 @@ class FileReading:
         held |= {c: part_of_a_cell(held[c], place, self.plan.schema) for c, place in self.plan.places.items()}
         texts = {c.name: cleaned(c, held[c.name], self.plan.schema.missing_values, bare) for c in self.given}
         if self.hashing and "person" in texts:
-            texts["person"] = f"{self.hashing}({texts['person']})"
+            texts["person"] = identifier("person") if self.brought else f"{self.hashing}({texts['person']})"
         columns = ", ".join(f"{text} AS {name}" for name, text in texts.items())
         made = ", ".join(f"{made_of(c, texts, self.casts, self.plan.schema)} AS {c.name}" for c in self.plan.made)
         read = f"SELECT row_number() OVER () AS line_row, {columns} FROM {source}"
@@ -129,6 +132,8 @@ class FileReading:
         """The file as a table function, and the name of each of our columns in it."""
         file, columns = self.plan.file, self.plan.columns
         path = text_literal(str(file.path))
+        if self.brought:
+            return self.brought, {ours: identifier(theirs) for ours, theirs in columns.items()}
         if file.kind == "parquet":
             return f"read_parquet({path})", {
                 ours: f"CAST({identifier(theirs)} AS VARCHAR)" for ours, theirs in columns.items()
@@ -141,6 +146,20 @@ class FileReading:
             f"{rejects if part else 'ignore_errors=true'})"
         )
         return source, {ours: f"c{file.header.index(theirs)}" for ours, theirs in columns.items()}
+
+    def _bring_in(self) -> str:
+        """A table of a database server, once, as text; a person's number is hashed on its way and never stored."""
+        held = [identifier(theirs) for theirs in dict.fromkeys(self.plan.columns.values())]
+        if self.hashing and "person" in self.plan.columns:
+            theirs = identifier(self.plan.columns["person"])
+            plain = cleaned(self.plan.schema["person"], theirs, self.plan.schema.missing_values, bare=False)
+            held = [c for c in held if c != theirs] + [f"{self.hashing}({plain}) AS {identifier('person')}"]
+        name = f"brought_{next(_parts)}"
+        with self.plan.file.table.batches(list(dict.fromkeys(self.plan.columns.values()))) as batches:
+            self.db.register("handed_out", batches)
+            self.db.execute(f"CREATE TEMP TABLE {name} AS SELECT {', '.join(held)} FROM handed_out")
+            self.db.unregister("handed_out")
+        return name
 
     def _rejected_lines(self, part: str) -> list[int]:
         """Lines that do not split into the columns, once each, into the reject table."""

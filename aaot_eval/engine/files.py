@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -54,7 +54,8 @@ class Dialect:
     """One input file, ready to be read: where its plain text is, and what was found out about it.
 
     `lines` counts lines that hold anything, the header included; `blank` counts the others. `encoding` is that of the
-    file as given. A Parquet file has a header and a hash, no lines.
+    file as given. A Parquet file has a header and a hash, no lines; so has a table of a database server, whose `table`
+    hands out its rows.
     """
 
     path: Path
@@ -68,6 +69,7 @@ class Dialect:
     blank: int = 0
     quotes: bool = False
     nuls: bool = False
+    table: Any = None
 
 
 @dataclass

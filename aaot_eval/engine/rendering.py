@@ -23,7 +23,8 @@ def render(sql: str, target: Target) -> str:
     tree = sqlglot.parse_one(sql, read="duckdb")
     if target == "postgres":
         tree = tree.transform(_whole_parts_of_dates)
-    return tree.sql(dialect=target, identify=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
+    text: str = tree.sql(dialect=target, identify=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
+    return text
 
 
 def _whole_parts_of_dates(node: exp.Expression) -> exp.Expression:

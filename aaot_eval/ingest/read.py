@@ -12,7 +12,8 @@ from pathlib import Path
 
 from aaot_eval.config import Files, RunConfig
 from aaot_eval.engine import Engine, ReadPlan, ReadReport
-from aaot_eval.engine.files import Dialect, binary, inspect_file, is_name, repeated_names, shown_names
+from aaot_eval.engine.database_tables import inspect_source, is_table
+from aaot_eval.engine.files import Dialect, binary, is_name, repeated_names, shown_names
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.results import Source
@@ -57,6 +58,9 @@ def files_of(config: RunConfig, table: str) -> list[Path]:
     found: list[Path] = []
     problems = []
     for text in [given] if isinstance(given, str) else given or []:
+        if is_table(text):
+            found.append(Path(text))
+            continue
         path = config.path(text)
         if re.search(r"[*?\[]", path.name) and not path.exists():
             matched = sorted(p for p in path.parent.glob(path.name) if p.is_file())
@@ -333,7 +337,7 @@ def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[S
     secret = secret_of(config)
     for load, path in enumerate(files_of(config, table), start=1):
         try:
-            file = inspect_file(path, work)
+            file = inspect_source(path, work, config.engine.postgres)
         except InputError as fault:
             problems += fault.problems
             continue
@@ -405,6 +409,8 @@ def blank_sites(config: RunConfig, work: Path) -> list[Problem]:
 
 
 def _shown(config: RunConfig, path: Path) -> str:
+    if is_table(path):
+        return str(path)
     try:
         return path.resolve().relative_to(config.home.resolve()).as_posix()
     except ValueError:

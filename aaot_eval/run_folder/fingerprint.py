@@ -51,7 +51,17 @@ def fingerprint(config: RunConfig) -> Fingerprint:
         for path in paths
         if path.is_file()
     ]
-    return Fingerprint(config_hash(config), code_hash(), tuple(files))
+    return Fingerprint(config_hash(config), code_hash(), (*files, *_server_tables(config)))
+
+
+def _server_tables(config: RunConfig) -> list[InputFile]:
+    """Tables of a database server among the inputs, by a hash of their rows."""
+    from aaot_eval.engine.database_tables import PostgresTable, is_table
+
+    given = {name: getattr(config.data, name) for name in _FILE_KEYS}
+    named = [(k, t) for k, v in given.items() for t in ([v] if isinstance(v, str) else v or ()) if is_table(t)]
+    looked = [(k, t, PostgresTable.named(t, config.engine.postgres).inspect()) for k, t in named]
+    return [InputFile(k, t, seen.bytes, seen.sha256) for k, t, seen in looked]
 
 
 def config_hash(config: RunConfig, *, window: bool = True) -> str:
@@ -80,7 +90,17 @@ def input_paths(config: RunConfig) -> dict[str, list[Path]]:
     return {table: paths for table, paths in found.items() if paths}
 
 
-_FILE_KEYS = ("admissions", "attendances", "deaths", "caseload", "sites", "activity", "contacts", "denominators", "panel")
+_FILE_KEYS = (
+    "admissions",
+    "attendances",
+    "deaths",
+    "caseload",
+    "sites",
+    "activity",
+    "contacts",
+    "denominators",
+    "panel",
+)
 
 
 def _matching(config: RunConfig, pattern: str) -> list[Path]:
