@@ -16,6 +16,7 @@ from aaot_eval.results import Panel
 COLUMNS = ("order", "quantity", "unit", "now", "break_even", "low", "high", "status")
 ADMISSIONS = "Admissions to avert to pay for the service, each at the mean price of those counted"
 NOT_REACHABLE = "not reachable: nothing is averted"
+MORE_THAN_ALL = "not reachable: the service costs more than all hospital care of these people"
 END_NOT_REACHABLE = "not reachable at one end of the interval"
 
 
@@ -36,7 +37,7 @@ def break_even(
 
     Programme cost A* = gross; places N* = team cost / (occupancy x gross); factor on all prices c* = programme cost /
     gross; share by which the cost of care as usual must fall r* = programme cost / usual cost. The first three cannot
-    be reached when nothing is averted (gross <= 0).
+    be reached when nothing is averted (gross <= 0); a fall above 1 cannot either: costs fall by all of themselves at most.
     """
     reached = gross > 0
     return BreakEven(
@@ -99,6 +100,8 @@ def _solved(money: Money, prices: Prices) -> list[tuple[str, str, float, float, 
         (*name, *_ends(value, values, money.level))
         for name, value, values in zip(names, astuple(point), draws, strict=True)
     ]
+    if point.fall > 1:
+        rows[-1] = (*rows[-1][:-1], MORE_THAN_ALL)
     return rows if usual > 0 else rows[:-1]
 
 

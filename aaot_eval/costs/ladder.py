@@ -155,7 +155,7 @@ def _over_sites(panel: Panel, effect: Effect, people: Caseload | None, made: Cal
         return np.asarray(averted / years)
 
     stays_only = (
-        "" if estimate.outcome == "hospital_cost" else "only the stays of that outcome are priced, without attendances"
+        "" if estimate.outcome == "hospital_cost" else "only the stays of that outcome are priced, without planned care and attendances"
     )
     return made("ok", stays_only if estimate.outcome.endswith("_cost") else "", gross, people.cost_rate)
 

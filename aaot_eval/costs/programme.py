@@ -16,7 +16,7 @@ from aaot_eval.costs.price_index import PriceIndex, is_financial_year
 from aaot_eval.errors import InputError, Problem
 
 RUNNING = ("staff", "non_pay")
-PRICED = ("staff", "non_pay", "set_up", "budget")
+PRICED = ("staff", "non_pay", "planned_care", "set_up", "budget")
 RELEASE_KIND = {"overhead": "overheads"}
 
 
@@ -24,8 +24,8 @@ RELEASE_KIND = {"overhead": "overheads"}
 class Programme:
     """One team's cost a year and the patient-years it delivers a year, in the run's price year.
 
-    `lines`: item, kind (staff, non_pay, overheads, set_up), wte, annual_cost, price_year, source. A range is a 95 %
-    range.
+    `lines`: item, kind (staff, non_pay, overheads, planned_care, set_up), wte, annual_cost, price_year, source. A range is
+    a 95 % range. `set_up_once` is what setting up costs when it is paid, before it is spread over its useful life.
     """
 
     lines: pd.DataFrame
@@ -34,6 +34,7 @@ class Programme:
     places_range: tuple[float, float] | None = None
     occupancy_range: tuple[float, float] | None = None
     budget: float | None = None
+    set_up_once: float = 0.0
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -136,7 +137,7 @@ def load_programme(path: Path, index: PriceIndex, price_year: str, refusals: Ref
         return None
     rows = {
         kind: [line for line in lines if line["kind"] == kind]
-        for kind in ("staff", "non_pay", "overhead", "set_up", "caseload", "occupancy", "budget")
+        for kind in ("staff", "non_pay", "overhead", "planned_care", "set_up", "caseload", "occupancy", "budget")
     }
     _price_years(lines, index, refusals)
     _at_most_one(rows, refusals)
@@ -163,6 +164,7 @@ def load_programme(path: Path, index: PriceIndex, price_year: str, refusals: Ref
     if len(refusals.problems) > before:
         return None
     frame = _lines_table(rows, cost, overhead, index, price_year)
+    once = sum(float(line["amount"]) * index.factor(line["price_year"], price_year) for line in rows["set_up"])
     budget = sum(cost[id(line)] * index.factor(line["price_year"], price_year) for line in rows["budget"])
     return Programme(
         lines=frame,
@@ -171,6 +173,7 @@ def load_programme(path: Path, index: PriceIndex, price_year: str, refusals: Ref
         places_range=places_range,
         occupancy_range=occupancy_range,
         budget=budget if rows["budget"] else None,
+        set_up_once=once,
         sources={line["kind"]: line["source"] for line in lines if line["kind"] in ("caseload", "occupancy", "budget")},
     )
 
@@ -207,7 +210,7 @@ def _price_years(lines: list[Line], index: PriceIndex, refusals: Refusals) -> No
             f"staff and non-pay lines stand in mixed price years: {', '.join(sorted(running))}",
             None,
             "price_year",
-            allowed="one price year; set_up and budget may have their own",
+            allowed="one price year; planned_care, set_up and budget may have their own",
             do="give all running costs in pounds of one year; they are then moved to the run's price year",
         )
 
@@ -310,5 +313,5 @@ def _lines_table(
         }
         for line in rows["overhead"]
     ]
-    table += [entry(line) for line in rows["set_up"]]
+    table += [entry(line) for kind in ("planned_care", "set_up") for line in rows[kind]]
     return pd.DataFrame(table)

@@ -5,21 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import pandas as pd
+
 from aaot_eval.config import RunConfig
 from aaot_eval.costs.activity import activity_table
 from aaot_eval.costs.benefits import benefit_lines
-from aaot_eval.costs.break_even import break_even_table
+from aaot_eval.costs.break_even import break_even_table, mean_price
+from aaot_eval.costs.budget import budget_table, persistence_table
 from aaot_eval.costs.control_totals import check_totals
 from aaot_eval.costs.decision import check_routes, decision_tables
+from aaot_eval.costs.items import items_table
 from aaot_eval.costs.ladder import in_service, ladder
 from aaot_eval.costs.money_wording import money_verdict
 from aaot_eval.costs.outcome import outcome_of
 from aaot_eval.costs.patients import LEAST_PEOPLE, expected_pence, patient_groups, patient_rows
-from aaot_eval.costs.prices import Prices
+from aaot_eval.costs.prices import BASIS, Prices
 from aaot_eval.costs.ranges import ranges_table
 from aaot_eval.costs.rates import DAYS_IN_YEAR, Caseload, caseload
 from aaot_eval.costs.savings import Money, headline_of, run_loop, saving_table
 from aaot_eval.costs.sensitivity import cost_sensitivity
+from aaot_eval.costs.service_check import service_check_table
+from aaot_eval.costs.solving import solving_table
 from aaot_eval.costs.waterfall import waterfall
 from aaot_eval.results import CostResult, Effect, Panel, Verdict
 from aaot_eval.wording import money as money_text
@@ -62,6 +68,8 @@ def cost_service(
     tables |= decision_tables(outcome, best, verdict)
     check_routes(best, outcome, tables["cost_waterfall"])
     check_totals(tables, prices.programme, best)
+    tables |= _for_decisions(panel, people, best, activity, prices, config)
+    tables["service_check"] = service_check_table(prices.programme, delivered, len(people.people) if people else 0)
     note, asked = _no_rows(people, best), config.output.patient_reports
     rows = None
     if not note and people is not None and best is not None and (asked or expected_pence(best, people) >= 0):
@@ -72,10 +80,31 @@ def cost_service(
         **delivered,
         "patient_note": note if asked else "patient reports were not asked for",
     }
-    notes = _notes(prices, delivered, len(people.people) if people else 0)
+    notes = _notes(prices, delivered, len(people.people) if people else 0) + _price_notes(prices, config, tables.get("unpriced", pd.DataFrame()))
     headline = next((e.analysis.design for e in effects if e.analysis.primary), "")
     words = money_verdict(verdict, money, best, prices, notes, headline=headline)
     return CostResult(tables, words, prices.price_year, prices.perspective, rows if asked else None, facts)
+
+
+def _for_decisions(
+    panel: Panel,
+    people: Caseload | None,
+    best: Money | None,
+    activity: pd.DataFrame,
+    prices: Prices,
+    config: RunConfig,
+) -> dict[str, pd.DataFrame]:
+    """What decision makers ask beside the saving: budgets, how long it lasts, what a published figure needs, what care costs."""
+    if config.costs is None:
+        return {}
+    budget = config.costs.budget
+    return {
+        "budget_impact": budget_table(best, activity, prices, budget),
+        "persistence": persistence_table(best, budget, config.costs.discount_rate),
+        "solve_for": solving_table(best, prices, mean_price(panel, config.study.outcome), config.costs.solve_for),
+        "cost_items": items_table(panel, people),
+        "unpriced": pd.DataFrame(panel.extra.get("unpriced")),
+    }
 
 
 def _no_rows(people: Caseload | None, best: Money | None) -> str:
@@ -142,4 +171,23 @@ def _notes(prices: Prices, delivered: dict[str, float], people: int) -> list[str
         )
     if prices.forecast:
         notes.append(f"Prices were moved to {prices.price_year} with a forecast of the index {prices.index.name}.")
+    return notes
+
+
+def _price_notes(prices: Prices, config: RunConfig, unpriced: pd.DataFrame) -> list[str]:
+    """Choices of pricing that are not the default, as sentences."""
+    notes, costs = [], config.costs
+    if costs is None:
+        return []
+    if costs.basis != "bed_day_and_stay":
+        notes.append(f"Stays are priced by {BASIS[costs.basis]}.")
+    if prices.left_aside:
+        rows = f"{prices.left_aside} row{'s' if prices.left_aside > 1 else ''}"
+        notes.append(f"{rows} of the unit-cost file belong{'' if prices.left_aside > 1 else 's'} to another basis and are not used.")
+    if costs.long_stays == "pro_rated":
+        notes.append("A stay costs in each month by its nights there, not in the month of admission.")
+    if costs.index_admission == "left_out":
+        notes.append("The stay during which a person was referred is left out of the cost.")
+    if len(unpriced):
+        notes.append("Some spells had no price and take the mean price of their kind: the table of spells without a price gives their share.")
     return notes

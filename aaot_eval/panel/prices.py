@@ -141,7 +141,7 @@ def unpriced_table(tables: Tables) -> pd.DataFrame:
 
     No rows unless unpriced stays are listed.
     """
-    columns = ["hrg", "delivery", "people", "spells", "all_spells", "share", "treatment"]
+    columns = ["hrg", "delivery", "people", "spells", "share", "treatment"]
     if not tables.has("unpriced"):
         return pd.DataFrame(columns=columns)
     found = tables.engine.frame(
