@@ -15,15 +15,17 @@ import pandas as pd
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.options.combining import Rule, combined_effect
 from aaot_eval.options.costing import NAN, Costs, Reach, cost_option, entered, reach_of
-from aaot_eval.options.evidence import RANKED, Evidence, badge_of, evidence_of
+from aaot_eval.options.evidence import RANKED, Evidence, badge_of, evidence_of, widened_ends
 from aaot_eval.options.horizon import by_quarter, course_of, present
 from aaot_eval.options.measured import Measured
 from aaot_eval.options.missing import missing_of
 from aaot_eval.options.ranking import Contender, finite, rank_table, scoring_table
 from aaot_eval.options.reading import Records
-from aaot_eval.options.record import OptionRecord, Population
+from aaot_eval.options.record import EffectLine, OptionRecord, Population
 
 NOT_ENTERED = "not entered"
+#: A run's people are those of the appraisal when care as usual costs the same but for another cut of the same extract.
+SAME_PEOPLE = 0.1
 QUADRANTS = {
     "high_high": "mental health high, substance use high",
     "high_low": "mental health high, substance use low",
@@ -95,7 +97,8 @@ def appraise(
     Raises InputError (C196) when a run stands in another price year, perspective or price file than the appraisal.
     """
     _refuse_other_terms(records, measured)
-    standings = [_standing(records, option, measured.get(option.id)) for option in records.options]
+    usual = _usual(records, measured)
+    standings = [_standing(records, option, measured.get(option.id), usual) for option in records.options]
     tables = {
         "options": _options_table(standings),
         "cost_lines": _cost_lines(standings),
@@ -144,11 +147,37 @@ def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _standing(records: Records, option: OptionRecord, run: Measured | None) -> Standing:
+def _usual(records: Records, measured: Mapping[str, Measured]) -> dict[str, float]:
+    """Pounds of admissions for each person a year under care as usual, by population: as entered, else as a run found it.
+
+    Raises InputError (C196) when a run found something else than what stands for the people it is said to be about.
+    """
+    usual = {p.name: entered(p.admission_cost) for p in records.shared.populations}
+    problems = []
+    for option in records.options:
+        run, name = measured.get(option.id), records.population(option).name
+        if run is None or math.isnan(run.usual):
+            continue
+        if math.isnan(usual[name]):
+            usual[name] = run.usual
+        elif not math.isclose(usual[name], run.usual, rel_tol=SAME_PEOPLE):
+            problems.append(
+                Problem(
+                    "C196",
+                    f"option {option.id}: under care as usual the people of the run cost {run.usual:,.0f} pounds a year and those of "
+                    f"{name!r} {usual[name]:,.0f}: they are not the same people",
+                    where=run.run, allowed=f"within {SAME_PEOPLE:.0%}",
+                    do="give the option a population of its own, or leave admission_cost blank: it is then the run's",
+                )
+            )  # fmt: skip
+    if problems:
+        raise InputError(*problems)
+    return usual
+
+
+def _standing(records: Records, option: OptionRecord, run: Measured | None, known: Mapping[str, float]) -> Standing:
     population = records.population(option)
-    usual = entered(population.admission_cost)
-    if math.isnan(usual) and run is not None:
-        usual = run.usual
+    usual = known[population.name]
     costs = cost_option(option, run)
     evidence = evidence_of(option, run, population, usual, records.shared.outcome, records.shared.transfer_factor)
     return Standing(option, population, run, costs, reach_of(option, costs, run), evidence, usual)
@@ -235,17 +264,15 @@ def _consequences(standings: list[Standing], records: Records) -> pd.DataFrame:
     for s in standings:
         for line in s.option.effects:
             badge = badge_of(line)
-            gauge = badge == "B" and line.expected_anyway is None
-            value = NAN if gauge else entered(line.value)
-            status = {"0": NOT_ENTERED, "X": "opinion or theory: no number"}.get(badge, "ok")
+            value, low, high, status = _outcome_shown(line, badge, records.shared.transfer_factor)
             rows.append(
                 {
                     "option": s.option.id, "cost_person": s.cost_person[1], "outcome": line.outcome,
                     "estimand": line.estimand, "measure": line.measure or "", "value": value,
-                    "low": NAN if gauge else entered(line.low), "high": NAN if gauge else entered(line.high),
+                    "low": low, "high": high,
                     "badge": badge, "design": (line.design or "").replace("_", " "), "place": line.place,
                     "people": line.population, "date": line.date, "source": line.source,
-                    "status": "not shown: no fall to be expected anyway" if gauge else status,
+                    "status": status,
                 }
             )  # fmt: skip
         if s.measured is not None:
@@ -261,6 +288,24 @@ def _consequences(standings: list[Standing], records: Records) -> pd.DataFrame:
     columns = ["option", "cost_person", "outcome", "estimand", "measure", "value", "low", "high", "badge", "design", "place",
                "people", "date", "source", "status"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
+
+
+def _outcome_shown(line: EffectLine, badge: str, factor: float | None) -> tuple[float, float, float, str]:
+    """Value, low, high as the badge lets them be shown, and what they are."""
+    value, low, high = entered(line.value), entered(line.low), entered(line.high)
+    if badge == "E":
+        low, high = widened_ends(line, factor or 1.0)
+        return value, low, high, f"interval {factor or 1:g} times as wide as published"
+    if badge == "B" and line.expected_anyway is None:
+        return NAN, NAN, NAN, "not shown: the fall to be expected anyway is not entered"
+    if badge == "B":
+        return (
+            value,
+            low,
+            high,
+            f"before and after; a fall of {100 * (line.expected_anyway or 0):.0f} % is expected anyway",
+        )
+    return NAN, NAN, NAN, {"0": NOT_ENTERED, "X": "opinion or theory: no number"}.get(badge, "")
 
 
 def _need(standings: list[Standing]) -> pd.DataFrame:
@@ -355,54 +400,59 @@ def _why_no_horizon(s: Standing) -> str:
 
 
 def _combinations(standings: list[Standing], rule: Rule) -> pd.DataFrame:
-    """O5: each option over each it layers on. On the same person the larger effect counts; half-additive as sensitivity."""
-    by_id = {s.option.id: s for s in standings}
-    rows = []
-    for upper in standings:
-        for lower in (by_id[name] for name in upper.option.layers_on):
-            if lower.population.name == upper.population.name:
-                rows.append(_combination(upper, lower, rule))
+    """O5: each option over each it layers on. On the same person the larger effect counts; half-additive as sensitivity.
+
+    Over the reference an option is itself, so that pair is left out.
+    """
+    by_id = {s.option.id: s for s in standings if not s.option.reference}
+    rows = [
+        _combination(upper, by_id[name], rule)
+        for upper in by_id.values()
+        for name in upper.option.layers_on
+        if name in by_id and by_id[name].population.name == upper.population.name
+    ]
     columns = ["combination", "people", "people_both", "cost_year", "cost_person", "break_even", "effect_both",
-               "effect_half_additive", "rule", "net_saving", "status"]  # fmt: skip
+               "effect_half_additive", "rule", "net_saving", "net_low", "net_high", "status"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
 def _combination(upper: Standing, lower: Standing, rule: Rule) -> dict[str, Any]:
     """One option over another. People reached by both: the smaller number; people reached: the larger."""
     both = (upper, lower)
-    people = [s.reach.served[1] for s in both if not s.option.reference]
+    people = [s.reach.served[1] for s in both]
     reached, shared_people = (max(people), min(people)) if finite(people) else (NAN, NAN)
     cost = sum(s.costs.year for s in both)
-    shown = [s.evidence.reduction[0] if s.evidence.badge in (*RANKED, "reference") else NAN for s in both]
-    all_known = all(s.evidence.may_rank or s.option.reference for s in both)
-    effect = combined_effect(shown, rule)
-    averted = combined_effect_pounds(upper, lower, rule, reached, shared_people) if all_known else NAN
-    unknown = [s.option.id for s in both if s.evidence.badge not in (*RANKED, "reference")]
+    unknown = [s.option.id for s in both if not s.evidence.may_rank]
+    shown = [s.evidence.reduction[0] if s.evidence.may_rank else NAN for s in both]
+    net = [NAN if unknown else combined_pounds(upper, lower, rule, end) - cost for end in range(3)]
     return {
         "combination": f"{upper.option.id} over {lower.option.id}",
         "people": reached,
-        "people_both": shared_people if not lower.option.reference else reached,
+        "people_both": shared_people,
         "cost_year": cost,
         "cost_person": cost / reached,
         "break_even": cost / reached / upper.usual,
-        "effect_both": effect,
-        "effect_half_additive": combined_effect(shown, "half_additive"),
+        "effect_both": combined_effect(shown, rule),
+        "effect_half_additive": NAN if unknown else combined_effect(shown, "half_additive"),
         "rule": rule.replace("_", " "),
-        "net_saving": averted - cost,
-        "status": f"no measured effect of {' and '.join(unknown)}: it adds its cost, and no net figure is given"
+        "net_saving": net[0],
+        "net_low": net[1],
+        "net_high": net[2],
+        "status": f"no measured effect of {' and '.join(unknown)}: cost is counted, no net figure is given"
         if unknown
         else "ok",
     }
 
 
-def combined_effect_pounds(upper: Standing, lower: Standing, rule: Rule, reached: float, both: float) -> float:
-    """Pounds a year averted by two options: those reached by both have the combined effect, the others their own."""
-    if lower.option.reference or upper.option.reference:
-        one = upper if lower.option.reference else lower
-        return one.evidence.averted[0] * reached
-    share = combined_effect([upper.evidence.averted[0] / upper.usual, lower.evidence.averted[0] / upper.usual], rule)
-    wider = upper if upper.reach.served[1] >= lower.reach.served[1] else lower
-    return share * upper.usual * both + wider.evidence.averted[0] * (reached - both)
+def combined_pounds(upper: Standing, lower: Standing, rule: Rule, end: int) -> float:
+    """Pounds a year averted by two options: people reached by both have the combined effect, the others their own.
+
+    `end`: 0 the point, 1 the lower and 2 the upper ends of both intervals together.
+    """
+    wider, narrower = sorted((upper, lower), key=lambda s: -s.reach.served[1])
+    both = narrower.reach.served[1]
+    share = combined_effect([s.evidence.averted[end] / upper.usual for s in (upper, lower)], rule)
+    return share * upper.usual * both + wider.evidence.averted[end] * (wider.reach.served[1] - both)
 
 
 def _conditions(standings: list[Standing]) -> pd.DataFrame:

@@ -78,19 +78,23 @@ def evidence_of(
             measured.averted[1] / measured.usual,
             measured.averted[2] / measured.usual,
         )
-        status = f"not estimable: {measured.why_not}" if measured.why_not else "measured here"
+        status = (
+            f"not estimable: {measured.why_not}" if measured.why_not else "measured here, as the fall in hospital cost"
+        )
         return Evidence("M", status, share, NOTHING if measured.why_not else measured.averted, measured.level)
     line = priced_line(option, outcome)
     badge = badge_of(line)
     if line is None or line.value is None:
         return Evidence(badge, STATUS[badge])
+    if badge == "E":
+        low, high = widened_ends(line, factor or 1.0)
+        line = line.model_copy(update={"low": low, "high": high})
     point, low, high = reductions(line, people)
     if badge == "B":
         if line.expected_anyway is None:
             return Evidence("B", STATUS["no_gauge"])
         left = 1 - (1 - point) / (1 - line.expected_anyway) if line.expected_anyway < 1 else NAN
         return Evidence("B", STATUS["gauged"], (left, NAN, NAN), raw=point, expected_anyway=line.expected_anyway)
-    low, high = widened(line, (point, low, high), factor or 1.0)
     if math.isnan(point):
         return Evidence("E", "not estimable: a difference needs the admissions of care as usual")
     status = f"measured elsewhere; interval {factor or 1:g} times as wide as published"
@@ -112,13 +116,14 @@ def reductions(line: EffectLine, people: Population) -> Interval:
     return -value / rate, -high / rate, -low / rate
 
 
-def widened(line: EffectLine, ends: Interval, factor: float) -> tuple[float, float]:
-    """The interval made `factor` times as wide about the point: on the log scale for a rate ratio, else as it is.
+def widened_ends(line: EffectLine, factor: float) -> tuple[float, float]:
+    """The interval in its own measure, `factor` times as wide about the value: on the log scale for a rate ratio.
 
-    A rate ratio of 0.8 (0.64 to 1) with factor 2 becomes 0.512 to 1.25.
+    >>> line = EffectLine(outcome="admissions", measure="rate_ratio", value=0.8, low=0.64, high=1.0)
+    >>> [round(end, 3) for end in widened_ends(line, 2)]
+    [0.512, 1.25]
     """
-    point, low, high = ends
+    value, low, high = (NAN if v is None else v for v in (line.value, line.low, line.high))
     if line.measure == "rate_ratio":
-        ratio = 1 - point
-        return 1 - ratio * ((1 - low) / ratio) ** factor, 1 - ratio * ((1 - high) / ratio) ** factor
-    return point - factor * (point - low), point + factor * (high - point)
+        return value * (low / value) ** factor, value * (high / value) ** factor
+    return value - factor * (value - low), value + factor * (high - value)

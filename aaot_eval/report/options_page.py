@@ -28,6 +28,7 @@ from aaot_eval.report.figures._options import options_chart
 from aaot_eval.report.words import INVENTED, is_missing, listed, sentence_case, written
 
 NOT_ENTERED = "not entered"
+AS_TODAY = "as today"
 BADGES = {
     "M": "M measured here",
     "E": "E measured elsewhere, controlled",
@@ -87,7 +88,7 @@ COLUMNS: Mapping[str, Sequence[tuple[str, str, str]]] = {
     "combinations": (
         ("combination", "Combination", ""), ("people", "People reached", "expected"), ("people_both", "by both", "expected"),
         ("cost_year", "Cost a year", "money"), ("break_even", "Fall needed", "percent"), ("effect_both", "Fall, reached by both", "percent"),
-        ("effect_half_additive", "half-additive", "percent"), ("net_saving", "Net saving a year", "money"), ("status", "Note", ""),
+        ("effect_half_additive", "half-additive", "percent"), ("net_saving", "Net saving a year", "money"), ("net_low", "from", "money"), ("net_high", "to", "money"), ("status", "Note", ""),
     ),
     "ranking": (
         ("option", "Option", ""), ("population", "People", ""), ("p_best", "Best", "percent"),
@@ -167,7 +168,7 @@ class _Page:
     ) -> Table:
         """A table of the page; `of` names the CSV its rows stand in, when it is another."""
         frame = self.tables[of or name] if frame is None else frame
-        columns = [c for c in COLUMNS[name] if c[0] in frame]
+        columns = [c for c in COLUMNS[name] if c[0] in frame and (c[2] or not all(map(is_missing, frame[c[0]])))]
         mark = f" {INVENTED}" if self.facts["invented"] else ""
         rows = tuple(
             tuple(self._cell(of or name, frame, row, field, kind) for field, _, kind in columns) for row in frame.index
@@ -182,6 +183,8 @@ class _Page:
             return f"{value} {self.names[value]}"
         if field == "badge":
             return BADGES.get(str(value), str(value))
+        if is_missing(value) and "badge" in frame and frame.at[row, "badge"] == "reference":
+            return AS_TODAY if kind and field not in NOT_ASKED else ""
         if is_missing(value):
             return "" if field in NOT_ASKED or not kind else NOT_ENTERED
         return (Ref(written(value, kind), f"{table}/{row}/{field}"),) if kind else str(value)
@@ -308,7 +311,14 @@ class _Page:
                 Paragraph(text),
                 Notice("missing", "No combination was entered", "No option says in layers_on what it lies over."),
             ]
-        return [Paragraph(text), self.shown("combinations", "Options laid over others")]
+        return [
+            Paragraph(text),
+            self.shown(
+                "combinations",
+                "Options laid over others",
+                note="The interval takes the lower ends of both effects together, and the upper ends.",
+            ),
+        ]
 
     def ranking(self) -> list[Block]:
         """Nothing unless asked for; then probabilities, among measured evidence only; and scores when there are any."""
