@@ -96,8 +96,11 @@ def site_data(
     least_before: int | None = None,
     least_after: int = 3,
     scale: str = "auto",
+    keep_holes: bool = False,
 ) -> SiteData:
     """The balanced table of `outcome`; sites and periods that cannot be used are left out and named in `left`.
+
+    With `keep_holes` the sites and periods with holes stay, and the holes are NaN.
 
     A treated site needs `least_before` periods before its start (default: one full year) and `least_after` after it.
     `scale`: "ratio", "difference", or "auto": a ratio, unless a cost is below zero or a measured value not above it.
@@ -108,7 +111,10 @@ def site_data(
     hole = panel.matrix("missing").astype(bool) | np.isnan(values) | np.isnan(exposure)
     t = _kept_periods(panel, left)
     rows = _kept_units(panel, t, left)
-    rows, t = _without_holes(panel, hole, rows, t, left)
+    if keep_holes:
+        values = np.where(hole, np.nan, values)
+    else:
+        rows, t = _without_holes(panel, hole, rows, t, left)
     starts = _start_positions(panel, rows, t)
     rows, starts = _long_enough(panel, rows, starts, len(t), phase_in, least_before, least_after, left)
     kind = panel.outcome(outcome).kind

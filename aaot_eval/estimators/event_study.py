@@ -1,0 +1,321 @@
+"""The effect by time since the start against one common base, with bands that hold for all points at once.
+
+Formulae, assumptions and refusals: docs/methods/event_study.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.optimize import brentq
+
+from aaot_eval.errors import Problem
+from aaot_eval.estimators import ESTIMATORS
+from aaot_eval.estimators import _staggered as sg
+from aaot_eval.estimators import _staggered_rows as rows
+from aaot_eval.estimators._saturated import SunAbraham, sun_abraham
+from aaot_eval.estimators._sites import Bools, Floats, Ints
+from aaot_eval.estimators.group_time import staggered_of
+from aaot_eval.results import Analysis, Design, Estimate, Panel, generator
+
+DRAWS = 4_999
+LARGE, FEWER_DRAWS = 5_000, 999
+"""With more sites than LARGE the multiplier bootstrap takes FEWER_DRAWS."""
+POWER_DRAWS = 10_000
+POWERS = (0.5, 0.8)
+STEEPEST = 1e4
+"""Standard deviations of the most precise point: a slope beyond this is not searched for."""
+MOST_CELLS = 400
+"""The regression of Sun and Abraham has one coefficient a cohort and period; with more it is not fitted."""
+
+
+@dataclass(frozen=True)
+class EventTimes:
+    """Effects by time since the start: `values` (log ratio, or level) with their covariance; zero at the base, -1.
+
+    `critical`: what a standard error is multiplied by so that all intervals hold together; NaN where the design has none.
+    """
+
+    times: Ints
+    values: Floats
+    covariance: Floats
+    critical: float
+    units: Ints
+
+    @property
+    def std_errors(self) -> Floats:
+        """Roots of the diagonal; zero at the base."""
+        return np.asarray(np.sqrt(np.maximum(np.diag(self.covariance), 0.0)))
+
+    @property
+    def before(self) -> Ints:
+        """Positions of the points before the base."""
+        return np.flatnonzero(self.times < -1)
+
+
+@ESTIMATORS.register("event_study")
+@dataclass(frozen=True)
+class EventStudy:
+    """Effects by periods since the start, every one against the last period before it.
+
+    `method`: "group_time", or "sun_abraham", whose standard errors take the cohorts' shares as given. `covariates`,
+    `control`, `adjust`: as in group_time. `detail`: also a row for each point.
+    """
+
+    design: ClassVar[Design] = "sites"
+    base: ClassVar[Literal["universal"]] = "universal"
+    conf_level: float = 0.95
+    phase_in: int = 0
+    least_before: int = 2
+    least_after: int = 1
+    scale: Literal["auto", "ratio", "difference"] = "auto"
+    method: Literal["group_time", "sun_abraham"] = "group_time"
+    control: Literal["never", "not_yet"] = "never"
+    adjust: Literal["auto", "dr", "ipw", "reg"] = "auto"
+    covariates: tuple[str, ...] = ()
+    detail: bool = False
+
+    def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
+        """Why no effect by time since the start can be had; empty when it can."""
+        problems = rows.staggered_objections(panel, analysis, phase_in=self.phase_in, scale=self.scale,
+                                             least_before=self.least_before, least_after=self.least_after)  # fmt: skip
+        problems += [
+            Problem("E341", f"there is no covariate {name!r} in the panel", where=analysis.name,
+                    do="name it under [panel] covariates, or remove it from the options")
+            for name in self.covariates if name not in panel.cells
+        ]  # fmt: skip
+        if problems or self.method == "group_time":
+            return problems
+        _, table = staggered_of(self, panel, analysis, 0, "event_study", False)
+        if not table.whole or self.control != "never":
+            problems.append(Problem("E342", "the regression of Sun and Abraham needs a panel without holes and sites that never "
+                                            "start as comparison", where=analysis.name, do='use method = "group_time"'))  # fmt: skip
+        if len(table.dates) * table.n_periods > MOST_CELLS:
+            problems.append(Problem("E343", f"{len(table.dates)} cohorts in {table.n_periods} periods are too many for one "
+                                            "regression", where=analysis.name, allowed=f"at most {MOST_CELLS} cells",
+                                    do='use method = "group_time", which gives the same effects'))  # fmt: skip
+        return problems
+
+    def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
+        """The mean over the points after the start; the points stand in the table `event_time` of it."""
+        if self.method == "sun_abraham":
+            return _sun_abraham_rows(self, panel, analysis, seed)
+        ratio = rows.on_ratio(panel, analysis.outcome, self.scale)
+        make, table = staggered_of(self, panel, analysis, seed, "event_study", ratio)
+        found = sg.pairs(table)
+        overall, parts = sg.aggregate(table, found, "dynamic")
+        points = event_times(make, table, found, parts, seed)
+        what = f"{'ratio' if ratio else 'difference'} of the treated to their expected level, mean over periods since the start"
+        first = _overall(make, table, found, overall, what)
+        tables = {"event_time": _table(points, analysis.name, ratio=ratio)}
+        facts = _facts(make, points, found, seed)
+        note = "; ".join(n for n in (first.note, power_sentence(facts, ratio=ratio)) if n)
+        out = [replace(first, tables=tables, facts=facts, note=note)]
+        if self.detail:
+            out += _points(make, parts)
+        return tuple(out)
+
+
+def event_times(make: rows.RowMaker, table: sg.Staggered, found: list[sg.Pair], parts: list[sg.Average],
+                seed: int) -> EventTimes:  # fmt: skip
+    """All points with a covariance that the number of treated sites can bear: over assignments where they are few."""
+    times = np.array([p.key for p in parts])
+    units = np.array([sum(int((table.starts == s).sum()) for s in {f.start for f, w in zip(found, p.weights, strict=True) if w})
+                      for p in parts])  # fmt: skip
+    ratio = make.ratio and all(math.isfinite(p.log_ratio) for p in parts)
+    values = np.array([p.log_ratio if ratio else p.att for p in parts])
+    if make.few and table.whole and table.covariates is None:
+        drawn = _drawn(make, table, found, parts, ratio)
+        covariance = np.cov(drawn, rowvar=False, ddof=0)
+        spread = np.sqrt(np.diag(covariance))
+        size = np.abs(np.divide(drawn, spread, out=np.zeros_like(drawn), where=spread > 0)).max(axis=1)
+        reachable = make.least(make.ways) <= make.alpha + 1e-12
+        critical = float(np.quantile(size, 1 - make.alpha, method="higher")) if reachable else math.nan
+        return EventTimes(times, values, covariance, critical, units)
+    influence = np.column_stack([p.log_ratio_influence if ratio else p.influence for p in parts])
+    critical = math.nan if make.few else simultaneous(influence, make.alpha, seed)
+    return EventTimes(times, values, influence.T @ influence, critical, units)
+
+
+def _drawn(
+    make: rows.RowMaker, table: sg.Staggered, found: list[sg.Pair], parts: list[sg.Average], ratio: bool
+) -> Floats:
+    """N x E: every point under every assignment, with the estimated effects taken out of the sites truly treated."""
+    effect = {p.key: p.att for p in parts}
+    gone = table.level.copy()
+    for start in table.dates:
+        for t in range(int(start), table.n_periods):
+            gone[table.starts == start, t] -= effect.get(int(table.clock[t] - table.clock[start]), 0.0)
+    columns = []
+    for part in parts:
+        weights = sg.cohort_weights(table, found, part.weights)
+        columns.append(sg.by_weights(weights, make.ways)(gone) / (part.expected if ratio else 1.0))
+    return np.column_stack(columns)
+
+
+def simultaneous(influence: Floats, alpha: float, seed: int) -> float:
+    """The critical value by multiplier bootstrap with random signs over sites; never below that of one point."""
+    spread = np.linalg.norm(influence, axis=0)
+    scaled = influence[:, spread > 0] / spread[spread > 0]
+    one = float(stats.norm.ppf(1 - alpha / 2))
+    if not scaled.shape[1]:
+        return one
+    rng = generator(seed, "simultaneous bands")
+    draws = DRAWS if len(scaled) <= LARGE else FEWER_DRAWS
+    step = max(1, 4_000_000 // len(scaled))
+    largest = [np.abs((2.0 * rng.integers(0, 2, (min(step, draws - at), len(scaled))) - 1.0) @ scaled).max(axis=1)
+               for at in range(0, draws, step)]  # fmt: skip
+    return max(one, float(np.quantile(np.concatenate(largest), 1 - alpha)))
+
+
+def pre_test(found: list[sg.Pair]) -> tuple[float, float, int]:
+    """(Wald statistic, p, degrees of freedom) of all effects before the start being nought; NaN when they are collinear.
+
+    As the R package did: all cohorts and periods, chi-squared. Collinear means more effects than sites can tell apart,
+    which happens with cohorts of one site, and then there is no test.
+    """
+    before = [p for p in found if not p.after and p.t != p.base]
+    if not before:
+        return math.nan, math.nan, 0
+    influence = np.column_stack([p.influence for p in before])
+    covariance = influence.T @ influence
+    if np.linalg.matrix_rank(influence) < len(before) or np.linalg.cond(covariance) > 1 / np.finfo(float).eps:
+        return math.nan, math.nan, len(before)
+    att = np.array([p.att for p in before])
+    statistic = float(att @ np.linalg.solve(covariance, att))
+    return statistic, float(stats.chi2.sf(statistic, len(before))), len(before)
+
+
+def detectable_slopes(points: EventTimes, alpha: float, seed: int) -> dict[float, float]:
+    """Slope a period at which some point before the start is significant with each power (Roth 2022); NaN where none is.
+
+    A straight line through the base is added to the points before it; a point counts when it lies outside its own
+    1 - alpha interval.
+    """
+    before = points.before
+    spread = points.std_errors[before]
+    before, spread = before[spread > 0], spread[spread > 0]
+    if not len(before):
+        return dict.fromkeys(POWERS, math.nan)
+    values, vectors = np.linalg.eigh(points.covariance[np.ix_(before, before)])
+    normal = generator(seed, "power of the pre-trend test").standard_normal((POWER_DRAWS, len(before)))
+    noise = normal @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    away = (points.times[before] + 1).astype(float)
+    bar = float(stats.norm.ppf(1 - alpha / 2)) * spread
+
+    def power(slope: float) -> float:
+        return float((np.abs(noise + slope * away) > bar).any(axis=1).mean())
+
+    most = STEEPEST * float(np.min(spread / np.abs(away)))
+    found = {}
+    for wanted in POWERS:
+        reached = power(0.0) < wanted < power(most)
+        found[wanted] = float(brentq(lambda s, w=wanted: power(s) - w, 0.0, most, xtol=most * 1e-9)) if reached else (
+            0.0 if power(0.0) >= wanted else math.nan)  # fmt: skip
+    return found
+
+
+def _overall(
+    make: rows.RowMaker, table: sg.Staggered, found: list[sg.Pair], overall: sg.Average, what: str
+) -> Estimate:
+    how = "Callaway-Sant'Anna, universal base"
+    if make.few and table.whole and table.covariates is None:
+        weights = sg.cohort_weights(table, found, overall.weights)
+        drawn = sg.randomise(table, make.ways, sg.by_weights(weights, make.ways), weights, ratio=make.ratio)
+        return make.randomised(what, replace(drawn, p_least=make.least(make.ways)), f"{how}, {make.how(make.ways)}")
+    value = overall.log_ratio if make.ratio else overall.att
+    influence = overall.log_ratio_influence if make.ratio and math.isfinite(value) else overall.influence
+    return make.analytic(what, value, float(np.linalg.norm(influence)), ratio=make.ratio,
+                         how=f"{how}, influence functions, cohort shares estimated")  # fmt: skip
+
+
+def _points(make: rows.RowMaker, parts: list[sg.Average]) -> list[Estimate]:
+    out = []
+    for part in parts:
+        if part.key == -1:
+            continue
+        value = part.log_ratio if make.ratio else part.att
+        influence = part.log_ratio_influence if make.ratio and math.isfinite(value) else part.influence
+        out.append(make.analytic(f"effect, event_study, {part.key:+d} periods since the start", value,
+                                 float(np.linalg.norm(influence)), ratio=make.ratio,
+                                 how="Callaway-Sant'Anna, universal base, influence functions, cohort shares estimated"))  # fmt: skip
+    return out
+
+
+def _table(points: EventTimes, analysis: str, *, ratio: bool) -> pd.DataFrame:
+    half = points.critical * points.std_errors
+    low, high = points.values - half, points.values + half
+    base = points.times == -1
+    low[base], high[base] = math.nan, math.nan
+    show = np.exp if ratio else np.asarray
+    return pd.DataFrame({"analysis": analysis, "event_time": points.times, "ratio": show(points.values), "conf_low": show(low),
+                         "conf_high": show(high), "n_units": points.units})  # fmt: skip
+
+
+def _facts(make: rows.RowMaker, points: EventTimes, found: list[sg.Pair], seed: int) -> dict[str, Any]:
+    statistic, p, df = pre_test(found)
+    slopes = detectable_slopes(points, 0.05, seed)
+    after = points.times[points.times >= 0]
+    return {
+        "points": points,
+        "pre_test": statistic,
+        "pre_test_p": p,
+        "pre_test_df": df,
+        "slope_50": slopes[0.5],
+        "slope_80": slopes[0.8],
+        "mean_after": float(after.mean() + 1) if len(after) else math.nan,
+        "critical": points.critical,
+        "p_least": make.least(make.ways) if make.few else 0.0,
+    }
+
+
+def power_sentence(facts: dict[str, Any], *, ratio: bool) -> str:
+    """What drift the points before the start would have shown, and what it would amount to after it."""
+    slope, likely = facts["slope_50"], facts["slope_80"]
+    if math.isnan(slope) or math.isnan(likely):
+        return "too few points before the start to say what drift they would show"
+
+    def size(value: float) -> str:
+        return f"{math.expm1(value):+.1%}" if ratio else f"{value:+.3g}"
+
+    carried = likely * facts["mean_after"]
+    return (f"the points before the start would show a drift of {size(slope)} a period with 50 % and of {size(likely)} with 80 % "
+            f"power; carried on, the latter would read as {size(carried)} on average after the start")  # fmt: skip
+
+
+def _sun_abraham_rows(settings: EventStudy, panel: Panel, analysis: Analysis, seed: int) -> tuple[Estimate, ...]:
+    make, table = staggered_of(settings, panel, analysis, seed, "event_study", False)
+    fit = sun_abraham(table.level, table.starts, table.covariates)
+    how = "regression of Sun and Abraham, clustered by site, cohort shares taken as given"
+
+    def row(what: str, keep: Bools) -> Estimate:
+        return make.analytic(what, *fit.mean(keep), ratio=False, how=how)
+
+    overall = row(
+        "difference of the treated to their expected level, mean over all treated site-periods", fit.event_times >= 0
+    )
+    if make.few:
+        overall = replace(
+            overall, status="no_finite_interval", note=f"{make.least_note(make.least(make.ways))}; {overall.note}"
+        )
+    out = [overall]
+    if settings.detail:
+        out += [row(f"effect, sun_abraham, {e:+d} periods since the start", fit.event_times == e)
+                for e in np.unique(fit.event_times)]  # fmt: skip
+        labels = panel.periods["label"].to_numpy()[table.clock]
+        out += [row(f"effect, sun_abraham, cohort {labels[s]}", (fit.starts == s) & (fit.event_times >= 0))
+                for s in np.unique(fit.starts)]  # fmt: skip
+        out += _covariate_rows(make, fit, settings.covariates, how)
+    return tuple(out)
+
+
+def _covariate_rows(make: rows.RowMaker, fit: SunAbraham, names: tuple[str, ...], how: str) -> list[Estimate]:
+    used = names if fit.n_covariates == len(names) else ()
+    return [
+        make.analytic(f"coefficient of {name}", *fit.covariate(i), ratio=False, how=how) for i, name in enumerate(used)
+    ]
