@@ -22,6 +22,19 @@ def simulate(
     months: Annotated[int, typer.Option(min=12, help="Months of data.")] = 60,
     launch_after: Annotated[int, typer.Option(min=1, help="Months before the first service.")] = 36,
     size: Annotated[float, typer.Option(min=0.01, help="Size of the hospitals, 1 = usual.")] = 1.0,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="A format of the extracts, as `explain` lists them; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    dialect: Annotated[
+        str,
+        typer.Option(help="How files are written: pipe, cp1252, crlf, gzip, parquet, monthly, xlsx, ...; with commas."),
+    ] = "",
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -38,5 +51,7 @@ def simulate(
         months=months,
         launch_after=launch_after,
         size=size,
+        formats=formats or (),
+        dialect=[word.strip() for word in dialect.split(",") if word.strip()],
     )
     answer(str(out), {"folder": str(out), "scenario": scenario, "seed": seed}, as_json)

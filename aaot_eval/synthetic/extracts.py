@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from aaot_eval.results import generator
+from aaot_eval.synthetic.files import RowsByFile, period_of
+from aaot_eval.synthetic.layouts import DEFAULTS, Writing, layouts
 from aaot_eval.synthetic.records import Scene, Written, attendance_rows, episode_rows, year_label
 from aaot_eval.synthetic.service import Effect
 from aaot_eval.synthetic.world import (
@@ -67,6 +69,35 @@ class YearFiles:
             file.close()
 
 
+class LaidOutFiles:
+    """The files of one table in another layout or dialect than the default."""
+
+    def __init__(self, folder: Path, stem: str, given_as: str, writing: Writing) -> None:
+        self._given_as, self._writing = given_as, writing
+        layout = writing.chosen.get(given_as, layouts()[DEFAULTS[given_as]])
+        self._files = RowsByFile(folder, stem, writing.dialect, None if writing.only_held else layout)
+
+    @property
+    def rows(self) -> int:
+        """Rows so far."""
+        return self._files.rows
+
+    def write(self, written: Written) -> None:
+        """Puts each row into the file of its year or month."""
+        ends = written.table.column("EPIEND" if self._given_as == "admissions" else "ARRIVAL_DATE").to_pylist()
+        labels = [
+            period_of(self._writing.dialect, None if day is None else str(day), year_label(int(year)))
+            for day, year in zip(ends, written.year, strict=True)
+        ]
+        self._files.add(self._writing.cells(written.table, self._given_as), labels)
+
+    def __enter__(self) -> LaidOutFiles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+
 @dataclass(slots=True)
 class Ledger:
     """What the extracts hold: true counts by site and month (`series`), rows by fault (`dirt`), and totals (`counts`)."""
@@ -96,11 +127,15 @@ def write_extracts(
     stays: Stays,
     effect: Effect,
     notify: Callable[[str], None],
+    writing: Writing | None = None,
 ) -> Ledger:
     """All episodes (`apc_<year>.csv`) and attendances (`ed_<year>.csv`), a chunk at a time; returns their counts."""
     names = ("alcohol_specific_emergency", "non_alcohol_emergency", "ed_attendances")
     ledger = Ledger({name: np.zeros((len(scene.sites), scene.calendar.months), dtype=np.int64) for name in names})
-    with YearFiles(folder, "apc") as episodes, YearFiles(folder, "ed") as attendances:
+    with (
+        _files(folder, "apc", "admissions", writing) as episodes,
+        _files(folder, "ed", "attendances", writing) as attendances,
+    ):
         for batch in _batches(scene, worlds, stays, effect, notify):
             _record(ledger, batch, scene.calendar)
             for low in range(0, len(batch.stays), CHUNK):
@@ -117,6 +152,12 @@ def write_extracts(
                 attendances.write(attendance_rows(rng, batch.attendances.take(part), keep, scene, key))
         ledger.counts |= {"episode_rows": episodes.rows, "attendance_rows": attendances.rows}
     return ledger
+
+
+def _files(folder: Path, stem: str, given_as: str, writing: Writing | None) -> YearFiles | LaidOutFiles:
+    if writing is None or not (given_as in writing.chosen or writing.dialect - {"xlsx"}):
+        return YearFiles(folder, stem)
+    return LaidOutFiles(folder, stem, given_as, writing)
 
 
 def _batches(

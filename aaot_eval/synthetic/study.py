@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ import numpy as np
 
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.synthetic.extracts import Ledger, write_extracts
+from aaot_eval.synthetic.files import chosen_dialect, suffix_of
+from aaot_eval.synthetic.further import write_further_tables
+from aaot_eval.synthetic.layouts import Writing, chosen_layouts
 from aaot_eval.synthetic.money import PRICE_YEAR, UNIT_COSTS, places_for, programme_rows
 from aaot_eval.synthetic.records import DIRT, Scene, tokens
 from aaot_eval.synthetic.scenarios import SCENARIOS, Scenario
@@ -105,6 +108,9 @@ def simulate_study(
     first_month: str = "2021-07",
     size: float = 1.0,
     faults: float = 1.0,
+    formats: Sequence[str] = (),
+    dialect: Sequence[str] = (),
+    only_held: bool = False,
     notify: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Writes a complete study into the empty or new folder `out` and returns its truth, as truth.json holds it.
@@ -115,6 +121,10 @@ def simulate_study(
     size          multiplies the people of every site: 1 makes about 100 alcohol-specific emergency admissions a site
                   and month
     faults        multiplies the rates of the faults in DIRT: 0 writes clean files
+
+    formats       names of `layouts()`, at most one a table; `panel` also writes the study as an aggregated panel
+    dialect       words of DIALECTS: how the extracts are written, and `xlsx` for the small tables
+    only_held     write the default formats with what `formats` hold of each row: for comparison
 
     The same arguments write the same bytes. Raises InputError for an unknown scenario, a layout that cannot be
     simulated, a folder that is not empty, or a world too small for the effect to come about through the caseload.
@@ -127,6 +137,7 @@ def simulate_study(
         raise InputError(
             Problem("C157", f"faults cannot be {faults} times as frequent", allowed=f"0 to {MOST_FAULTS:g}")
         )
+    writing = Writing(chosen_layouts(formats), chosen_dialect(dialect), "panel" in formats, only_held)
     notify("Drawing people and their admissions without the service")
     arguments: dict[str, Any] = {
         "sites": sites,
@@ -139,11 +150,12 @@ def simulate_study(
     study = draw_study(scenario=scenario, seed=seed, **arguments)
     (out / "extracts").mkdir(parents=True)
     scene = Scene(seed, study.sites, study.calendar, faults)
-    ledger = write_extracts(out / "extracts", scene, study.worlds, study.stays, study.effect, notify)
+    ledger = write_extracts(out / "extracts", scene, study.worlds, study.stays, study.effect, notify, writing)
     notify("Writing caseload, sites, deaths, prices, config and truth")
     truth = _truth(study, ledger, arguments | {"faults": faults})
     _write_tables(out, study, ledger, truth)
-    _write_text(out / "study.toml", _study_toml(study))
+    further = write_further_tables(out, study, ledger, writing)
+    _write_text(out / "study.toml", _study_toml(study, further, writing))
     _write_text(out / "README.txt", _readme(study))
     _write_text(out / "truth.json", json.dumps(truth, indent=1, ensure_ascii=False) + "\n")
     return truth
@@ -288,19 +300,20 @@ def _write_tables(out: Path, study: Study, ledger: Ledger, truth: dict[str, Any]
     _write_csv(out / "truth_series.csv", header, rows)
 
 
-def _study_toml(study: Study) -> str:
+def _study_toml(study: Study, further: Mapping[str, str], writing: Writing) -> str:
     world, seed, calendar = study.scenario, study.seed, study.calendar
+    end = suffix_of(writing.dialect)
+    small = {"caseload": "caseload.csv", "sites": "sites.csv", "deaths": "deaths.csv"} | further
+    named = "\n".join(f'{table} = "{file}"' for table, file in small.items())
     return f"""\
 config_version = 1
 name = "simulated_{world.name}_{seed}"
 title = "Artificial data: simulated study {world.name}, seed {seed}"
 
 [data]
-admissions = "extracts/apc_*.csv"
-attendances = "extracts/ed_*.csv"
-caseload = "caseload.csv"
-sites = "sites.csv"
-deaths = "deaths.csv"
+admissions = "extracts/apc_*{end}"
+attendances = "extracts/ed_*{end}"
+{named}
 complete_to = {calendar.date(calendar.end - 1)}
 
 [study]
