@@ -133,7 +133,7 @@ def _share(place: str, best: Money, outcome: Outcome) -> str:
     """How many of the draws lie where the estimates do: a point on the plane is no finding."""
     if best.loop is None or outcome.draws is None:
         return "; no interval, so no share of draws"
-    quadrant = {"dominant": "costs less, works better", "dominated": "costs more, works less well"}.get(place, place)
+    quadrant = {"dominant": "costs less, better outcome", "dominated": "costs more, worse outcome"}.get(place, place)
     shares = quadrants(-best.loop.saving, outcome.draws)
     return f"; {100 * shares[quadrant]:.0f} % of draws lie there" if quadrant in shares else ""
 

@@ -16,8 +16,8 @@ import numpy as np
 Place = Literal[
     "dominant",
     "dominated",
-    "costs more, works better",
-    "costs less, works less well",
+    "costs more, better outcome",
+    "costs less, worse outcome",
     "same outcome",
     "same cost",
     "same",
@@ -157,7 +157,7 @@ class Ratio:
 def incremental_ratio(cost: float, effect: float) -> Ratio:
     """The ICER of an incremental cost (pounds) and effect (units): a ratio of means, never a mean of ratios.
 
-    Only "costs more, works better" and "costs less, works less well" have a number; a negative ratio says nothing,
+    Only "costs more, better outcome" and "costs less, worse outcome" have a number; a negative ratio says nothing,
     because better-and-cheaper and worse-and-dearer have the same one.
     """
     if effect == 0:
@@ -170,21 +170,21 @@ def incremental_ratio(cost: float, effect: float) -> Ratio:
                      "better at the same cost" if effect > 0 else "worse at the same cost")  # fmt: skip
     if effect > 0:
         if cost < 0:
-            return Ratio(math.nan, "dominant", "dominant: costs less and works better, so there is no ratio")
-        return Ratio(cost / effect, "costs more, works better", "pounds for each unit gained")
+            return Ratio(math.nan, "dominant", "dominant: costs less with a better outcome, so there is no ratio")
+        return Ratio(cost / effect, "costs more, better outcome", "pounds for each unit gained")
     if cost > 0:
-        return Ratio(math.nan, "dominated", "dominated: costs more and works less well, so there is no ratio")
-    return Ratio(cost / effect, "costs less, works less well", "pounds saved for each unit given up")
+        return Ratio(math.nan, "dominated", "dominated: costs more with a worse outcome, so there is no ratio")
+    return Ratio(cost / effect, "costs less, worse outcome", "pounds saved for each unit given up")
 
 
 def quadrants(cost: np.ndarray, effect: np.ndarray) -> dict[str, float]:
     """Shares of draws (n,) in the four quadrants of the plane; a draw on an axis counts half on either side."""
     more, better = (np.where(v > 0, 1.0, np.where(v < 0, 0.0, 0.5)) for v in (cost, effect))
     return {
-        "costs less, works better": float(((1 - more) * better).mean()),
-        "costs more, works better": float((more * better).mean()),
-        "costs less, works less well": float(((1 - more) * (1 - better)).mean()),
-        "costs more, works less well": float((more * (1 - better)).mean()),
+        "costs less, better outcome": float(((1 - more) * better).mean()),
+        "costs more, better outcome": float((more * better).mean()),
+        "costs less, worse outcome": float(((1 - more) * (1 - better)).mean()),
+        "costs more, worse outcome": float((more * (1 - better)).mean()),
     }
 
 

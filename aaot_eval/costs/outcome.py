@@ -135,7 +135,9 @@ def _from_rung(
 ) -> Outcome:
     estimate = rung.estimate
     if rung.gross is None or estimate.confidence is None:
-        return Outcome(kind, values, basis=rung.analysis, status=rung.status, label=rung.label)
+        said = "has no finite interval" if rung.status == "no_finite_interval" else "carries no rate per patient-year"
+        label = f"the effect on {estimate.outcome.replace('_', ' ')} {said}, so there is neither net benefit nor probability"
+        return Outcome(kind, values, basis=rung.analysis, status=rung.status, label=label)
     point = float(to_units(rung.gross(np.array([estimate.estimate])))[0])
     draws = to_units(rung.gross(np.asarray(estimate.confidence(uniforms(seed, n, "effect")), dtype=float)))
     if not np.isfinite([point, *draws]).all():

@@ -14,7 +14,8 @@ STAY_OUTCOMES = (
     OutcomeSpec("bed_days", "Bed days (nights of all stays, in the month of admission)", event="bed days"),
 )
 ATTENDANCES = OutcomeSpec("ed_attendances", "Emergency department attendances", event="attendances")
-DEATHS = OutcomeSpec("deaths", "Deaths", event="deaths")
+#: Not a count to the estimators: a hospital stays in by its admissions, for deaths are too few to ask for twenty in each.
+DEATHS = OutcomeSpec("deaths", "Deaths", "continuous", "deaths")
 HOSPITAL_COST = OutcomeSpec(
     "hospital_cost", "Hospital cost of all stays and attendances that begin in the month", "cost", "pounds"
 )
