@@ -249,7 +249,13 @@ def _net_status(s: Standing) -> str:
         return s.measured.why_not
     if not finite(s.evidence.averted):
         return "not entered: the cost of admissions under care as usual"
-    return "ok" if finite(s.net) else "not entered: the cost of the option or the people served"
+    if not finite(s.net):
+        return "not entered: the cost of the option or the people served"
+    if s.net[1] > 0:
+        return "cheaper than doing nothing over the whole interval"
+    if s.net[2] < 0:
+        return "dearer than doing nothing over the whole interval"
+    return "cannot tell: the interval includes zero"
 
 
 def _cost_lines(standings: list[Standing]) -> pd.DataFrame:

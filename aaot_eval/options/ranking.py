@@ -12,6 +12,8 @@ from scipy import stats
 
 from aaot_eval.results import generator
 
+CHANCE_Z = 1.6448536269514722  # a normal number exceeds it with probability 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Contender:
@@ -47,12 +49,14 @@ def net_draws(contender: Contender, seed: int, n: int) -> np.ndarray:
 def rank_table(contenders: Sequence[Contender], seed: int, n: int) -> pd.DataFrame:
     """One row an option: p_best, p_rank_1 ..., p_beats_reference, mean net saving a year with its 95 % interval.
 
-    Ties share their ranks evenly. Columns: option, p_best, p_beats_reference, net, net_low, net_high, learn, p_rank_k.
+    Ties share their ranks evenly. Columns: option, p_best, p_beats_reference, net, net_low, net_high, learn, study, p_rank_k.
     `learn`: pounds a year that certainty about this option alone would be worth (partial expected value of perfect
-    information, doing nothing included).
+    information, doing nothing included). `study`: see `smallest_study`.
     """
     if not contenders:
-        return pd.DataFrame(columns=["option", "p_best", "p_beats_reference", "net", "net_low", "net_high", "learn"])
+        return pd.DataFrame(
+            columns=["option", "p_best", "p_beats_reference", "net", "net_low", "net_high", "learn", "study"]
+        )
     net = np.column_stack([net_draws(c, seed, n) for c in contenders])
     ranks = rank_shares(net)
     means = net.mean(axis=0)
@@ -68,10 +72,24 @@ def rank_table(contenders: Sequence[Contender], seed: int, n: int) -> pd.DataFra
                 "net_low": float(np.quantile(net[:, i], 0.025)),
                 "net_high": float(np.quantile(net[:, i], 0.975)),
                 "learn": float(np.maximum(net[:, i], others).mean() - max(0.0, means.max())),
+                "study": smallest_study(float(means[i]) - others, float(net[:, i].std())),
                 **{f"p_rank_{k + 1}": ranks[i, k] for k in range(len(contenders))},
             }
         )
     return pd.DataFrame(rows)
+
+
+def smallest_study(gap: float, spread: float) -> float:
+    """The smallest further study with a chance of 5 % to move this option past the best other (or doing nothing).
+
+    In multiples of the information behind the present interval: a study of size f moves the mean by a normal amount of
+    standard deviation spread x sqrt(f / (1 + f)). NaN when no study can.
+
+    >>> round(smallest_study(1.0, 1.0), 3)
+    0.586
+    """
+    needed = abs(gap) / (CHANCE_Z * spread) if spread > 0 else math.inf
+    return needed**2 / (1 - needed**2) if needed < 1 else math.nan
 
 
 def rank_shares(values: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from aaot_eval.config import YEAR_PATTERN, Part
+from aaot_eval.config import MOST_DISCOUNT, YEAR_PATTERN, Part
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,20}$"
 
@@ -89,7 +89,7 @@ class AppraisalRecord(Entered):
     price_year: Year | None = None
     perspective: Literal["commissioner", "provider", "nhs_social_care", "societal"] | None = None
     horizon_years: Annotated[int, Field(ge=1, le=30)] | None = None
-    discount_rate: Annotated[float, Field(ge=0, le=0.2)] | None = Field(
+    discount_rate: Count | None = Field(
         None, description="a share a year, such as 0.035; needed when the horizon is longer than a year"
     )
     outcome: str = Field("admissions", description="the outcome of effect lines that is priced")
@@ -104,6 +104,13 @@ class AppraisalRecord(Entered):
     draws: Annotated[int, Field(ge=200, le=100_000)] = 2000
     populations: list[Population] = Field(min_length=1)
     criteria: list[Criterion] = Field(default_factory=list)
+
+    @field_validator("discount_rate")
+    @classmethod
+    def _rate_is_a_share(cls, rate: float | None) -> float | None:
+        if rate is not None and rate >= MOST_DISCOUNT:
+            raise ValueError(f"{rate:g} is {100 * rate:g} % a year; write the rate as a share: 0.035, not 3.5")
+        return rate
 
 
 class People(Entered):

@@ -93,7 +93,7 @@ COLUMNS: Mapping[str, Sequence[tuple[str, str, str]]] = {
     "ranking": (
         ("option", "Option", ""), ("population", "People", ""), ("p_best", "Best", "percent"),
         ("p_beats_reference", "Better than doing nothing", "percent"), ("net", "Net saving a year", "money"), ("net_low", "from", "money"),
-        ("net_high", "to", "money"), ("learn", "Worth of certainty a year", "money"),
+        ("net_high", "to", "money"), ("learn", "Worth of certainty a year", "money"), ("study", "Smallest study", "number"),
     ),
     "not_ranked": (("option", "Option", ""), ("badge", "Evidence", ""), ("why", "Why not ranked", "")),
     "scoring": (("option", "Option", ""), ("score", "Score", "tenths"), ("score_low", "from", "tenths"), ("score_high", "to", "tenths"),
@@ -108,7 +108,7 @@ COLUMNS: Mapping[str, Sequence[tuple[str, str, str]]] = {
 }  # fmt: skip
 #: Columns in which an empty cell is no number that could have been entered.
 NOT_ASKED = {"net_saving", "net_low", "net_high", "effect", "effect_low", "effect_high", "once", "years", "wte", "value", "low", "high",
-             "averted", "effect_both", "effect_half_additive"}  # fmt: skip
+             "averted", "effect_both", "effect_half_additive", "study"}  # fmt: skip
 
 
 def build_options_report(
@@ -349,7 +349,8 @@ class _Page:
         if len(ranked):
             note = (
                 f"Share of {self.facts['draws']:,} draws over the interval of each effect and the range of its caseload; other inputs are held. "
-                "Worth of certainty: what knowing this option's net saving exactly would be worth a year."
+                "Worth of certainty: what knowing this option's net saving exactly would be worth a year. Smallest study: how many times the "
+                "information of the present evidence gives a chance of 5 % that the order changes; empty = no study can."
             )
             blocks.append(self.shown("ranking", "Probability of being best, by net saving a year", note=note))
             positions = [str(c) for c in ranked if str(c).startswith("p_rank_")]
