@@ -15,6 +15,7 @@ from aaot_eval.panel.aggregated import parse_period
 from aaot_eval.panel.timing import clock_of
 from aaot_eval.results import Analysis, Design, Panel
 
+CONTROL_OUTCOME = "non_alcohol_emergency"
 HISTORICAL_LABEL = "historical comparison: selection removed, other changes not"
 
 
@@ -174,9 +175,24 @@ def _study_options(estimator: str, study: StudyConfig, panel: Panel) -> dict[str
         "follow_up": study.follow_up_months,
         "rule_count": rule[0] if rule else None,
         "rule_months": rule[1] if rule else None,
+        "covariates": tuple(panel.extra.get("covariates", ())),
     }
     fields = ESTIMATORS[estimator].__dataclass_fields__  # type: ignore[attr-defined]
     return {name: value for name, value in offered.items() if name in fields}
+
+
+def _for_staggered_starts(panel: Panel) -> tuple[tuple[str, str], ...]:
+    """Methods beside the primary that never compare a site with one that has started; none when all start together."""
+    if panel.units.loc[panel.treated_units, "start_t"].nunique() < 2:
+        return ()
+    return (
+        ("group_time", "sites start at different times: each cohort against sites that never start"),
+        ("imputation", "sites start at different times: expected levels from site-periods without the service"),
+        (
+            "event_study",
+            "the effect by time since the start against the last period before it, with bands for all points at once",
+        ),
+    )
 
 
 def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
@@ -211,6 +227,7 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
     kinds = {o.name: o.kind for o in panel.outcomes}
     people = panel.people is not None and bool(panel.people["referral_t"].notna().any())
     cost_of_outcome = f"{study.outcome}_cost"
+    control = [CONTROL_OUTCOME] if CONTROL_OUTCOME in kinds and study.outcome != CONTROL_OUTCOME else []
     plan: list[Analysis] = []
     if comparison:
         several = f"{len(treated)} of {len(treated) + len(comparison)} units start the service and the others never do"
@@ -223,12 +240,21 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
             )
         )
         plan.append(analysis("two_way", "two_way", "the usual two-way models, shown as a foil"))
+        plan += [analysis(name, name, reason) for name, reason in _for_staggered_starts(panel)]
         plan += [analysis(f"site_did_{o}", "site_did", "secondary outcome", outcome=o) for o in study.also]
         if cost_of_outcome in kinds:
             plan.append(
                 analysis("site_did_cost", "site_did", "the money behind the primary outcome", outcome=cost_of_outcome)
             )
         plan.append(analysis("its", "its", "each treated site's own series", units="treated"))
+        plan.append(
+            analysis(
+                "controlled_its",
+                "controlled_its",
+                "each treated site's series against the sites without",
+                units="treated",
+            )
+        )
         if people and study.entry_rule:
             plan.append(analysis("entry_rule", "entry_rule", "everybody who meets the entry rule, in every hospital"))
             plan.append(
@@ -239,7 +265,9 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
                     analysis("entry_rule_cost", "entry_rule", "the same comparison in pounds", outcome="hospital_cost")
                 )
             if "deaths" in kinds:
-                plan.append(analysis("entry_rule_deaths", "entry_rule", "days alive beside the money", outcome="deaths"))
+                plan.append(
+                    analysis("entry_rule_deaths", "entry_rule", "days alive beside the money", outcome="deaths")
+                )
     elif people and study.entry_rule:
         plan.append(
             analysis(
@@ -253,6 +281,10 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
         if "deaths" in kinds:
             plan.append(analysis("own_cohorts_deaths", "own_cohorts", "days alive beside the money", outcome="deaths"))
         plan.append(analysis("its", "its", "the trust's own series", units="treated"))
+        plan += [
+            analysis("controlled_its", "controlled_its", f"the trust's own series against {o}", units="treated")
+            for o in control
+        ]
     else:
         plan.append(
             analysis(
@@ -263,4 +295,7 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
                 units="together",
             )
         )
+        plan += [
+            analysis("controlled_its", "controlled_its", f"the same against {o}", units="together") for o in control
+        ]
     return plan

@@ -17,6 +17,7 @@ from aaot_eval.results import CheckResult, CostResult, Effect, Estimate, Panel, 
 #: Designs without a comparison that shares the calendar: a result of theirs is never the first claim.
 CONDITIONAL_DESIGNS = {
     "series": "there is no comparison series, so anything else that changed at that time would look the same",
+    "controlled_series": "one control series stands for all else that happened, so a change that reached only the other series would look the same",
     "own_cohorts": "this is a historical comparison: selection is removed, other changes over time are not",
 }
 
@@ -90,9 +91,11 @@ def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
         because = f"the check “{failed[0].check.replace('_', ' ')}” means the service may not be the reason"
     else:
         because = f"{conditional}: the service may not be the reason"
-    against = {"series": "the units' own past", "own_cohorts": "among those who met it before the service"}.get(
-        effect.analysis.design, "the comparison"
-    )
+    against = {
+        "series": "the units' own past",
+        "controlled_series": "the control series",
+        "own_cohorts": "among those who met it before the service",
+    }.get(effect.analysis.design, "the comparison")
     return Verdict(
         f"{estimate.direction}_but", f"{start} {against} ({interval_text(estimate)}), but {because}.", doubts
     )
@@ -212,6 +215,9 @@ BY_DESIGN = {
     "sites": "Sites chose, or were chosen, to have the service; the comparison assumes that they would have moved like the others.",
     "entry_rule": "Meeting the entry rule in a hospital with a team is assumed to change nothing for people who are not taken on.",
     "own_cohorts": CONDITIONAL_DESIGNS["own_cohorts"][:1].upper() + CONDITIONAL_DESIGNS["own_cohorts"][1:] + ".",
+    "controlled_series": CONDITIONAL_DESIGNS["controlled_series"][:1].upper()
+    + CONDITIONAL_DESIGNS["controlled_series"][1:]
+    + ".",
     "series": CONDITIONAL_DESIGNS["series"][:1].upper() + CONDITIONAL_DESIGNS["series"][1:] + ".",
 }
 

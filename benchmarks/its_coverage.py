@@ -98,7 +98,7 @@ def as_series(y: np.ndarray, start: int) -> Series:
     )  # fmt: skip
 
 
-class NoEstimate(ValueError):
+class NoEstimateError(ValueError):
     """The estimator refuses the series: its terms cannot be told apart."""
 
 
@@ -110,7 +110,7 @@ def estimates(y: np.ndarray, slope: bool, pairs: int | None = None) -> tuple[dic
         series, mean_model(series, slope=slope, pairs=season_pairs(n, 12) if pairs is None else pairs), 0.95
     )
     if fitted is None:
-        raise NoEstimate
+        raise NoEstimateError
     X, clock = fitted.model.X, series.clock
     plain = fit_poisson(y, X, np.zeros(n))
     pw = prais_winsten(np.log(y + 0.5 * (y == 0).any()), X, clock)
@@ -137,7 +137,7 @@ def cell(world: str, n: int, rho: float, slope: bool, series: int, seed: int) ->
     for y, without, ratio in simulate(world, n, rho, series, rng, MEANS if pooled else (MEAN,), pooled):
         try:
             ways, fitted = estimates(y, slope, pairs)
-        except NoEstimate:
+        except NoEstimateError:
             refused += 1
             continue
         for name, w in ways.items():

@@ -28,7 +28,7 @@ class Autocorrelation:
     not given, because on whitened residuals it sounds false alarms at 14 to 20 %.
     """
 
-    designs: ClassVar[tuple[Design, ...]] = ("series",)
+    designs: ClassVar[tuple[Design, ...]] = ("series", "controlled_series")
 
     def run(
         self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int

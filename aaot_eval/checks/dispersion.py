@@ -20,7 +20,7 @@ from aaot_eval.wording import p_text
 class Dispersion:
     """The most outlying period of a series, by its studentised residual with a Bonferroni correction."""
 
-    designs: ClassVar[tuple[Design, ...]] = ("series",)
+    designs: ClassVar[tuple[Design, ...]] = ("series", "controlled_series")
 
     def run(
         self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int

@@ -32,13 +32,14 @@ RANK_P = 0.2
 class PlaceboDate:
     """Share of made-up dates that look like an effect, and the rank of the real one among them."""
 
-    designs: ClassVar[tuple[Design, ...]] = ("sites", "series")
+    designs: ClassVar[tuple[Design, ...]] = ("sites", "series", "controlled_series")
 
     def run(
         self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int
     ) -> CheckResult:
         """The made-up dates as a table (kind, label, ratio, statistic, p_value, real) and what they say of the real one."""
-        units = [estimate.unit] if analysis.design == "series" and estimate.unit else panel.treated_units
+        own = analysis.design in ("series", "controlled_series")
+        units = [estimate.unit] if own and estimate.unit else panel.treated_units
         starts = _starts(panel)
         end = min((starts[u] for u in units if u in starts), default=0)
         least = LEAST_SIDE[panel.frequency]
@@ -97,6 +98,8 @@ def _placebo(
     estimator: Estimator, panel: Panel, analysis: Analysis, units: list[str], end: int, start: int, seed: int
 ) -> Estimate | None:
     alone = units if analysis.design == "series" else None
+    if analysis.design == "controlled_series":
+        alone = [*units, *panel.comparison_units]
     made_up = cut_panel(panel, end, dict.fromkeys(units, start), alone)
     try:
         if estimator.objections(made_up, analysis):

@@ -17,6 +17,7 @@ RUNG_OF_DESIGN = {
     "entry_rule": ENTRY_RULE,
     "risk_set": ENTRY_RULE,
     "sites": SITES,
+    "controlled_series": SITES,
     "own_cohorts": OWN_COHORTS,
 }
 LABEL = {
@@ -34,6 +35,7 @@ COMPARED = {
     "sites": "over sites with and without the service",
     "own_cohorts": "of people who met the entry rule before and after the service began",
     "series": "of a site with its own past",
+    "controlled_series": "of a site's series with a control series",
 }
 LEAST_UPTAKE = 0.10  # below it the effect on the referred is noise divided by almost nothing
 USABLE_UPTAKE = 0.30  # below it there is no usable entry rule
@@ -155,7 +157,9 @@ def _over_sites(panel: Panel, effect: Effect, people: Caseload | None, made: Cal
         return np.asarray(averted / years)
 
     stays_only = (
-        "" if estimate.outcome == "hospital_cost" else "only the stays of that outcome are priced, without planned care and attendances"
+        ""
+        if estimate.outcome == "hospital_cost"
+        else "only the stays of that outcome are priced, without planned care and attendances"
     )
     return made("ok", stays_only if estimate.outcome.endswith("_cost") else "", gross, people.cost_rate)
 

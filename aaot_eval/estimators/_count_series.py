@@ -1,6 +1,7 @@
 """Regression for one series with autocorrelated errors: counts by quasi-likelihood, other values as Gaussian.
 
     counts   mu_t = exp(x_t'b + o_t),  Cov(y) = phi D^1/2 R D^1/2 with D = diag(mu)
+    shares   mu_t = n_t expit(x_t'b + o_t), the same with D = diag(mu (1 - mu/n)): one series among n of two
     values   mu_t = x_t'b,             Cov(y) = phi R
 
 R_ij = rho^|m_i - m_j| for calendar numbers m, so a hole in the calendar needs nothing else; with measurement noise
@@ -18,10 +19,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import stdtr, stdtrit
+from scipy.special import expit, stdtr, stdtrit
 
 Array = np.ndarray
-Family = Literal["log", "identity"]
+Family = Literal["log", "identity", "logit"]
 
 RHO_CAP = 0.95
 """Above this the restricted likelihood is flat to 1 and standard errors lose their meaning."""
@@ -114,6 +115,7 @@ class SeriesFit:
     settled: bool
     profile: Array
     lags: Array = field(repr=False)
+    trials: Array | None = None
 
     @property
     def n(self) -> int:
@@ -127,13 +129,13 @@ class SeriesFit:
 
     @property
     def root_variance(self) -> Array:
-        """Square root of the variance function: sqrt(mu) for counts, 1 for values."""
-        return np.sqrt(self.mu) if self.family == "log" else np.ones(self.n)
+        """Square root of the variance function: sqrt(mu) for counts, sqrt(mu (1 - mu/n)) for shares, 1 for values."""
+        return np.ones(self.n) if self.family == "identity" else _root(self.mu, self.trials)
 
     @cached_property
     def working_columns(self) -> Array:
         """D^1/2 X for counts, X for values."""
-        return self.X * self.root_variance[:, None] if self.family == "log" else self.X
+        return self.X if self.family == "identity" else self.X * self.root_variance[:, None]
 
     @cached_property
     def residuals(self) -> Array:
@@ -211,6 +213,10 @@ class SeriesFit:
         rho, value = self.profile
         near = rho[value >= value.max() - FLAT]
         return float(near.min()), float(near.max())
+
+
+def _root(mu: Array, trials: Array | None) -> Array:
+    return np.asarray(np.sqrt(mu if trials is None else mu * (1 - mu / trials)))
 
 
 def whiten(columns: Array, rho: Array | float, gaps: Array) -> tuple[Array, Array]:
@@ -321,39 +327,64 @@ def fit_poisson(y: Array, X: Array, offset: Array) -> PoissonFit:
     return PoissonFit(beta, mu, np.linalg.inv(X.T @ (X * mu[:, None])), float(((y - mu) ** 2 / mu).sum() / df), df)
 
 
+def fit_binomial(y: Array, trials: Array, X: Array, offset: Array) -> PoissonFit:
+    """Binomial regression of y among `trials` with logit link, in the same shape as a Poisson fit."""
+    beta = np.zeros(X.shape[1])
+    eta = np.log((y + 0.5) / (trials - y + 0.5))
+    for _ in range(100):
+        mu = trials * expit(eta)
+        root = _root(mu, trials)
+        new = np.linalg.lstsq(X * root[:, None], root * (eta - offset + (y - mu) / root**2), rcond=None)[0]
+        step = np.abs(new - beta).max()
+        beta = new
+        eta = np.clip(X @ beta + offset, -25, 25)
+        if step < 1e-12:
+            break
+    mu = trials * expit(eta)
+    root, df = _root(mu, trials), len(y) - X.shape[1]
+    Xw = X * root[:, None]
+    return PoissonFit(beta, mu, np.linalg.inv(Xw.T @ Xw), float((((y - mu) / root) ** 2).sum() / df), df)
+
+
 def _fit(
     family: Family, y: Array, X: Array, offset: Array, clock: Array, search: _Search, *,
-    floor: float, noise: bool, rounds: int, series: Array | None = None,
+    floor: float, noise: bool, rounds: int, series: Array | None = None, trials: Array | None = None,
 ) -> SeriesFit:  # fmt: skip
-    beta = fit_poisson(y, X, offset).beta if family == "log" else np.zeros(X.shape[1])
+    def means(beta: Array) -> Array:
+        eta = X @ beta + offset
+        return np.asarray(np.exp(eta) if trials is None else trials * expit(eta))
+
+    beta = np.zeros(X.shape[1])
+    if family != "identity":
+        beta = (fit_poisson(y, X, offset) if trials is None else fit_binomial(y, trials, X, offset)).beta
     settled, done = False, 0
     while not settled and done < rounds:
-        if family == "log":
-            mu = np.exp(X @ beta + offset)
-            if not np.isfinite(mu).all() or mu.min() < NOUGHT * y.mean():
+        if family != "identity":
+            mu = means(beta)
+            root = _root(mu, trials)
+            if not np.isfinite(mu).all() or (root**2).min() < NOUGHT * y.mean():
                 raise np.linalg.LinAlgError("a fitted rate runs to nought")
-            root = np.sqrt(mu)
             Xw = X * root[:, None]
             found = search(Xw, Xw @ beta + (y - mu) / root)
         else:
             found = search(X, y)
         move = found.beta - beta
         # A limited step keeps exp() in range; without it about 1 % of short series overflow.
-        furthest = float(np.abs(X @ move).max()) if family == "log" else 0.0
+        furthest = 0.0 if family == "identity" else float(np.abs(X @ move).max())
         move *= min(1.0, 1.0 / furthest) if furthest > 0 else 1.0
         beta = beta + move
         done += 1
         settled = family == "identity" or float(np.abs(move).max()) < SETTLED
-    mu = np.exp(X @ beta + offset) if family == "log" else X @ beta
+    mu = X @ beta if family == "identity" else means(beta)
     lags = calendar_lags(clock, clock)
     if series is not None:
         lags = np.where(np.not_equal.outer(series, series), np.inf, lags)
-    root = np.sqrt(mu) if family == "log" else np.ones(len(y))
+    root = np.ones(len(y)) if family == "identity" else _root(mu, trials)
     r = (y - mu) / root
     phi_raw = float(r @ np.linalg.solve(correlation(lags, found.rho, found.share), r)) / (len(y) - X.shape[1])
     return SeriesFit(
         family, y, X, offset, clock, beta, mu, found.rho, found.share, max(floor, phi_raw), phi_raw, noise, done,
-        settled or noise, found.profile, lags,
+        settled or noise, found.profile, lags, trials,
     )  # fmt: skip
 
 
@@ -373,6 +404,20 @@ def fit_count_series(
 def fit_count_series_with_noise(y: Array, X: Array, offset: Array, clock: Array, *, floor: float = 1.0) -> SeriesFit:
     """The same with AR(1) plus noise, rho and share on a fixed grid: a memory longer than AR(1) can show."""
     return _fit("log", y, X, offset, clock, _noise_search(clock), floor=floor, noise=True, rounds=NOISE_ROUNDS)
+
+
+def fit_share_series(
+    y: Array, trials: Array, X: Array, offset: Array, clock: Array, *, floor: float = 1.0, noise: bool = False,
+    restricted: bool = True,
+) -> SeriesFit:  # fmt: skip
+    """One series y among the `trials` of two, logit link, so that X'b is the log ratio of their rates.
+
+    What moves both series alike leaves the share as it was: shared shocks need no model. offset (n) is the log of the
+    ratio of exposures. Errors as in `fit_count_series`, or with noise.
+    """
+    search = _noise_search(clock) if noise else _ar1_search(clock, None, restricted, 0.0)
+    rounds = NOISE_ROUNDS if noise else MAX_ROUNDS
+    return _fit("logit", y, X, offset, clock, search, floor=floor, noise=noise, rounds=rounds, trials=trials)
 
 
 def fit_value_series(
@@ -414,17 +459,24 @@ class Projection:
 
 
 def project(
-    fit: SeriesFit, X0: Array, offset0: Array, clock0: Array, before: Array, summed: Array, level: float = 0.95
-) -> Projection:
+    fit: SeriesFit, X0: Array, offset0: Array, clock0: Array, before: Array, summed: Array, level: float = 0.95,
+    *, given: Array | None = None, between: float = 0.0,
+) -> Projection:  # fmt: skip
     """The counterfactual of `fit` at rows X0 (k x p, service columns 0), carrying on from the fit's rows `before` (bool, n).
 
     `summed` (bool, k) marks the periods that enter the totals. The prediction continues the autocorrelated series from
     before the start, independently of what was observed afterwards: the variance is that of GLS prediction.
+    For a share, `given` (k) are the counts of the other series; `between` is a variance of the log ratio (or difference)
+    from one area to another.
     """
-    eta0 = X0 @ fit.beta
-    mu0 = np.exp(eta0 + offset0) if fit.family == "log" else eta0
-    s = np.sqrt(mu0) if fit.family == "log" else np.ones(len(mu0))
-    slopes = X0 * mu0[:, None] if fit.family == "log" else X0
+    eta0 = X0 @ fit.beta + offset0
+    mu0 = eta0 if fit.family == "identity" else np.exp(eta0)
+    s, slopes = np.ones(len(mu0)), X0
+    if fit.family != "identity":
+        if given is not None:
+            mu0 = mu0 * given
+        s = np.sqrt(mu0 if given is None else mu0 * (1 + mu0 / np.maximum(given, 0.5)))
+        slopes = X0 * mu0[:, None]
     pick = np.vstack([np.eye(len(mu0)), summed.astype(float)])
     A, D = pick * s, pick @ slopes
     Xp, clock_p = fit.working_columns[before], fit.clock[before]
@@ -447,14 +499,16 @@ def project(
         gradient.append((spread(fit.rho, fit.share + step)[1] - spread(fit.rho, fit.share - step)[1]) / (2 * step))
     df = [max(fit.satterthwaite(float(q[i]), np.array([g[i] for g in gradient])), DF_FLOOR) for i in range(len(q))]
     expected = pick @ mu0 + A @ B @ fit.residuals[before]
-    rows = [_ends(fit.family, float(e), float(v), d, level) for e, v, d in zip(expected, fit.phi * q, df, strict=True)]
+    scale = (pick @ np.ones(len(mu0)) if fit.family == "identity" else expected) ** 2 * between
+    spreads = fit.phi * q + scale
+    rows = [_ends(fit.family, float(e), float(v), d, level) for e, v, d in zip(expected, spreads, df, strict=True)]
 
     along = fit.unscaled @ D[-1]
     q_total = float(D[-1] @ along)
     thread = fit._inverse @ fit.working_columns @ along
     df_total = fit.satterthwaite(q_total, np.array([thread @ d @ thread for d in fit._derivatives]))
     total = float(pick[-1] @ mu0)
-    modelled = _ends(fit.family, total, fit.phi * q_total, max(df_total, DF_FLOOR), level)
+    modelled = _ends(fit.family, total, fit.phi * q_total + float(scale[-1]), max(df_total, DF_FLOOR), level)
     return Projection(np.array(rows[:-1]), Interval(*rows[-1]), Interval(*modelled))
 
 

@@ -33,7 +33,7 @@ def effects_table(fitted: Fitted, unit: str = "") -> pd.DataFrame:
     if not len(at):
         return pd.DataFrame()
     rows = [_average(fitted, at)]
-    if s.family == "log":
+    if s.ratio:
         rows.append(_row("modelled", PARAMETERS, _of_wald(fitted.modelled(), fitted.conf_level), s.labels, at))
     if s.kind != "share":
         rows += _totals(fitted, at)
@@ -43,7 +43,7 @@ def effects_table(fitted: Fitted, unit: str = "") -> pd.DataFrame:
 def _average(fitted: Fitted, at: np.ndarray) -> dict[str, Any]:
     s, wald = fitted.series, fitted.average()
     found = _of_wald(wald, fitted.conf_level)
-    if s.family == "log":
+    if s.ratio:
         return _row("ratio", PARAMETERS, Interval(*(math.exp(v) if v < 700 else math.nan for v in found)), s.labels, at)
     return _row("difference", PARAMETERS, found, s.labels, at)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from aaot_eval.estimators._count_series import (
     Wald,
     fit_count_series,
     fit_count_series_with_noise,
+    fit_share_series,
     fit_value_series,
     fit_value_series_with_noise,
     project,
@@ -50,6 +52,10 @@ class Series:
     n_units: int = 1
     ramp: int = 0
     window: Array | None = None
+    control: Array | None = None
+    control_exposure: Array | None = None
+    between: float = 0.0
+    between_df: float = math.inf
 
     @property
     def used(self) -> Array:
@@ -73,8 +79,10 @@ class Series:
 
     @property
     def family(self) -> Family:
-        """Log link for counts and money, identity for shares and other values."""
-        return "log" if self.kind in ("count", "cost") else "identity"
+        """Log link for counts and money (logit among both when there is a control), identity for other values."""
+        if self.kind not in ("count", "cost"):
+            return "identity"
+        return "log" if self.control is None else "logit"
 
     @property
     def floor(self) -> float:
@@ -84,8 +92,21 @@ class Series:
 
     @property
     def offset(self) -> Array:
-        """log(exposure) for counts, nothing for values."""
-        return np.log(self.exposure) if self.family == "log" else np.zeros(len(self.y))
+        """log(exposure) for counts, over that of a control; for values the control itself, or nothing."""
+        if self.family == "identity":
+            return np.zeros(len(self.y)) if self.control is None else self.control
+        return np.asarray(
+            np.log(self.exposure if self.control_exposure is None else self.exposure / self.control_exposure)
+        )
+
+    @property
+    def ratio(self) -> bool:
+        """Whether effects are ratios."""
+        return self.family != "identity"
+
+    def given(self, rows: Array) -> Array | None:
+        """The control's counts in the periods `rows`, which a share is taken of; None without."""
+        return self.control[rows] if self.control is not None and self.ratio else None
 
     def leaving_out(self, periods: Array) -> Series:
         """The same series with more periods left out; calendar time is kept."""
@@ -149,8 +170,21 @@ class Fitted:
 
     @property
     def wald(self) -> Wald:
-        """The level change on the scale of the model."""
-        return self.headline.coefficient(self.level)
+        """The level change on the scale of the model, with the spread from area to area when there are many controls."""
+        return self._with_areas(self.headline.coefficient(self.level))
+
+    def _with_areas(self, wald: Wald) -> Wald:
+        s = self.series
+        if not s.between:
+            return wald
+        return wald._replace(std_error=math.hypot(wald.std_error, math.sqrt(s.between)), df=min(wald.df, s.between_df))
+
+    def means(self, X: Array, rows: Array) -> Array:
+        """Expected outcome at columns X in the periods `rows`, given the control where there is one."""
+        s = self.series
+        eta = X @ self.headline.beta + s.offset[rows]
+        given = s.given(rows)
+        return np.asarray(eta if not s.ratio else np.exp(eta) * (1.0 if given is None else given))
 
     @property
     def projecting(self) -> SeriesFit:
@@ -165,22 +199,23 @@ class Fitted:
         """The service's effect over the periods counted: log ratio of model totals, or mean difference."""
         rows = self.series.counted
         X, X0, fit = self.model.X[rows], self.model.X0[rows], self.headline
-        if self.series.family == "identity":
-            return fit.contrast((X - X0).mean(axis=0))
-        with_it = np.exp(X @ fit.beta + self.series.offset[rows])
-        without = np.exp(X0 @ fit.beta + self.series.offset[rows])
+        if not self.series.ratio:
+            return self._with_areas(fit.contrast((X - X0).mean(axis=0)))
+        with_it, without = self.means(X, rows), self.means(X0, rows)
         gradient = X.T @ with_it / with_it.sum() - X0.T @ without / without.sum()
-        return fit.contrast(gradient)._replace(estimate=float(np.log(with_it.sum() / without.sum())))
+        wald = fit.contrast(gradient)._replace(estimate=float(np.log(with_it.sum() / without.sum())))
+        return self._with_areas(wald)
 
     def modelled(self) -> Wald:
         """The model's total without the service less its total with it, over the periods counted."""
         rows, fit = self.series.counted, self.headline
         X, X0 = self.model.X[rows], self.model.X0[rows]
-        if self.series.family == "identity":
+        if not self.series.ratio:
             return fit.contrast((X0 - X).sum(axis=0))
-        with_it = np.exp(X @ fit.beta + self.series.offset[rows])
-        without = np.exp(X0 @ fit.beta + self.series.offset[rows])
-        return fit.contrast(X0.T @ without - X.T @ with_it)._replace(estimate=float(without.sum() - with_it.sum()))
+        with_it, without = self.means(X, rows), self.means(X0, rows)
+        wald = fit.contrast(X0.T @ without - X.T @ with_it)._replace(estimate=float(without.sum() - with_it.sum()))
+        spread = without.sum() * math.sqrt(self.series.between)
+        return wald._replace(std_error=math.hypot(wald.std_error, spread))
 
     def projection(self, rows: Array, summed: Array | None = None) -> Projection:
         """What was to be expected without the service in the periods `rows` (bool, T).
@@ -191,8 +226,9 @@ class Fitted:
         before = s.before[s.used]
         total = (s.counted if summed is None else summed)[rows]
         return project(
-            self.projecting, self.model.X0[rows], s.offset[rows], s.clock[rows], before, total, self.conf_level
-        )
+            self.projecting, self.model.X0[rows], s.offset[rows], s.clock[rows], before, total, self.conf_level,
+            given=s.given(rows), between=s.between,
+        )  # fmt: skip
 
 
 def season_pairs(n: int, season_length: int) -> int:
@@ -275,10 +311,13 @@ def fit_model(series: Series, model: Model, conf_level: float, errors: Errors = 
     if len(y) - X.shape[1] < 2 or np.linalg.matrix_rank(X) < X.shape[1]:
         return None
     try:
+        offset, control = series.offset[used], series.given(used)
         if series.family == "identity":
-            ar1, noise = fit_value_series(y, X, clock), fit_value_series_with_noise(y, X, clock)
+            ar1, noise = fit_value_series(y - offset, X, clock), fit_value_series_with_noise(y - offset, X, clock)
+        elif control is not None:
+            ar1 = fit_share_series(y, y + control, X, offset, clock, floor=series.floor)
+            noise = fit_share_series(y, y + control, X, offset, clock, floor=series.floor, noise=True)
         else:
-            offset = series.offset[used]
             ar1 = fit_count_series(y, X, offset, clock, floor=series.floor)
             noise = fit_count_series_with_noise(y, X, offset, clock, floor=series.floor)
     except np.linalg.LinAlgError:

@@ -14,8 +14,10 @@ from aaot_eval.estimators._count_series import (
     WIDEST,
     Array,
     Wald,
+    fit_binomial,
     fit_count_series,
     fit_poisson,
+    fit_share_series,
     fit_value_series,
 )
 from aaot_eval.estimators._its_model import Fitted, Series, fit_model, mean_model
@@ -50,10 +52,11 @@ class Row:
     inference: str = ""
 
 
-def _row(fitted: Fitted, key: str, method: str, wald: Wald, *, note: str = "", inference: str = "") -> Row:
+def wald_row(fitted: Fitted, key: str, method: str, wald: Wald, *, note: str = "", inference: str = "") -> Row:
+    """A Wald estimate of a series as a row, on the scale of the outcome."""
     low, high = wald.interval(fitted.conf_level)
     values = np.array([wald.estimate, low, high])
-    if fitted.series.family == "log":
+    if fitted.series.ratio:
         with np.errstate(over="ignore"):
             values = np.exp(values)
     inference = inference or f"Wald t with {wald.df:.1f} degrees of freedom"
@@ -82,8 +85,8 @@ def _errors(fitted: Fitted) -> list[Row]:
     (head,), (other,) = ([x for x in named if (x[2] is fitted.headline) == chosen] for chosen in (True, False))
     why = "the wider of this and the next" if fitted.errors == "wider" else "asked for in the config"
     return [
-        _row(fitted, "", head[1], fitted.wald, note=f"the headline: {why}"),
-        _row(fitted, other[0], other[1], other[2].coefficient(fitted.level)),
+        wald_row(fitted, "", head[1], fitted.wald, note=f"the headline: {why}"),
+        wald_row(fitted, other[0], other[1], other[2].coefficient(fitted.level)),
         _likelihood(fitted),
     ]
 
@@ -91,9 +94,12 @@ def _errors(fitted: Fitted) -> list[Row]:
 def _likelihood(fitted: Fitted) -> Row:
     """AR(1) by maximum likelihood: what is left to look at when the restricted likelihood runs to its edge."""
     y, X, offset, clock = _arrays(fitted)
+    control = fitted.series.given(fitted.series.used)
     try:
         if fitted.series.family == "identity":
             fit = fit_value_series(y, X, clock, restricted=False)
+        elif control is not None:
+            fit = fit_share_series(y, y + control, X, offset, clock, floor=fitted.series.floor, restricted=False)
         else:
             fit = fit_count_series(y, X, offset, clock, floor=fitted.series.floor, restricted=False)
         wald = fit.coefficient(fitted.level)
@@ -102,20 +108,27 @@ def _likelihood(fitted: Fitted) -> Row:
     note = f"rho {fit.rho:.2f}: too low as a rule in short series"
     if fitted.ar1.at_cap:
         note = f"rho {fit.rho:.2f}, where the restricted likelihood runs to its upper limit"
-    return _row(fitted, "ar1_ml", "AR(1) by maximum likelihood", wald, note=note)
+    return wald_row(fitted, "ar1_ml", "AR(1) by maximum likelihood", wald, note=note)
 
 
 def _plain(fitted: Fitted) -> list[Row]:
     """Errors taken as independent, and the Newey-West correction of that."""
     y, X, offset, clock = _arrays(fitted)
-    log = fitted.series.family == "log"
-    fit = fit_poisson(y, X, offset) if log else fit_least_squares(y, X)
-    name = "quasi-Poisson" if log else "least squares"
-    key = "quasi_poisson" if log else "least_squares"
+    control = fitted.series.given(fitted.series.used)
+    if not fitted.series.ratio:
+        fit, key, name = fit_least_squares(y, X), "least_squares", "least squares"
+    elif control is None:
+        fit, key, name = fit_poisson(y, X, offset), "quasi_poisson", "quasi-Poisson"
+    else:
+        fit, key, name = (
+            fit_binomial(y, y + control, X, offset),
+            "quasi_binomial",
+            "quasi-binomial share of both series",
+        )
     lag = automatic_lag(len(y))
     return [
-        _row(fitted, key, name, quasi_poisson(fit, fitted.level), note="takes periods as independent: too narrow with autocorrelation"),
-        _row(
+        wald_row(fitted, key, name, quasi_poisson(fit, fitted.level), note="takes periods as independent: too narrow with autocorrelation"),
+        wald_row(
             fitted, "newey_west", f"Newey-West, lag {lag}", newey_west_fit(fit, y, X, clock, fitted.level, lag),
             note=f"Bartlett weights to lag {lag}, factor n/(n - p), t(n - p): too narrow in short series",
         ),
@@ -124,27 +137,32 @@ def _plain(fitted: Fitted) -> list[Row]:
 
 def _arrays(fitted: Fitted) -> tuple[Array, Array, Array, Array]:
     s = fitted.series
-    return s.y[s.used], fitted.model.X[s.used], s.offset[s.used], s.clock[s.used]
+    y = s.y if s.ratio else s.y - s.offset
+    return y[s.used], fitted.model.X[s.used], s.offset[s.used], s.clock[s.used]
 
 
 def _log_rate(series: Series) -> tuple[Array, str]:
     """The outcome on the scale of a linear model over all periods, and a note when zeros had to be moved."""
-    if series.family == "identity":
-        return series.y, ""
-    zeros = bool((series.y[series.used] == 0).any())
+    if not series.ratio:
+        return series.y - series.offset, ""
+    base = np.ones(len(series.y)) if series.control is None else series.control
+    zeros = bool(((series.y == 0) | (base == 0))[series.used].any())
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = np.log(np.where(series.used, series.y + 0.5 * zeros, np.nan) / series.exposure)
+        value = np.log(np.where(series.used, series.y + 0.5 * zeros, np.nan)) - series.offset
+        if series.control is not None:
+            value = value - np.log(base + 0.5 * zeros)
     return value, "0.5 added to every count, because some are 0" if zeros else ""
 
 
 def _on_log_rate(fitted: Fitted) -> list[Row]:
-    series, on = fitted.series, " on the log rate" if fitted.series.family == "log" else ""
+    series = fitted.series
+    on = {"log": " on the log rate", "logit": " on the log ratio of rates"}.get(series.family, "")
     value, moved = _log_rate(series)
     _, X, _, clock = _arrays(fitted)
     pw = prais_winsten(value[series.used], X, clock)
     wald = Wald(float(pw.beta[fitted.level]), float(np.sqrt(pw.covariance[fitted.level, fitted.level])), pw.df, pw.df)
     rows = [
-        _row(
+        wald_row(
             fitted,
             "prais_winsten",
             f"Prais-Winsten{on}",
@@ -152,10 +170,10 @@ def _on_log_rate(fitted: Fitted) -> list[Row]:
             note=_and(f"rho {pw.rho:.2f}: too low as a rule in short series", moved),
         )
     ]
-    if series.family == "log":
+    if series.ratio:
         reml = fit_value_series(value[series.used], X, clock)
         rows.append(
-            _row(fitted, "reml_log_rate", "AR(1) by REML on the log rate", reml.coefficient(fitted.level),
+            wald_row(fitted, "reml_log_rate", f"AR(1) by REML{on}", reml.coefficient(fitted.level),
                  note=_and(f"rho {reml.rho:.2f}, Satterthwaite t", moved))
         )  # fmt: skip
     return rows
@@ -179,7 +197,7 @@ def _arima(fitted: Fitted) -> Row:
     if not (math.isfinite(wald.std_error) and wald.std_error > 0):
         return Row("", name, note="not run: the likelihood gives no standard error")
     second = "" if fit.agreed else "a second start came to another optimum; the better one is shown"
-    return _row(fitted, key, name, wald, note=_and("exact likelihood, Hessian errors, normal quantile", second, moved),
+    return wald_row(fitted, key, name, wald, note=_and("exact likelihood, Hessian errors, normal quantile", second, moved),
                 inference="Wald, normal quantile")  # fmt: skip
 
 
@@ -193,10 +211,11 @@ def _projection(fitted: Fitted) -> list[Row]:
     columns = [i for i, c in enumerate(m.names) if c not in service]
     if before.sum() - len(columns) < 2:
         return [Row("", name, note="not run: too few periods before the start")]
-    if s.family == "identity":
-        wald = project_values_before(s.y, m.X[:, columns], before, after)
-        note = "mean observed less mean projected, prediction error; periods taken as independent"
-        return [_row(fitted, "before_projected", name, wald, note=note)]
+    if s.family != "log":
+        value, moved = _log_rate(s)
+        wald = project_values_before(value, m.X[:, columns], before, after)
+        note = _and("mean observed less mean projected, prediction error; periods taken as independent", moved)
+        return [wald_row(fitted, "before_projected", name, wald, note=note)]
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             found = project_before(s.y, m.X[:, columns], s.offset, before, after)
@@ -205,7 +224,7 @@ def _projection(fitted: Fitted) -> list[Row]:
     if found is None or not math.isfinite(found.se_prediction) or found.se_prediction > WIDEST * found.projected:
         return [Row("", name, note="not run: the period before alone does not hold the model")]
     note = "observed total over projected total, prediction error; periods taken as independent"
-    return [_row(fitted, "before_projected", name, found.wald, note=note)]
+    return [wald_row(fitted, "before_projected", name, found.wald, note=note)]
 
 
 def _refit(
@@ -219,7 +238,7 @@ def _refit(
     again = fit_model(used, mean_model(used, **asked), fitted.conf_level, fitted.errors)
     if again is None:
         return Row("", method, note="not run: its terms cannot be told apart on these periods")
-    return _row(again, key, method, again.wald, note=note)
+    return wald_row(again, key, method, again.wald, note=note)
 
 
 def _seasons(fitted: Fitted) -> list[Row]:
@@ -231,15 +250,17 @@ def _seasons(fitted: Fitted) -> list[Row]:
 
 def _slope(fitted: Fitted) -> list[Row]:
     if fitted.model.slope:
-        average = _row(fitted, "average", "average over the periods after the start", fitted.average())
+        average = wald_row(fitted, "average", "average over the periods after the start", fitted.average())
         return [average, _refit(fitted, "level_only", "level without a change of slope", slope=False)]
     s, m = fitted.series, fitted.model
     again = fit_model(s, mean_model(s, **m.asked | {"slope": True}), fitted.conf_level)
     if again is None:
         return [Row("", "a change of slope as well", note="not run: too few periods")]
     return [
-        _row(again, "with_slope", "a change of slope as well: jump at the first period", again.wald),
-        _row(again, "with_slope_average", "a change of slope as well: average over the periods after", again.average()),
+        wald_row(again, "with_slope", "a change of slope as well: jump at the first period", again.wald),
+        wald_row(
+            again, "with_slope_average", "a change of slope as well: average over the periods after", again.average()
+        ),
     ]
 
 

@@ -277,7 +277,7 @@ class InterruptedTimeSeries:
         effects = effects_table(fitted).assign(outcome=blank.outcome)
         if estimate.status != "ok":
             return [replace(estimate, tables={"averted": _without_intervals(effects)})]
-        table_rows = sensitivity_rows(fitted, quick=rows == "quick")
+        table_rows = [*sensitivity_rows(fitted, quick=rows == "quick"), *self._more_rows(fitted)]
         shown = sensitivity_table(table_rows).assign(unit=series.unit or "together", outcome=blank.outcome)
         estimate = replace(
             estimate,
@@ -291,7 +291,7 @@ class InterruptedTimeSeries:
     def _blank(self, series: Series, panel: Panel, analysis: Analysis) -> Estimate:
         outcome = panel.outcome(analysis.outcome)
         scale: Scale = {"count": "rate_ratio", "cost": "ratio"}.get(outcome.kind, "difference")  # type: ignore[assignment]
-        form = "ratio of the rate" if series.family == "log" else "difference"
+        form = "ratio of the rate" if series.ratio else "difference"
         when = f"from {series.labels[int(np.argmax(series.service))]}" if series.service.any() else "from the start"
         what = "jump in level at the first period" if self.slope else "change in level"
         return Estimate(
@@ -303,7 +303,7 @@ class InterruptedTimeSeries:
 
     def _estimate(self, blank: Estimate, fitted: Fitted) -> Estimate:
         series, wald = fitted.series, fitted.wald
-        ratio = series.family == "log"
+        ratio = series.ratio
         frame, facts = _counterfactual(fitted)
         facts |= _facts(fitted)
         notes = _notes(fitted, facts)
@@ -328,6 +328,10 @@ class InterruptedTimeSeries:
             confidence=TDraws(wald.estimate, wald.std_error, wald.df, ratio),
         )  # fmt: skip
 
+    def _more_rows(self, fitted: Fitted) -> list[Row]:
+        """Rows that only one kind of series has."""
+        return []
+
     def _beside(self, blank: Estimate, row: Row) -> Estimate:
         finite = math.isfinite(row.low) and math.isfinite(row.high)
         return replace(
@@ -348,7 +352,7 @@ def _cannot(series: Series) -> str:
         return f"Only {before} periods before the start: with fewer than {LEAST_BEFORE} no trend can be drawn"
     if after == 0:
         return "There is no period with the service after those left out"
-    if series.family == "log":
+    if series.ratio:
         if series.y[series.before].sum() == 0:
             return "No event was counted before the start, so there is no rate to compare with"
         if series.y[series.after].sum() == 0:
@@ -391,11 +395,13 @@ def _frame(series: Series, fitted: Array, expected: Array, low: Array, high: Arr
 
 def _counterfactual(fitted: Fitted) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The series frame with what was to be expected, and the averted totals."""
-    s, fit = fitted.series, fitted.headline
+    s = fitted.series
     mean = np.full(len(s.y), np.nan)
-    mean[s.used] = fit.mu
+    mean[s.used] = fitted.means(fitted.model.X[s.used], s.used)
     expected, low, high = mean.copy(), np.full(len(s.y), np.nan), np.full(len(s.y), np.nan)
-    late = (np.arange(len(s.y)) >= s.start) & np.isfinite(s.exposure)
+    late = (np.arange(len(s.y)) >= s.start) & np.isfinite(s.offset)
+    if s.control is not None:
+        late &= np.isfinite(s.control)
     projection = fitted.projection(late)
     expected[late], low[late], high[late] = projection.month.T
     observed = float(s.y[s.counted].sum())
@@ -418,7 +424,7 @@ def _counterfactual(fitted: Fitted) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 def _facts(fitted: Fitted) -> dict[str, Any]:
     s, fit, wald = fitted.series, fitted.headline, fitted.wald
-    ratio = s.family == "log"
+    ratio = s.ratio
     average = fitted.average()
     low, high = average.interval(fitted.conf_level)
     used = s.y[s.used]
@@ -485,7 +491,7 @@ def _notes(fitted: Fitted, facts: dict[str, Any]) -> list[str]:
         notes.append("The fit did not settle in 25 rounds")
     if facts["n_missing"]:
         notes.append(f"{facts['n_missing']} missing periods left out with calendar time kept")
-    if s.family == "log" and facts["n_zero"]:
+    if s.ratio and facts["n_zero"]:
         notes.append(f"{facts['n_zero']} periods without an event")
     if s.kind == "count" and facts["mean_before"] < LOW_MEAN:
         notes.append(f"Fewer than {LOW_MEAN:.0f} events a period before the start: the interval is approximate")

@@ -39,6 +39,7 @@ LEVEL_WORDS: Mapping[str, tuple[str, str]] = {"stop": ("×", "Stop"), "warn": ("
 DESIGNS: Mapping[str, str] = {
     "sites": "sites with the service compared with sites without",
     "series": "each site compared with its own earlier trend",
+    "controlled_series": "each site's series compared with a control series",
     "entry_rule": "everybody who meets the entry rule, in hospitals with and without the service",
     "own_cohorts": "people who met the entry rule before the service compared with those who met it after",
     "risk_set": "people referred compared with similar people elsewhere",
@@ -46,6 +47,7 @@ DESIGNS: Mapping[str, str] = {
 }
 NAMES: Mapping[str, str] = {
     "its": "interrupted time series",
+    "controlled_its": "controlled interrupted time series",
     "site_did": "sites compared",
     "two_way": "two-way model",
     "entry_rule": "entry-rule comparison",
@@ -53,6 +55,7 @@ NAMES: Mapping[str, str] = {
     "risk_set": "matched people",
     "sites": "sites compared",
     "series": "own earlier trend",
+    "controlled_series": "control series",
     "trial": "allocation by chance",
     "alcohol_specific_emergency": "alcohol-specific emergency admissions",
     "non_alcohol_emergency": "emergency admissions not due to alcohol",
