@@ -13,20 +13,18 @@ from aaot_eval.cli._options import Json, Quiet, Verbose, answer
 def explain(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="An exit code, finding code, estimator, check, format, or config."),
+        typer.Argument(metavar="[NAME]", help="A code, estimator, check, format, config, option or appraisal."),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Explain a code, estimator, check or format."""
-    if name == "config":
+    if name in ("config", "option", "appraisal"):
         import json
 
-        from aaot_eval.config import config_json_schema
-
-        # Published as data_schemas/config.schema.json, so that editors complete and check a config.
-        answer(json.dumps(config_json_schema(), indent=1), {"name": name, "text": config_json_schema()}, as_json)
+        schema = _json_schema(name)
+        answer(json.dumps(schema, indent=1), {"name": name, "text": schema}, as_json)
         return
     topics = _topics(name)
     if (
@@ -49,6 +47,17 @@ def explain(
             answer(f"{name} ({kind})\n\n{entries[name]}", {"name": name, "kind": kind, "text": entries[name]}, as_json)
             return
     raise _unknown(name, [entry for entries in topics.values() for entry in entries])
+
+
+def _json_schema(name: str) -> dict[str, Any]:
+    """The JSON Schema of a TOML file, for editors; that of a config is published as data_schemas/config.schema.json."""
+    if name == "config":
+        from aaot_eval.config import config_json_schema
+
+        return config_json_schema()
+    from aaot_eval.options import AppraisalRecord, OptionRecord
+
+    return (OptionRecord if name == "option" else AppraisalRecord).model_json_schema()
 
 
 def _unknown(name: str, known: list[str]) -> Exception:
