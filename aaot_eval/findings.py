@@ -75,6 +75,13 @@ _add(
     "A stray quotation mark swallowed rows; the file was read again without quoting.",
     "Ask the supplier for a file with balanced quotes.",
 )
+_add(
+    "X270",
+    "note",
+    "Read from a workbook",
+    "One sheet was read; its dates and numbers are those of the cells, not of how Excel shows them.",
+    "Check that it is the sheet you mean.",
+)
 # Data (D): the rows against the rules of the field.
 _add(
     "D301",

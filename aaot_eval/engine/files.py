@@ -16,17 +16,22 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from aaot_eval.engine.workbooks import is_workbook, workbook_text
 from aaot_eval.errors import InputError, Problem
 
 DELIMITERS = (",", "|", "\t", ";")
 PACKED = (".gz", ".zip")
 CHUNK = 1 << 22
+# A packed file may unpack to this much whatever its size, and beyond that to so many times its size: real extracts pack 5 to 20 fold.
+FREELY_UNPACKED, MOST_FOLD = 1 << 26, 200
+# A header line of 200 names is under 10 KB.
+LONGEST_HEADER = 1 << 20
 # The flag of a zip member that is encrypted.
 LOCKED = 0x1
 BOMS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -70,6 +75,7 @@ class Dialect:
     quotes: bool = False
     nuls: bool = False
     table: Any = None
+    sheet: str = ""
 
 
 @dataclass
@@ -177,13 +183,28 @@ def _scan(path: Path) -> tuple[bytes, _Tally, str]:
     """One pass over the plain bytes: how they begin, what they count, and their hash."""
     tally, start, found = _Tally(), b"", hashlib.sha256()
     decoder = codecs.getincrementaldecoder("utf-8")()
+    most = max(FREELY_UNPACKED, MOST_FOLD * path.stat().st_size) if path.suffix.lower() in PACKED else None
+    unpacked = 0
     with _opened(path) as file:
         while chunk := file.read(CHUNK):
+            unpacked += len(chunk)
+            if most is not None and unpacked > most:
+                raise InputError(_bomb(path))
             start = start or chunk[:4]
             tally.add(chunk, decoder)
             found.update(chunk)
     tally.add(b"", decoder, final=True)
     return start, tally, found.hexdigest()
+
+
+def _bomb(path: Path) -> Problem:
+    return Problem(
+        "X275",
+        f"{path.name} unpacks to more than {MOST_FOLD} times its size: no extract does",
+        where=str(path),
+        allowed=f"{FREELY_UNPACKED >> 20} MiB, or {MOST_FOLD} times the packed size",
+        do="unpack it yourself, look at it, and give the plain file if it is right",
+    )
 
 
 def _rewrite(path: Path, encoding: str, to: Path) -> None:
@@ -256,10 +277,12 @@ def inspect_file(path: Path, work: Path) -> Dialect:
             import pyarrow.parquet as pq
 
             return Dialect(path, "parquet", size, _digest(path), tuple(pq.read_schema(path).names))
+        if is_workbook(path):
+            return _inspect_workbook(path, work, size)
         return _inspect_text(path, work, size)
     except InputError:
         raise
-    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile) as fault:
+    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile, csv.Error) as fault:
         raise InputError(
             Problem(
                 "X202",
@@ -268,6 +291,15 @@ def inspect_file(path: Path, work: Path) -> Dialect:
                 do="check that the file is complete and is CSV, gz, zip or Parquet",
             )
         ) from None
+
+
+def _inspect_workbook(path: Path, work: Path, size: int) -> Dialect:
+    text, sheet = workbook_text(path)
+    sha256 = _digest(path)
+    copy = work / "mended" / f"{sha256[:16]}.csv"
+    copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    copy.write_text(text, encoding="utf-8", newline="\n")
+    return replace(_inspect_text(copy, work, size), sha256=sha256, sheet=sheet)
 
 
 def _inspect_text(path: Path, work: Path, size: int) -> Dialect:
@@ -284,7 +316,16 @@ def _inspect_text(path: Path, work: Path, size: int) -> Dialect:
         _rewrite(path, encoding, ready)
         _, tally, _ = _scan(ready)
     with ready.open(encoding="utf-8-sig", newline="") as text:
-        first = text.readline()
+        first = text.readline(LONGEST_HEADER)
+    if len(first) >= LONGEST_HEADER:
+        raise InputError(
+            Problem(
+                "X276",
+                f"line 1 of {path.name} is longer than {LONGEST_HEADER >> 20} MiB: it is no header",
+                where=f"{path}, line 1",
+                do="check that the file is delimited text with line ends",
+            )
+        )
     if not first.strip():
         raise InputError(
             Problem(

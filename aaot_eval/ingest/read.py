@@ -14,6 +14,7 @@ from aaot_eval.config import Files, RunConfig
 from aaot_eval.engine import Engine, ReadPlan, ReadReport
 from aaot_eval.engine.database_tables import inspect_source, is_table
 from aaot_eval.engine.files import Dialect, binary, is_name, repeated_names, shown_names
+from aaot_eval.engine.workbooks import is_workbook
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.results import Source
@@ -39,6 +40,8 @@ CLOSE_NAME = 0.8
 # The least share of a format's required columns that a header must hold to be taken for it.
 LEAST_LIKE = 0.5
 MOST_NAMED = 6
+# Tables too large for a workbook.
+LARGE_TABLES = ("admissions", "attendances")
 
 Notify = Callable[[str], None]
 
@@ -334,22 +337,35 @@ def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[S
     problems: list[Problem] = []
     plans, sources = [], []
     not_read: dict[str, list[str]] = {}
+    sheets: list[Finding] = []
     secret = secret_of(config)
     for load, path in enumerate(files_of(config, table), start=1):
+        if is_workbook(path) and table in LARGE_TABLES:
+            problems.append(_no_workbook(table, path))
+            continue
         try:
             file = inspect_source(path, work, config.engine.postgres)
+            name = _shown(config, path)
+            if file.sheet:
+                sheets.append(Finding("X270", where=name, detail=f"sheet {shown_names([file.sheet])}"))
+            schema, faults, held = _match(config, table, file, path)
         except InputError as fault:
             problems += fault.problems
             continue
-        name = _shown(config, path)
-        schema, faults, held = _match(config, table, file, path)
+        except csv.Error:
+            problems.append(_too_large_a_cell(path))
+            continue
         problems += faults
         if faults or schema is None:
             continue
         if file.kind == "text" and file.lines <= 1:
             problems.append(_no_rows(table, path))
             continue
-        patterns, faults = _date_patterns(config, table, schema, file, held)
+        try:
+            patterns, faults = _date_patterns(config, table, schema, file, held)
+        except csv.Error:
+            problems.append(_too_large_a_cell(path))
+            continue
         problems += faults
         unread = [h for h in file.header if h not in held.values() and h]
         if unread:
@@ -360,7 +376,25 @@ def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[S
     if problems:
         raise InputError(*problems)
     read_as = plans[0].schema
-    return Given(str(read_as.extra["table"]), read_as, tuple(plans)), sources, _unread(table, not_read)
+    return Given(str(read_as.extra["table"]), read_as, tuple(plans)), sources, [*sheets, *_unread(table, not_read)]
+
+
+def _no_workbook(table: str, path: Path) -> Problem:
+    return Problem(
+        "X277",
+        f"{path.name} is a workbook, and {table} are not read from one: Excel stops at 1,048,576 rows and rounds long keys",
+        where=str(path),
+        do="export the extract as CSV or Parquet",
+    )
+
+
+def _too_large_a_cell(path: Path) -> Problem:
+    return Problem(
+        "X278",
+        f"a cell of {path.name} holds more than {csv.field_size_limit() >> 10} KiB: a quotation mark without its pair does this",
+        where=str(path),
+        do="ask for the file again, or mend the quotation mark",
+    )
 
 
 def _unread(table: str, by_file: Mapping[str, Sequence[str]]) -> list[Finding]:

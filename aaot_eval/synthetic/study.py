@@ -303,7 +303,7 @@ def _write_tables(out: Path, study: Study, ledger: Ledger, truth: dict[str, Any]
 def _study_toml(study: Study, further: Mapping[str, str], writing: Writing) -> str:
     world, seed, calendar = study.scenario, study.seed, study.calendar
     end = suffix_of(writing.dialect)
-    small = {"caseload": "caseload.csv", "sites": "sites.csv", "deaths": "deaths.csv"} | further
+    small = {"caseload": "caseload.csv", "sites": "sites.csv", "deaths": "deaths.csv", **further}
     named = "\n".join(f'{table} = "{file}"' for table, file in small.items())
     return f"""\
 config_version = 1

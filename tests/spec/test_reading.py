@@ -276,7 +276,7 @@ REFUSALS = {
     "renamed column": (csv_text(episodes(APC)).replace("ADMIMETH", "ADMI_METH"), {},
                        ["X204", "the column ADMIMETH (Admission method; text, because 2A to 2D are letters) is missing", "close names in the file: ADMI_METH",
                         '[data.columns] admissions = { admission_method = "ADMI_METH" }']),
-    "unknown format": ("a,b\n1,2\n", {}, ["X208", "is in no known format for admissions", "allowed: cds_apc, hes_apc", "the nearest is"]),
+    "unknown format": ("a,b\n1,2\n", {}, ["X208", "is in no known format for admissions", "allowed: cds_apc, hes_apc"]),
     "dates that do not read": (csv_text(episodes(APC)).replace("2022-05-01", "1st of May"), {},
                                ["X213", "more than 5% of ADMIDATE cannot be read as a date", "admissions.csv, line 2, column ADMIDATE: mixed characters", '[data.dates] admissions = "DD/MM/YYYY"']),
     "keys read as decimals": (csv_text(episodes(APC)).replace("1001", "5.00E+11"), {}, ["EPIKEY cannot be read as a key", "number in scientific notation"]),
