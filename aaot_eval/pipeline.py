@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,7 +75,7 @@ def run_evaluation(
         notify("Costing outreach against care as usual")
         costs = cost_service(panel, effects, verdict, config, prepared.prices)
 
-    findings = (*prepared.findings, *_left_out_stages(config, panel))
+    findings = (*prepared.findings, *_left_out_stages(config, panel, analyses))
     skipped = [{"stage": f.where, "why": f.detail} for f in findings if f.code in ("D318", "D319")]
     skipped += [{"stage": analysis.name, "why": why} for analysis, why in left_out]
     meta = _meta(config, prepared, effects[0], skipped) | {
@@ -173,10 +173,11 @@ def _stop_on(findings: tuple[Finding, ...]) -> None:
         )
 
 
-def _left_out_stages(config: RunConfig, panel: Panel) -> list[Finding]:
+def _left_out_stages(config: RunConfig, panel: Panel, analyses: Sequence[Analysis]) -> list[Finding]:
     if panel.people is None:
         skipped = Finding("D318", "patients and costs", detail="the input is an aggregated panel: it holds no people")
-        idle = [c for c in (config.panel.cluster, config.panel.weight, *config.panel.covariates) if c]
+        used = {c for a in analyses for c in a.options.get("covariates", ())}
+        idle = [c for c in (config.panel.cluster, config.panel.weight, *config.panel.covariates) if c and c not in used]
         return [skipped, *([Finding("D346", "panel", detail=f"columns: {', '.join(idle)}")] if idle else [])]
     parts = {
         "costs": config.costs is None,

@@ -129,6 +129,7 @@ def _largest_bend(vector: honest.EventVector) -> float:
 
 
 def _sentence(blocks: Blocks, value: float, frequency: str, *, ratio: bool, seed: int) -> str:
+    frequency = "period" if frequency == "integer" else frequency
     what = frequency if blocks.size == 1 else f"block of {blocks.size} {frequency}s"
     null = "a ratio of 1" if ratio else "no difference"
     if value == 0:

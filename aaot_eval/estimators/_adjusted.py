@@ -71,9 +71,10 @@ def _propensity(treated: Floats, x: Floats) -> tuple[Floats, Floats] | None:
     for _ in range(ROUNDS):
         chance = 1 / (1 + np.exp(-np.clip(z @ beta, -30, 30)))
         hessian = z.T @ (z * (chance * (1 - chance))[:, None])
-        if np.linalg.cond(hessian) > 1e14:
+        try:
+            step = np.linalg.solve(hessian, z.T @ (treated - chance))
+        except np.linalg.LinAlgError:
             return None
-        step = np.linalg.solve(hessian, z.T @ (treated - chance))
         beta = beta + step
         if np.abs(step).max() < 1e-10:
             break

@@ -107,11 +107,11 @@ class Pair:
         return float(np.linalg.norm(self.influence))
 
 
-def pairs(data: Staggered) -> list[Pair]:
-    """All cohort-period effects; those of a phase-in period or without a control are not among them."""
+def pairs(data: Staggered, *, only_after: bool = False) -> list[Pair]:
+    """All cohort-period effects, or those after the start; none of a phase-in period or without a control."""
     found = []
     for start in data.dates:
-        for t in range(data.n_periods):
+        for t in range(int(start) if only_after else 0, data.n_periods):
             if 0 <= t - start < data.phase_in:
                 continue
             base = int(start) - 1 if t >= start or data.base == "universal" else t - 1

@@ -7,7 +7,6 @@ all: Callaway-Sant'Anna's would be 8e-7 for one treated hospital of nine, where 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,7 +17,7 @@ from scipy import stats
 from aaot_eval.errors import Problem
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._sites import Floats, SiteData, site_data, site_objections
-from aaot_eval.estimators._staggered import Randomised, Staggered
+from aaot_eval.estimators._staggered import Randomised
 from aaot_eval.estimators.two_way import LEAST_SITES, LEAST_TREATED
 from aaot_eval.results import Analysis, Estimate, Panel, Scale
 
@@ -118,6 +117,10 @@ class RowMaker:
         if not math.isfinite(value):
             return self.row(what, math.nan, ratio=found.ratio, inference=how, p_least=found.p_least,
                             status="not_estimable", note="the expected level is not above zero, so there is no ratio")  # fmt: skip
+        if not self.few:
+            return self.row(what, show_as(value, ratio=found.ratio), ratio=found.ratio, conf_method="none", inference=how,
+                            p_value=found.p_value(0.0), p_least=found.p_least,
+                            note="the same estimate with its randomisation p; the interval is that of the row before")  # fmt: skip
         step = 0.02 if found.ratio else float(np.std(found.statistic(0.0))) and float(np.std(found.fixed)) / 10
         inversion = found.invert(self.alpha, step)
         show = math.exp if found.ratio else float
@@ -174,4 +177,6 @@ def sizes(data: SiteData) -> Floats:
     return np.asarray(np.nanmean(data.exposure, axis=1), dtype=float)
 
 
-Refit = Callable[[Staggered], float]
+def show_as(value: float, *, ratio: bool) -> float:
+    """A log ratio as a ratio, a difference as it is."""
+    return math.exp(value) if ratio else value

@@ -71,7 +71,7 @@ class EventStudy:
     base: ClassVar[Literal["universal"]] = "universal"
     conf_level: float = 0.95
     phase_in: int = 0
-    least_before: int = 2
+    least_before: int = 1
     least_after: int = 1
     scale: Literal["auto", "ratio", "difference"] = "auto"
     method: Literal["group_time", "sun_abraham"] = "group_time"

@@ -116,11 +116,13 @@ class _Fit:
         """The row that may lead, and the other one."""
         what = self._what(kind, ratio=ratio)
         analytic = self._analytic(what, average, ratio=ratio)
+        if self.table.covariates is not None and not self.make.few:
+            return [analytic]
         drawn = self._randomised(kind, what, average, ratio=ratio)
         return [drawn, analytic] if self.make.few else [analytic, drawn]
 
     def _beside(self, kind: sg.Aggregation, average: sg.Average) -> Estimate:
-        if self.make.few and self.table.covariates is not None:  # refitting every assignment is for the answer alone
+        if self.table.covariates is not None:  # refitting every assignment is for the answer alone
             return self._analytic(self._what(kind, ratio=self.make.ratio), average, ratio=self.make.ratio)
         return self._rows(kind, average, ratio=self.make.ratio)[0]
 
@@ -215,8 +217,7 @@ class _Fit:
 
 def _refit(kind: sg.Aggregation) -> Callable[[sg.Staggered], float]:
     def of(table: sg.Staggered) -> float:
-        found = sg.pairs(table)
-        return sg.aggregate(table, found, kind)[0].att
+        return sg.aggregate(table, sg.pairs(table, only_after=True), kind)[0].att
 
     return of
 
