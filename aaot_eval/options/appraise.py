@@ -274,7 +274,7 @@ def _consequences(standings: list[Standing], records: Records) -> pd.DataFrame:
             rows.append(
                 {
                     "option": s.option.id, "cost_person": s.cost_person[1], "outcome": line.outcome,
-                    "estimand": line.estimand, "measure": line.measure or "", "value": value,
+                    "estimand": line.estimand, "measure": (line.measure or "").replace("_", " "), "value": value,
                     "low": low, "high": high,
                     "badge": badge, "design": (line.design or "").replace("_", " "), "place": line.place,
                     "people": line.population, "date": line.date, "source": line.source,
@@ -331,6 +331,8 @@ def _need(standings: list[Standing]) -> pd.DataFrame:
 
 
 def _for_them(option: OptionRecord, key: str) -> str:
+    if option.reference:
+        return "as today"
     if not option.people.quadrants:
         return NOT_ENTERED
     return "yes" if key in option.people.quadrants else "no"
@@ -339,8 +341,9 @@ def _for_them(option: OptionRecord, key: str) -> str:
 def _courses(standings: list[Standing], records: Records) -> Iterator[tuple[Standing, Any]]:
     months = 12 * (records.shared.horizon_years or 0)
     for s in standings:
-        set_up = s.costs.set_up if not math.isnan(s.costs.set_up) else NAN
-        known = (s.reach.served[1], s.costs.running, set_up, entered(s.option.people.months_to_full))
+        # A run gives its setting up by the year, so what was paid once is spread here too.
+        set_up, running = (0.0, s.costs.year) if s.measured else (s.costs.set_up, s.costs.running)
+        known = (s.reach.served[1], running, set_up, entered(s.option.people.months_to_full))
         if months and not s.option.reference and finite(known):
             yield s, course_of(
                 months, served=known[0], months_to_full=int(known[3]), running=known[1], set_up=set_up, fade=s.option.fade,

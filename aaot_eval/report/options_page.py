@@ -185,6 +185,8 @@ class _Page:
             return BADGES.get(str(value), str(value))
         if is_missing(value) and "badge" in frame and frame.at[row, "badge"] == "reference":
             return AS_TODAY if kind and field not in NOT_ASKED else ""
+        if is_missing(value) and field == "set_up" and frame.at[row, "badge"] == "M":
+            return "in the year"
         if is_missing(value):
             return "" if field in NOT_ASKED or not kind else NOT_ENTERED
         return (Ref(written(value, kind), f"{table}/{row}/{field}"),) if kind else str(value)
@@ -407,7 +409,9 @@ class _Page:
 def _reach(row: Any) -> Text:
     if not is_missing(row["share"]):
         return f"{written(float(row['share']), 'percent')} reached"
-    return {"yes": "for them; share not entered", "no": "not for them"}.get(str(row["for_them"]), NOT_ENTERED)
+    return {"yes": "for them; share not entered", "no": "not for them", AS_TODAY: AS_TODAY}.get(
+        str(row["for_them"]), NOT_ENTERED
+    )
 
 
 def _width(values: pd.Series[Any]) -> Any:

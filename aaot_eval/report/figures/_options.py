@@ -27,7 +27,8 @@ def options_chart(table: pd.DataFrame, outcome: str) -> Drawing | Gap:
         )
         ends = [v for i in drawn for v in (point[i], few[i], many[i], low[i], high[i]) if np.isfinite(v)]
         right = min(max([*ends, 0.1]) * 1.15, FARTHEST)
-        axes.set_xlim(min(0.0, *ends, 0.0), right)
+        left = min(0.0, *ends)
+        axes.set_xlim(left - 0.03 * (right - left), right)
         for row, i in enumerate(drawn):
             axes.plot([min(few[i], right), min(many[i], right)], [row - 0.08] * 2, color=ORANGE, lw=5, alpha=0.45,
                       solid_capstyle="butt")  # fmt: skip

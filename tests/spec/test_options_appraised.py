@@ -191,6 +191,17 @@ def test_a_run_is_the_record_of_cost_effect_and_saving(tmp_path):
     assert row(result, "7")["break_even"] == pytest.approx(250_000 / 60 / 16_000), "the same people for all"
 
 
+def test_a_run_has_its_course_too_with_its_setting_up_by_the_year(tmp_path):
+    text = RUN + '[people]\nmonths_to_full = 0\n[fade]\nform = "none_after_exit"\nstart_lag_months = 0\n'
+    (one,) = (
+        done(tmp_path, text, measured={"A": measured_by("r", released(), {})}, shared=OPEN)
+        .tables["horizon"]
+        .to_dict("records")
+    )
+    assert (one["cost"], one["averted"]) == pytest.approx((100_000, 20 * 8_000))
+    assert (one["net_low"], one["net_high"]) == pytest.approx((20 * 1_000, 20 * 5_000))
+
+
 def test_a_run_without_a_headline_saving_has_none_here(tmp_path):
     quiet = released().tables["saving"].assign(headline=False)
     run = measured_by("2025_abc", released(tables={"saving": quiet}), {})
