@@ -29,6 +29,7 @@ VERBS: dict[str, dict[str, str]] = {
         "explain": "Explain a code, estimator, check or format.",
     },
     "Planning": {
+        "power": "Say what a study can show, before looking at it.",
         "options": "Appraise service models on the same people and prices.",
         "simulate": "Make a study with a known effect: extracts, config, truth.",
     },
