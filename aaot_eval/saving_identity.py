@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+
 def solve_for(
     *, saving: float | None = None, admissions: float | None = None, fall: float | None = None, price: float | None = None,
     programme: float | None = None,

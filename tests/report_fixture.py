@@ -109,7 +109,7 @@ def exact_tables(variant: Variant = "full") -> dict[str, pd.DataFrame]:
         "series": _series(variant, scale), "event_time": _event_time(variant), "checks": _checks(variant),
         "placebo": _placebo(variant), "regression_to_mean": _gauge(scale), "sites": _sites(scale),
         "caseload": _caseload(scale), "flow": _flow(scale), "rates": _rates(scale), "deaths": _deaths(scale),
-        "data_quality": _quality(scale), "fidelity": _fidelity(), **_costs(scale),
+        "data_quality": _quality(scale), "fidelity": _fidelity(), **_costs(scale), **_outcome(),
     }  # fmt: skip
     return {name: frame.reindex(columns=list(table_schema("release", name).names)) for name, frame in tables.items()}
 
@@ -458,6 +458,44 @@ def _more_costs(people: int) -> dict[str, pd.DataFrame]:
         (3, "unit costs", "times the prices used", 0.9, 1.1, 470.0, 1_650.0, 1_180.0),
         (4, "occupancy", "share in use", 0.8, 0.95, 700.0, 1_300.0, 600.0),
     )
+    budget = _frame(
+        "order scenario year payer patient_years service_cost cash_released income_lost net_cost net_low net_high bed_days_released "
+        "value_of_resources value_low value_high status",
+        *[
+            (6 * k + 3 * y + p + 1, scenario, y + 1, payer, 51.0, cost if payer != "provider" else 0.0, cash, lost, net, net, net,
+             316.0 if payer == "system" else None, value, None if value is None else -61_710.0, None if value is None else 666_570.0,
+             "ok" if payer != "commissioner" else "not entered: activity_paid_share in [costs.budget]")
+            for k, scenario in enumerate(("ends", "wanes", "lasts"))
+            for y, cost in enumerate((315_000.0, 286_500.0))
+            for p, (payer, cash, lost, net, value) in enumerate((
+                ("commissioner", None, None, None, None), ("provider", 90_729.0, 0.0, -90_729.0, None), ("system", None, None, None, 302_430.0)))
+        ],
+    )  # fmt: skip
+    persistence = _frame(
+        "order scenario years undiscounted discounted low high discount_rate assumption",
+        (1, "ends", 2, 1_060.0, 1_060.0, -6_080.0, 8_200.0, 0.035, "assumption: the effect ends with the year on the caseload"),
+        (2, "lasts", 2, 6_990.0, 6_789.0, -7_249.0, 20_828.0, 0.035, "assumption: the effect stays as large in every later year"),
+    )  # fmt: skip
+    solving = _frame(
+        "order target fall fall_from programme_cost usual_cost_needed unit_cost admissions_needed note",
+        (1, 10_470.0, 0.23, "a published fall", 0.0, 45_520.0, 2_950.0, 15.4, "one of many combinations; not a reproduction"),
+        (2, 10_470.0, 0.669, "a published fall without a control", 4_870.0, 22_930.0, 2_950.0, 7.77, "one of many combinations; not a reproduction"),
+    )  # fmt: skip
+    items = _frame(
+        "order item kind people quantity unit cost",
+        (1, "emergency_long_stay", "unplanned", round(0.6 * people), 4.1, "stay", 14_300.0),
+        (2, "outpatient_attendance", "planned", round(0.8 * people), 6.2, "attendance", 990.0),
+        (3, "all care", "total", people, None, "", 15_290.0),
+    )  # fmt: skip
+    service_check = _frame(
+        "order measure people value unit note",
+        (1, "Bottom-up cost", None, 4_870.0, "pounds per patient-year", "team cost over places x occupancy"),
+        (2, "Top-down over bottom-up", people, 1.12, "ratio", "1 = both agree"),
+    )
+    unpriced = _frame(
+        "hrg delivery people spells share treatment",
+        ("AA22C", "emergency", people, 212, 0.021, "mean price of the priced stays of the same kind"),
+    )
     averted = _frame(
         "analysis design outcome unit averted averted_low averted_high people patient_years per_patient_year "
         "per_patient_year_low per_patient_year_high status label",
@@ -476,7 +514,9 @@ def _more_costs(people: int) -> dict[str, pd.DataFrame]:
         (3, model, "Gamma model, log link", "pounds per patient-year", None, None, None, None, None, "not_estimable",
          "not worked out: a comparison of sites has no person in its arms"),
     )  # fmt: skip
-    return {"benefit_lines": lines, "break_even": break_even, "cost_ranges": ranges, "averted_activity": averted,
+    deciding = {"budget_impact": budget, "persistence": persistence, "solve_for": solving, "cost_items": items,
+                "service_check": service_check, "unpriced": unpriced}  # fmt: skip
+    return {**deciding, "benefit_lines": lines, "break_even": break_even, "cost_ranges": ranges, "averted_activity": averted,
             "cost_sensitivity": sensitivity}  # fmt: skip
 
 
@@ -484,3 +524,52 @@ def changed(base: Release, tables: Mapping[str, pd.DataFrame | None], **meta: An
     """The release with some tables replaced (None: taken out) and some facts changed."""
     kept = {k: v for k, v in {**base.tables, **tables}.items() if v is not None}
     return Release(tables=kept, meta={**base.meta, **meta}, hidden=base.hidden, profile=base.profile)
+
+
+def _outcome() -> dict[str, pd.DataFrame]:
+    """Cost against outcome of the entry-rule comparison, as if days alive had been asked for with one value set."""
+    turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    outlines = [
+        (
+            "contour",
+            f"{100 * share:.0f} % of draws",
+            share,
+            5.0 + 4.0 * r * np.cos(a),
+            -1_060.0 + 3_600.0 * r * np.sin(a),
+        )
+        for share, r in ((0.5, 1.2), (0.95, 2.4))
+        for a in turn
+    ]
+    quadrants = (("costs less, better outcome", 0.57), ("costs more, better outcome", 0.33),
+                 ("costs less, worse outcome", 0.05), ("costs more, worse outcome", 0.05))  # fmt: skip
+    plane = [
+        *[("quadrant", name, share, None, None) for name, share in quadrants],
+        ("estimate", "estimate", None, 5.0, -1_060.0),
+        *outlines,
+    ]
+    worth = [float(v) for v in range(0, 420, 20)]
+    likely = [0.62 + 0.25 * (1 - np.exp(-v / 150)) for v in worth]
+    return {
+        "cost_effectiveness": _frame(
+            "outcome unit effect effect_low effect_high cost cost_low cost_high ratio place words basis status label",
+            ("alive_day", "day alive gained", 5.0, -3.0, 13.0, -1_060.0, -8_200.0, 6_080.0, None, "dominant",
+             "at the estimates dominant: costs less with a better outcome, so there is no ratio; 57 % of draws lie there",
+             "entry_rule_deaths", "ok", "drawn in the same worlds as the saving"),
+        ),
+        "net_benefit": _frame(
+            "order threshold net_benefit net_low net_high p_aaot expected_loss evpi choice reading",
+            (1, 200.0, 2_060.0, -6_680.0, 10_800.0, likely[10], 640.0, 640.0, "AAOT", "cannot tell"),
+        ),
+        "acceptability": _frame(
+            "order threshold p_usual p_aaot frontier p_frontier evpi",
+            *[(i + 1, v, 1 - p, p, "AAOT", p, 900.0 - v) for i, (v, p) in enumerate(zip(worth, likely, strict=True))],
+        ),
+        "ce_plane": _frame("order kind name share effect cost", *[(i + 1, *row) for i, row in enumerate(plane)]),
+        "value_of_information": _frame(
+            "order threshold parameter evppi share_of_evpi",
+            (1, 200.0, "effect", 590.0, 0.92),
+            (2, 200.0, "unit costs", 0.0, 0.0),
+            (3, 200.0, "cost of the service", 4.0, 0.01),
+            (4, 200.0, "everything", 640.0, 1.0),
+        ),
+    }  # fmt: skip

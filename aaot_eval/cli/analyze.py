@@ -171,7 +171,7 @@ def _new_run(
     from aaot_eval.disclosure import control, csv_text
     from aaot_eval.ingest import secret_fingerprint
     from aaot_eval.pipeline import prepare, run_evaluation
-    from aaot_eval.report import build_report, figure_files, render_html, render_markdown
+    from aaot_eval.report import build_report, figure_files, patient_report, render_html, render_markdown
     from aaot_eval.run_folder import Account, RunFolder, package_versions, run_name, write_run
 
     started = datetime.now(UTC)
@@ -197,8 +197,10 @@ def _new_run(
     )  # fmt: skip
     report = build_report(release)
     pages = {"report.html": render_html(report), "report.md": render_markdown(report)}
+    rows = result.costs.per_patient if result.costs else None
+    patients = render_html(patient_report(rows, meta, config.output.reason or "")) if rows is not None else None
     written = write_run(
         result, release, study=study, fingerprint=print_, account=account, as_csv=csv_text, pages=pages,
-        figures=figure_files(report),
+        figures=figure_files(report), patient_page=patients,
     )  # fmt: skip
     return RunFolder.read(written)

@@ -18,9 +18,9 @@ from aaot_eval.costs.prices import Prices
 from aaot_eval.costs.savings import Money
 
 ASSUMPTIONS = {
-    "none": "assumption: the effect ends with the year on the caseload",
-    "waning": "assumption: the effect falls in equal steps, to nothing after the last year counted",
-    "constant": "assumption: the effect stays as large in every later year",
+    "ends": "assumption: the effect ends with the year on the caseload",
+    "wanes": "assumption: the effect falls in equal steps, to nothing after the last year counted",
+    "lasts": "assumption: the effect stays as large in every later year",
 }
 PAYERS = ("commissioner", "provider", "system")
 NOT_ENTERED = "not entered: {key} in [costs.budget]"
@@ -37,12 +37,12 @@ PERSISTENCE_COLUMNS = (
 def lasting(scenario: str, years_since: int, years: int) -> float:
     """The share of the first year's effect that is left so many years later.
 
-    >>> [lasting("waning", k, 3) for k in range(4)]
+    >>> [lasting("wanes", k, 3) for k in range(4)]
     [1.0, 0.6666666666666667, 0.33333333333333337, 0.0]
     """
-    if scenario == "none":
+    if scenario == "ends":
         return 1.0 if years_since == 0 else 0.0
-    return max(0.0, 1 - years_since / years) if scenario == "waning" else 1.0
+    return max(0.0, 1 - years_since / years) if scenario == "wanes" else 1.0
 
 
 def filled(budget: BudgetConfig) -> list[float]:
@@ -115,7 +115,9 @@ def _payer(
             "status": _status(known, "a full cost: the basis marginal holds the variable share alone" if marginal else ""),
         }  # fmt: skip
     paid = service if budget.funder == payer else 0.0
-    share, key = (variable, "variable_share") if payer == "provider" else (budget.activity_paid_share, "activity_paid_share")
+    share, key = (
+        (variable, "variable_share") if payer == "provider" else (budget.activity_paid_share, "activity_paid_share")
+    )
     # On the basis marginal the averted cost is not what the commissioner is charged.
     charged = None if marginal else budget.activity_paid_share
     if payer == "commissioner":

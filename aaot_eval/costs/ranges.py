@@ -12,6 +12,7 @@ from aaot_eval.costs.prices import Prices
 from aaot_eval.costs.savings import Money
 
 COLUMNS = ("order", "parameter", "unit", "low_input", "high_input", "saving_at_low", "saving_at_high", "swing")
+MOST_PRICES = 5
 OF_PARAMETER = {
     "effect": "ratio or difference",
     "unit costs": "times the prices used",
@@ -35,11 +36,13 @@ def one_way(
     return table.sort_values("swing", ascending=False, kind="stable", ignore_index=True)
 
 
-def ranges_table(money: Money | None, prices: Prices) -> pd.DataFrame:
+def ranges_table(money: Money | None, prices: Prices, items: pd.DataFrame | None = None) -> pd.DataFrame:
     """The release table `cost_ranges` of the headline rung.
 
     The effect at its own limits, the unit costs at the ends of their common error, places and occupancy at the ends
-    given. A quantity without a stated range is not varied: no range is invented.
+    given. With the lines of `cost_items` also each price at the ends of its own range, as far as averted care has the
+    mix of the care on the caseload; the five that move most. A quantity without a stated range is not varied: no range
+    is invented.
     """
     if money is None or money.loop is None or money.rung.gross is None:
         return pd.DataFrame(columns=list(COLUMNS))
@@ -60,8 +63,26 @@ def ranges_table(money: Money | None, prices: Prices) -> pd.DataFrame:
     if team.occupancy_range:
         ranges["occupancy"] = team.occupancy_range
     table = one_way(saving, base, ranges)
+    if items is not None and len(items) and money.rung.estimate.outcome == "hospital_cost":
+        singles = _single_prices(prices, items, saving(**base), money)
+        table = pd.concat([table, singles]).sort_values("swing", ascending=False, kind="stable", ignore_index=True)
     table.insert(0, "order", np.arange(1, len(table) + 1))
-    table["unit"] = table["parameter"].map(OF_PARAMETER)
+    table["unit"] = table["parameter"].map(OF_PARAMETER).fillna("pounds")
     for column in COLUMNS[5:]:
         table[column] = table[column].round(2)
     return table[list(COLUMNS)]
+
+
+def _single_prices(prices: Prices, items: pd.DataFrame, saving: float, money: Money) -> pd.DataFrame:
+    """The saving with one price at either end of its range and the others held: gross x share of cost x change of price."""
+    lines = items[items["kind"] != "total"].set_index("item")["cost"]
+    share = lines / lines.sum() if lines.sum() > 0 else lines * 0.0
+    known = prices.unit_costs[prices.unit_costs["item"].isin(share.index) & (prices.unit_costs["std_error"] > 0)]
+    tail = (1 - money.level) / 2
+    rows = []
+    for item, value, error in zip(known["item"], known["value"], known["std_error"], strict=True):
+        ends = gamma_quantile(np.array([tail, 1 - tail]), float(value), float(error))
+        at = [saving + money.gross * share[item] * (float(end) / value - 1) for end in ends]
+        rows.append((f"price of {str(item).replace('_', ' ')}", *map(float, ends), *at, abs(at[1] - at[0])))
+    table = pd.DataFrame(rows, columns=["parameter", *COLUMNS[3:]])
+    return table.sort_values("swing", ascending=False, kind="stable").head(MOST_PRICES)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from aaot_eval.errors import NotIdentifiedError, Problem
 from aaot_eval.results import Panel
 
 DAYS_IN_YEAR = 365.25
@@ -42,11 +43,24 @@ def in_window(events: pd.DataFrame, date: str, windows: pd.DataFrame) -> pd.Data
 
 
 def cost_rate(cost: np.ndarray | pd.Series, person_years: np.ndarray | pd.Series) -> float:
-    """Pounds per person-year: the sum of costs over the sum of person-years, never the mean of anybody's ratio."""
+    """Pounds per person-year: the sum of costs over the sum of person-years, never the mean of anybody's ratio.
+
+    Raises NotIdentifiedError (C187) when nobody was at risk for any time.
+    """
     years = float(np.sum(person_years))
     if not years > 0:
-        raise ValueError("there is no person-time to divide by")
+        raise NotIdentifiedError(no_person_time("these people"))
     return float(np.sum(cost)) / years
+
+
+def no_person_time(whom: str) -> Problem:
+    """A cost for each year of no time at all is no number."""
+    return Problem(
+        "C187",
+        f"there is no person-time to divide the cost of {whom} by",
+        where="caseload",
+        do="check the dates of referral against deaths, the closing of the service and the end of the data",
+    )
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,13 @@ from aaot_eval.costs.outcome import outcome_of
 from aaot_eval.costs.patients import LEAST_PEOPLE, expected_pence, patient_groups, patient_rows
 from aaot_eval.costs.prices import BASIS, Prices
 from aaot_eval.costs.ranges import ranges_table
-from aaot_eval.costs.rates import DAYS_IN_YEAR, Caseload, caseload
+from aaot_eval.costs.rates import DAYS_IN_YEAR, Caseload, caseload, no_person_time
 from aaot_eval.costs.savings import Money, headline_of, run_loop, saving_table
 from aaot_eval.costs.sensitivity import cost_sensitivity
 from aaot_eval.costs.service_check import service_check_table
 from aaot_eval.costs.solving import solving_table
 from aaot_eval.costs.waterfall import waterfall
+from aaot_eval.errors import NotIdentifiedError
 from aaot_eval.results import CostResult, Effect, Panel, Verdict
 from aaot_eval.wording import money as money_text
 
@@ -48,6 +49,8 @@ def cost_service(
     C162, P431).
     """
     people = caseload(panel)
+    if people is not None and not people.person_years > 0:
+        raise NotIdentifiedError(no_person_time("the caseload"))
     n = config.costs.draws if config.costs else DRAWS
     money = [run_loop(rung, prices, seed=config.seed, n=n) for rung in ladder(panel, effects, people)]
     best = headline_of(money)
@@ -59,7 +62,7 @@ def cost_service(
         "cost_waterfall": waterfall(best, len(people.people) if people else 0),
         "unit_costs": prices.unit_costs,
         "break_even": break_even_table(panel, best, prices, config.study.outcome),
-        "cost_ranges": ranges_table(best, prices),
+        "cost_ranges": ranges_table(best, prices, items_table(panel, people)),
         "averted_activity": activity,
         "benefit_lines": benefit_lines(best, activity, prices),
         "cost_sensitivity": cost_sensitivity(panel, people, effects, money),
@@ -80,7 +83,9 @@ def cost_service(
         **delivered,
         "patient_note": note if asked else "patient reports were not asked for",
     }
-    notes = _notes(prices, delivered, len(people.people) if people else 0) + _price_notes(prices, config, tables.get("unpriced", pd.DataFrame()))
+    notes = _notes(prices, delivered, len(people.people) if people else 0) + _price_notes(
+        prices, config, tables.get("unpriced", pd.DataFrame())
+    )
     headline = next((e.analysis.design for e in effects if e.analysis.primary), "")
     words = money_verdict(verdict, money, best, prices, notes, headline=headline)
     return CostResult(tables, words, prices.price_year, prices.perspective, rows if asked else None, facts)
@@ -183,11 +188,15 @@ def _price_notes(prices: Prices, config: RunConfig, unpriced: pd.DataFrame) -> l
         notes.append(f"Stays are priced by {BASIS[costs.basis]}.")
     if prices.left_aside:
         rows = f"{prices.left_aside} row{'s' if prices.left_aside > 1 else ''}"
-        notes.append(f"{rows} of the unit-cost file belong{'' if prices.left_aside > 1 else 's'} to another basis and are not used.")
+        notes.append(
+            f"{rows} of the unit-cost file belong{'' if prices.left_aside > 1 else 's'} to another basis and are not used."
+        )
     if costs.long_stays == "pro_rated":
         notes.append("A stay costs in each month by its nights there, not in the month of admission.")
     if costs.index_admission == "left_out":
         notes.append("The stay during which a person was referred is left out of the cost.")
     if len(unpriced):
-        notes.append("Some spells had no price and take the mean price of their kind: the table of spells without a price gives their share.")
+        notes.append(
+            "Some spells had no price and take the mean price of their kind: the table of spells without a price gives their share."
+        )
     return notes

@@ -39,7 +39,9 @@ def solving_table(money: Money | None, prices: Prices, price: float, target: flo
     for fall, source in falls:
         for programme in (FREE, prices.programme.per_patient_year):
             _, usual = solve_for(saving=target, fall=fall, price=1.0, programme=programme)
-            admissions = solve_for(saving=target, fall=fall, price=price, programme=programme)[1] if price > 0 else math.nan
+            admissions = (
+                solve_for(saving=target, fall=fall, price=price, programme=programme)[1] if price > 0 else math.nan
+            )
             note = _note(money, target) if source.startswith("the fall") else NOT_A_REPRODUCTION
             rows.append((target, fall, source, round(programme, 2), usual, price, admissions, note))
     return pd.DataFrame([(i, *row) for i, row in enumerate(rows, start=1)], columns=list(COLUMNS))

@@ -12,12 +12,13 @@ from aaot_eval.report.blocks import Block, Heading, Notice, Report, Section
 from aaot_eval.report.contents import Source
 from aaot_eval.report.html import figure_files, render_html
 from aaot_eval.report.markdown import render_markdown
+from aaot_eval.report.patient_page import patient_report
 from aaot_eval.report.sections import SECTIONS
 from aaot_eval.report.words import in_sentence, listed, period_name, sentence_case
 from aaot_eval.results import Release
 from aaot_eval.schema import disclosure_profile, disclosure_profiles
 
-__all__ = ["build_report", "figure_files", "render_html", "render_markdown"]
+__all__ = ["build_report", "figure_files", "patient_report", "render_html", "render_markdown"]
 
 COUNTS_ONLY = "The counts"
 

@@ -36,6 +36,7 @@ from aaot_eval.schema import ColumnSpec, schema_names, table_schema
 STAGES: Mapping[str, tuple[str, ...]] = {
     "service_cost": ("cost",), "saving": ("cost",), "cost_waterfall": ("cost",), "unit_costs": ("cost",),
     "benefit_lines": ("cost",), "break_even": ("cost",), "cost_ranges": ("cost",), "cost_sensitivity": ("cost", "patient"),
+    "service_check": ("cost",), "cost_items": ("cost", "patient"), "budget_impact": ("cost",), "persistence": ("cost",), "solve_for": ("cost",),
     "averted_activity": ("cost", "patient"), "patient_groups": ("cost", "patient"), "caseload": ("caseload", "patient"), "flow": ("flow", "patient", "ingest"),
     "rates": ("entry", "patient"), "deaths": ("death", "entry", "patient"), "sites": ("site",), "event_time": ("site_did", "site"),
     "regression_to_mean": ("entry", "caseload", "patient"), "placebo": ("placebo", "check"), "checks": ("check",),

@@ -53,11 +53,12 @@ def write_run(
     as_csv: AsCsv,
     pages: Mapping[str, str] | None = None,
     figures: Mapping[str, bytes] | None = None,
+    patient_page: str | None = None,
 ) -> Path:
     """Write a finished run and return its folder, `<data cut>_<6 hex>`.
 
     `release/` gets the pages, the tables of `release` (CSV and Parquet) and the figures; `restricted/` the exact tables, the
-    rejects, the log and, when the config gives a reason, the per-patient rows. `latest.txt` and `index.csv` come last.
+    rejects, the log and, when the config gives a reason, the per-patient rows (CSV, Parquet and `patient_page`). `latest.txt` and `index.csv` come last.
     `as_csv` turns a table into CSV text that is safe to open in a spreadsheet.
     """
     name = run_name(str(result.meta["data_cut"]), fingerprint)
@@ -66,7 +67,7 @@ def write_run(
     partial.mkdir()
     (partial / "restricted").mkdir(mode=0o700)
     try:
-        _write_contents(partial, name, result, release, account, as_csv, pages or {}, figures or {})
+        _write_contents(partial, name, result, release, account, as_csv, pages or {}, figures or {}, patient_page)
         digest = _write_manifest(partial, name, result, release, fingerprint, account)
         final = study.path / name
         move_into_place(partial, final)
@@ -86,6 +87,7 @@ def _write_contents(
     as_csv: AsCsv,
     pages: Mapping[str, str],
     figures: Mapping[str, bytes],
+    patient_page: str | None = None,
 ) -> None:
     write_text(folder / "config.toml", resolved_toml(result.config))
     write_text(folder / "README.txt", _readme(name, result, account, folder.parent.resolve()))
@@ -109,12 +111,17 @@ def _write_contents(
     if result.config.output.patient_reports and result.costs is not None and result.costs.per_patient is not None:
         place = folder / "restricted" / "patient_reports"
         write_text(place / "patients.csv", as_csv(result.costs.per_patient))
+        write_parquet(place / "patients.parquet", result.costs.per_patient)
+        if patient_page is not None:
+            write_text(place / "patients.html", patient_page)
         write_text(place / "README.txt", _PATIENT_NOTE.format(reason=result.config.output.reason))
 
 
 _PATIENT_NOTE = """One row per person on the caseload. It never leaves this folder.
 Reason given: {reason}
 It is accounting, not proof: no row says what one person would have cost without the service.
+A difference for one person is not evidence that the service caused it; only the sum over people is estimated.
+patients.html is the page to read; patients.csv and patients.parquet hold the same rows.
 """
 
 

@@ -515,7 +515,8 @@ def of_counts() -> Report:
     """A panel of counts on which nothing started: no people, no costs."""
     base = made("full")[0]
     no_people = ("caseload", "flow", "sites", "rates", "deaths", "regression_to_mean", "service_cost", "saving", "cost_waterfall",
-                 "unit_costs", "benefit_lines", "break_even", "cost_ranges", "cost_sensitivity", "patient_groups", "averted_activity")  # fmt: skip
+                 "unit_costs", "benefit_lines", "break_even", "cost_ranges", "cost_sensitivity", "patient_groups", "averted_activity",
+                 "budget_impact", "persistence", "solve_for", "cost_items", "service_check", "unpriced")  # fmt: skip
     headline = base.tables["headline"].copy()
     headline.loc[2, ["question", "sentence"]] = [
         "What does it cost or save?",

@@ -6,12 +6,26 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from aaot_eval.costs import load_prices
+from aaot_eval.config import load_config
+from aaot_eval.costs import cost_service, load_prices
 from aaot_eval.costs.price_index import load_index
-from aaot_eval.errors import ExitCode, InputError
-from tests.costs_builders import PROGRAMME, UNIT_COSTS, price_config, write_prices
+from aaot_eval.costs.rates import cost_rate
+from aaot_eval.errors import ExitCode, InputError, NotIdentifiedError
+from aaot_eval.estimators import build_estimator
+from aaot_eval.results import Analysis
+from tests.costs_builders import (
+    PROGRAMME,
+    UNIT_COSTS,
+    caseload_panel,
+    entry_rule_cost,
+    price_config,
+    verdict,
+    write_prices,
+)
 
 
 def refused(
@@ -161,3 +175,120 @@ def test_the_shipped_index_is_what_its_descriptor_says(root: Path) -> None:
     assert index.forecast("2025/26")
     assert not index.forecast("2024/25")
     assert "March 2026" in index.edition
+
+
+# --- each refusal of the money by its words ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        ("emergency_short_stay,episode,700,,,35,2024/25,provider,Trust ledger", "C182", "the price of an episode may not be put on a spell"),
+        ("emergency_short_stay,FCE,700,,,35,2024/25,provider,Trust ledger", "C182", "give the price of the whole spell or stay"),
+        ("emergency_short_stay,attendance,700,,,35,2024/25,provider,Trust ledger", "P416", "is not the one it is counted in"),
+        ("emergency_short_stay,stay,700,,,,2024/25,provider,Trust ledger", "P404", "neither a range nor a standard error is given"),
+        ("emergency_short_stay,stay,-1,,,35,2024/25,provider,Trust ledger", "P407", "value is -1, which is out of bounds"),
+        ("FD10K,spell,700,,,35,2024/25,provider,Trust ledger", "P404", "point_of_delivery is empty"),
+        ("FD10K,stay,700,,,35,2024/25,provider,Trust ledger", "P416", "the unit of FD10K is not the one it is counted in"),
+    ],
+)  # fmt: skip
+def test_a_price_is_refused_by_its_words(tmp_path: Path, line: str, code: str, words: str) -> None:
+    assert words in told(refused(tmp_path, UNIT_COSTS.replace(FIRST, line)), code)
+
+
+@pytest.mark.parametrize("column", ["item", "unit", "value", "price_year", "perspective", "source"])
+def test_every_column_of_a_price_is_required(tmp_path: Path, column: str) -> None:
+    header = UNIT_COSTS.splitlines()[0].split(",")
+    cells = FIRST.split(",")
+    cells[header.index(column)] = ""
+    assert f"{column} is empty" in told(refused(tmp_path, UNIT_COSTS.replace(FIRST, ",".join(cells))), "P404")
+
+
+@pytest.mark.parametrize("price", ["4100", "5000"])
+def test_a_day_case_at_an_inpatient_price_is_refused(tmp_path: Path, price: str) -> None:
+    more = f"elective_stay,stay,4100,,,200,2024/25,provider,x\nday_case,stay,{price},,,50,2024/25,provider,x\n"
+    text = told(refused(tmp_path, UNIT_COSTS + more), "C189")
+    assert "the day case has the price of an inpatient stay" in text
+    assert "a day case is never priced as an inpatient stay" in text
+
+
+def test_a_marginal_price_needs_its_variable_share(tmp_path: Path) -> None:
+    assert "needs the share of the price that varies with activity" in told(refused(tmp_path, basis="marginal"), "C184")
+    rows = [line.split(",") for line in UNIT_COSTS.splitlines()]
+    shared = "\n".join(
+        ",".join([*row, extra]) for row, extra in zip(rows, ["variable_share", "35", "1", "1", ""], strict=True)
+    )
+    assert "write the share that varies with activity: 0.35, not 35" in told(
+        refused(tmp_path, shared, basis="marginal"), "P407"
+    )
+
+
+def test_a_file_without_a_price_of_the_basis_is_refused(tmp_path: Path) -> None:
+    stays = "\n".join(line for line in UNIT_COSTS.splitlines() if not line.startswith("ed_")) + "\n"
+    assert "no row of the file is a price on the basis tariff" in told(refused(tmp_path, stays, basis="tariff"), "C181")
+
+
+def test_a_marginal_price_is_the_share_that_varies(tmp_path: Path) -> None:
+    rows = [line.split(",") for line in UNIT_COSTS.splitlines()]
+    shared = "\n".join(
+        ",".join([*row, extra]) for row, extra in zip(rows, ["variable_share", ".4", ".3", "1", "1"], strict=True)
+    )
+    write_prices(tmp_path, shared + "\n")
+    found = load_prices(price_config(tmp_path, basis="marginal")).unit_costs.set_index("item")
+    assert found["value"].round(6).tolist() == [280, 900, 350, 180]
+    assert found["std_error"].round(6).tolist() == [14, 45, 17.5, 9]
+
+
+def test_rows_of_another_basis_are_left_aside_and_counted(tmp_path: Path) -> None:
+    hrg = "FD10K,spell,2000,,,100,2024/25,provider,x,emergency\nFD10K,spell,800,,,40,2024/25,provider,x,day_case\n"
+    head, *rest = UNIT_COSTS.splitlines()
+    write_prices(tmp_path, "\n".join([f"{head},point_of_delivery", *(f"{line}," for line in rest)]) + "\n" + hrg)
+    stays, tariff = (load_prices(price_config(tmp_path, basis=b)) for b in ("bed_day_and_stay", "tariff"))
+    assert (len(stays.unit_costs), stays.left_aside) == (4, 2)
+    assert tariff.unit_costs["item"].tolist() == ["ed_attendance", "FD10K", "FD10K"]
+    assert tariff.left_aside == 3
+
+
+@pytest.mark.parametrize(("rate", "words"), [(3.5, "3.5 is 350 % a year"), (0.35, "0.35 is 35 % a year")])
+def test_a_discount_rate_in_per_cent_is_refused(tmp_path: Path, rate: float, words: str) -> None:
+    (tmp_path / "study.toml").write_text(
+        'config_version = 1\nname = "x"\n[data]\nadmissions = "a.csv"\n[costs]\nunit_costs = "u.csv"\nprogramme = "p.csv"\n'
+        f'price_year = "2024/25"\nperspective = "provider"\ndiscount_rate = {rate}\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError) as caught:
+        load_config(tmp_path / "study.toml")
+    assert "costs.discount_rate" in str(caught.value)
+    assert words in str(caught.value)
+    assert "write the rate as a share: 0.035, not 3.5" in str(caught.value)
+
+
+def test_cost_over_no_time_is_refused() -> None:
+    with pytest.raises(
+        NotIdentifiedError, match="there is no person-time to divide the cost of these people by"
+    ) as caught:
+        cost_rate(np.array([100.0]), np.array([0.0]))
+    assert caught.value.exit_code == ExitCode.NOT_IDENTIFIED
+
+
+def test_a_caseload_without_time_at_risk_is_refused(tmp_path: Path) -> None:
+    write_prices(tmp_path)
+    panel = caseload_panel()
+    assert panel.people is not None
+    panel.people["death_t"] = pd.array([0] * len(panel.people), dtype="Int64")
+    config = price_config(tmp_path)
+    with pytest.raises(NotIdentifiedError, match="there is no person-time to divide the cost of the caseload by"):
+        cost_service(panel, [entry_rule_cost()], verdict("lower"), config, load_prices(config))
+
+
+@pytest.mark.parametrize(
+    ("starts", "words"),
+    [([24, 24], "no hospital without the service is in these data"), ([None, None], "no hospital with people in it starts the service")],
+)  # fmt: skip
+def test_arms_without_patients_are_refused(starts: list[int | None], words: str) -> None:
+    panel = caseload_panel()
+    panel.units["start_t"] = pd.array([pd.NA if s is None else s for s in starts], dtype="Int64")
+    panel.extra["entry_rule"] = "1 admissions in 12 months"
+    analysis = Analysis("entry_rule_cost", "entry_rule", "entry_rule", "hospital_cost")
+    found = build_estimator("entry_rule", {}).objections(panel, analysis)
+    assert any(words in p.what for p in found), [p.what for p in found]

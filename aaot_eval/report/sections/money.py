@@ -7,6 +7,14 @@ from collections.abc import Sequence
 from aaot_eval.report.blocks import Block, Heading, Notice, Paragraph
 from aaot_eval.report.contents import Column, Source, chart, interval, named, table
 from aaot_eval.report.sections import section
+from aaot_eval.report.sections._deciding import (
+    budget_blocks,
+    check_blocks,
+    item_blocks,
+    persistence_blocks,
+    price_blocks,
+    solve_blocks,
+)
 from aaot_eval.report.sections._value import value_blocks
 
 TABLES = (
@@ -16,6 +24,11 @@ TABLES = (
     "benefit_lines",
     "break_even",
     "cost_ranges",
+    "service_check",
+    "cost_items",
+    "budget_impact",
+    "persistence",
+    "solve_for",
     "cost_sensitivity",
     "patient_groups",
     "unit_costs",
@@ -45,6 +58,9 @@ def costs(source: Source) -> Sequence[Block]:
         ),
         Heading("What the service costs"),
         *_service(source),
+        *check_blocks(source),
+        Heading("What care on the caseload costs"),
+        *item_blocks(source),
         Heading("From care as usual to the service"),
         *_waterfall(source),
         Heading("Saving, by the design behind it"),
@@ -55,14 +71,19 @@ def costs(source: Source) -> Sequence[Block]:
         *_break_even(source),
         Heading("What moves the result most"),
         *_ranges(source),
+        Heading("Budget impact"),
+        *budget_blocks(source),
+        Heading("If the effect lasted"),
+        *persistence_blocks(source),
+        Heading("What a published saving would need"),
+        *solve_blocks(source),
         Heading("Worked out in other ways"),
         *_sensitivity(source),
-        Heading("Cost against outcome"),
         *value_blocks(source),
         Heading("By group of patients"),
         *_groups(source),
         Heading("Prices used"),
-        *_prices(source),
+        *price_blocks(source),
     ]
 
 
@@ -175,11 +196,3 @@ def _groups(source: Source) -> list[Block]:
               "Expected and observed hospital cost for each person-year, by group",
               note="Groups of at least ten people. A difference for one person is not evidence that the service caused it."),
     ]  # fmt: skip
-
-
-def _prices(source: Source) -> list[Block]:
-    frame = source.table("unit_costs")
-    if frame is None:
-        return [source.missing("unit_costs", "the prices")]
-    return [table(source, "unit_costs", frame, [named("item"), "unit", "value", "std_error", "input_value", "price_year", "source"],
-                  f"Prices used, in the prices of {source.fact('price_year')}")]  # fmt: skip

@@ -1,0 +1,137 @@
+"""What decision makers ask beside the saving: whose budget, for how long, what a published figure would need."""
+
+from __future__ import annotations
+
+from aaot_eval.report.blocks import Block, Folded, Notice, Paragraph
+from aaot_eval.report.contents import Column, Source, chart, interval, named, table
+from aaot_eval.report.words import written
+
+#: The scenario that assumes least comes first and is drawn.
+FIRST = "ends"
+#: So many prices are shown; an HRG table has thousands.
+MOST_PRICES = 40
+
+
+def budget_blocks(source: Source) -> list[Block]:
+    """Budget impact by year and payer: the chart and table without lasting effect, the other assumptions folded."""
+    frame = source.table("budget_impact")
+    if frame is None:
+        return [source.missing("budget_impact", "whose budget changes")]
+    columns: list[str | Column] = ["year", named("payer"), "service_cost", "cash_released", "income_lost", "net_cost",
+               interval("net_low", "net_high", "Interval, net cost"), "bed_days_released", "value_of_resources",
+               interval("value_low", "value_high", "Interval, value"), "status"]  # fmt: skip
+    blocks: list[Block] = [
+        Paragraph(
+            "Undiscounted, for the whole team with its planned caseload. Cash, capacity and value are three columns: they are views of the "
+            "same beds and are never added. An empty cell was not entered; no share is assumed. These sums repeat the estimate "
+            "behind them with its interval: they claim no more than it does."
+        )
+    ]
+    for scenario in frame["scenario"].drop_duplicates():
+        rows = frame[frame["scenario"] == scenario]
+        shown = table(
+            source,
+            "budget_impact",
+            rows,
+            columns,
+            f"Budget impact by year and payer; assumption: the effect {scenario} after the year on the caseload",
+        )
+        if scenario == FIRST:
+            blocks.append(
+                chart(source, "budget_impact", rows, shown, subtitle="By year of the service; whiskers are intervals.")
+            )
+        else:
+            blocks.append(Folded(f"Assumption: the effect {scenario} after the year on the caseload", shown))
+    return blocks
+
+
+def persistence_blocks(source: Source) -> list[Block]:
+    """What the saving would be if the effect lasted: assumptions, not findings."""
+    frame = source.table("persistence")
+    if frame is None:
+        return [source.missing("persistence", "how long an effect would have to last")]
+    return [
+        table(source, "persistence", frame, [named("scenario"), "years", "undiscounted", "discounted", interval("low", "high"), "discount_rate", "assumption"],
+              "Net saving for a person on the caseload for one year, if the effect lasted",
+              note="Scenarios, not findings: nothing in the data shows the later years, and where the answer above is that it cannot tell, these rows cannot "
+              "either. Deaths and moves in later years are not taken off.")
+    ]  # fmt: skip
+
+
+def solve_blocks(source: Source) -> list[Block]:
+    """Which inputs would give a published saving, and that this is no reproduction."""
+    frame = source.table("solve_for")
+    if frame is None:
+        return [source.missing("solve_for", "what a published saving would need")]
+    target = written(frame["target"].iloc[0], "money")
+    return [
+        Notice(
+            "warning",
+            f"This is not a reproduction of {target}",
+            "The inputs of the published saving are not published. Saving = admissions × fall × price of an admission − service cost: one "
+            "equation with four unknowns, so every row below is one of many. The published figure is put in, not found.",
+        ),
+        table(source, "solve_for", frame, ["fall", "fall_from", "programme_cost", "usual_cost_needed", "unit_cost", "admissions_needed", "note"],
+              f"Combinations that would give a saving of {target} for each patient-year"),
+    ]  # fmt: skip
+
+
+def item_blocks(source: Source) -> list[Block]:
+    """What the care on the caseload consists of; planned care stands beside the rest."""
+    frame = source.table("cost_items")
+    if frame is None:
+        return [source.missing("cost_items", "what the care on the caseload consists of")]
+    return [
+        table(source, "cost_items", frame, [named("item"), named("kind"), "people", "quantity", "unit", "cost"],
+              "Care of people on the caseload, for each patient-year",
+              note="Observed, not caused: the lines add up to the observed cost of the waterfall. Planned care counts as a cost."),
+    ]  # fmt: skip
+
+
+def check_blocks(source: Source) -> list[Block]:
+    """Bottom-up beside top-down."""
+    frame = source.table("service_check")
+    if frame is None:
+        return [source.missing("service_check", "bottom-up beside top-down")]
+    return [
+        table(
+            source,
+            "service_check",
+            frame,
+            ["measure", "value", "unit", "note"],
+            "Bottom-up and top-down cost of the service",
+        )
+    ]
+
+
+def price_blocks(source: Source) -> list[Block]:
+    """The prices, and the spells that had none."""
+    frame = source.table("unit_costs")
+    if frame is None:
+        return [source.missing("unit_costs", "the prices")]
+    columns = [
+        named("item"),
+        "point_of_delivery",
+        "unit",
+        "value",
+        "std_error",
+        "input_value",
+        "variable_share",
+        "price_year",
+        "source",
+    ]
+    blocks: list[Block] = [
+        table(
+            source,
+            "unit_costs",
+            frame,
+            columns,
+            f"Prices used, in the prices of {source.fact('price_year')}",
+            most=MOST_PRICES,
+        )
+    ]
+    bare = source.table("unpriced")
+    if bare is not None:
+        blocks.append(table(source, "unpriced", bare, ["hrg", named("delivery"), "spells", "share", "treatment"],
+                            "Spells without a price, and their share of all spells"))  # fmt: skip
+    return blocks
