@@ -109,7 +109,7 @@ class Engine(Protocol):
         ...
 
     def frame(self, sql: str) -> pd.DataFrame:
-        """A panel."""
+        """A panel: whole numbers as int64 (Int64 where one is missing), other numbers as float64, from every engine."""
         ...
 
     def export(self, table: str, path: Path) -> None:

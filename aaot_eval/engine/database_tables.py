@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from aaot_eval.engine.files import Dialect, inspect_file, shown_names
+from aaot_eval.engine.files import Dialect, inspect_file
 from aaot_eval.engine.postgres_server import address_of, connect, lost
 from aaot_eval.engine.steps import text_literal
 from aaot_eval.errors import InputError, Problem
@@ -94,7 +94,7 @@ class PostgresTable:
             near = difflib.get_close_matches(self.table, sorted({row["relname"] for row in found}), n=3)
             raise InputError(
                 Problem("C215", f"there is no table {self.schema}.{self.table} that this user sees", where="data",
-                        allowed=f"close names: {shown_names(near)}" if near else "",
+                        allowed=f"close names: {', '.join(near)}" if near else "",
                         do="check the name, its letters, and the right to read it")
             )  # fmt: skip
         return header

@@ -18,11 +18,13 @@ import pandas as pd
 import pyarrow as pa
 
 from aaot_eval.engine import ReadPlan, ReadReport
-from aaot_eval.engine.duckdb_reading import REJECTS, SQL_TYPES, FileReading
+from aaot_eval.engine.duckdb_reading import REJECTS, SQL_TYPES, FileReading, identifier
 from aaot_eval.engine.steps import diagnosis_columns, table_name, text_literal
 from aaot_eval.engine.steps import step as make_step
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import TableSchema
+
+WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 
 _engines = itertools.count(1)
 
@@ -130,9 +132,15 @@ class DuckDBEngine:
         return [tuple(r) for r in self._db.execute(sql).fetchall()]
 
     def frame(self, sql: str) -> pd.DataFrame:
-        """A panel."""
-        found: pd.DataFrame = self._db.execute(sql).df()
-        return found
+        """A panel: every whole number as int64 (Int64 where one is missing), every other number as float64.
+
+        The width of a number is a matter of the database that counted; a panel must not show which one it was.
+        """
+        found = self._db.sql(sql)
+        columns = [f"CAST({identifier(c)} AS {wide(t)}) AS {identifier(c)}" if wide(t) else identifier(c)
+                   for c, t in zip(found.columns, map(str, found.types), strict=True)]  # fmt: skip
+        frame: pd.DataFrame = found.project(", ".join(columns)).df()
+        return frame
 
     def frame_of(self, found: pa.Table) -> pd.DataFrame:
         """A table that another engine answered with, typed as a panel of this engine is."""
@@ -163,3 +171,12 @@ class DuckDBEngine:
         """Let go of memory and spill files."""
         self._db.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def wide(kind: str) -> str:
+    """The one type that numbers of a type are handed out in; empty for what is no number."""
+    if kind.startswith("DECIMAL"):
+        return "BIGINT" if kind.endswith(",0)") else "DOUBLE"
+    if kind == "FLOAT":
+        return "DOUBLE"
+    return "BIGINT" if kind in WHOLE else ""

@@ -115,7 +115,7 @@ class RenderedEngine(abc.ABC):
         return [tuple(_plain(value) for value in row) for row in zip(*columns, strict=True)]
 
     def frame(self, sql: str) -> pd.DataFrame:
-        """A panel, with the types that the default engine gives it."""
+        """A panel: the same types from every engine."""
         return self.reader.frame_of(self._arrow(render(sql, self.target)))
 
     def export(self, table: str, path: Path) -> None:

@@ -132,15 +132,21 @@ def _need_extra() -> None:
         ) from None  # fmt: skip
 
 
-def _need_java() -> None:
+def java_version() -> int | None:
+    """The version of the Java that Spark would start; None when there is none."""
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
-    said = ""
-    if java:
-        said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr  # noqa: S603
-    version = re.search(r'version "(?:1\.)?(\d+)', said)
-    if version is None or int(version[1]) < JAVA:
-        what = "there is no Java" if version is None else f"Java {version[1]} is too old"
+    if not java:
+        return None
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr  # noqa: S603
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    return int(found[1]) if found else None
+
+
+def _need_java() -> None:
+    version = java_version()
+    if version is None or version < JAVA:
+        what = "there is no Java" if version is None else f"Java {version} is too old"
         raise InputError(
             Problem("C211", f"Spark needs Java {JAVA} or newer: {what}", where="JAVA_HOME, or java in the path",
                     do="install it from the system: apt-get install openjdk-17-jre-headless, or Temurin 17 on Windows")

@@ -1,0 +1,93 @@
+"""One study on one engine in a process of its own: `python -m tests.engine_run CONFIG ENGINE ADDRESS OUT [handed_in]`.
+
+Spark keeps its JVM and its kind of session for as long as a process lives, so each way of running it gets its own. With
+`handed_in` the session is opened here and handed in, as a platform does it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aaot_eval.config import RunConfig, load_config
+from aaot_eval.pipeline import Prepared, prepare
+
+FRAMES = ("periods", "units", "cells", "people", "person_cells")
+# A study this small is all planning and no data: few partitions, no code generation, no second compiler.
+SMALL = {
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+}
+OWN = {
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.executor.memory": "512m",
+    "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+}
+
+
+def found(prepared: Prepared) -> dict[str, Any]:
+    """What two engines must agree on."""
+    panel = prepared.panel
+    facts = {k: v for k, v in prepared.facts.items() if k != "engine"}
+    frames = {name: getattr(panel, name) for name in FRAMES} | {
+        f"restricted {k}": v for k, v in prepared.restricted.items()
+    }
+    frames |= {f"fact {k}": v for k, v in facts.items() if isinstance(v, pd.DataFrame)}
+    return {
+        "frames": frames,
+        "findings": prepared.findings,
+        "flow": prepared.flow,
+        "sources": [(s.table, s.rows) for s in prepared.sources],
+        "outcomes": panel.outcomes,
+        "facts": json.dumps(
+            {k: v for k, v in facts.items() if not isinstance(v, pd.DataFrame)}, sort_keys=True, default=str
+        ),
+        "engine": prepared.facts["engine"],
+    }
+
+
+def asked(config: Path, engine: str, address: str) -> RunConfig:
+    """The study with the engine named."""
+    changes: dict[str, Any] = {"engine__name": engine}
+    if engine == "spark":
+        changes |= {
+            "engine__spark": address or None,
+            "engine__options": SMALL | ({} if address.startswith("sc:") else OWN),
+        }
+    if engine == "postgres":
+        os.environ["AAOT_TEST_POSTGRES"] = address
+        changes |= {"engine__postgres": "env:AAOT_TEST_POSTGRES"}
+    return load_config(config).changed(**changes)
+
+
+def main(config: str, engine: str, address: str, out: str, handed_in: str = "") -> None:
+    """Write what was found."""
+    session = None
+    if handed_in:
+        from pyspark.sql.connect.session import SparkSession
+
+        session = SparkSession.builder.remote(address).getOrCreate()
+        for key, value in SMALL.items():
+            session.conf.set(key, value)
+        before = session.sql("SHOW DATABASES").toArrow().to_pylist()
+    answer = found(prepare(asked(Path(config), engine, "" if handed_in else address), session=session))
+    if session is not None:
+        # The platform's session is as it was: still open, no database of ours, no view of ours.
+        answer["databases"] = (before, session.sql("SHOW DATABASES").toArrow().to_pylist())
+        answer["views"] = session.sql("SHOW VIEWS").toArrow().to_pylist()
+        session.stop()
+    Path(out).write_bytes(pickle.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
