@@ -15,9 +15,10 @@ MARKS = 6
 @FIGURES.register("acceptability")
 def acceptability(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     """Rows of `acceptability`, with the outcome's `unit` in words and `marked` where a value was set beforehand."""
-    rows = table.sort_values("threshold", kind="stable")
+    rows = table.sort_values("order", kind="stable")
+    rows = rows[np.isfinite(numbers(rows["threshold"]))]
     worth, aaot, usual, front = (numbers(rows[c]) for c in ("threshold", "p_aaot", "p_usual", "p_frontier"))
-    if not np.isfinite(aaot).any():
+    if len(rows) < 2 or not np.isfinite(aaot).any():
         return Gap("there is no probability without a finite interval")
     unit = str(rows["unit"].iloc[0]) if "unit" in rows else "unit of outcome"
     marked = truth(rows["marked"]) if "marked" in rows else np.zeros(len(rows), dtype=bool)

@@ -43,16 +43,18 @@ def ce_plane(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     axes.axhline(0, color=INK, lw=1.0)
     axes.axvline(0, color=INK, lw=1.0)
     axes.spines["left"].set_visible(False)
-    shares = {str(r["name"]): written(r["share"], "percent") for _, r in table[table["kind"] == "quadrant"].iterrows()}
+    quadrants = table[table["kind"] == "quadrant"]
+    parts = dict(zip(map(str, quadrants["name"]), numbers(quadrants["share"]), strict=True))
+    shares = {name: written(share, "percent") for name, share in parts.items() if np.isfinite(share)}
     for name, (x_at, y_at, across, up) in CORNERS.items():
-        axes.text(x_at, y_at, f"{sentence_case(name)}\n{shares.get(name, '')} of draws", transform=axes.transAxes, ha=across, va=up,
+        axes.text(x_at, y_at, f"{sentence_case(name)}\n{shares[name]} of draws" if name in shares else sentence_case(name), transform=axes.transAxes, ha=across, va=up,
                   fontsize=SMALL, color=MUTED, linespacing=1.2)  # fmt: skip
     axes.locator_params(nbins=6)
     axes.yaxis.set_major_formatter(lambda v, _: written(float(v), "money"))
     axes.set_xlabel(f"{sentence_case(_plural(unit))} for each patient-year")
     axes.set_ylabel(f"Extra cost ({context.pounds})")
     axes.legend(loc="center left", bbox_to_anchor=(0.0, 0.5))
-    most = max(shares, key=lambda k: float(shares[k].split()[0])) if shares else ""
+    most = max(shares, key=lambda name: parts[name], default="")
     title = f"{shares[most]} of draws: AAOT {most}{context.mark}" if most else "Where the draws lie"
     listed = "; ".join(f"{name}: {share}" for name, share in shares.items())
     return Drawing(
