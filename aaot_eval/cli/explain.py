@@ -139,10 +139,27 @@ def _formats() -> dict[str, str]:
     entries = {}
     for name in schema_names("extracts"):
         schema = table_schema("extracts", name)
-        lines = [_wrapped(f"{schema.title}. {schema.description}"), "", "Columns (names it is recognised by):"]
+        lines = [
+            _wrapped(f"{schema.title}. {schema.description}"),
+            _wrapped(f"Given as data.{schema.extra['given_as']}."),
+            "",
+            "Columns (names it is recognised by):",
+        ]
         for column in schema.columns:
-            names = ", ".join(column.source_names) or column.name
-            lines.append(_wrapped(f"  {column.name}{' (required)' if column.required else ''}: {names}"))
+            names = ", ".join(column.source_names)
+            made = "made from others" if "made" in column.extra else "not in this format"
+            needed = " (required)" if column.required and "made" not in column.extra else ""
+            lines.append(_wrapped(f"  {column.name}{needed}: {names or made}"))
+            for ours, theirs in column.extra.get("recode", {}).items():
+                meant = "any other code" if "*" in theirs else " ".join(theirs)
+                lines.append(_wrapped(f"    {meant} is read as {ours or 'empty'}"))
+        together = schema.extra.get("concatenated")
+        if together:
+            lines.append(_wrapped(f"All diagnoses in one cell: {', '.join(together['names'])}"))
+        layouts = schema.extra.get("layouts", {})
+        if layouts:
+            lines += ["", "Layouts that simulate --format writes beside it:"]
+            lines += [_wrapped(f"  {layout}: {node['title']}") for layout, node in layouts.items()]
         entries[name] = "\n".join(lines)
     return entries
 
