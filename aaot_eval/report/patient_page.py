@@ -100,7 +100,7 @@ def _block(rows: pd.DataFrame, mark: str) -> Section:
     status = str(rows["status"].iloc[0])
     title, said = BLOCKS[status]
     heads = tuple(
-        Heads(head + (mark if kind == "price" and len(fields) == 1 else ""), numeric=bool(kind) and kind != "period")
+        Heads(head + (mark if kind == "price" else ""), numeric=bool(kind) and kind != "period")
         for _, head, kind in COLUMNS
     )
     cells = tuple(tuple(_cell(row, fields, kind) for fields, _, kind in COLUMNS) for row in rows.to_dict("records"))
