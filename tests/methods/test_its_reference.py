@@ -22,6 +22,7 @@ from aaot_eval.estimators._series_companions import (
     quasi_poisson,
     seasonal_arima,
 )
+from tests.agreement import agrees
 
 CLOSED_FORM = 1e-6
 """Both sides solve the same equations; R's stopping rule leaves about 1e-9."""
@@ -32,8 +33,8 @@ ARIMA_COEFFICIENT, ARIMA_ERROR = 5e-4, 5e-3
 """Exact likelihood by two optimisers; the errors come from numerical Hessians."""
 
 
-def close(value: float, expected: float, rel: float = CLOSED_FORM) -> None:
-    assert value == pytest.approx(expected, rel=rel)
+def close(case: str, quantity: str, value: float, expected: float, rel: float = CLOSED_FORM) -> None:
+    agrees(case, quantity, float(value), float(expected), rel=rel)
 
 
 def load(folder: Path, data: str = "data.csv") -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -44,7 +45,7 @@ def season(clock: np.ndarray, pairs: int) -> list[np.ndarray]:
     return harmonics(clock.astype(float), pairs, 12)[0]
 
 
-def check_ols(fit: PoissonFit, clock: np.ndarray, X: np.ndarray, y: np.ndarray, names: list[str], expected: dict[str, Any],
+def check_ols(case: str, model: str, fit: PoissonFit, clock: np.ndarray, X: np.ndarray, y: np.ndarray, names: list[str], expected: dict[str, Any],
               lag: int | None = None, series: np.ndarray | None = None) -> None:  # fmt: skip
     V = (
         fit.bread * fit.dispersion
@@ -52,21 +53,27 @@ def check_ols(fit: PoissonFit, clock: np.ndarray, X: np.ndarray, y: np.ndarray, 
         else newey_west(X * (y - fit.mu)[:, None], fit.bread, clock, lag, series)
     )
     for i, name in enumerate(names):
-        close(fit.beta[i], expected[name]["estimate"])
-        close(math.sqrt(V[i, i]), expected[name]["se"])
+        close(case, f"{model}, {name}", fit.beta[i], expected[name]["estimate"])
+        close(case, f"{model}, {name}, standard error", math.sqrt(V[i, i]), expected[name]["se"])
 
 
-def check_gls(fit: SeriesFit, names: list[str], expected: dict[str, Any], rel: float = REML) -> None:
+def check_gls(
+    case: str, model: str, fit: SeriesFit, names: list[str], expected: dict[str, Any], rel: float = REML
+) -> None:
     for i, name in enumerate(names):
         w = fit.coefficient(i)
         # Coefficients near nought are held against their standard error.
-        assert abs(w.estimate - expected["coef"][name]["estimate"]) < rel * max(abs(w.estimate), w.std_error)
-        close(w.std_error, expected["coef"][name]["se"], rel=3 * rel)
-    assert fit.rho == pytest.approx(next(iter(expected["correlation_params"].values())), abs=rel)
+        near = rel * max(abs(w.estimate), w.std_error)
+        agrees(case, f"{model}, {name}", w.estimate, expected["coef"][name]["estimate"], abs=near)
+        close(case, f"{model}, {name}, standard error", w.std_error, expected["coef"][name]["se"], rel=3 * rel)
+    agrees(case, f"{model}, rho", fit.rho, next(iter(expected["correlation_params"].values())), abs=rel)
 
 
 class TestEngland:
     """Emergency admissions via A&E, England 2016-2019, placebo start April 2018 (reference kept with the tests)."""
+
+    CASE = "its/nhs_ae_admissions_placebo"
+    GLS = "AR(1) by REML on the log rate"
 
     @pytest.fixture
     def case(self, root: Path) -> dict[str, Any]:
@@ -99,15 +106,17 @@ class TestEngland:
         expected = case["e"]["models"][model]
         level = quasi_poisson(fit, 2)
         row = expected["coef_t"]["level"]
-        close(level.estimate, row["estimate"])
-        close(level.std_error, row["se"])
-        close(level.p_value, row["p"])
+        close(self.CASE, f"{model}, level", level.estimate, row["estimate"])
+        close(self.CASE, f"{model}, level, standard error", level.std_error, row["se"])
+        close(self.CASE, f"{model}, level, p", level.p_value, row["p"])
         low, high = level.interval()
-        close(low, row["ci_low"])
-        close(high, row["ci_high"])
-        close(fit.dispersion, expected["dispersion_pearson"])
+        close(self.CASE, f"{model}, level, lower end", low, row["ci_low"])
+        close(self.CASE, f"{model}, level, upper end", high, row["ci_high"])
+        close(self.CASE, f"{model}, dispersion", fit.dispersion, expected["dispersion_pearson"])
         for lag in (1, 3):
             close(
+                self.CASE,
+                f"{model}, level, Newey-West lag {lag}, standard error",
                 newey_west_fit(fit, case["y"], X, case["clock"], 2, lag).std_error,
                 expected[f"hac_lag{lag}_t"]["level"]["se"],
             )
@@ -115,19 +124,31 @@ class TestEngland:
     def test_every_placebo_date(self, case: dict[str, Any]) -> None:
         for first, row in zip(range(12, 25), case["e"]["placebo_dates"], strict=True):
             level = quasi_poisson(fit_poisson(case["y"], self.columns(case, first), case["o"]), 2)
-            close(math.exp(level.estimate), row["rr"])
-            close(level.std_error, row["se_log"])
-            close(level.p_value, row["p_t"])
+            close(self.CASE, f"placebo {row['first_post']}, ratio", math.exp(level.estimate), row["rr"])
+            close(self.CASE, f"placebo {row['first_post']}, standard error", level.std_error, row["se_log"])
+            close(self.CASE, f"placebo {row['first_post']}, p", level.p_value, row["p_t"])
 
     def test_gls_on_the_log_rate(self, case: dict[str, Any]) -> None:
         X = self.columns(case, 24)
         fit = fit_value_series(np.log(case["y"]) - case["o"], X, case["clock"])
         expected = case["e"]["models"]["gls_ar1_reml_log_rate_per_day"]
         for name, i in (("time", 1), ("level", 2)):
-            close(fit.coefficient(i).std_error, expected["coef"][name]["se"], rel=REML)
-        close(fit.coefficient(2).estimate, expected["coef"]["level"]["estimate"], rel=REML)
-        close(fit.rho, expected["correlation_params"]["Phi"], rel=REML)
-        close(math.sqrt(fit.phi), expected["sigma"], rel=REML)
+            close(
+                self.CASE,
+                f"{self.GLS}, {name}, standard error",
+                fit.coefficient(i).std_error,
+                expected["coef"][name]["se"],
+                rel=REML,
+            )
+        close(
+            self.CASE,
+            f"{self.GLS}, level",
+            fit.coefficient(2).estimate,
+            expected["coef"]["level"]["estimate"],
+            rel=REML,
+        )
+        close(self.CASE, f"{self.GLS}, rho", fit.rho, expected["correlation_params"]["Phi"], rel=REML)
+        close(self.CASE, f"{self.GLS}, sigma", math.sqrt(fit.phi), expected["sigma"], rel=REML)
 
     def test_the_default_finds_nothing(self, case: dict[str, Any]) -> None:
         level = fit_count_series(case["y"], self.columns(case, 24), case["o"], case["clock"]).coefficient(2)
@@ -137,6 +158,8 @@ class TestEngland:
 
 class TestSicily:
     """Acute coronary admissions around the Sicilian smoking ban (Lopez Bernal 2017)."""
+
+    CASE = "its/sicily_smoking_ban"
 
     @pytest.fixture
     def case(self, shared: Path) -> dict[str, Any]:
@@ -160,33 +183,50 @@ class TestSicily:
         fit = fit_poisson(case["y"], case["X"][model], case["o"])
         expected = case["e"][model]
         ban = quasi_poisson(fit, 1)
-        close(math.exp(ban.estimate), expected["coef"]["smokban"]["ratio"])
-        close(ban.std_error, expected["coef"]["smokban"]["se"])
-        close(fit.dispersion, expected["dispersion_pearson"])
+        close(self.CASE, f"{model}, ratio", math.exp(ban.estimate), expected["coef"]["smokban"]["ratio"])
+        close(self.CASE, f"{model}, standard error", ban.std_error, expected["coef"]["smokban"]["se"])
+        close(self.CASE, f"{model}, dispersion", fit.dispersion, expected["dispersion_pearson"])
 
     def test_published_ratio(self, case: dict[str, Any]) -> None:
         fit = fit_poisson(case["y"], case["X"]["quasipoisson_level_harmonic2"], case["o"])
-        assert round(math.exp(fit.beta[1]), 3) == 0.885
+        agrees(self.CASE, "published ratio", round(math.exp(fit.beta[1]), 3), 0.885, abs=0)
 
     def test_newey_west_on_the_score(self, case: dict[str, Any]) -> None:
         X = case["X"]["quasipoisson_level_harmonic2"]
         fit = fit_poisson(case["y"], X, case["o"])
         expected = case["e"]["quasipoisson_level_harmonic2"]["hac_bartlett_lag3_n_over_n_minus_k"]["smokban"]["se"]
-        close(newey_west_fit(fit, case["y"], X, case["t"], 1, 3).std_error, expected)
+        close(
+            self.CASE,
+            "Newey-West lag 3 on the score, standard error",
+            newey_west_fit(fit, case["y"], X, case["t"], 1, 3).std_error,
+            expected,
+        )
 
     def test_projection_of_the_period_before(self, case: dict[str, Any]) -> None:
         X = np.delete(case["X"]["quasipoisson_level_harmonic2"], 1, axis=1)
         before = case["t"] <= 36
         found = project_before(case["y"], X, case["o"], before, ~before)
         expected = case["e"]["quasipoisson_preperiod_extrapolation"]["counterfactual"]
-        close(found.observed, expected["observed_total"])
-        close(found.projected, expected["counterfactual_total"])
-        close(found.se_parameters, expected["counterfactual_total_se_delta"])
-        close(found.se_prediction, expected["averted_vs_observed_se_prediction"])
+        close(self.CASE, "pre-period projection, observed total", found.observed, expected["observed_total"])
+        close(self.CASE, "pre-period projection, total", found.projected, expected["counterfactual_total"])
+        close(
+            self.CASE,
+            "pre-period projection, parameter error",
+            found.se_parameters,
+            expected["counterfactual_total_se_delta"],
+        )
+        close(
+            self.CASE,
+            "pre-period projection, prediction error",
+            found.se_prediction,
+            expected["averted_vs_observed_se_prediction"],
+        )
 
 
 class TestProposition99:
     """California cigarette sales, single-group `itsa` (Linden's help file prints four of the numbers)."""
+
+    CASE = "its/prop99_itsa_single"
 
     @pytest.fixture
     def case(self, shared: Path) -> dict[str, Any]:
@@ -205,6 +245,8 @@ class TestProposition99:
     def test_newey_west(self, case: dict[str, Any], lag: int) -> None:
         X, names = self.columns(case["year"], 1989)
         check_ols(
+            self.CASE,
+            f"Newey-West lag {lag}",
             fit_least_squares(case["y"], X),
             case["year"],
             X,
@@ -217,6 +259,8 @@ class TestProposition99:
     def test_two_interruptions(self, case: dict[str, Any]) -> None:
         X, names = self.columns(case["year"], 1982, 1989)
         check_ols(
+            self.CASE,
+            "two interruptions, Newey-West lag 1",
             fit_least_squares(case["y"], X),
             case["year"],
             X,
@@ -229,24 +273,35 @@ class TestProposition99:
     def test_published(self, case: dict[str, Any]) -> None:
         X, _ = self.columns(case["year"], 1989)
         b = fit_least_squares(case["y"], X).beta
-        assert [round(b[0], 4), round(b[1], 6), round(b[2], 4), round(b[1] + b[3], 6)] == [
-            132.2258,
-            -1.779474,
-            -20.0581,
-            -3.274126,
-        ]
+        found = {
+            "intercept": round(b[0], 4),
+            "trend": round(b[1], 6),
+            "step": round(b[2], 4),
+            "post trend": round(b[1] + b[3], 6),
+        }
+        printed = {"intercept": 132.2258, "trend": -1.779474, "step": -20.0581, "post trend": -3.274126}
+        for name, value in printed.items():
+            agrees(self.CASE, f"published {name}", found[name], value, rel=1e-12)
 
     def test_prais_winsten(self, case: dict[str, Any]) -> None:
         X, names = self.columns(case["year"], 1989)
         found, expected = prais_winsten(case["y"], X, case["year"]), case["e"]["prais_winsten_regress"]
-        close(found.rho, expected["rho"], PRAIS)
+        close(self.CASE, "Prais-Winsten, rho", found.rho, expected["rho"], PRAIS)
         for i, name in enumerate(names):
-            close(found.beta[i], expected["coef"][name]["estimate"], PRAIS)
-            close(math.sqrt(found.covariance[i, i]), expected["coef"][name]["se"], PRAIS)
+            close(self.CASE, f"Prais-Winsten, {name}", found.beta[i], expected["coef"][name]["estimate"], PRAIS)
+            close(
+                self.CASE,
+                f"Prais-Winsten, {name}, standard error",
+                math.sqrt(found.covariance[i, i]),
+                expected["coef"][name]["se"],
+                PRAIS,
+            )
 
     def test_maximum_likelihood(self, case: dict[str, Any]) -> None:
         X, _ = self.columns(case["year"], 1989)
         check_gls(
+            self.CASE,
+            "AR(1) by ML",
             fit_value_series(case["y"], X, case["year"], restricted=False),
             ["(Intercept)", "t", "x", "xt"],
             case["e"]["gls_ar1_ml"],
@@ -262,6 +317,8 @@ class TestProposition99:
 class TestQuetiapine:
     """Seasonal ARIMA with step and ramp (Schaffer 2021); on raw counts the library stops at a false optimum."""
 
+    CASE = "its/quetiapine_arima"
+
     def test_step_and_ramp(self, shared: Path) -> None:
         d, expected = load(shared / "reference_cases/its/quetiapine_arima")
         month = np.arange(48)
@@ -269,16 +326,24 @@ class TestQuetiapine:
         fit = seasonal_arima(d["dispensings"].to_numpy(float), regressors, (2, 1, 0), (0, 1, 1, 12))
         coef = expected["models"]["arima_210_011_step_ramp_ml"]["coef"]
         for i, name in enumerate(("step", "ramp")):
-            close(fit.beta[i], coef[name]["estimate"], ARIMA_COEFFICIENT)
-            close(fit.std_error[i], coef[name]["se"], ARIMA_ERROR)
-        assert fit.log_likelihood == pytest.approx(
-            expected["models"]["arima_210_011_step_ramp_ml"]["logLik"], abs=0.005
-        )
+            close(self.CASE, f"ARIMA (2,1,0)(0,1,1)12, {name}", fit.beta[i], coef[name]["estimate"], ARIMA_COEFFICIENT)
+            close(
+                self.CASE,
+                f"ARIMA (2,1,0)(0,1,1)12, {name}, standard error",
+                fit.std_error[i],
+                coef[name]["se"],
+                ARIMA_ERROR,
+            )
+        likelihood = expected["models"]["arima_210_011_step_ramp_ml"]["logLik"]
+        note = "on raw counts the library stops at -297.0 and a step of -1849 without a word"
+        agrees(self.CASE, "log likelihood", fit.log_likelihood, likelihood, abs=0.005, note=note)
         assert fit.agreed
 
 
 class TestWestVirginia:
     """Two stacked series of 19 quarters: lags and correlation must not cross from one to the other."""
+
+    CASE = "its/wv_antipsychotic_cits"
 
     NAMES: list[str] = ["(Intercept)", "time", "wv", "wvtime", "level", "trend", "wvlevel", "wvtrend"]  # noqa: RUF012
 
@@ -293,13 +358,26 @@ class TestWestVirginia:
 
     def test_least_squares_and_newey_west_within_a_series(self, case: dict[str, Any]) -> None:
         fit = fit_least_squares(case["y"], case["X"])
-        check_ols(fit, case["t"], case["X"], case["y"], self.NAMES, case["e"]["ols"]["coef"])
+        check_ols(
+            self.CASE, "least squares", fit, case["t"], case["X"], case["y"], self.NAMES, case["e"]["ols"]["coef"]
+        )
         expected = case["e"]["ols_newey_west_lag1_within_series"]["coef"]
-        check_ols(fit, case["t"], case["X"], case["y"], self.NAMES, expected, 1, case["wv"])
+        check_ols(
+            self.CASE,
+            "Newey-West within a series",
+            fit,
+            case["t"],
+            case["X"],
+            case["y"],
+            self.NAMES,
+            expected,
+            1,
+            case["wv"],
+        )
 
     def test_maximum_likelihood(self, case: dict[str, Any]) -> None:
         fit = fit_value_series(case["y"], case["X"], case["t"], restricted=False, lowest_rho=-0.9, series=case["wv"])
-        check_gls(fit, self.NAMES, case["e"]["ar1_ml"])
+        check_gls(self.CASE, "stacked AR(1) by ML", fit, self.NAMES, case["e"]["ar1_ml"])
 
     def test_restricted_likelihood_runs_to_its_edge_and_says_so(self, case: dict[str, Any]) -> None:
         assert fit_value_series(case["y"], case["X"], case["t"], series=case["wv"]).at_cap
@@ -308,13 +386,21 @@ class TestWestVirginia:
         own = case["wv"] == 1
         X = case["X"][own][:, [0, 1, 4, 5]]
         names = ["(Intercept)", "time", "level", "trend"]
-        check_gls(fit_value_series(case["y"][own], X, case["t"][own]), names, case["e"]["single_series_ar1_reml"])
+        check_gls(
+            self.CASE,
+            "one series, AR(1) by REML",
+            fit_value_series(case["y"][own], X, case["t"][own]),
+            names,
+            case["e"]["single_series_ar1_reml"],
+        )
         ml = fit_value_series(case["y"][own], X, case["t"][own], restricted=False, lowest_rho=-0.9)
-        check_gls(ml, names, case["e"]["single_series_ar1_ml"])
+        check_gls(self.CASE, "one series, AR(1) by ML", ml, names, case["e"]["single_series_ar1_ml"])
 
 
 class TestNewHampshire:
     """Two interruptions and a wild point (Soumerai 1987)."""
+
+    CASE = "its/nh_drug_cap_two_interruptions"
 
     NAMES: list[str] = ["(Intercept)", "time", "cap_level", "cap_trend", "copay_level", "copay_trend", "wild"]  # noqa: RUF012
 
@@ -330,23 +416,37 @@ class TestNewHampshire:
     def test_least_squares_and_newey_west(self, case: dict[str, Any]) -> None:
         fit = fit_least_squares(case["y"], case["X"])
         for lag, model in ((None, "ols"), (1, "ols_newey_west_lag1"), (3, "ols_newey_west_lag3")):
-            check_ols(fit, case["t"], case["X"], case["y"], self.NAMES, case["e"][model]["coef"], lag)
+            check_ols(self.CASE, model, fit, case["t"], case["X"], case["y"], self.NAMES, case["e"][model]["coef"], lag)
 
     def test_prais_winsten(self, case: dict[str, Any]) -> None:
         found, expected = prais_winsten(case["y"], case["X"], case["t"]), case["e"]["prais_winsten_regress"]
-        close(found.rho, expected["rho"], PRAIS)
+        close(self.CASE, "Prais-Winsten, rho", found.rho, expected["rho"], PRAIS)
         for i, name in enumerate(self.NAMES):
-            close(found.beta[i], expected["coef"][name]["estimate"], PRAIS)
-            close(math.sqrt(found.covariance[i, i]), expected["coef"][name]["se"], PRAIS)
+            close(self.CASE, f"Prais-Winsten, {name}", found.beta[i], expected["coef"][name]["estimate"], PRAIS)
+            close(
+                self.CASE,
+                f"Prais-Winsten, {name}, standard error",
+                math.sqrt(found.covariance[i, i]),
+                expected["coef"][name]["se"],
+                PRAIS,
+            )
 
     def test_both_likelihoods(self, case: dict[str, Any]) -> None:
-        check_gls(fit_value_series(case["y"], case["X"], case["t"]), self.NAMES, case["e"]["gls_ar1_reml"])
+        check_gls(
+            self.CASE,
+            "AR(1) by REML",
+            fit_value_series(case["y"], case["X"], case["t"]),
+            self.NAMES,
+            case["e"]["gls_ar1_reml"],
+        )
         ml = fit_value_series(case["y"], case["X"], case["t"], restricted=False, lowest_rho=-0.9)
-        check_gls(ml, self.NAMES, case["e"]["gls_ar1_ml"])
+        check_gls(self.CASE, "AR(1) by ML", ml, self.NAMES, case["e"]["gls_ar1_ml"])
 
 
 class TestAntidepressants:
     """A phase-in left out: calendar time must be kept across the hole."""
+
+    CASE = "its/antidepressant_phase_in"
 
     NAMES: list[str] = ["(Intercept)", "time", "level", "trend"]  # noqa: RUF012
 
@@ -360,18 +460,41 @@ class TestAntidepressants:
 
     def test_newey_west_never_reaches_across_the_hole(self, case: dict[str, Any]) -> None:
         fit = fit_least_squares(case["y"], case["X"])
-        check_ols(fit, case["t"], case["X"], case["y"], self.NAMES, case["e"]["ols_washout"]["coef"])
+        check_ols(
+            self.CASE,
+            "least squares",
+            fit,
+            case["t"],
+            case["X"],
+            case["y"],
+            self.NAMES,
+            case["e"]["ols_washout"]["coef"],
+        )
         expected = case["e"]["ols_washout_newey_west_lag1_gap_aware"]["coef"]
-        check_ols(fit, case["t"], case["X"], case["y"], self.NAMES, expected, 1)
+        check_ols(
+            self.CASE, "Newey-West lag 1, gap-aware", fit, case["t"], case["X"], case["y"], self.NAMES, expected, 1
+        )
 
     def test_gap_aware_likelihoods(self, case: dict[str, Any]) -> None:
-        check_gls(fit_value_series(case["y"], case["X"], case["t"]), self.NAMES, case["e"]["gls_ar1_reml_gap_aware"])
+        check_gls(
+            self.CASE,
+            "AR(1) by REML, gap-aware",
+            fit_value_series(case["y"], case["X"], case["t"]),
+            self.NAMES,
+            case["e"]["gls_ar1_reml_gap_aware"],
+        )
         ml = fit_value_series(case["y"], case["X"], case["t"], restricted=False)
-        check_gls(ml, self.NAMES, case["e"]["gls_ar1_ml_gap_aware"])
+        check_gls(self.CASE, "AR(1) by ML, gap-aware", ml, self.NAMES, case["e"]["gls_ar1_ml_gap_aware"])
 
     def test_joining_the_ends_would_be_another_answer(self, case: dict[str, Any]) -> None:
         blind = fit_value_series(case["y"], case["X"], np.arange(39))
-        check_gls(blind, self.NAMES, case["e"]["gls_ar1_reml_gap_blind"])
+        check_gls(
+            self.CASE,
+            "AR(1) by REML, gap-blind (not what the tool does)",
+            blind,
+            self.NAMES,
+            case["e"]["gls_ar1_reml_gap_blind"],
+        )
         assert (
             blind.coefficient(2).std_error
             < 0.95 * fit_value_series(case["y"], case["X"], case["t"]).coefficient(2).std_error
