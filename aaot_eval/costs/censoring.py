@@ -60,7 +60,7 @@ class Histories:
         length = self.stop - self.start + self.step
         share = np.divide(end - self.start + self.step, length, out=np.ones_like(length), where=length > 0)
         share = np.where(end < self.start, 0.0, np.where(end >= self.stop, 1.0, share))
-        return np.bincount(self.patient, weights=self.cost * share, minlength=self.n)
+        return np.asarray(np.bincount(self.patient, weights=self.cost * share, minlength=self.n), dtype=float)
 
     @property
     def total(self) -> Floats:
@@ -93,7 +93,7 @@ def monthly_histories(cost: Floats, followed: NDArray[np.int64], complete: Flags
     seen = np.arange(months) < followed[:, None]
     who, month = np.nonzero(seen)
     died = complete & (followed < months)
-    middle = month + 0.5
+    middle = np.asarray(month + 0.5, dtype=float)
     return Histories(
         np.where(died, followed - 0.5, followed).astype(float), complete, who, middle, middle, cost[who, month]
     )

@@ -23,7 +23,10 @@ RUNG_OF_DESIGN = {
 LABEL = {
     TRIAL: "from patients allocated by chance",
     ENTRY_RULE: "from patients who met the same rule in hospitals without the service",
-    SITES: "from hospitals with and without the service, averted cost shared over the patient-years on the caseload",
+    SITES: (
+        "from hospitals with and without the service, averted cost shared over the patient-years on the caseload; admissions "
+        "that a death prevented count as averted"
+    ),
     OWN_COHORTS: "conditional on no other change at the hospital",
     SERIES: "averted activity only: a series or before-after without a control carries no saving",
 }
