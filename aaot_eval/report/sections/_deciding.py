@@ -109,7 +109,7 @@ def price_blocks(source: Source) -> list[Block]:
     frame = source.table("unit_costs")
     if frame is None:
         return [source.missing("unit_costs", "the prices")]
-    columns = [
+    columns: list[str | Column] = [
         named("item"),
         "point_of_delivery",
         "unit",
