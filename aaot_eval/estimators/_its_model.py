@@ -24,6 +24,8 @@ from aaot_eval.estimators._count_series import (
     project,
 )
 
+ArimaOrders = tuple[tuple[int, int, int], tuple[int, int, int]]
+ARIMA: ArimaOrders = ((1, 0, 0), (0, 1, 1))
 Errors = Literal["wider", "ar1", "ar1_noise"]
 PREFERRED = 0.3
 """Log likelihood by which AR(1) plus noise must lie above AR(1) before totals are predicted with it (decision 0084)."""
@@ -149,6 +151,7 @@ class Fitted:
     noise: SeriesFit
     conf_level: float
     errors: Errors = "wider"
+    arima: ArimaOrders = ARIMA
 
     @property
     def level(self) -> int:

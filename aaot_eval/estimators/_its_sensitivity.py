@@ -34,7 +34,6 @@ from aaot_eval.estimators._series_companions import (
 
 LEAST_ARIMA = 48
 PHASE_IN = 3
-ARIMA_ORDER, ARIMA_SEASON = (1, 0, 0), (0, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -181,19 +180,22 @@ def _on_log_rate(fitted: Fitted) -> list[Row]:
 
 def _arima(fitted: Fitted) -> Row:
     key, s = "seasonal_arima", fitted.series
-    order = ",".join(map(str, ARIMA_ORDER))
-    name = f"seasonal ARIMA ({order})({','.join(map(str, ARIMA_SEASON))}){s.season_length}"
+    order, seasonal = fitted.arima
+    name = f"seasonal ARIMA ({','.join(map(str, order))})({','.join(map(str, seasonal))}){s.season_length}"
     if s.season_length < 4 or s.used.sum() < LEAST_ARIMA:
         return Row("", name, note=f"not run: needs {LEAST_ARIMA} periods with a season")
     value, moved = _log_rate(s)
     value = np.where(s.used, value, np.nan)
     season = 2 * fitted.model.pairs - int(2 * fitted.model.pairs == s.season_length)
     keep = fitted.model.X.shape[1] - max(season, 0)
+    # Differenced twice, a straight line is nought.
+    first = 1 if order[1] + seasonal[1] < 2 else 2
+    at = fitted.level - first
     try:
-        fit = seasonal_arima(value, fitted.model.X[:, 1:keep], ARIMA_ORDER, (*ARIMA_SEASON, s.season_length))
+        fit = seasonal_arima(value, fitted.model.X[:, first:keep], order, (*seasonal, s.season_length))
     except (ValueError, np.linalg.LinAlgError) as fault:
         return Row("", name, note=f"not run: {type(fault).__name__} in the state space fit")
-    wald = Wald(float(fit.beta[fitted.level - 1]), float(fit.std_error[fitted.level - 1]), math.inf, math.inf)
+    wald = Wald(float(fit.beta[at]), float(fit.std_error[at]), math.inf, math.inf)
     if not (math.isfinite(wald.std_error) and wald.std_error > 0):
         return Row("", name, note="not run: the likelihood gives no standard error")
     second = "" if fit.agreed else "a second start came to another optimum; the better one is shown"

@@ -7,6 +7,7 @@ AR(1)-plus-noise error, whichever gives the wider interval. Method and measured 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, get_args
@@ -32,6 +33,7 @@ from aaot_eval.estimators._its_model import (
 from aaot_eval.estimators._its_sensitivity import Row, agreement, sensitivity_rows, sensitivity_table
 from aaot_eval.results import Analysis, Design, Estimate, Panel, Scale
 
+ARIMA_TEXT = re.compile(r"\(\d,[012],\d\)\(\d,[012],\d\)")
 LEAST_BEFORE = 6
 LEAST_AFTER = 6
 SHORT = 12
@@ -68,6 +70,7 @@ class InterruptedTimeSeries:
     bends          a further interruption changes the slope too
     slope_from     0: the level is the jump at the first period; 1: slope terms count from 1, as some programs do
     window         first and last period of the totals averted; empty = every period with the service
+    arima          orders of the seasonal ARIMA among the other ways, "(p,d,q)(P,D,Q)"
     errors         "wider": the wider interval of AR(1) and AR(1) plus noise; or one of them alone
     units          "treated": each unit by itself; "together": their sum first when they start at once, else the
                    random-effects mean of their level changes, then each
@@ -87,6 +90,7 @@ class InterruptedTimeSeries:
     slope_from: int = 0
     window: tuple[str, ...] = ()
     errors: Errors = "wider"
+    arima: str = "(1,0,0)(0,1,1)"
     units: Literal["treated", "together"] = "treated"
     sensitivity: bool = True
     each: bool = True
@@ -107,6 +111,15 @@ class InterruptedTimeSeries:
         if self.errors not in get_args(Errors):
             problems.append(
                 Problem("C112", f"its: errors = {self.errors!r}", allowed=", ".join(get_args(Errors)), do="choose one")
+            )
+        if not ARIMA_TEXT.fullmatch(self.arima):
+            problems.append(
+                Problem(
+                    "C112",
+                    f"its: arima = {self.arima!r}",
+                    allowed="orders of one digit, such as (1,0,0)(0,1,1)",
+                    do="mend it",
+                )
             )
         if self.slope_from not in (0, 1):
             problems.append(Problem("C112", "its: slope_from", allowed="0 or 1", do="change it"))
@@ -277,6 +290,8 @@ class InterruptedTimeSeries:
         effects = effects_table(fitted).assign(outcome=blank.outcome)
         if estimate.status != "ok":
             return [replace(estimate, tables={"averted": _without_intervals(effects)})]
+        p, d, q, P, D, Q = (int(c) for c in self.arima if c.isdigit())
+        fitted = replace(fitted, arima=((p, d, q), (P, D, Q)))
         table_rows = [*sensitivity_rows(fitted, quick=rows == "quick"), *self._more_rows(fitted)]
         shown = sensitivity_table(table_rows).assign(unit=series.unit or "together", outcome=blank.outcome)
         estimate = replace(
@@ -313,7 +328,8 @@ class InterruptedTimeSeries:
             few = f"Only {int(series.after.sum())} periods after the start: monitoring only, no interval until there are {LEAST_AFTER}"
             return replace(common, status="monitoring_only", note=_joined([few, *notes]))
         low, high = (_ratio(x) if ratio else x for x in wald.interval(self.conf_level))
-        if not (math.isfinite(low) and math.isfinite(high)) or wald.half_width(self.conf_level) > WIDEST:
+        endless = series.ratio and wald.half_width(self.conf_level) > WIDEST
+        if endless or not (math.isfinite(low) and math.isfinite(high)):
             return replace(
                 common, status="no_finite_interval", note=_joined(["The interval has no finite end", *notes])
             )
