@@ -236,6 +236,9 @@ def _poisson_drawn(make: rows.RowMaker, what: str, value: float) -> Estimate:
         return ri.p_value(statistic(effect), ways.real)
 
     found = ri.invert(p_of, value, alpha=make.alpha, p_least=least) if _worth_it(make, least) else None
+    if not make.few:
+        return make.row(what, math.exp(value), ratio=True, p_value=p_of(0.0), p_least=least, inference=how,
+                        note="the same estimate with its randomisation p; the interval is that of the row before")  # fmt: skip
     finite = found is not None and found.finite
     low, high = (math.exp(found.low), math.exp(found.high)) if finite and found else (math.nan, math.nan)
     draws = ri.ConfidenceDraws.of(found, make.alpha, ratio=True) if finite and found else None
@@ -244,13 +247,9 @@ def _poisson_drawn(make: rows.RowMaker, what: str, value: float) -> Estimate:
                     status="ok" if finite else "no_finite_interval", note=make.least_note(least))  # fmt: skip
 
 
-LEAST_LARGE = 100
-"""With more sites than this, and treated sites enough for the jackknife row, the randomisation row has a p alone."""
-
-
 def _worth_it(make: rows.RowMaker, least: float) -> bool:
-    """Whether an interval can be had: reachable, and one row of many sites is not redone thousands of times."""
-    return least <= make.alpha + ri.TIE and (make.few or len(make.data.units) <= LEAST_LARGE)
+    """Whether an interval is made: it can be reached, and no other row leads."""
+    return least <= make.alpha + ri.TIE and make.few
 
 
 def _spread(data: SiteData, ways: ri.Assignments) -> Floats:

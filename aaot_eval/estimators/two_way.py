@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy import stats
 from aaot_eval.errors import Problem
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators import _clustered as cl
+from aaot_eval.estimators import _goodman_bacon as gb
 from aaot_eval.estimators._sites import Floats, SiteData, site_data, site_objections
 from aaot_eval.results import Analysis, ConfMethod, Design, Estimate, Panel
 
@@ -95,14 +96,29 @@ class _Rows:
         rate = data.values / data.exposure
         level = np.log(rate) if self.ratio else rate
         what = "log rate" if self.ratio else "rate"
-        rows = [
-            self._row(
-                f"linear regression of the {what} on site and period effects, CR1", linear_cr1(data, level), "wald_t"
-            )
-        ]
+        first = self._row(
+            f"linear regression of the {what} on site and period effects, CR1", linear_cr1(data, level), "wald_t"
+        )
+        rows = [self._with_comparisons(first, level)]
         rows.append(self._cr2(level, what))
         rows.append(self._wild(level, rows[0]))
         return tuple(rows)
+
+    def _with_comparisons(self, row: Estimate, level: Floats) -> Estimate:
+        """The row with what its coefficient is a mean of, where sites start at different times."""
+        data = self.data
+        if data.phase_in or len(np.unique(data.starts[data.treated])) < 2:
+            return row
+        table = gb.comparisons(level, data.starts)
+        started = table[table["comparison"] == gb.STARTED]
+        share = float(started["weight"].sum())
+        mean = float((started["weight"] * started["estimate"]).sum() / share)
+        clean = float(((math.log(row.estimate) if self.ratio else row.estimate) - share * mean) / (1 - share))
+        show = math.exp if self.ratio else float
+        note = (f"{share:.0%} of its weight compares sites with sites that had already started (those comparisons read "
+                f"{show(mean):.3g}, the others {show(clean):.3g}; Goodman-Bacon)")  # fmt: skip
+        facts = {"share_against_started": share, "against_started": show(mean), "against_others": show(clean)}
+        return replace(row, note=f"{row.note}; {note}", tables={"two_way_weights": table}, facts=facts)
 
     def _cr2(self, level: Floats, what: str) -> Estimate:
         name = f"linear regression of the {what}, CR2 with Satterthwaite degrees of freedom"

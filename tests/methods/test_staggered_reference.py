@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 
 from aaot_eval.checks import _honest as honest
 from aaot_eval.config import load_config
@@ -43,6 +44,8 @@ HONEST_RELATIVE = 1e-3
 HONEST_SMOOTH = 2e-4
 #: fixest's small-sample factor for Sun-Abraham's points on mpdta differs from ours in the fifth figure.
 CASE_SE = 1e-4
+#: What the sum of the weights and the number treated differ by changes an effect of log employment by less than this.
+NORMALISED = 3e-5
 
 
 def load(shared: Path, case: str) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -256,23 +259,40 @@ def test_reference_two_way_on_mpdta_has_the_standard_error_of_fixest(shared: Pat
     agrees("did/mpdta", "published twfe", fit.coefficients[0], expected["published"]["twfe"], abs=6e-5)
 
 
+def over_number_treated(change: np.ndarray, treated: np.ndarray, x: np.ndarray) -> float:
+    """The doubly robust effect as diff-diff has it: controls' weights over the number treated, not over their own sum."""
+    design = np.column_stack([np.ones(len(x)), x])
+    chance = sm.Logit(treated, design).fit(disp=0, tol=1e-14, method="newton").predict()
+    control = treated == 0
+    residual = change - design @ np.linalg.lstsq(design[control], change[control], rcond=None)[0]
+    weights = (chance / (1 - chance))[control]
+    return float(residual[~control].mean() - weights @ residual[control] / (~control).sum())
+
+
 def test_reference_adjusted_effects_are_those_of_diff_diff(shared: Path) -> None:
+    """Weighting and regression agree; its doubly robust effect is another one, which is reproduced to show that this is all."""
     from diff_diff import CallawaySantAnna
 
     data, _ = load(shared, "mpdta")
     table, periods = table_of(data, "mpdta", "never", "varying")
     cube = data.pivot(index="countyreal", columns="year", values="lpop").to_numpy()[:, :, None]
     for kind in ("dr", "ipw", "reg"):
-        # its default lifts every probability below 0.01 to 0.01, which R does not
-        other = CallawaySantAnna(estimation_method=kind, base_period="varying", pscore_trim=1e-9)
+        other = CallawaySantAnna(estimation_method=kind, base_period="varying", control_group="never_treated")
         wanted = other.fit(data.rename(columns={"first.treat": "first"}), outcome="lemp", unit="countyreal", time="year",
                            first_treat="first", covariates=["lpop"]).group_time_effects  # fmt: skip
         adjusted = sg.Staggered(table.level, table.starts, table.clock, table.size, covariates=cube, adjustment=kind)
         for pair in sg.pairs(adjusted):
             row = wanted[(int(periods[pair.start]), int(periods[pair.t]))]
             where = f"{kind} with lpop ATT({periods[pair.start]},{periods[pair.t]})"
-            agrees("did/mpdta", where, pair.att, row["effect"], rel=1e-6, abs=1e-8, note="reference: diff-diff 3.13")
-            agrees("did/mpdta", f"{where} SE", pair.std_error, row["se"], rel=1e-4, note="reference: diff-diff 3.13")
+            ours, note = pair.att, "reference: diff-diff 3.13"
+            if kind == "dr":
+                used = (table.starts == pair.start) | (table.starts == table.n_periods)
+                change = (table.level[:, pair.t] - table.level[:, pair.base])[used]
+                ours = over_number_treated(change, (table.starts == pair.start)[used].astype(float), cube[used, 0, 0])
+                note = "diff-diff 3.13 divides by the number treated; Sant'Anna and Zhao, R and we by the sum of the weights"
+                assert pair.att == pytest.approx(ours, abs=NORMALISED)
+            agrees("did/mpdta", where, ours, row["effect"], rel=1e-6, abs=1e-8, note=note)
+            agrees("did/mpdta", f"{where} SE", pair.std_error, row["se"], rel=1e-3 if kind == "dr" else 1e-4, note=note)
 
 
 def medicaid(shared: Path) -> tuple[honest.EventVector, dict[str, Any]]:
@@ -344,3 +364,75 @@ def test_reference_card_krueger_pairs_and_all_rows(shared: Path) -> None:
     assert "sensitivity" in every.note
     agrees(name, "published balanced", pairs.estimate, expected["published"]["did_balanced"], **tolerance["published"])
     agrees(name, "published all rows", every.estimate, expected["published"]["did_all"], **tolerance["published"])
+
+
+HOSPITALS = """
+config_version = 1
+name = "few"
+[data]
+panel = "data.csv"
+[panel]
+unit = "hospital"
+period = "month"
+frequency = "integer"
+outcomes = { admissions = "count" }
+exposure = "population"
+start = "first_month"
+[study]
+outcome = "admissions"
+[disclosure]
+profile = "none"
+[[analyses]]
+name = "sites"
+estimator = "site_did"
+primary = true
+checks = ["trend_violation"]
+options = { least_before = 12 }
+[[analyses]]
+name = "two_way"
+estimator = "two_way"
+options = { least_before = 12 }
+[[analyses]]
+name = "group_time"
+estimator = "group_time"
+[[analyses]]
+name = "imputation"
+estimator = "imputation"
+"""
+
+
+def test_reference_hospital_few_treated_through_a_config(shared: Path, tmp_path: Path) -> None:
+    _, expected = load(shared, "hospital_few_treated")
+    folder = shared / "reference_cases" / "did" / "hospital_few_treated"
+    (tmp_path / "data.csv").write_bytes((folder / "data.csv").read_bytes())
+    (tmp_path / "study.toml").write_text(HOSPITALS, encoding="utf-8")
+    result = run_evaluation(load_config(tmp_path / "study.toml"))
+    rows = {e.analysis.name: list(e.estimates) for e in result.effects}
+    _, coefficient, t, poisson = rows["sites"]
+    foil_poisson, cr1, cr2, wild = rows["two_way"]
+    exact, name, tolerance = expected["randomisation"], "did/hospital_few_treated", expected["tolerance"]
+    for where, ours, theirs, allowed in (
+        ("two-way coefficient", math.log(coefficient.estimate), expected["twfe"], "estimate"),
+        ("randomisation p, coefficient", coefficient.p_value, exact["p_coefficient"], "p_exact"),
+        ("randomisation p, t", t.p_value, exact["p_t"], "p_exact"),
+        ("smallest possible p", coefficient.p_least, exact["smallest_possible_p"], "p_exact"),
+        ("assignments", rows["sites"][0].facts["n_assignments"], exact["assignments"], "p_exact"),
+        ("Poisson coefficient", math.log(poisson.estimate), expected["poisson"]["coef"], "estimate"),
+        ("Poisson rate ratio", poisson.estimate, expected["poisson"]["rate_ratio"], "estimate"),
+        ("Poisson randomisation p", poisson.p_value, expected["poisson"]["p_randomisation_coef"], "p_exact"),
+        ("Poisson SE CR1", foil_poisson.std_error, expected["poisson"]["se_CR1_fixest"], "se"),
+        ("SE CR1", cr1.std_error, expected["se_CR1_fixest"], "se"),
+        ("t CR1", math.log(cr1.estimate) / cr1.std_error, expected["t_CR1_fixest"], "se"),
+        ("p CR1", cr1.p_value, expected["p_CR1_t_Gminus1"], "se"),
+        ("SE CR2", cr2.std_error, expected["se_CR2"], "se"),
+        ("p CR2", cr2.p_value, expected["p_CR2"], "se"),
+        ("wild bootstrap p", wild.p_value, expected["wcr_rademacher_full"]["p"], "p_exact"),
+    ):
+        limits = tolerance[allowed]
+        agrees(name, where, ours, theirs, through="analyze", **limits)
+    for analysis in ("group_time", "imputation"):
+        first, *others = rows[analysis]
+        assert first.conf_method == "randomisation"
+        assert first.p_least == pytest.approx(exact["smallest_possible_p"])
+        assert all(math.isnan(r.p_value) or r.p_value >= exact["smallest_possible_p"] for r in others)
+        assert first.conf_low < expected["true_rate_ratio"] < first.conf_high
