@@ -228,7 +228,9 @@ class FileReading:
         delimiter = text_literal(self.plan.file.delimiter)
         cells = [f"coalesce(c{i}, '')" for i in range(width)]
         breaks = " + ".join(f"length({c}) - length(replace({c}, chr(10), ''))" for c in cells)
-        blank = " + ".join(f"length({c}) - length(replace({c}, chr(10) || chr(10), chr(10)))" for c in cells)
+        # Of each run of line ends inside a cell all but the first are blank lines.
+        fed = [f"replace({c}, chr(13), '')" for c in cells]
+        blank = " + ".join(f"length({c}) - length(regexp_replace({c}, '\\n+', chr(10), 'g'))" for c in fed)
         swallowed = " + ".join(
             f"CASE WHEN contains({c}, chr(10)) AND length({c}) - length(replace({c}, {delimiter}, '')) >= {max(width - 1, 1)} THEN 1 ELSE 0 END"
             for c in cells

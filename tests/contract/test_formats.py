@@ -19,7 +19,16 @@ from aaot_eval.synthetic.files import DIALECTS
 from aaot_eval.synthetic.layouts import DEFAULTS, layouts
 
 #: Small, and with faults four times as frequent as usual, so that every one of them occurs.
-STUDY = {"scenario": "null", "seed": 3, "sites": 2, "treated": 1, "months": 18, "launch_after": 12, "size": 0.03, "faults": 4.0}
+STUDY = {
+    "scenario": "null",
+    "seed": 3,
+    "sites": 2,
+    "treated": 1,
+    "months": 18,
+    "launch_after": 12,
+    "size": 0.03,
+    "faults": 4.0,
+}
 #: Where a row was read from, and numbers made from that: the only thing that a format or the order of rows may change.
 PLACES = ("row", "load", "attendance", "spell", "stay")
 BY_TABLE = {table: [n for n, layout in layouts().items() if layout.table == table] for table in DEFAULTS}

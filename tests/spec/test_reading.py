@@ -76,6 +76,8 @@ GOOD = {
     "blank lines": (text(PLAIN).replace("\n", "\n\n", 3) + "\n\n", 12),
     "blank lines and a line break in quotes": (text(QUOTED) + "\n", 14),
     "a blank line inside quotes": (text([*PLAIN, 'p999|2021-06-01|4|"a\n\nb"|F100']), 13),
+    "several blank lines inside quotes": (text([*PLAIN, 'p999|2021-06-01|4|"a\n\n\n\nb"|F100']), 13),
+    "blank lines inside quotes, CRLF": (text([*PLAIN, 'p999|2021-06-01|4|"a\r\n\r\n\r\nb"|F100'], "\r\n"), 13),
     "NUL byte": (text(PLAIN).replace("Smith", "Sm\x00ith", 1), 12),
 }  # fmt: skip
 
