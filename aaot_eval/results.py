@@ -214,7 +214,7 @@ class Estimate:
     expected, expected_low, expected_high` (expected = without the service). `tables` holds the method's own tables by
     name; `facts` holds numbers that sentences use. `confidence` maps uniform draws to draws of the estimate, from the
     same inference as the interval (None when there is no finite interval). `windows` holds what an estimate over people
-    was made from, one row for each person and launch: `unit`, `launch`, `service` and `after` (bool), `months` at risk and
+    was made from, one row for each person, era and launch: `person`, `unit`, `launch`, `service` and `after` (bool), `months` at risk and
     `total` of the outcome; it never leaves.
     """
 

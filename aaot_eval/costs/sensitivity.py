@@ -51,6 +51,18 @@ def cost_sensitivity(
     return pd.DataFrame([{"order": i, **row} for i, row in enumerate(rows, 1)], columns=list(COLUMNS))
 
 
+def against(table: pd.DataFrame, best: Money | None) -> list[str]:
+    """A sentence when a model of cost has the other sign than the headline's averted cost, or is ten times as far from 0."""
+    if best is None:
+        return []
+    models = table[(table["part"] == AVERTED) & (table["status"] == "ok")]
+    apart = models["estimate"] / best.gross if best.gross else pd.Series(dtype=float)
+    odd = models.loc[apart.index[(apart < 0.1) | (apart > 10)], "method"]
+    if odd.empty:
+        return []
+    return [f"Models of each person's cost disagree with the averted cost in sign or size: {', '.join(odd)}."]
+
+
 # --- cost per patient over twelve months ------------------------------------------------------------------------------
 
 METHODS: dict[str, tuple[Callable[[Histories], Mean], str]] = {
@@ -119,7 +131,8 @@ def model_rows(effects: Sequence[Effect], money: Sequence[Money]) -> list[dict[s
         ]
     data = windows_of(frame)
     zeros = float((data.cost == 0).mean())
-    return [_by_model(name, model, data, uptake, zeros) for name, model in MODELS.items()]
+    people = frame["person"].nunique()
+    return [_by_model(name, model, data, uptake, zeros, people) for name, model in MODELS.items()]
 
 
 def windows_of(frame: pd.DataFrame) -> Windows:
@@ -138,7 +151,7 @@ def windows_of(frame: pd.DataFrame) -> Windows:
 
 
 def _by_model(
-    name: str, model: Callable[[Windows], Difference], data: Windows, uptake: float, zeros: float
+    name: str, model: Callable[[Windows], Difference], data: Windows, uptake: float, zeros: float, people: int
 ) -> dict[str, object]:
     """Averted cost per eligible person-year over the uptake, as on the ladder, with t(hospitals - 1)."""
     if data.n_clusters < 2:
@@ -153,7 +166,7 @@ def _by_model(
     best = " (the model to read here)" if model is (two_part if many else gamma_log) else ""
     half = float(stats.t.ppf(0.975, data.n_clusters - 1)) * error
     note = f"{share}{best}; clustered by hospital, which is too narrow when few have the service"
-    return _row(AVERTED, name, PER_YEAR, found.value / uptake, error, half, len(data.cost), note)
+    return _row(AVERTED, name, PER_YEAR, found.value / uptake, error, half, people, note)
 
 
 def _row(

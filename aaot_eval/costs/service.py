@@ -23,7 +23,7 @@ from aaot_eval.costs.prices import BASIS, Prices
 from aaot_eval.costs.ranges import ranges_table
 from aaot_eval.costs.rates import DAYS_IN_YEAR, Caseload, caseload, no_person_time
 from aaot_eval.costs.savings import Money, headline_of, run_loop, saving_table
-from aaot_eval.costs.sensitivity import cost_sensitivity
+from aaot_eval.costs.sensitivity import against, cost_sensitivity
 from aaot_eval.costs.service_check import service_check_table
 from aaot_eval.costs.solving import solving_table
 from aaot_eval.costs.waterfall import waterfall
@@ -86,6 +86,7 @@ def cost_service(
     notes = _notes(prices, delivered, len(people.people) if people else 0) + _price_notes(
         prices, config, tables.get("unpriced", pd.DataFrame())
     )
+    notes += against(tables["cost_sensitivity"], best)
     headline = next((e.analysis.design for e in effects if e.analysis.primary), "")
     words = money_verdict(verdict, money, best, prices, notes, headline=headline)
     return CostResult(tables, words, prices.price_year, prices.perspective, rows if asked else None, facts)

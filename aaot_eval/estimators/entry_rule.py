@@ -431,6 +431,7 @@ def _windows(c: Comparison) -> pd.DataFrame:
         for after, cohort, months, total in ((False, era.before, era.n0, era.y0), (True, era.after, era.n1, era.y1)):
             rows = np.flatnonzero(here & cohort.members & (months > 0))
             frame = {
+                "person": rows,
                 "unit": np.array(c.people.names)[c.people.unit[rows]],
                 "launch": w,
                 "service": mine[rows],

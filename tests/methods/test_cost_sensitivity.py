@@ -25,7 +25,7 @@ from aaot_eval.costs.ladder import ladder
 from aaot_eval.costs.rates import caseload
 from aaot_eval.costs.resampling import Arm, resampled_by_site, resampled_means
 from aaot_eval.costs.savings import run_loop
-from aaot_eval.costs.sensitivity import COLUMNS, cost_sensitivity, windows_of
+from aaot_eval.costs.sensitivity import COLUMNS, against, cost_sensitivity, windows_of
 from aaot_eval.errors import InputError
 from aaot_eval.results import Estimate, Panel
 from aaot_eval.schema import table_schema
@@ -224,7 +224,14 @@ def test_a_costed_study_gets_every_row() -> None:
     assert table["order"].tolist() == list(range(1, 10))
     models = table[table["part"] == "averted hospital cost"].set_index("method")
     assert ((models["low"] < truth.gross) & (truth.gross < models["high"])).all()
-    assert (models["people"] == len(_windows(estimate))).all()
+    assert (models["people"] == _windows(estimate)["person"].nunique()).all()
+    money = [run_loop(r, PRICES, seed=1, n=100) for r in ladder(panel, effects, caseload(panel))]
+    assert against(table, money[0]) == []
+    turned = table.assign(estimate=table["estimate"].where(table["method"] != "Least squares", -5.0))
+    assert against(turned, money[0]) == [
+        "Models of each person's cost disagree with the averted cost in sign or size: Least squares."
+    ]
+    assert against(table, None) == []
     seen = table[table["part"] != "averted hospital cost"].set_index("method")["estimate"]
     assert seen["Everybody, as far as seen"] < seen["Zhao-Tian"]
     assert seen["Lin"] == pytest.approx(seen["Zhao-Tian"])
