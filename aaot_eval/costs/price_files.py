@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aaot_eval.engine.workbooks import is_workbook, workbook_text
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import table_schema
 
@@ -129,7 +130,11 @@ def _why(column: str) -> str:
 
 def _text(path: Path, refusals: Refusals) -> str | None:
     try:
+        if is_workbook(path) and path.is_file():
+            return workbook_text(path)[0]
         return path.read_bytes().decode("utf-8-sig")
+    except InputError as fault:
+        refusals.problems += fault.problems
     except FileNotFoundError:
         near = (
             difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.csv")], n=3)

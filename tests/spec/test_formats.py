@@ -76,6 +76,32 @@ def test_a_workbook_that_cannot_be_read_safely_is_refused_in_words(tmp_path, cas
         assert word in text
 
 
+def test_prices_and_the_programme_may_be_workbooks(tmp_path):
+    from aaot_eval.costs.price_files import Refusals, read_lines
+    from aaot_eval.synthetic.money import UNIT_COSTS
+
+    header = ["item", "unit", "value", "low", "high", "std_error", "price_year", "perspective", "source"]
+    rows = [header, *([str(c) for c in row] for row in UNIT_COSTS)]
+    (tmp_path / "a.csv").write_text("\n".join(",".join(r) for r in rows) + "\n", encoding="utf-8")
+    (tmp_path / "a.xlsx").write_bytes(workbook({"prices": rows}))
+    found = []
+    for name in ("a.csv", "a.xlsx"):
+        refusals = Refusals(name)
+        lines = read_lines(tmp_path / name, "unit_costs", refusals)
+        assert not refusals.problems
+        found.append([{k: _plain_number(v) for k, v in line.cells.items()} for line in lines])
+    assert found[0] == found[1]
+    (tmp_path / "b.xlsx").write_bytes(workbook({"prices": rows, "old": rows}))
+    refusals = Refusals("b.xlsx")
+    read_lines(tmp_path / "b.xlsx", "unit_costs", refusals)
+    assert [p.code for p in refusals.problems] == ["X271"]
+
+
+def _plain_number(text: str) -> str:
+    """A number that Excel keeps as a number has no noughts at its end."""
+    return f"{float(text):g}" if text.replace(".", "", 1).isdigit() else text
+
+
 def test_a_second_sheet_without_anything_in_it_is_no_reason_to_refuse(tmp_path):
     book = workbook({"a": CASELOAD, "Sheet2": []})
     with read(study(tmp_path, {"admissions.csv": APC, "caseload.xlsx": book}, data=WINDOW)) as tables:
