@@ -488,9 +488,9 @@ def _more_costs(people: int) -> dict[str, pd.DataFrame]:
         (3, "all care", "total", people, None, "", 15_290.0),
     )  # fmt: skip
     service_check = _frame(
-        "order measure people value unit note",
-        (1, "Bottom-up cost", None, 4_870.0, "pounds per patient-year", "team cost over places x occupancy"),
-        (2, "Top-down over bottom-up", people, 1.12, "ratio", "1 = both agree"),
+        "order measure people stated seen unit note",
+        (1, "Bottom-up cost", people, 4_870.0, 5_120.0, "pounds per patient-year", "team cost over patient-years"),
+        (2, "Top-down over bottom-up", people, 1.12, 1.18, "ratio", "1 = both agree"),
     )
     unpriced = _frame(
         "hrg delivery people spells share treatment",

@@ -128,7 +128,8 @@ def _payer(
     amount = [_times(v, share) for v in averted]
     income = [_times(v, lost) for v in averted]
     net = [paid - cash + loss for cash, loss in zip(amount, income, strict=True)]
-    low, high = sorted(net[1:])
+    # Where no share of the averted cost is released nothing is uncertain, and an interval of one point would say otherwise.
+    low, high = sorted(net[1:]) if share or lost else (empty, empty)
     status = NOT_ENTERED.format(key=" and ".join(dict.fromkeys(missing))) if missing else ""
     if missing and marginal:
         status = "needs the price that is charged, which the basis marginal does not hold"

@@ -83,6 +83,10 @@ def _single_prices(prices: Prices, items: pd.DataFrame, saving: float, money: Mo
     for item, value, error in zip(known["item"], known["value"], known["std_error"], strict=True):
         ends = gamma_quantile(np.array([tail, 1 - tail]), float(value), float(error))
         at = [saving + money.gross * share[item] * (float(end) / value - 1) for end in ends]
-        rows.append((f"price of {str(item).replace('_', ' ')}", *map(float, ends), *at, abs(at[1] - at[0])))
+        rows.append((f"price of {_name(str(item))}", *map(float, ends), *at, abs(at[1] - at[0])))
     table = pd.DataFrame(rows, columns=["parameter", *COLUMNS[3:]])
     return table.sort_values("swing", ascending=False, kind="stable").head(MOST_PRICES)
+
+
+def _name(item: str) -> str:
+    return item.replace("ed_attendance", "emergency department attendance").replace("gp_", "GP ").replace("_", " ")

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import pandas as pd
 
 from aaot_eval.costs.programme import Programme
 
-COLUMNS = ("order", "measure", "people", "value", "unit", "note")
-BUDGET_LACKS = "no budget line in the programme file"
+COLUMNS = ("order", "measure", "people", "stated", "seen", "unit", "note")
+COST = "pounds per patient-year"
 
 
 def service_check_table(team: Programme, delivered: Mapping[str, float], people: int) -> pd.DataFrame:
-    """The release table `service_check`: bottom-up and top-down cost per patient-year, their ratio, places and occupancy.
+    """The release table `service_check`: cost per patient-year bottom-up and top-down, their ratio, places and occupancy.
 
-    `delivered` holds what the caseload gives: places_in_use, delivered_cost, top_down, top_down_ratio; rows that rest on it
-    name the `people` behind it. Disengaged people are in it: the service is charged for the time it holds a place.
+    `stated` is over the places and occupancy of the programme file, `seen` over the patient-years of the caseload, from
+    `delivered` (places_in_use, delivered_cost, top_down, top_down_ratio). Disengaged people are in it: the service is
+    charged for the time it holds a place.
     """
-    rows: list[tuple[str, object, float, str, str]] = [
-        ("Bottom-up cost", None, team.per_patient_year, "pounds per patient-year", "team cost over places x occupancy"),
-        ("Places stated", None, team.places, "places", ""),
-        ("Occupancy stated", None, team.occupancy, "share", "all places in use" if team.occupancy == 1 else ""),
-    ]
-    seen = (
-        ("top_down", "Top-down cost", "pounds per patient-year", "budget over patient-years delivered"),
-        ("top_down_ratio", "Top-down over bottom-up", "ratio", "1 = both agree"),
-        ("places_in_use", "Occupancy seen", "share", "patient-years since referral over places; people who disengaged count"),
-        ("delivered_cost", "Bottom-up cost over the caseload seen", "pounds per patient-year", "team cost over patient-years delivered"),
-    )  # fmt: skip
-    rows += [(name, people, delivered[key], unit, note) for key, name, unit, note in seen if key in delivered]
-    if team.budget is None:
-        rows.append(("Top-down cost", None, float("nan"), "pounds per patient-year", BUDGET_LACKS))
-    table = pd.DataFrame([(i, *row) for i, row in enumerate(rows, start=1)], columns=list(COLUMNS))
+    nan = math.nan
+    budget = nan if team.budget is None else team.budget
+    lacks = "no budget line in the programme file" if team.budget is None else "budget over patient-years"
+    rows = [
+        ("Bottom-up cost", team.per_patient_year, "delivered_cost", COST, "team cost over patient-years"),
+        ("Top-down cost", budget / team.patient_years, "top_down", COST, lacks),
+        ("Top-down over bottom-up", budget / team.team_cost, "top_down_ratio", "ratio", "1 = both agree; the bottom-up cost as stated"),
+        ("Occupancy", team.occupancy, "places_in_use", "share", "since referral; people who disengaged count"),
+        ("Places", team.places, "", "places", "of one team"),
+    ]  # fmt: skip
+    size = people if people else pd.NA
+    table = pd.DataFrame(
+        [
+            (i, measure, size, stated, delivered.get(key, nan), unit, note)
+            for i, (measure, stated, key, unit, note) in enumerate(rows, start=1)
+        ],
+        columns=list(COLUMNS),
+    )
     return table.astype({"people": "Int64"})

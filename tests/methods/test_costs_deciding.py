@@ -93,6 +93,7 @@ def test_cash_capacity_and_value_never_stand_in_one_figure(tmp_path: Path) -> No
         "under a fixed payment an admission that does not happen changes no invoice"
     )
     assert fixed["net_cost"].equals(fixed["service_cost"])
+    assert fixed[["net_low", "net_high"]].isna().all(axis=None), "nothing is uncertain about a fixed payment"
 
 
 def test_a_share_that_was_not_entered_is_not_assumed(tmp_path: Path) -> None:
@@ -230,10 +231,13 @@ def test_added_planned_care_is_a_cost_of_the_service(tmp_path: Path) -> None:
 
 def test_bottom_up_and_top_down_stand_side_by_side(tmp_path: Path) -> None:
     budget = PROGRAMME.replace("Places,caseload", "Budget,budget,,400000,,2024/25,Board paper\nPlaces,caseload")
-    table = run(tmp_path, [entry_rule_cost()], programme=budget).tables["service_check"].set_index("measure")["value"]
-    assert table["Top-down over bottom-up"] == pytest.approx(table["Top-down cost"] / table["Bottom-up cost"])
+    table = run(tmp_path, [entry_rule_cost()], programme=budget).tables["service_check"].set_index("measure")
+    assert table.loc["Top-down cost", "stated"] == pytest.approx(400_000 / (60 * 0.85))
+    for column in ("stated", "seen"):
+        ratio = table.loc["Top-down cost", column] / table.loc["Bottom-up cost", "stated"]
+        assert table.loc["Top-down over bottom-up", column] == pytest.approx(ratio)
     bare = run(tmp_path, [entry_rule_cost()]).tables["service_check"].set_index("measure")
-    assert math.isnan(bare.loc["Top-down cost", "value"])
+    assert math.isnan(bare.loc["Top-down cost", "stated"])
     assert bare.loc["Top-down cost", "note"] == "no budget line in the programme file"
 
 

@@ -31,8 +31,10 @@ def break_even(table: pd.DataFrame, context: Context) -> Drawing | Gap:
               va="bottom", ha="center", fontsize=SMALL)  # fmt: skip
     if np.isfinite(now):
         axes.plot([now], [0], "D", color=BLUE, ms=10, mec="white", mew=1.5)
+        place = (now - min(known)) / width if width > 0 else 0.5
+        side = "right" if place > 0.75 else "left" if place < 0.25 else "center"
         axes.annotate(f"estimated for people taken on: {written(now, 'percent')}", (now, 0), xytext=(0, -9), textcoords="offset points",
-                      ha="center", va="top", fontsize=SMALL, fontweight="bold")  # fmt: skip
+                      ha=side, va="top", fontsize=SMALL, fontweight="bold")  # fmt: skip
     axes.set_ylim(-1.9, 1)
     axes.axvline(0, color=INK, lw=1.0)
     axes.set_yticks([])

@@ -17,9 +17,10 @@ def budget_blocks(source: Source) -> list[Block]:
     frame = source.table("budget_impact")
     if frame is None:
         return [source.missing("budget_impact", "whose budget changes")]
-    columns: list[str | Column] = ["year", named("payer"), "service_cost", "cash_released", "income_lost", "net_cost",
-               interval("net_low", "net_high", "Interval, net cost"), "bed_days_released", "value_of_resources",
-               interval("value_low", "value_high", "Interval, value"), "status"]  # fmt: skip
+    cash: list[str | Column] = ["year", named("payer"), "service_cost", "cash_released", "income_lost", "net_cost",
+                                interval("net_low", "net_high", "Interval, net cost"), "status"]  # fmt: skip
+    value: list[str | Column] = ["year", named("payer"), "service_cost", "cash_released", "bed_days_released", "value_of_resources",
+                                 interval("value_low", "value_high", "Interval, value")]  # fmt: skip
     blocks: list[Block] = [
         Paragraph(
             "Undiscounted, for the whole team with its planned caseload. Cash, capacity and value are three columns: they are views of the "
@@ -29,19 +30,26 @@ def budget_blocks(source: Source) -> list[Block]:
     ]
     for scenario in frame["scenario"].drop_duplicates():
         rows = frame[frame["scenario"] == scenario]
-        shown = table(
+        said = f"assumption: the effect {scenario} after the year on the caseload"
+        three = table(source, "budget_impact", rows, value, f"Cash, capacity and value by year; {said}")
+        net = table(
             source,
             "budget_impact",
-            rows,
-            columns,
-            f"Budget impact by year and payer; assumption: the effect {scenario} after the year on the caseload",
+            rows[rows["payer"] != "system"],
+            cash,
+            f"Net cost in cash by year and payer; {said}",
         )
         if scenario == FIRST:
-            blocks.append(
-                chart(source, "budget_impact", rows, shown, subtitle="By year of the service; whiskers are intervals.")
-            )
+            blocks += [
+                chart(source, "budget_impact", rows, three, subtitle="By year of the service; whiskers are intervals."),
+                net,
+            ]
         else:
-            blocks.append(Folded(f"Assumption: the effect {scenario} after the year on the caseload", shown))
+            summary = f"Assumption: the effect {scenario} after the year on the caseload"
+            blocks += [
+                Folded(f"{summary}: cash, capacity and value", three),
+                Folded(f"{summary}: net cost in cash", net),
+            ]
     return blocks
 
 
@@ -98,7 +106,7 @@ def check_blocks(source: Source) -> list[Block]:
             source,
             "service_check",
             frame,
-            ["measure", "value", "unit", "note"],
+            ["measure", "stated", "seen", "unit", "note"],
             "Bottom-up and top-down cost of the service",
         )
     ]
