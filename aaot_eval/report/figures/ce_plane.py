@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap
-from aaot_eval.report.figures._style import BLUE, BLUE_LIGHT, INK, MUTED, SMALL, canvas
+from aaot_eval.report.figures._style import BLUE, BLUE_LIGHT, INK, MUTED, SMALL, canvas, keys_above
 from aaot_eval.report.words import numbers, sentence_case, written
 
 CORNERS = {
@@ -15,7 +15,8 @@ CORNERS = {
     "costs less, worse outcome": (0.01, 0.01, "left", "bottom"),
     "costs less, better outcome": (0.99, 0.01, "right", "bottom"),
 }
-ROOM = 1.35  # the words of the quadrants stand in the corners, outside the outlines
+LEAST_SIDE = 0.55  # a quadrant without draws is still wide enough for its words
+ROOM = 1.25  # the words of the quadrants stand in the corners, outside the outlines
 
 
 @FIGURES.register("ce_plane")
@@ -28,7 +29,7 @@ def ce_plane(table: pd.DataFrame, context: Context) -> Drawing | Gap:
         return Gap("neither outcome nor cost has draws")
     unit = str(table["unit"].iloc[0]) if "unit" in table else "unit of outcome"
     figure = canvas(4.3)
-    axes = figure.add_axes((0.13, 0.15, 0.84, 0.82))
+    axes = figure.add_axes((0.13, 0.15, 0.84, 0.76))
     for name, rows in list(outlines.groupby("name", sort=False))[::-1]:
         x, y = numbers(rows["effect"]), numbers(rows["cost"])
         wide = "95" in str(name)
@@ -53,7 +54,7 @@ def ce_plane(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     axes.yaxis.set_major_formatter(lambda v, _: written(float(v), "money"))
     axes.set_xlabel(f"{sentence_case(_plural(unit))} for each patient-year")
     axes.set_ylabel(f"Extra cost ({context.pounds})")
-    axes.legend(loc="center left", bbox_to_anchor=(0.0, 0.5))
+    keys_above(axes, 3)
     most = max(shares, key=lambda name: parts[name], default="")
     title = f"{shares[most]} of draws: AAOT {most}{context.mark}" if most else "Where the draws lie"
     listed = "; ".join(f"{name}: {share}" for name, share in shares.items())
@@ -67,6 +68,7 @@ def ce_plane(table: pd.DataFrame, context: Context) -> Drawing | Gap:
 def _around_zero(values: np.ndarray) -> tuple[float, float]:
     """An axis that holds the values, zero, and room for words at both ends."""
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    low, high = min(low, -LEAST_SIDE * high), max(high, -LEAST_SIDE * low)
     middle, half = (low + high) / 2, max((high - low) / 2, 1e-9) * ROOM
     return middle - half, middle + half
 

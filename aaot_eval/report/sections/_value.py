@@ -106,5 +106,5 @@ def _information(source: Source) -> list[Block]:
     return [
         table(source, "value_of_information", frame, ["threshold", "parameter", "evppi", "share_of_evpi"],
               "What certainty would be worth before choosing, for each patient-year",
-              note="It bounds what further study of that quantity can be worth, for each patient-year it would inform.")
+              note="It bounds what further study of that quantity can be worth, for each patient-year it would inform. A worth of 0 is the decision on cost alone.")
     ]  # fmt: skip
