@@ -6,13 +6,16 @@ import shutil
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from aaot_eval.cli import run
 from aaot_eval.config import RunConfig, load_config
 from aaot_eval.engine import open_engine
 from aaot_eval.errors import InputError
 from aaot_eval.ingest import read_tables
 from aaot_eval.ingest.read import GIVEN, recognise
+from aaot_eval.panel.aggregated import read_panel
 from aaot_eval.schema import extract_formats, in_full, schema_names, table_schema
 from aaot_eval.synthetic import simulate_study
 from aaot_eval.synthetic.files import DIALECTS
@@ -159,3 +162,67 @@ def test_a_study_in_no_known_format_or_dialect_is_refused(tmp_path):
         simulate_study(tmp_path / "c", dialect=["ebcdic"], **STUDY)
     with pytest.raises(InputError, match="gzip and zip exclude each other"):
         simulate_study(tmp_path / "d", dialect=["gzip", "zip"], **STUDY)
+
+
+# The command and the panel --------------------------------------------------------------------------------------------
+
+
+def test_the_command_writes_formats_and_refuses_what_there_is_not(tmp_path, capsys):
+    size = [
+        "--sites",
+        "2",
+        "--treated",
+        "1",
+        "--months",
+        "18",
+        "--launch-after",
+        "12",
+        "--size",
+        "0.03",
+        "--scenario",
+        "null",
+    ]
+    out = tmp_path / "study"
+    assert (
+        run(
+            [
+                "simulate",
+                str(out),
+                *size,
+                "--format",
+                "hes_apc_old",
+                "--format",
+                "hes_ae",
+                "--dialect",
+                "pipe,crlf, cp1252",
+            ]
+        )
+        == 0
+    )
+    first = next((out / "extracts").glob("apc_*.csv")).read_bytes().splitlines(keepends=True)[0]
+    assert first.startswith(b"ENCRYPTED_HESID|EPIKEY|")
+    assert first.endswith(b"\r\n")
+    assert run(["simulate", str(tmp_path / "other"), *size, "--format", "hes_opa"]) == 3
+    told = capsys.readouterr().err
+    assert "there is no format 'hes_opa'" in told
+    assert "smr01" in told
+
+
+def test_an_aggregated_panel_reads_back_to_the_true_counts(tmp_path):
+    out = tmp_path / "study"
+    simulate_study(out, formats=["panel"], **STUDY)
+    panel = read_panel(load_config(out / "panel.toml"))
+    truth = pd.read_csv(out / "truth_series.csv").sort_values(["site", "month"])
+    cells = panel.cells.sort_values(["unit", "t"])
+    for outcome in ("alcohol_specific_emergency", "non_alcohol_emergency", "ed_attendances"):
+        assert cells[outcome].astype(int).tolist() == truth[outcome].tolist()
+    assert panel.periods["label"].tolist() == sorted(truth["month"].unique())
+    assert panel.units["start_t"].notna().sum() == STUDY["treated"]
+
+
+def test_the_same_format_and_seed_write_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        simulate_study(tmp_path / name, formats=["sus_apc", "contacts"], dialect=["zip", "remarks"], **STUDY)
+    files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file())
+    assert files
+    assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
