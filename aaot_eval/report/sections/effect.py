@@ -124,7 +124,7 @@ def _other_ways(source: Source) -> list[Block]:
             "sensitivity",
             rows,
             columns,
-            f"{sentence_case(source.analysis_name(analysis))}: {unit_name(unit)}",
+            f"{sentence_case(source.analysis_name(analysis))}, fitted in other ways",
             note=WAYS,
         )
         blocks.append(shown if k == 0 else Folded(f"Show the other ways for {unit_name(unit)}", shown))
