@@ -16,7 +16,7 @@ CORNERS = {
     "costs less, better outcome": (0.99, 0.01, "right", "bottom"),
 }
 LEAST_SIDE = 0.55  # a quadrant without draws is still wide enough for its words
-ROOM = 1.25  # the words of the quadrants stand in the corners, outside the outlines
+ROOM = 1.4  # the words of the quadrants stand in the corners, outside the outlines
 
 
 @FIGURES.register("ce_plane")
