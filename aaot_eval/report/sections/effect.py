@@ -90,18 +90,25 @@ WAYS = "All ways fit the same series; agreement of most is the message, and a lo
 
 
 def _every_form(source: Source) -> list[Block]:
-    """A series' effect as ratio or difference and as events averted, with the intervals of parameters and prediction."""
+    """A series' effect as ratio or difference and as events averted, with the intervals of parameters and prediction.
+
+    The first series is shown, the others are folded away under it.
+    """
     frame = source.table("averted")
     if frame is None:
         return [source.missing("averted", "the effect of each series in every form")]
     columns: list[str | Column] = [
-        named("analysis", once=True), named("unit"), named("outcome", once=True), named("quantity"),
-        Column(("first_period", "last_period"), "Window"), "periods", "value", interval("value_low", "value_high"), "interval",
+        named("unit", once=True), named("quantity"), Column(("first_period", "last_period"), "Window"), "periods",
+        "value", interval("value_low", "value_high"), "interval",
     ]  # fmt: skip
-    return [
-        Heading("Ratio, difference and events averted, series by series"),
-        table(source, "averted", frame, columns, "The effect of each series in every form", note=FORMS),
-    ]
+    blocks: list[Block] = [Heading("Ratio, difference and events averted, series by series")]
+    for k, ((analysis, unit), rows) in enumerate(frame.groupby(["analysis", "unit"], sort=False)):
+        name = sentence_case(source.analysis_name(analysis))
+        shown = table(
+            source, "averted", rows, columns, f"{name}, the effect in every form", note=FORMS if k == 0 else ""
+        )
+        blocks.append(shown if k == 0 else Folded(f"Show the same for {unit_name(unit)} ({name.lower()})", shown))
+    return blocks
 
 
 def _other_ways(source: Source) -> list[Block]:
