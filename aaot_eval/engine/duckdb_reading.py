@@ -291,7 +291,7 @@ def cleaned(column: ColumnSpec, source: str, missing: Sequence[str], bare: bool)
         text = f"upper({text})"
     elif any(m.upper() != m.lower() for m in column.null_values):
         listed = ", ".join(text_literal(m.upper()) for m in marks)
-        return f"CASE WHEN upper({text}) IN ({listed}) THEN NULL ELSE {text} END"
+        return recoded(column, f"CASE WHEN upper({text}) IN ({listed}) THEN NULL ELSE {text} END")
     for mark in dict.fromkeys(marks):
         text = f"nullif({text}, {text_literal(mark)})"
     return recoded(column, text)

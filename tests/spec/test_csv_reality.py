@@ -63,7 +63,12 @@ QUOTED[290] = 'p000290|2021-05-01|4|"two\nlines"|F100'
 MIXED_DATES = [*lines()[:200], *lines("%d/%m/%Y")[200:250], *lines()[250:]]
 LATIN = with_row(250, "p000250|2021-05-01|4|Ren\u00e9e|F100")
 PLAIN = text(lines()).encode()
-OTHER_YEAR = "\n".join(["diag_01|pid|lsoa|age|admidate", *(f"F10{i % 10}|q{i:06d}|E01|{i % 95}|2022-05-01" for i in range(ROWS))]) + "\n"
+OTHER_YEAR = (
+    "\n".join(
+        ["diag_01|pid|lsoa|age|admidate", *(f"F10{i % 10}|q{i:06d}|E01|{i % 95}|2022-05-01" for i in range(ROWS))]
+    )
+    + "\n"
+)
 
 #: Case: file name, content, rows kept, lines rejected, rows lost for a required cell, line breaks in quotes.
 CASES: dict[str, tuple[str, bytes, int, int, int, int]] = {
@@ -79,8 +84,22 @@ CASES: dict[str, tuple[str, bytes, int, int, int, int]] = {
     "dates YYYYMMDD": ("a.csv", text(lines("%Y%m%d")).encode(), ROWS, 0, 0, 0),
     "dates mixed in one column": ("a.csv", text(MIXED_DATES).encode(), ROWS, 0, 0, 0),
     "ragged: 1 short, 1 long, 1 bad date+int": ("a.csv", text(BROKEN).encode(), ROWS - 3, 2, 1, 0),
-    "stray opening quote": ("a.csv", text(with_row(100, 'p000100|2021-05-01|4|"unclosed|F100')).encode(), ROWS, 0, 0, 0),
-    "quote inside bare field": ("a.csv", text(with_row(100, 'p000100|2021-05-01|4|5" scar|F100')).encode(), ROWS, 0, 0, 0),
+    "stray opening quote": (
+        "a.csv",
+        text(with_row(100, 'p000100|2021-05-01|4|"unclosed|F100')).encode(),
+        ROWS,
+        0,
+        0,
+        0,
+    ),
+    "quote inside bare field": (
+        "a.csv",
+        text(with_row(100, 'p000100|2021-05-01|4|5" scar|F100')).encode(),
+        ROWS,
+        0,
+        0,
+        0,
+    ),
     "NUL byte": ("a.csv", text(with_row(70, "p000070|2021-05-01|4|a\x00b|F100")).encode(), ROWS, 0, 0, 0),
     "trailing delimiter on data rows": ("a.csv", text([r + "|" for r in lines()]).encode(), ROWS, 0, 0, 0),
     "footer line with row count": ("a.csv", text([*lines(), f"TOTAL {ROWS}"]).encode(), ROWS, 1, 0, 0),
@@ -141,7 +160,10 @@ def test_a_file_without_rows_is_refused_by_name(tmp_path, case):
 
     content, words = REFUSED[case]
     if content:
-        content = content.replace(HEADER.encode(), b"TOKEN_PERSON_ID|EPIKEY|ADMIDATE|EPISTART|EPIEND|EPIORDER|EPISTAT|CLASSPAT|ADMIMETH|PROCODE3|DIAG_01")
+        content = content.replace(
+            HEADER.encode(),
+            b"TOKEN_PERSON_ID|EPIKEY|ADMIDATE|EPISTART|EPIEND|EPIORDER|EPISTAT|CLASSPAT|ADMIMETH|PROCODE3|DIAG_01",
+        )
     with pytest.raises(InputError) as stopped, read_study(study(tmp_path, {"admissions.csv": content})):
         pass
     assert words in str(stopped.value)
