@@ -17,6 +17,7 @@ COLUMNS = (
     "per_patient_year_low", "per_patient_year_high", "status", "label",
 )  # fmt: skip
 UNCONTROLLED = "without a control: no saving follows from it"
+LABEL_OF_SERIES = {"series": UNCONTROLLED, "controlled_series": "against a control series"}
 
 
 def activity_table(panel: Panel, effects: Sequence[Effect], people: Caseload | None) -> pd.DataFrame:
@@ -29,7 +30,7 @@ def activity_table(panel: Panel, effects: Sequence[Effect], people: Caseload | N
     for effect in effects:
         if effect.headline.outcome.endswith("_cost"):
             continue
-        if effect.analysis.design == "series":
+        if effect.analysis.design in LABEL_OF_SERIES:
             rows += [
                 _of_series(panel, effect, estimate, people) for estimate in effect.estimates if _has_total(estimate)
             ]
@@ -49,7 +50,7 @@ def _of_series(panel: Panel, effect: Effect, estimate: Estimate, people: Caseloa
         months[np.asarray(panel.units.index != estimate.unit)] = False
     years = people.within(panel, months) if people is not None else math.nan
     each = [value / years if years > 0 else math.nan for value in total]
-    return _row(effect, estimate, total, people, years, each, UNCONTROLLED)
+    return _row(effect, estimate, total, people, years, each, LABEL_OF_SERIES[effect.analysis.design])
 
 
 def _of_rung(panel: Panel, effect: Effect, people: Caseload) -> list[dict[str, object]]:

@@ -129,7 +129,14 @@ class ControlledTimeSeries(InterruptedTimeSeries):
     def _estimate(self, blank: Estimate, fitted: Fitted) -> Estimate:
         estimate = super()._estimate(blank, fitted)
         found = drift_before(fitted)
-        facts: dict[str, Any] = {**estimate.facts, "area_spread": math.sqrt(fitted.series.between)}
+        s = fitted.series
+        # What a saving from this estimate is shared over: the periods counted, of these sites.
+        facts: dict[str, Any] = {
+            **estimate.facts, "area_spread": math.sqrt(s.between), "observed_after": estimate.facts["observed_total"],
+            "site_periods_after": int(s.counted.sum()) * s.n_units,
+        }  # fmt: skip
+        if s.unit:
+            facts["treated"] = [s.unit]
         notes = [estimate.note]
         if found is not None:
             per_year = found.estimate

@@ -147,3 +147,12 @@ class TestControl:
         alone = choose_analyses(with_control_outcome(self.one()), config)
         assert alone[0].estimator == "its"
         assert "non_alcohol_emergency" in next(a.reason for a in alone if a.name == "controlled_its")
+
+
+def test_a_saving_is_shared_over_the_sites_and_months_of_the_estimate() -> None:
+    panel = areas(3, 0.8)
+    (found,) = fit(panel)
+    assert found.facts["treated"] == ["S01"]
+    assert found.facts["site_periods_after"] == MONTHS - START
+    own = panel.cells[(panel.cells["unit"] == "S01") & (panel.cells["t"] >= START)]
+    assert found.facts["observed_after"] == own["stays"].sum()
