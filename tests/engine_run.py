@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ def main(config: str, engine: str, address: str, out: str, handed_in: str = "") 
     """Write what was found."""
     session = None
     if handed_in:
+        warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
         from pyspark.sql.connect.session import SparkSession
 
         session = SparkSession.builder.remote(address).getOrCreate()

@@ -93,7 +93,9 @@ class SparkEngine(RenderedEngine):
                 part.write.mode("append").saveAsTable(held)
                 wrote = True
         if not wrote:
-            self.session.createDataFrame(batches.schema.empty_table()).write.saveAsTable(held)
+            # A session takes no types from an empty table.
+            columns = ", ".join(f"CAST(NULL AS {_type(field)}) AS `{field.name}`" for field in batches.schema)
+            self.session.sql(f"SELECT * FROM (SELECT {columns}) AS none WHERE 1 = 0").write.saveAsTable(held)
         self._name(table, held, self.session.table(held))
 
     def _make(self, table: str, query: str) -> None:
@@ -154,3 +156,10 @@ class SparkEngine(RenderedEngine):
             with contextlib.suppress(*errors()):
                 self.session.stop()
         super().close()
+
+
+def _type(field: pa.Field) -> str:
+    """Spark's type for a column of ours."""
+    return {"bool": "BOOLEAN", "int32": "INT", "int64": "BIGINT", "double": "DOUBLE", "date32[day]": "DATE"}.get(
+        str(field.type), "STRING"
+    )
