@@ -123,7 +123,9 @@ def prepare(config: RunConfig, *, notify: Notify = quiet, work: Path | None = No
         _stop_on(panel.findings)
         described = engine.describe()
         restricted = (
-            {"rejects": engine.frame(f"SELECT * FROM {tables.names['rejects']}")} if tables.has("rejects") else {}
+            {"rejects": engine.frame(f'SELECT * FROM {tables.names["rejects"]} ORDER BY file, line, "column", reason')}
+            if tables.has("rejects")
+            else {}
         )
     facts = dict(panel.extra) | {"engine": described}
     findings = (*tables.findings, *panel.findings)
