@@ -240,6 +240,14 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
             )
         )
         plan.append(analysis("two_way", "two_way", "the usual two-way models, shown as a foil"))
+        if len(treated) == 1:
+            plan.append(
+                analysis(
+                    "synthetic_did",
+                    "synthetic_did",
+                    "one treated site: the others weighted so that their past moves like its own",
+                )
+            )
         plan += [analysis(name, name, reason) for name, reason in _for_staggered_starts(panel)]
         plan += [analysis(f"site_did_{o}", "site_did", "secondary outcome", outcome=o) for o in study.also]
         if cost_of_outcome in kinds:

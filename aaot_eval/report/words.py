@@ -50,6 +50,8 @@ NAMES: Mapping[str, str] = {
     "controlled_its": "controlled interrupted time series",
     "site_did": "sites compared",
     "two_way": "two-way model",
+    "synthetic_did": "synthetic difference-in-differences",
+    "triple_difference": "triple difference with a control outcome",
     "entry_rule": "entry-rule comparison",
     "own_cohorts": "own earlier cohorts",
     "risk_set": "matched people",

@@ -27,6 +27,7 @@ def effect(source: Source) -> Sequence[Block]:
         *_event_time(source),
         Heading("All estimates"),
         *_estimates(source),
+        *_synthetic(source),
         *_fidelity(source),
         Heading("The rates behind the comparison of people"),
         *_rates(source),
@@ -184,6 +185,34 @@ def _estimates(source: Source) -> list[Block]:
         more = table(source, "estimates", beside, [*ROW, named("status"), "inference", "note"],
                      "The same questions asked in other ways")  # fmt: skip
         blocks.append(Folded("Show the estimates that stand beside these", more))
+    return blocks
+
+
+WEIGHTS = (
+    "Donors and periods with less than 0.001 are not shown. Weights are chosen from the periods before the start alone."
+)
+
+
+def _synthetic(source: Source) -> list[Block]:
+    """A synthetic comparison: who stands in for the treated site, and the same estimate for each donor in its place."""
+    frame = source.table("synthetic_weights")
+    if frame is None:
+        return []
+    columns: list[str | Column] = [named("unit", once=True), named("kind"), "name", "weight"]
+    blocks: list[Block] = [
+        Heading("Who stands in for the treated site"),
+        table(source, "synthetic_weights", frame, columns, "Weights of the synthetic comparison", note=WEIGHTS),
+    ]
+    ranks = source.rows("placebo", kind="donor")
+    if ranks is None:
+        return blocks
+    for analysis, rows in ranks.groupby("analysis", sort=False):
+        name = sentence_case(source.analysis_name(analysis))
+        ordered = pd.concat([rows[truth(rows["real"])], rows[~truth(rows["real"])]])
+        shown = table(source, "placebo", ordered, ["label", "ratio", "statistic", "p_value", "real"],
+                      f"{name}: every donor in the place of the treated site", most=60, emphasis="real")  # fmt: skip
+        blocks.append(chart(source, "placebo_strip", rows, shown, part=f"{analysis}_donors",
+                            subtitle=f"{name}: the same estimate with each donor in the treated site's place."))  # fmt: skip
     return blocks
 
 
