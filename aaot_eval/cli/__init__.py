@@ -27,6 +27,7 @@ VERBS: dict[str, dict[str, str]] = {
         "verify": "Compare a run with its own record, and with a repetition.",
         "reproduce": "Recompute published figures, and say which cannot be.",
         "explain": "Explain a code, estimator, check or format.",
+        "purge": "List, and with --yes delete, old copies of people's rows.",
     },
     "Planning": {
         "power": "Say what a study can show, before looking at it.",

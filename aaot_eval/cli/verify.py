@@ -42,10 +42,15 @@ def verify(
     problems = differing_files(found)
     if problems:
         raise VerifyMismatchError(*problems)
-    count = len(found.manifest["outputs"])
+    when, gone = found.purged
+    count = len(found.manifest["outputs"]) - sum(not (found.path / name).is_file() for name in gone)
+    said = f" Its person-level files were purged on {when[:10]}." if when else ""
+    about = {"run": str(found.path), "files": count, "purged": when[:10] or None}
     if data is None:
-        text = f"{found.path.name}: all {count} files are as they were written. Not repeated; give --data for that."
-        answer(text, {"run": str(found.path), "files": count}, as_json)
+        text = (
+            f"{found.path.name}: all {count} files are as they were written.{said} Not repeated; give --data for that."
+        )
+        answer(text, about, as_json)
         return
     differences = _repeat(found, data, terminal)
     worst = sorted(differences.items(), key=lambda item: -item[1])
@@ -59,8 +64,10 @@ def verify(
                       do="compare version and packages with manifest.json") for name, value in beyond)
         )  # fmt: skip
     answer(
-        "\n".join([f"{found.path.name}: repeated from its own config; largest relative difference by table:", *lines]),
-        {"run": str(found.path), "files": count, "largest_relative_difference": differences, "rtol": rtol},
+        "\n".join(
+            [f"{found.path.name}: repeated from its own config; largest relative difference by table:{said}", *lines]
+        ),
+        {**about, "largest_relative_difference": differences, "rtol": rtol},
         as_json,
     )
 
@@ -85,7 +92,8 @@ def _repeat(found: RunFolder, data: Path, terminal: Terminal) -> dict[str, float
     own = again.tables if found.manifest["refresh"].get("refreshed", True) else MONITORING_TABLES
     kept = {name: frame for name, frame in found.release().tables.items() if name in own or name not in again.tables}
     new = {name: frame for name, frame in again.tables.items() if name in own}
-    exact = largest_differences(found.exact_tables(), result.tables)
+    # What was purged cannot be compared any more; the released tables can.
+    exact = {} if found.purged[0] else largest_differences(found.exact_tables(), result.tables)
     released = largest_differences(kept, new)
     return {f"restricted/{name}": value for name, value in exact.items()} | {
         f"release/{name}": value for name, value in released.items()

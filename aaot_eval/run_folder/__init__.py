@@ -9,6 +9,7 @@ from __future__ import annotations
 from aaot_eval.run_folder.environment import package_versions
 from aaot_eval.run_folder.fingerprint import Fingerprint, InputFile, config_hash, fingerprint, run_name
 from aaot_eval.run_folder.parcel import write_parcel
+from aaot_eval.run_folder.purging import PersonCopy, age_of, delete_copies, person_copies
 from aaot_eval.run_folder.reading import RunFolder, differing_files, differing_inputs, largest_differences, read_run
 from aaot_eval.run_folder.study import StudyFolder
 from aaot_eval.run_folder.writing import Account, headline_rows, write_run
@@ -17,15 +18,19 @@ __all__ = [
     "Account",
     "Fingerprint",
     "InputFile",
+    "PersonCopy",
     "RunFolder",
     "StudyFolder",
+    "age_of",
     "config_hash",
+    "delete_copies",
     "differing_files",
     "differing_inputs",
     "fingerprint",
     "headline_rows",
     "largest_differences",
     "package_versions",
+    "person_copies",
     "read_run",
     "run_name",
     "write_parcel",

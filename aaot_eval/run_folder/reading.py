@@ -18,6 +18,9 @@ from aaot_eval.results import Release
 from aaot_eval.run_folder.files import file_sha256, typed
 from aaot_eval.run_folder.fingerprint import InputFile
 
+#: Beside the manifest of a run whose person-level files were deleted: which, and when.
+PURGED = "purged.json"
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
@@ -73,6 +76,19 @@ class RunFolder:
                     do="restore the run folder, or run again with --force",
                 )
             ) from None
+
+    @property
+    def purged(self) -> tuple[str, frozenset[str]]:
+        """When person-level files of the run were deleted, and which; empty text and nothing when none were.
+
+        Only files of `restricted/` can be: whatever else the record names is still asked for.
+        """
+        try:
+            document = json.loads((self.path / PURGED).read_text("utf-8"))
+            names = {str(n) for n in document["files"]}
+            return str(document["purged"]), frozenset(n for n in names if n.startswith("restricted/"))
+        except (OSError, ValueError, KeyError, TypeError):
+            return "", frozenset()
 
     def exact_tables(self) -> dict[str, pd.DataFrame]:
         """The exact tables of `restricted/`."""
@@ -130,16 +146,25 @@ def read_run(path: str | Path) -> RunFolder:
 
 
 def differing_files(run: RunFolder) -> list[Problem]:
-    """Every file of a run that is missing, changed or not in its manifest; empty when the run is as it was written."""
+    """Every file of a run that is missing, changed or not in its manifest; empty when the run is as it was written.
+
+    Files of `restricted/` that were purged are not missing.
+    """
     listed = {str(entry["path"]): entry for entry in run.manifest["outputs"]}
     problems = []
+    _, purged = run.purged
     for name, entry in listed.items():
         path = run.path / name
         if not path.is_file():
+            if name in purged:
+                continue
             problems.append(Problem("V601", f"{name} is missing", do="ask for the whole run folder"))
         elif file_sha256(path) != entry["sha256"]:
             problems.append(Problem("V602", f"{name} is not the file that was written", do="do not rely on it; rerun"))
-    present = {p.relative_to(run.path).as_posix() for p in run.path.rglob("*") if p.is_file()} - {"manifest.json"}
+    present = {p.relative_to(run.path).as_posix() for p in run.path.rglob("*") if p.is_file()} - {
+        "manifest.json",
+        PURGED,
+    }
     problems += [
         Problem("V603", f"{name} is not in the manifest", do="remove it") for name in sorted(present - listed.keys())
     ]

@@ -14,6 +14,8 @@ from aaot_eval.run_folder.fingerprint import Fingerprint
 from aaot_eval.run_folder.reading import RunFolder
 
 PARTIAL = ".partial_"
+# Spill files of a run under way, and the tables already read that the next run need not read again.
+WORK, CACHE = ".work_", "cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,17 @@ class StudyFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the study's lock; LockedError at once when another run holds it. What a failed first run made is removed."""
+        """Hold the study's lock for a run; what a killed run left, and what a failed first run made, is removed."""
+        with self.hold():
+            try:
+                self._clear_partial()
+                yield
+            finally:
+                self._clear_partial()
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold the study's lock and clear nothing; LockedError at once when another run holds it."""
         from filelock import FileLock, Timeout
 
         lock = FileLock(self.path / ".lock", timeout=0)
@@ -53,15 +65,13 @@ class StudyFolder:
                 )
             ) from None
         try:
-            self._clear_partial()
             yield
         finally:
-            self._clear_partial()
             lock.release()
             self._remove_if_unused()
 
     def _clear_partial(self) -> None:
-        for left in (*self.path.glob(f"{PARTIAL}*"), *self.path.glob(".work_*")):
+        for left in (*self.path.glob(f"{PARTIAL}*"), *self.path.glob(f"{WORK}*")):
             shutil.rmtree(left, ignore_errors=True)
 
     def _remove_if_unused(self) -> None:
