@@ -221,6 +221,7 @@ def _options_row(order: int, s: Standing) -> dict[str, Any]:
         "admissions_to_avoid_year": avoid * s.reach.served[1],
         "capacity": s.reach.capacity[1],
         "capacity_gap": s.reach.gap,
+        "contacts_a_month": entered(s.option.capacity.contacts_a_month),
         "cost_to_cover_uptake": s.costs.year * s.reach.to_cover,
         "averted": s.evidence.averted[0] if s.evidence.badge in RANKED else NAN,
         "net_saving": net[0],

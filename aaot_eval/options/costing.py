@@ -13,12 +13,12 @@ from aaot_eval.options.measured import Measured
 from aaot_eval.options.record import OptionRecord
 
 NAN = math.nan
-LINE_COLUMNS = ("item", "kind", "wte", "annual_cost", "once", "years", "source")
+LINE_COLUMNS = ("item", "kind", "wte", "annual_cost", "once", "years", "source", "terms")
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Pounds of an option: a year and once. `lines`: item, kind, wte, annual_cost, once, years, source."""
+    """Pounds of an option: a year and once. `lines`: item, kind, wte, annual_cost, once, years, source, terms."""
 
     wte: float
     caseload_wte: float
@@ -84,18 +84,18 @@ def cost_option(option: OptionRecord, measured: Measured | None) -> Costs:
         return Costs(0.0, 0.0, 0.0, 0.0, 0.0, pd.DataFrame(columns=list(LINE_COLUMNS)))
     if measured is not None:
         return _of_run(measured)
-    rows: list[tuple[str, str, float, float, float, float, str]] = []
+    rows: list[tuple[str, str, float, float, float, float, str, str]] = []
     for s in option.staffing:
         wte, price = entered(s.wte), entered(s.cost_per_wte)
-        rows.append((s.role, "staff", wte, wte * price, NAN, NAN, s.source))
-    rows += [(y.item, "non_pay", NAN, entered(y.amount), NAN, NAN, y.source) for y in option.non_pay]
+        rows.append((s.role, "staff", wte, wte * price, NAN, NAN, s.source, s.terms))
+    rows += [(y.item, "non_pay", NAN, entered(y.amount), NAN, NAN, y.source, "") for y in option.non_pay]
     running = _total(row[3] for row in rows) if option.staffing else NAN
     if option.overhead_share is not None or option.left_blank("overhead_share"):
         overheads = running * entered(option.overhead_share)
-        rows.append(("Overheads", "overheads", NAN, overheads, NAN, NAN, "share of staff and other running costs"))
+        rows.append(("Overheads", "overheads", NAN, overheads, NAN, NAN, "share of staff and other running costs", ""))
         running += overheads
     once = [(o, entered(o.amount), entered(o.years)) for o in option.one_off]
-    rows += [(o.item, o.kind, NAN, amount / years, amount, years, o.source) for o, amount, years in once]
+    rows += [(o.item, o.kind, NAN, amount / years, amount, years, o.source, "") for o, amount, years in once]
     return Costs(
         wte=_total(entered(s.wte) for s in option.staffing) if option.staffing else NAN,
         caseload_wte=_total(entered(s.wte) for s in option.staffing if s.holds_caseload) if option.staffing else NAN,
@@ -116,7 +116,7 @@ def _of_run(measured: Measured) -> Costs:
     lines = pd.DataFrame(
         {
             "item": table["item"].astype(str), "kind": kind, "wte": wte, "annual_cost": annual,
-            "once": NAN, "years": NAN, "source": table["source"].fillna("").astype(str),
+            "once": NAN, "years": NAN, "source": table["source"].fillna("").astype(str), "terms": "",
         }
     )  # fmt: skip
     staff = float(np.nansum(wte[kind == "staff"]))

@@ -137,6 +137,16 @@ class Staff(Entered):
     supervision_hours: Count | None = Field(None, description="hours of supervision a week for each WTE")
     holds_caseload: bool = True
 
+    @property
+    def terms(self) -> str:
+        """Who employs the role and on what terms, as far as it was entered."""
+        said = [self.employer, f"band {self.band}" if self.band else ""]
+        if self.supervision_hours is not None:
+            said.append(f"{self.supervision_hours:g} h of supervision a week for each WTE")
+        if self.confidence:
+            said.append(f"confidence in the line: {self.confidence}")
+        return "; ".join(part for part in said if part)
+
 
 class Capacity(Entered):
     """How many people the option can carry: for each WTE that holds a caseload, or for the whole option."""

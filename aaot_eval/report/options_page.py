@@ -65,7 +65,7 @@ COLUMNS: Mapping[str, Sequence[tuple[str, str, str]]] = {
     "capacity": (
         ("option", "Option", ""), ("eligible", "Eligible", "expected"), ("uptake", "Expected uptake", "expected"),
         ("capacity", "Capacity of the staff", "expected"), ("served", "People served", "expected"), ("capacity_gap", "Gap, people", "expected"),
-        ("cost_to_cover_uptake", "Cost a year to cover the uptake", "money"),
+        ("contacts_a_month", "Contacts a month for each person", "rate"), ("cost_to_cover_uptake", "Cost a year to cover the uptake", "money"),
     ),
     "consequences": (
         ("option", "Option", ""), ("cost_person", "Cost for each person a year", "money"), ("outcome", "Outcome", ""), ("badge", "Evidence", ""),
@@ -102,7 +102,7 @@ COLUMNS: Mapping[str, Sequence[tuple[str, str, str]]] = {
     "measures": (("option", "Option", ""), ("measure", "Measure", ""), ("value", "Value", "number"), ("unit", "Unit", ""), ("source", "Source", "")),
     "cost_lines": (
         ("option", "Option", ""), ("item", "Line", ""), ("kind", "Kind", ""), ("wte", "WTE", "rate"), ("annual_cost", "A year", "money"),
-        ("once", "Once", "money"), ("years", "Years", "rate"), ("source", "Source", ""),
+        ("once", "Once", "money"), ("years", "Years", "rate"), ("terms", "Employer and terms", ""), ("source", "Source", ""),
     ),
     "same_terms": (("what", "Same for all", ""), ("value", "Value", ""), ("sha256", "Hash", "")),
 }  # fmt: skip
