@@ -109,6 +109,8 @@ def layer(config: str, rounds: int, out: str) -> None:
             spark.sql("CREATE DATABASE straight").collect()
             for n in range(rounds):
                 for kind in ("layer", "straight") if n % 2 == 0 else ("straight", "layer"):
+                    # As in a run: a step's table is new, so that making it drops no older one.
+                    engine._tables.clear()
                     began = time.perf_counter()
                     for i, (name, parameters) in enumerate(steps):
                         if kind == "layer":
