@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from aaot_eval.entry_rules import Condition, parse_rule
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import disclosure_profiles
 
@@ -37,6 +38,9 @@ MOST_LOOK_BACK = 60
 LEAST_MEMORY_MB = 100
 #: No public appraisal discounts at 20 % a year: such a rate was written in per cent.
 MOST_DISCOUNT = 0.2
+#: Outcomes that need more than stays: fractions of diagnoses, and what came before a stay.
+ATTRIBUTABLE_OUTCOMES = frozenset({"alcohol_broad", "alcohol_narrow", "alcohol_narrow_main"})
+READMISSION_OUTCOMES = frozenset({"readmissions", "readmission_share"})
 MEGABYTES = {"MB": 1, "GB": 1000, "TB": 1_000_000, "MIB": 1.048576, "GIB": 1073.741824, "TIB": 1_099_511.627776}
 
 Files = str | list[str]
@@ -80,6 +84,7 @@ class DataConfig(_Part):
     sites: Files | None = Field(None, description="site, go_live (blank = never), population, beds")
     contacts: Files | None = Field(None, description="person, contact_date, site, kind, staff, minutes")
     denominators: Files | None = Field(None, description="site, valid_from, population, beds, where they change")
+    providers: Files | None = Field(None, description="old_code, new_code, from: codes that another replaced")
     panel: Files | None = Field(None, description="an already aggregated panel, instead of an extract")
     formats: dict[str, str] = Field(
         default_factory=dict, description="format by table, when it shall not be recognised from the header"
@@ -94,6 +99,17 @@ class DataConfig(_Part):
     complete_to: date | None = Field(
         None, description="last day on which the extract is complete; default: the last whole month in it"
     )
+    extracted: date | None = Field(None, description="day on which the extract was made; with maturity_days")
+    maturity_days: int | None = Field(
+        None, ge=0, le=400, description="a month counts when it ended at least so many days before `extracted`"
+    )
+    frozen_to: date | None = Field(
+        None, description="last day that no later submission can change (freeze); the months after it are flex"
+    )
+    flex: Literal["keep", "leave_out"] = Field("keep", description="what becomes of the flex months")
+    one_off_keys: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]] = Field(
+        default_factory=list, description="how person keys begin that the source makes for one record alone"
+    )
 
     @model_validator(mode="after")
     def _one_kind_of_input(self) -> DataConfig:
@@ -101,6 +117,12 @@ class DataConfig(_Part):
             raise ValueError("give either admissions (an extract) or panel (already aggregated), not both")
         if not self.panel and not self.admissions:
             raise ValueError("give admissions (an extract) or panel (an already aggregated table)")
+        if (self.extracted is None) != (self.maturity_days is None):
+            raise ValueError("extracted and maturity_days go together: the day of the extract, and how long a month takes")
+        if self.flex == "leave_out" and self.frozen_to is None:
+            raise ValueError('flex = "leave_out" needs frozen_to, the last day that no later submission can change')
+        if self.one_off_keys and self.person_key:
+            raise ValueError("one_off_keys cannot be told once keys are hashed: blank such keys in the extract instead")
         return self
 
 
@@ -129,7 +151,10 @@ class StudyConfig(_Part):
 
     outcome: str = "alcohol_specific_emergency"
     also: list[str] = Field(default_factory=list, description="secondary outcomes")
-    entry_rule: str | None = Field(None, description='"4 admissions in 12 months", or "unknown": searched for')
+    entry_rule: str | None = Field(
+        None,
+        description='"4 admissions in 12 months", "4 emergency admissions or 6 attendances in 12 months", or "unknown": searched for',
+    )
     first_period: PeriodText | None = None
     last_period: PeriodText | None = None
     service_start: PeriodText | None = Field(None, description="one start for all treated units of a panel")
@@ -151,8 +176,8 @@ class StudyConfig(_Part):
         description="series: first and last period over which averted events are counted; empty: all with the service",
     )
     follow_up_months: int = Field(12, ge=3, le=60)
-    spell_rule: Literal["hf", "york"] = "hf"
-    stay_rule: Literal["hf", "nhsd", "york"] = "hf"
+    spell_rule: Literal["hf", "york", "sus", "smr"] = "hf"
+    stay_rule: Literal["hf", "nhsd", "york", "smr"] = "hf"
     smallest_effect: float = Field(0.10, gt=0, lt=1, description="smallest change worth having, as a share")
     conf_level: float = Field(0.95, gt=0.5, lt=1)
 
@@ -160,13 +185,51 @@ class StudyConfig(_Part):
     @classmethod
     def _rule_reads(cls, text: str | None) -> str | None:
         if text and text != "unknown" and not parse_entry_rule(text):
-            raise ValueError('write it as "4 admissions in 12 months", or "unknown"')
+            parse_rule(text)
         count, months = parse_entry_rule(text or "") or (1, 1)
         if count > MOST_ADMISSIONS or months > MOST_LOOK_BACK:
             raise ValueError(
                 f"1 to {MOST_ADMISSIONS} admissions in 1 to {MOST_LOOK_BACK} months are allowed; this asks for {count} in {months}"
             )
         return text
+
+
+Code = Annotated[str, Field(pattern=r"^[A-Z][0-9]{2}(\.?[0-9])?$")]
+
+
+class CohortConfig(_Part):
+    """Who can meet the entry rule at all, beside the counts that the rule asks for."""
+
+    age_from: int | None = Field(None, ge=0, le=120, description="least age at the first admission in the data")
+    age_to: int | None = Field(None, ge=0, le=120, description="largest age at the first admission in the data")
+    sites: list[str] = Field(default_factory=list, description="home hospitals; empty: all units")
+    codes: list[Code] = Field(
+        default_factory=list, description='ICD-10 codes of "listed admissions" in the rule, such as K70 or F10.2'
+    )
+    exclude_codes: list[Code] = Field(
+        default_factory=list, description="nobody enters from the month of an admission with one of these on"
+    )
+
+    @model_validator(mode="after")
+    def _ages_in_order(self) -> CohortConfig:
+        if self.age_from is not None and self.age_to is not None and self.age_from > self.age_to:
+            raise ValueError(f"age_from {self.age_from} lies above age_to {self.age_to}")
+        return self
+
+
+class CountingConfig(_Part):
+    """Choices of the field about what is counted and when; the defaults are those of the record of decisions."""
+
+    positions: int = Field(20, ge=1, le=20, description="diagnosis positions looked at; 6 as in Scotland")
+    code_list: str | None = Field(None, description="own list in place of the alcohol-specific codes: a CSV, column icd10")
+    date_by: Literal["admission", "discharge"] = Field("admission", description="which date puts a stay in its month")
+    fractions: Literal["stays", "lape"] = Field(
+        "stays", description="attributable outcomes: of stays by admission, or of first finished episodes by their end"
+    )
+    readmission_days: int = Field(30, ge=1, le=365, description="days 0 to this less one after the discharge")
+    days: Literal["calendar", "working"] = Field("calendar", description="what a month is as long as")
+    nation: Literal["england_wales", "scotland"] = Field("england_wales", description="whose bank holidays")
+    extra_holidays: list[date] = Field(default_factory=list, description="single holidays that no rule knows")
 
 
 class AnalysisConfig(_Part):
@@ -421,6 +484,8 @@ class RunConfig(_Part):
     data: DataConfig
     panel: PanelConfig = PanelConfig()
     study: StudyConfig = StudyConfig()
+    cohort: CohortConfig | None = Field(None, description="age, area, codes and exclusions beside [study] entry_rule")
+    counting: CountingConfig = CountingConfig()
     analyses: list[AnalysisConfig] = Field(default_factory=list)
     costs: CostsConfig | None = None
     fidelity: list[FidelityConfig] = Field(default_factory=list, description="how each team works, by site")
@@ -442,7 +507,32 @@ class RunConfig(_Part):
             raise ValueError("two [[fidelity]] tables are about the same site")
         if self.analyses and sum(a.primary for a in self.analyses) != 1:
             raise ValueError("exactly one analysis must have primary = true")
+        self._check_cohort()
         return self
+
+    def _check_cohort(self) -> None:
+        condition = self.cohort_rule
+        if self.cohort is not None and condition is None:
+            raise ValueError('[cohort] narrows [study] entry_rule, and there is none to narrow')
+        kinds = {term.kind for term in condition.terms} if condition else set()
+        if "listed" in kinds and not (self.cohort and self.cohort.codes):
+            raise ValueError("entry_rule counts listed admissions; give their codes in [cohort] codes")
+        if "ed_attendances" in kinds and not self.data.attendances:
+            raise ValueError("entry_rule counts attendances; give data.attendances")
+
+    @property
+    def cohort_rule(self) -> Condition | None:
+        """The entry rule as a tree of conditions, when it says more than "4 admissions in 12 months" or [cohort] narrows it."""
+        text = self.study.entry_rule
+        if not text or text == "unknown" or (parse_entry_rule(text) and self.cohort is None):
+            return None
+        return parse_rule(text)
+
+    @property
+    def outcomes_asked(self) -> frozenset[str]:
+        """Every outcome that the study or an analysis names."""
+        named = {self.study.outcome, *self.study.also, *(a.outcome for a in self.analyses if a.outcome)}
+        return frozenset(named)
 
     @property
     def home(self) -> Path:

@@ -318,6 +318,83 @@ _add(
     "Nothing.",
 )
 _add(
+    "D360",
+    "warn",
+    "A marker of continuous stays is not used",
+    "The extract says itself which episodes are one stay, and the rule chosen joins by transfer codes that it does not have.",
+    'Set stay_rule = "smr" (and spell_rule = "smr") under [study].',
+)
+_add(
+    "D361",
+    "warn",
+    "Provider that begins or ends inside the series",
+    "A merger or a new code looks like a service that opened or closed, and its patients like transfers.",
+    "Give the change in data.providers (old_code, new_code, from), or leave the provider out.",
+)
+_add(
+    "D362",
+    "note",
+    "Records under an old provider code",
+    "They count for the provider that has the new code, before and after the change alike.",
+    "Give populations that cover the merged provider throughout.",
+)
+_add(
+    "D363",
+    "warn",
+    "Months that may still change (flex)",
+    "They were not frozen when the extract was made; late and corrected records will change their counts.",
+    'Run again after the freeze, or set data.flex = "leave_out".',
+)
+_add(
+    "D364",
+    "note",
+    "Codes outside their years",
+    "Codes change by financial year; both generations are read, so that no step appears in the series.",
+    "Nothing, unless the share is large: then the year or the mapping of a column is wrong.",
+)
+_add(
+    "D365",
+    "note",
+    "One-off person keys",
+    "Such a key is made for one record alone; it is never linked, and repeat admissions of these people are not seen.",
+    "Nothing; people of no fixed abode are more often among them.",
+)
+_add(
+    "D366",
+    "warn",
+    "Same-day emergency care moved to another data set",
+    "From that month on short emergency stays of the site are recorded as attendances: admissions seem to fall.",
+    "Read the outcomes without same-day stays, and with attendances of type 05 where these are given.",
+)
+_add(
+    "D367",
+    "note",
+    "More than 28 days between episodes of one spell",
+    "Leave of up to 28 days does not end a spell; longer leave should have ended it.",
+    "Ask the provider; the rule chosen decides whether the spell goes on.",
+)
+_add(
+    "D368",
+    "note",
+    "Months in which an outcome cannot be complete",
+    "A readmission needs the discharge before it, and a discharge the days after it, inside the data.",
+    "Nothing; these months are empty for the outcome.",
+)
+_add(
+    "D369",
+    "note",
+    "Rules of counting chosen",
+    "They differ from the defaults; figures are comparable only with figures counted by the same rules.",
+    "Nothing.",
+)
+_add(
+    "D370",
+    "warn",
+    "Records under an old provider code long after its end",
+    "More than a quarter after the change the old code should not occur; it may be in use by somebody else.",
+    "Check the table of changes.",
+)
+_add(
     "D330",
     "stop",
     "The data are stale",

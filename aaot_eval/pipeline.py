@@ -217,7 +217,12 @@ def _meta(config: RunConfig, prepared: Prepared, primary: Effect, skipped: list[
         "starts": [
             {"unit": u, "period": str(labels.iloc[int(panel.units["start_t"][u])])} for u in panel.treated_units
         ],
-        "entry_rule": config.study.entry_rule,
+        "entry_rule": panel.extra.get("cohort_rule", {}).get("words") or config.study.entry_rule,
+        "counting": {
+            "spell_rule": config.study.spell_rule,
+            "stay_rule": config.study.stay_rule,
+            **config.counting.model_dump(mode="json"),
+        },
         "smallest_effect": config.study.smallest_effect,
         "skipped": skipped,
         "sources": [{"table": s.table, "name": s.name, "rows": s.rows, "sha256": s.sha256} for s in prepared.sources],

@@ -52,6 +52,8 @@ def people_of(panel: Panel, estimator: Estimator) -> PersonMonths | str:
 def rule_of(panel: Panel, people: PersonMonths, estimator: Estimator) -> Rule:
     """The estimator's declared rule, else the study's (`entry_rule` of the panel's extra), else the one that the referrals show."""
     declared = getattr(estimator, "rule_count", None), getattr(estimator, "rule_months", None)
+    if people.declared is not None:
+        return people.declared
     if not all(declared):
         declared = parse_entry_rule(str(panel.extra.get("entry_rule", ""))) or (None, None)
     count, months = declared

@@ -58,6 +58,8 @@ class PersonMonths:
     names: tuple[str, ...]
     launch: Ints
     stop: Ints
+    declared: Rule | None = None
+    met: Flags | None = None
 
     @property
     def n_months(self) -> int:
@@ -77,12 +79,15 @@ class PersonMonths:
 
 @dataclass(frozen=True)
 class Rule:
-    """At least `count` admissions in the `months` months before."""
+    """At least `count` admissions in the `months` months before; or, with `words`, a rule that the panel has worked out."""
 
     count: int
     months: int
+    words: str = ""
 
     def __str__(self) -> str:
+        if self.words:
+            return self.words
         plural = "admission" if self.count == 1 else "admissions"
         return f"{self.count} or more {plural} in {self.months} months"
 
@@ -141,7 +146,15 @@ def person_months(panel: Panel, outcome: str, rule_outcome: str) -> PersonMonths
         names=tuple(used),
         launch=_month(frame["start_t"], n_t),
         stop=_month(frame["stop_t"] + 1, n_t),
+        declared=_declared(panel),
+        met=panel.person_matrix("entry_rule_met")[here].astype(bool) if _declared(panel) else None,
     )
+
+
+def _declared(panel: Panel) -> Rule | None:
+    """The study's rule, when it says more than one count; `rule_met` of aaot_eval.panel.entry made its months."""
+    told = panel.extra.get("cohort_rule")
+    return Rule(int(told["count"]), int(told["months"]), str(told["words"])) if told else None
 
 
 def rule_outcome_of(panel: Panel, wanted: str) -> str | None:
@@ -171,6 +184,8 @@ def meets_rule(people: PersonMonths, rule: Rule) -> Flags:
 
     The month itself is never looked at; months without a full look-back are False.
     """
+    if rule.words and people.met is not None:
+        return people.met & people.alive
     before = running_total(people.counts)
     met = np.zeros(people.alive.shape, dtype=bool)
     m = rule.months
@@ -203,7 +218,9 @@ def people_and_rule(
 ) -> tuple[PersonMonths, Rule, Flags]:
     """The people, the rule (declared, else the one the referrals show) and who meets it when (P, T)."""
     people = person_months(panel, outcome, str(rule_outcome_of(panel, rule_outcome)))
-    rule = Rule(count, months) if count and months else find_rule(people)
+    plain = (panel.extra.get("cohort_rule") or {}).get("plain")
+    own = count and months and (people.declared is None or (count, months) != plain)
+    rule = Rule(int(count), int(months)) if own and count and months else find_rule(people)
     return people, rule, meets_rule(people, rule)
 
 
@@ -222,10 +239,12 @@ def reach(people: PersonMonths, met: Flags) -> float:
 
 
 def find_rule(people: PersonMonths) -> Rule:
-    """The entry rule the referrals show: per look-back the largest count met by 90 % of the referred, then the better reach.
+    """The rule that the study declares at length, else the one the referrals show: per look-back the largest count met by 90 % of the referred, then the better reach.
 
     When no count from 2 up is met by 90 %, the pair with the largest share at count 2: it is no usable rule, and is said to be none.
     """
+    if people.declared is not None:
+        return people.declared
     usable: list[tuple[float, Rule]] = []
     weak: list[tuple[float, Rule]] = []
     for months in SEARCHED_MONTHS:
@@ -242,6 +261,11 @@ def find_rule(people: PersonMonths) -> Rule:
         if best is not None:
             usable.append((reach(people, meets_rule(people, best)), best))
     return max(usable or weak, key=lambda pair: pair[0])[1]
+
+
+def died(people: PersonMonths, cohort: Cohort) -> Flags:
+    """(P,) members who died during follow-up."""
+    return cohort.members & (people.death >= cohort.index) & (people.death < cohort.end)
 
 
 def lost_months(people: PersonMonths, cohort: Cohort) -> Floats:

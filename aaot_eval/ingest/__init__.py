@@ -14,13 +14,16 @@ from aaot_eval.ingest.check import (
     check_caseload,
     check_deaths,
     check_records,
+    check_rules,
     check_sites,
     episode_flow,
     stay_flow,
     unused_links,
     usable_months,
 )
-from aaot_eval.ingest.gates import check_codes, check_losses
+from aaot_eval.ingest.coding import make_coded
+from aaot_eval.ingest.gates import check_code_years, check_codes, check_losses
+from aaot_eval.ingest.providers import check_providers, make_provider_codes, recode_given
 from aaot_eval.ingest.read import (
     GIVEN,
     Given,
@@ -32,7 +35,7 @@ from aaot_eval.ingest.read import (
     secret_fingerprint,
 )
 from aaot_eval.ingest.service import make_service
-from aaot_eval.ingest.spells import make_stays
+from aaot_eval.ingest.spells import check_joining, make_one_off_people, make_stays, refuse_without_numbers
 from aaot_eval.results import Source, Tables
 from aaot_eval.schema import in_full, table_schema
 
@@ -79,15 +82,24 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
     refuse_nhs_numbers(
         config, [r[0] for r in engine.rows(f"SELECT token FROM persons ORDER BY person LIMIT {TOKENS_LOOKED_AT}")]
     )
-    for step in ("sites", "episodes_judged", "episodes_repeated", "episodes_copied", "episode_losses", "episodes"):
+    tables_given = {g.table for g in given}
+    refuse_without_numbers(engine, config)
+    make_provider_codes(engine, tables_given)
+    for step in ("sites", "episodes_judged"):
         engine.run(step)
+    recode_given(engine, tables_given)
+    for step in ("episodes_repeated", "episodes_copied", "episode_losses", "episodes"):
+        engine.run(step)
+    if "providers" in tables_given:
+        engine.run("episodes_recoded")
     flow = episode_flow(engine)
     engine.drop("episodes_judged", "episodes_repeated", "episodes_copied", "episode_losses")
     first_month, last_month, late = usable_months(engine, config)
 
     notify("Joining episodes into stays")
     tariff = config.costs is not None and config.costs.basis == "tariff"
-    make_stays(engine, config.study.spell_rule, config.study.stay_rule, legs=tariff)
+    findings += make_one_off_people(engine, config)
+    make_stays(engine, config, legs=tariff, changed_codes="providers" in tables_given)
     for step in ("attendances", "caseload", "last_activity", "deaths", "activity"):
         engine.run(step)
 
@@ -95,9 +107,13 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
     names = {t: t for t in ("episodes", "spells", "stays", "persons", "deaths", "rejects")}
     names |= {g.table: g.table for g in given if g.table in ("attendances", "caseload", "sites", "activity")}
     names |= {"stay_legs": "stay_legs"} if tariff else {}
+    names |= {"one_off_people": "one_off_people"} if config.data.one_off_keys else {}
     findings += late
     findings += check_records(engine, flow, first_month, last_month)
     findings += check_losses(flow) + check_codes(engine, config, first_month, last_month)
+    findings += check_rules(config) + check_joining(engine, config) + check_code_years(engine)
+    findings += check_providers(engine, tables_given, first_month, last_month)
+    names |= make_coded(engine, config)
     engine.drop(*PASSING)
     findings += check_sites(engine, config, names, last_month)
     findings += check_deaths(engine, last_month) + unused_links(engine)
@@ -107,7 +123,7 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
         flow += caseload_flow
         findings += caseload_findings
     flow += check_activity(engine, names, first_month, last_month)
-    service, service_findings = make_service(engine, {g.table for g in given})
+    service, service_findings = make_service(engine, tables_given)
     names |= service
     findings += service_findings
     counts = {t: engine.rows(f"SELECT count(*) FROM {n}")[0][0] for t, n in names.items()}

@@ -143,6 +143,7 @@ def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Peri
         days=SILENT_DAYS
     ) or last_end < last.end_time.date() - timedelta(days=SILENT_DAYS):
         last -= 1
+    last = _mature(config, last)
     if config.study.first_period is not None:
         first = pd.Period(first_end, "M")
     if last < first:
@@ -166,10 +167,57 @@ def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Peri
                 where=f"after {last}",
                 records=late[0],
                 people=late[1],
-                detail=f"the last complete month is {last}",
+                detail=f"the last complete month is {last}" + _why_last(config),
             )
         )
-    return first, last, findings
+    return first, last, findings + _flex_months(config, first, last)
+
+
+def _mature(config: RunConfig, last: pd.Period) -> pd.Period:
+    """The last month that ended long enough before the extract was made, and is frozen when flex months are left out."""
+    data = config.data
+    if data.extracted is not None and data.maturity_days is not None:
+        last = min(last, _last_whole(data.extracted - timedelta(days=data.maturity_days)))
+    if data.frozen_to is not None and data.flex == "leave_out":
+        last = min(last, _last_whole(data.frozen_to))
+    return last
+
+
+def _why_last(config: RunConfig) -> str:
+    data = config.data
+    parts = []
+    if data.maturity_days is not None:
+        parts.append(f"a month counts {data.maturity_days} days after its end, the extract is of {data.extracted}")
+    if data.flex == "leave_out":
+        parts.append(f"months after {data.frozen_to} are flex and left out")
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _flex_months(config: RunConfig, first: pd.Period, last: pd.Period) -> list[Finding]:
+    frozen = config.data.frozen_to
+    if frozen is None or last <= _last_whole(frozen):
+        return []
+    begins = max(first, _last_whole(frozen) + 1)
+    return [Finding("D363", where=f"{begins} to {last}" if begins < last else str(last))]
+
+
+#: Settings that change what is counted, with their defaults.
+RULES = (
+    ("study", "spell_rule"), ("study", "stay_rule"), ("counting", "positions"), ("counting", "code_list"), ("counting", "date_by"),
+    ("counting", "fractions"), ("counting", "readmission_days"), ("counting", "days"), ("counting", "nation"),
+)  # fmt: skip
+
+
+def rules_chosen(config: RunConfig) -> dict[str, object]:
+    """Every rule of counting in force, by its name in the config."""
+    return {f"{part}.{key}": getattr(getattr(config, part), key) for part, key in RULES}
+
+
+def check_rules(config: RunConfig) -> list[Finding]:
+    """The rules of counting that are not the defaults (D369)."""
+    usual = {f"{part}.{key}": type(getattr(config, part)).model_fields[key].default for part, key in RULES}
+    other = {k: v for k, v in rules_chosen(config).items() if v != usual[k]}
+    return [Finding("D369", where="config", detail=", ".join(f"{k} = {v}" for k, v in other.items()))] if other else []
 
 
 def _extent(engine: Engine) -> tuple[date, date, date]:

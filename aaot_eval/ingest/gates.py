@@ -84,6 +84,42 @@ def _spans(clocks: Sequence[int] | pd.Index | pd.Series) -> str:
     return ", ".join(parts)
 
 
+#: Codes of the data sets that hold from or until a day only: column, codes, first day, last day (NHS Data Dictionary; HES
+#: technical output specification). A year of overlap is allowed, as trusts change at different times.
+CODE_YEARS = (
+    ("admission_method", ("28",), "", "2014-03-31"),
+    ("admission_method", ("2A", "2B", "2C", "2D"), "2013-04-01", ""),
+    ("discharge_method", ("2",), "", "2023-03-31"),
+    ("discharge_method", ("6", "7"), "2022-04-01", ""),
+    ("discharge_destination", ("37", "40", "55", "56"), "2022-04-01", ""),
+    ("discharge_destination", ("39", "41", "54"), "", "2023-03-31"),
+    ("admission_source", ("37", "40", "55", "56"), "2022-04-01", ""),
+    ("admission_source", ("39", "41", "54"), "", "2023-03-31"),
+)
+
+
+def check_code_years(engine: Engine) -> list[Finding]:
+    """Codes that stand in the data outside the years in which they are used: both generations are read, and it is said.
+
+    Scottish records are not asked: their codes were recoded to one generation of the English.
+    """
+    parts = []
+    for i, (column, codes, first, last) in enumerate(CODE_YEARS):
+        listed = ", ".join(f"'{c}'" for c in codes)
+        outside = f"admission_date < DATE '{first}'" if first else f"admission_date > DATE '{last}'"
+        parts.append(f"count(CASE WHEN {column} IN ({listed}) AND {outside} THEN 1 END) AS n{i}")
+    scottish = engine.rows("SELECT count(*) FROM episodes_read WHERE stay_number IS NOT NULL")[0][0]
+    if scottish:
+        return []
+    counts = engine.rows(f"SELECT {', '.join(parts)} FROM episodes")[0]
+    found = [
+        f"{column} {', '.join(codes)} {f'before {first}' if first else f'after {last}'}"
+        for n, (column, codes, first, last) in zip(counts, CODE_YEARS, strict=True)
+        if n
+    ]
+    return [Finding("D364", where="admissions", records=int(sum(counts)), detail="; ".join(found))] if found else []
+
+
 def check_losses(flow: Sequence[FlowStep]) -> list[Finding]:
     """Reasons for which a large share of the episodes read was lost: above 20 % stops the run, from 5 % on is a warning."""
     reasons = {why: name for name, _, why in LOSSES}

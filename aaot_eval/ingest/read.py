@@ -20,7 +20,17 @@ from aaot_eval.findings import Finding
 from aaot_eval.results import Source
 from aaot_eval.schema import TableSchema, extract_formats, in_full, table_schema
 
-GIVEN = ("admissions", "attendances", "caseload", "sites", "deaths", "activity", "contacts", "denominators")
+GIVEN = (
+    "admissions",
+    "attendances",
+    "caseload",
+    "sites",
+    "deaths",
+    "activity",
+    "contacts",
+    "denominators",
+    "providers",
+)
 # Above this share of unreadable rows a file is not what it says it is.
 MOST_REJECTED = 0.05
 DATE_ORDERS = {

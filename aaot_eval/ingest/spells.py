@@ -2,57 +2,105 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Collection
 
+from aaot_eval.config import RunConfig
 from aaot_eval.engine import Engine
-from aaot_eval.schema import shipped
+from aaot_eval.errors import InputError, Problem
+from aaot_eval.findings import Finding
+from aaot_eval.ingest.coding import alcohol_specific_list, codes_in_list, match_lists
+
+__all__ = ["EMERGENCY", "alcohol_specific_list", "codes_in_list", "make_stays"]
 
 EMERGENCY = ("21", "22", "23", "24", "25", "2A", "2B", "2C", "2D", "28")
+#: The columns that a rule cannot do without, and how a source calls them.
+NEEDED_BY_RULE = {
+    "sus": (("sus_spell", "provider_spell"), "SUSSPELLID or the hospital provider spell number (PROVSPNOPS)"),
+    "smr": (("stay_number",), "the marker of the continuous inpatient stay (CIS_MARKER)"),
+}
+# Leave from hospital ends a spell when it lasts longer than this.
+LONGEST_LEAVE = 28
 
 
-@cache
-def alcohol_specific_list() -> tuple[str, ...]:
-    """The ICD-10 codes wholly attributable to alcohol, without dots; three characters stand for a whole category."""
-    with (shipped("data_schemas") / "codelists" / "alcohol_specific.csv").open(encoding="utf-8", newline="") as file:
-        return tuple(sorted(row["icd10"].replace(".", "") for row in csv.DictReader(file)))
+def refuse_without_numbers(engine: Engine, config: RunConfig) -> None:
+    """Raises InputError (D371) for a rule whose number the extract does not have in a single row."""
+    problems = []
+    for key, rule in (("spell_rule", config.study.spell_rule), ("stay_rule", config.study.stay_rule)):
+        columns, words = NEEDED_BY_RULE.get(rule, ((), ""))
+        if columns and not _filled(engine, columns):
+            problems.append(
+                Problem(
+                    "D371",
+                    f"the rule {rule!r} joins by {words}, and the extract has none",
+                    where=f"study.{key}",
+                    allowed='"hf", "york"' + (' or "nhsd"' if key == "stay_rule" else ""),
+                    do="ask for the column, map it under [data.columns], or choose another rule",
+                )
+            )
+    if problems:
+        raise InputError(*problems)
 
 
-def codes_in_list(seen: Iterable[str], listed: Sequence[str]) -> list[str]:
-    """The codes as they stand in the data that belong to a list.
+def _filled(engine: Engine, columns: Collection[str]) -> bool:
+    some = " OR ".join(f"{c} IS NOT NULL" for c in columns)
+    return bool(engine.rows(f"SELECT count(*) FROM episodes_read WHERE {some}")[0][0])
 
-    A code may carry a dot (F10.2), a filler for a missing fourth character (X45X) or a dagger, asterisk or letter after
-    the fourth (K703D): only the first three or four characters decide.
+
+def make_stays(engine: Engine, config: RunConfig, *, legs: bool = False, changed_codes: bool = False) -> None:
+    """From `episodes` and `sites` to `spells` and `stays`, under the rules of [study] (`hf`, `york`, `sus`, `smr`; `nhsd`).
+
+    With `legs` also `stay_legs`: every spell of a stay with its HRG, for prices by HRG. With `changed_codes` the spells that
+    a change of provider code cut in two are one.
     """
-    short = {code for code in listed if len(code) == 3}
-    full = {code for code in listed if len(code) == 4}
-    found = []
-    for code in seen:
-        plain = "".join(c for c in code.upper() if c.isalnum())
-        if plain[:3] in short or plain[:4] in full:
-            found.append(code)
-    return found
-
-
-def make_stays(engine: Engine, spell_rule: str, stay_rule: str, *, legs: bool = False) -> None:
-    """From `episodes` and `sites` to `spells` and `stays`, under the named rules (`hf`, `york`; `hf`, `nhsd`, `york`).
-
-    With `legs` also `stay_legs`: every spell of a stay with its HRG, for prices by HRG.
-    """
-    codes = codes_in_list(engine.distinct_codes("episodes_read"), alcohol_specific_list())
-    engine.match_codes("episodes_read", {"alcohol_specific": codes}, makes="alcohol_diagnoses")
-    for step in (
-        "alcohol_episodes",
-        "episodes_met",
-        f"spell_starts_{spell_rule}",
-        "spell_members",
-        "spell_spans",
-        "spells",
-    ):
+    match_lists(engine, config)
+    unlinked = bool(config.data.one_off_keys)
+    engine.run("episodes_met")
+    engine.run(f"spell_starts_{config.study.spell_rule}")
+    if changed_codes:
+        engine.run("spell_starts_reopened")
+    if unlinked:
+        engine.run("spell_starts_unlinked")
+    for step in ("spell_members", "spell_spans", "spells", "spells_met", f"stay_starts_{config.study.stay_rule}"):
         engine.run(step)
-    for step in ("spells_met", f"stay_starts_{stay_rule}", "stay_members", "stay_spans"):
+    if unlinked:
+        engine.run("stay_starts_unlinked")
+    for step in ("stay_members", "stay_spans"):
         engine.run(step)
     engine.run("stays", emergency=EMERGENCY)
     if legs:
         engine.run("stay_legs", emergency=EMERGENCY)
+
+
+def make_one_off_people(engine: Engine, config: RunConfig) -> list[Finding]:
+    """Makes `one_off_people` where the config says how such keys begin; how many records they have."""
+    begins = config.data.one_off_keys
+    if not begins:
+        return []
+    if len({len(b) for b in begins}) > 1:
+        raise InputError(
+            Problem(
+                "D371",
+                "the beginnings of one-off keys are of different lengths",
+                where="data.one_off_keys",
+                do='write them equally long, such as ["X1", "X2"]',
+            )
+        )
+    engine.run("one_off_people", length=len(begins[0]), begins=begins)
+    n, people = engine.rows(
+        "SELECT count(*), count(DISTINCT e.person) FROM episodes AS e JOIN one_off_people AS o ON o.person = e.person"
+    )[0]
+    return [Finding("D365", where="admissions", records=n, people=people)] if n else []
+
+
+def check_joining(engine: Engine, config: RunConfig) -> list[Finding]:
+    """What the rules of joining leave to be said: long leave inside a spell, and a marker of stays that the rule does not use."""
+    findings = []
+    long = engine.rows(
+        f"""SELECT count(*), count(DISTINCT person) FROM episodes_met
+        WHERE admission_date = before_admission AND date_diff('day', before_end, episode_start) > {LONGEST_LEAVE}"""
+    )[0]
+    if long[0]:
+        findings.append(Finding("D367", where="admissions", records=long[0], people=long[1]))
+    if config.study.stay_rule != "smr" and _filled(engine, ("stay_number",)):
+        findings.append(Finding("D360", where="study.stay_rule", detail=f"{config.study.stay_rule!r} is used"))
+    return findings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,21 @@ from aaot_eval.config import RunConfig
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.panel.aggregated import read_panel
+from aaot_eval.panel.asked import (
+    ON_REQUEST,
+    SAME_DAY_ADDED,
+    add_asked,
+    asked_outcomes,
+    same_day_findings,
+    same_day_outcomes,
+)
+from aaot_eval.panel.calendar import bank_holidays, working_days
+from aaot_eval.panel.entry import MET, add_rule_people, rule_met
 from aaot_eval.panel.exposure import changing_population, month_in_window, site_exposure
 from aaot_eval.panel.outcomes import (
     DEATHS,
     HOSPITAL_COST,
+    STAY_OUTCOMES,
     cost_outcome,
     counted_outcomes,
     spread,
@@ -39,15 +51,17 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
         pd.period_range(tables.first_month, tables.last_month, freq="M"),
         months_of(config.study.left_out, "study.left_out"),
     )
+    periods = _with_working_days(periods, config)
     outcomes = counted_outcomes(tables)
-    primary = _known_outcomes(config, outcomes)
-    _count(tables, periods)
+    asked = asked_outcomes(tables, config)
+    primary = _known_outcomes(config, (*outcomes, *asked))
+    _count(tables, periods, config)
     units = _units(tables, config)
     cells, findings = _cells(tables, units, periods, outcomes)
     priced = tables.has("stay_prices")
     if priced:
         share_stays(tables, periods, config.costs)
-    if priced and primary.name != "ed_attendances":
+    if priced and primary in STAY_OUTCOMES:
         cost = cost_outcome(primary)
         tables.engine.run("site_costs", primary=primary.name)
         costs = spread(
@@ -55,17 +69,18 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
         )
         cells[cost.name] = np.where(cells["missing"], np.nan, costs.reshape(-1))
         outcomes = (*outcomes, cost)
-    people, person_cells, extra = _people(tables, units, periods)
-    if _deaths_asked_for(config) and people["death_t"].notna().any():
-        person_cells[DEATHS.name] = (person_cells["t"].to_numpy() == np.repeat(_death_month(people), len(periods))).astype(
-            np.int16
-        )
+    people, person_cells, extra, keys = _people(tables, config, units, periods)
+    if DEATHS not in asked and _deaths_asked_for(config) and people["death_t"].notna().any():
+        person_cells[DEATHS.name] = (
+            person_cells["t"].to_numpy() == np.repeat(_death_month(people), len(periods))
+        ).astype(np.int16)
         outcomes = (*outcomes, DEATHS)
     if priced:
         outcomes = (*outcomes, HOSPITAL_COST)
     if _in_pandemic(tables):
         findings.append(Finding("D317", where=f"{tables.first_month} to {tables.last_month}"))
-    return Panel(
+    findings += same_day_findings(tables, config)
+    panel = Panel(
         "month",
         12,
         periods,
@@ -75,7 +90,25 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
         people,
         person_cells,
         findings=tuple(findings),
-        extra=extra | {"entry_rule": config.study.entry_rule},
+        exposure_unit="person-working-years" if config.counting.days == "working" else "person-years",
+        extra=extra
+        | {"entry_rule": config.study.entry_rule, "sensitivity_outcomes": same_day_outcomes(tables, config)},
+    )
+    return add_asked(panel, tables, config, asked, keys, _window(tables, periods)) if asked else panel
+
+
+def _with_working_days(periods: pd.DataFrame, config: RunConfig) -> pd.DataFrame:
+    """The periods with `bank_holidays` and `working_days` of the nation chosen, and `rate_days`, the length that rates go by."""
+    chosen = config.counting
+    first = [d.date() for d in pd.DatetimeIndex(periods["start"])]
+    last = [a + timedelta(days=int(n) - 1) for a, n in zip(first, periods["days"], strict=True)]
+    holidays = [h for year in range(first[0].year, last[-1].year + 1) for h in bank_holidays(chosen.nation, year)]
+    holidays = sorted({*holidays, *chosen.extra_holidays})
+    working = [working_days(a, b, chosen.nation, chosen.extra_holidays) for a, b in zip(first, last, strict=True)]
+    return periods.assign(
+        bank_holidays=[sum(a <= h <= b for h in holidays) for a, b in zip(first, last, strict=True)],
+        working_days=working,
+        rate_days=working if chosen.days == "working" else periods["days"],
     )
 
 
@@ -89,8 +122,8 @@ def _known_outcomes(config: RunConfig, outcomes: tuple[OutcomeSpec, ...]) -> Out
                     "C106",
                     f"there is no outcome {n!r}",
                     where="study.outcome",
-                    allowed=", ".join(names),
-                    do="add data.attendances" if n == "ed_attendances" else "choose one of these",
+                    allowed=", ".join(dict.fromkeys((*names, *ON_REQUEST))),
+                    do="add data.attendances" if n in ("ed_attendances", SAME_DAY_ADDED) else "choose one of these",
                 )
                 for n in unknown
             ]
@@ -113,10 +146,11 @@ def _in_pandemic(tables: Tables) -> bool:
     return bool(tables.first_month <= PANDEMIC[1] and tables.last_month >= PANDEMIC[0])
 
 
-def _count(tables: Tables, periods: pd.DataFrame) -> None:
+def _count(tables: Tables, periods: pd.DataFrame, config: RunConfig) -> None:
     """The stays and attendances of the window, in the engine."""
     window = _window(tables, periods)
-    for step in ("counted_stays", "counted_attendances"):
+    stays = "counted_stays" + ("_by_discharge" if config.counting.date_by == "discharge" else "")
+    for step in (stays, "counted_attendances"):
         tables.engine.run(step, **window)
     for step in ("site_months", "site_attendances"):
         tables.engine.run(step)
@@ -175,7 +209,7 @@ def _cells(
     t = np.tile(np.arange(n_t), n_u)
     cells = pd.DataFrame({"unit": np.repeat(units.index.to_numpy(), n_t), "t": t})
     people = changing_population(tables, units["population"], periods)
-    cells["exposure"] = site_exposure(people, periods["days"].to_numpy()).reshape(-1)
+    cells["exposure"] = site_exposure(people, periods["rate_days"].to_numpy()).reshape(-1)
     start = units["start_t"].fillna(n_t).to_numpy(dtype=np.int64)
     stop = units["stop_t"].fillna(n_t).to_numpy(dtype=np.int64)
     cells["treated"] = (t >= np.repeat(start, n_t)) & (t <= np.repeat(stop, n_t))
@@ -216,10 +250,14 @@ def _volume_findings(stays: np.ndarray, units: pd.DataFrame, periods: pd.DataFra
 
 
 def _people(
-    tables: Tables, units: pd.DataFrame, periods: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    tables: Tables, config: RunConfig, units: pd.DataFrame, periods: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], pd.Index]:
     engine, n_t = tables.engine, len(periods)
-    for step in ("panel_people", "homes", "traits"):
+    engine.run("panel_people")
+    add_rule_people(tables, config)
+    if tables.has("one_off_people"):
+        engine.run("panel_people_linked")
+    for step in ("homes", "traits"):
         engine.run(step)
     engine.run("people", first_clock=int(periods["clock"].iloc[0]))
     found = engine.frame("SELECT * FROM people ORDER BY person")
@@ -239,6 +277,7 @@ def _people(
         }
     )
     people.index = pd.RangeIndex(len(people), name="person")
+    _add_flags(tables, people, keys, units, periods)
     person_cells = pd.DataFrame(
         {
             "person": np.repeat(np.arange(len(people), dtype=np.int32), n_t),
@@ -255,6 +294,10 @@ def _people(
             engine.frame("SELECT * FROM person_attendances"), keys, "person", "ed_attendances", n_t, np.int16
         ).reshape(-1)
     facts = _facts(tables, found, inside, people)
+    met, told = rule_met(tables, config, people, keys, periods)
+    if met is not None:
+        person_cells[MET] = met.astype(np.int8).reshape(-1)
+        facts |= told
     if tables.has("stay_prices"):
         price_people(tables, _window(tables, periods))
         costs = engine.frame("SELECT * FROM person_costs")
@@ -265,7 +308,24 @@ def _people(
             place >= 0
         ].reset_index(drop=True)
         facts["unpriced"] = unpriced_table(tables)
-    return people, person_cells, facts
+    return people, person_cells, facts, keys
+
+
+def _add_flags(
+    tables: Tables, people: pd.DataFrame, keys: pd.Index, units: pd.DataFrame, periods: pd.DataFrame
+) -> None:
+    """Columns `smi`, `drug_use`, `self_harm` (bool): coded in an admission before the first service of the study begins.
+
+    Later codes are not used: what the service finds out must not say who is in which group.
+    """
+    starts = units["start_t"].dropna()
+    start = int(starts.min()) if len(starts) else len(periods)
+    begins = pd.DatetimeIndex(periods["start"])
+    before = begins[start] if 0 <= start < len(begins) else begins[-1] + pd.offsets.MonthBegin(1)
+    tables.engine.run("person_flags", before=before.date())
+    flags = tables.engine.frame("SELECT * FROM person_flags").set_index("person").reindex(keys)
+    for name in ("smi", "drug_use", "self_harm"):
+        people[name] = flags[name].fillna(0).to_numpy().astype(bool)
 
 
 def _facts(tables: Tables, found: pd.DataFrame, inside: pd.Series, people: pd.DataFrame) -> dict[str, Any]:

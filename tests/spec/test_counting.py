@@ -142,7 +142,8 @@ def test_an_alcohol_code_counts_in_any_of_twenty_positions(tmp_path):
             "SELECT t.token FROM stays s JOIN persons t ON t.person = s.person WHERE alcohol_specific = 1 ORDER BY 1",
         )
         positions = rows_of(
-            tables, "SELECT position, count(*) FROM alcohol_diagnoses GROUP BY position ORDER BY position"
+            tables,
+            "SELECT position, count(*) FROM coded_diagnoses WHERE list = 'alcohol_specific' GROUP BY position ORDER BY position",
         )
     assert found == [("dot",), ("first",), ("last",)]
     assert positions == [(1, 1), (2, 1), (20, 1)]

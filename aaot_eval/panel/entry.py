@@ -1,0 +1,124 @@
+"""Who meets the entry rule when, for rules that say more than one count of alcohol-specific emergency admissions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from aaot_eval.config import RunConfig, parse_entry_rule
+from aaot_eval.entry_rules import Condition, Term, Together
+from aaot_eval.panel.outcomes import spread
+from aaot_eval.results import Tables
+
+#: The column of `person_cells`: 1 where the rule is met at the start of the month.
+MET = "entry_rule_met"
+APRIL = 4
+
+
+def add_rule_people(tables: Tables, config: RunConfig) -> None:
+    """Makes `rule_events`, and adds to `panel_people` everybody who could meet the rule."""
+    condition, engine = config.cohort_rule, tables.engine
+    if condition is None:
+        return
+    engine.run("rule_events")
+    kinds = {t.kind for t in condition.terms}
+    if "listed" in kinds:
+        engine.run("rule_events_listed")
+    if "ed_attendances" in kinds:
+        engine.run("rule_events_attendances")
+    least = {kind: min(t.least for t in condition.terms if t.kind == kind) for kind in sorted(kinds)}
+    engine.put(
+        "rule_terms", pd.DataFrame({"kind": pd.array(list(least), dtype="string"), "least": list(least.values())})
+    )
+    engine.run("panel_people_rule")
+
+
+def rule_met(
+    tables: Tables, config: RunConfig, people: pd.DataFrame, keys: pd.Index, periods: pd.DataFrame
+) -> tuple[np.ndarray | None, dict[str, Any]]:
+    """(people x months, whether the rule is met at the start of the month) and what the estimators are told of the rule.
+
+    The month itself is never looked at; a month without a whole look-back inside the data is False. None without such a rule.
+    """
+    condition, engine = config.cohort_rule, tables.engine
+    if condition is None:
+        return None, {}
+    engine.run("rule_counts")
+    rows = engine.frame("SELECT * FROM rule_counts")
+    counts = {
+        k: spread(rows[rows["kind"] == k], keys, "person", "n", len(periods)) for k in {t.kind for t in condition.terms}
+    }
+    met = condition_met(condition, counts, periods)
+    met &= _can_enter(tables, config, people, keys, periods)
+    longest = max(t.months or 12 for t in condition.terms)
+    plain = parse_entry_rule(str(config.study.entry_rule))
+    told = {
+        "words": _words(condition, config),
+        "count": min(t.least for t in condition.terms),
+        "months": longest,
+        "plain": plain,
+    }
+    return met, {"cohort_rule": told}
+
+
+def condition_met(condition: Condition, counts: dict[str, np.ndarray], periods: pd.DataFrame) -> NDArray[np.bool_]:
+    """(people x months) whether a condition on counts by kind (people x months) holds at the start of each month."""
+    if isinstance(condition, Together):
+        parts = [condition_met(p, counts, periods) for p in condition.parts]
+        join = np.logical_and if condition.how == "and" else np.logical_or
+        return np.asarray(join.reduce(parts))
+    return _term_met(condition, counts[condition.kind], periods)
+
+
+def _term_met(term: Term, counts: np.ndarray, periods: pd.DataFrame) -> NDArray[np.bool_]:
+    n_t = counts.shape[1]
+    before = np.zeros((counts.shape[0], n_t + 1))
+    np.cumsum(counts, axis=1, out=before[:, 1:])
+    met = np.zeros(counts.shape, dtype=bool)
+    months = pd.DatetimeIndex(periods["start"]).month.to_numpy()
+    for t in range(1, n_t):
+        # The financial year of the month before: a person is looked at on the first day of the month.
+        since = t - term.months if term.months is not None else t - 1 - int((months[t - 1] - APRIL) % 12)
+        if since >= 0:
+            met[:, t] = before[:, t] - before[:, since] >= term.least
+    return met
+
+
+def _can_enter(
+    tables: Tables, config: RunConfig, people: pd.DataFrame, keys: pd.Index, periods: pd.DataFrame
+) -> NDArray[np.bool_]:
+    """(people x months) whether age, area and exclusions let a person in."""
+    allowed = np.ones((len(people), len(periods)), dtype=bool)
+    cohort = config.cohort
+    if cohort is None:
+        return allowed
+    age = people["age"].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+    if cohort.age_from is not None:
+        allowed &= (age >= cohort.age_from)[:, None]
+    if cohort.age_to is not None:
+        allowed &= (age <= cohort.age_to)[:, None]
+    if cohort.sites:
+        allowed &= people["unit"].isin(cohort.sites).to_numpy()[:, None]
+    if cohort.exclude_codes:
+        rows = tables.engine.frame("SELECT person, since FROM first_coded WHERE list = 'excluded'")
+        since = pd.Series(pd.to_datetime(rows["since"]).to_numpy(), index=rows["person"]).reindex(keys).to_numpy()
+        starts = pd.DatetimeIndex(periods["start"]).to_numpy()
+        allowed &= ~(since[:, None] < starts[None, :])
+    return allowed
+
+
+def _words(condition: Condition, config: RunConfig) -> str:
+    parts, cohort = [str(condition)], config.cohort
+    if cohort is not None:
+        if cohort.age_from is not None or cohort.age_to is not None:
+            parts.append(f"aged {cohort.age_from or 0} to {cohort.age_to if cohort.age_to is not None else 'any age'}")
+        if cohort.sites:
+            parts.append(f"home hospital {', '.join(cohort.sites)}")
+        if cohort.codes:
+            parts.append(f"listed codes {', '.join(cohort.codes)}")
+        if cohort.exclude_codes:
+            parts.append(f"without an earlier {', '.join(cohort.exclude_codes)}")
+    return "; ".join(parts)
