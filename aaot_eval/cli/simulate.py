@@ -10,12 +10,26 @@ import typer
 from aaot_eval.cli._options import Json, Quiet, Verbose, answer
 
 #: The scenarios of aaot_eval.synthetic, written out because `--help` imports nothing; a test holds the two together.
-WORLDS = "null, effect, regression_to_mean, harm, single_site"
+SCENARIOS = "null, effect, regression_to_mean, harm, single_site"
+#: The worlds of aaot_eval.synthetic that fool evaluations, held together by the same test.
+WORLDS = (
+    "coding_lost, coding_found, displaced_to_ed, displaced_elsewhere, unequal_deaths, pandemic, merger, late_data, closing, "
+    "spill_over, severity, peak, mixed_selection"
+)
 
 
 def simulate(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.", show_default=False)],
-    scenario: Annotated[str, typer.Option(help=f"What is true in the made-up world: {WORLDS}.")] = "effect",
+    scenario: Annotated[str, typer.Option(help=f"What is true in the made-up world: {SCENARIOS}.")] = "effect",
+    worlds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--world",
+            metavar="NAME",
+            help=f"What fools evaluations, in addition; may be repeated: {WORLDS}.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same files.")] = 1,
     sites: Annotated[int, typer.Option(min=1, help="Hospitals.")] = 14,
     treated: Annotated[int, typer.Option(min=0, help="Hospitals with a service.")] = 3,
@@ -51,7 +65,8 @@ def simulate(
         months=months,
         launch_after=launch_after,
         size=size,
+        worlds=worlds or (),
         formats=formats or (),
         dialect=[word.strip() for word in dialect.split(",") if word.strip()],
     )
-    answer(str(out), {"folder": str(out), "scenario": scenario, "seed": seed}, as_json)
+    answer(str(out), {"folder": str(out), "scenario": scenario, "worlds": worlds or [], "seed": seed}, as_json)

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from aaot_eval.synthetic.scenarios import SCENARIOS, Scenario
 from aaot_eval.synthetic.study import Study, draw_study, simulate_study
+from aaot_eval.synthetic.worlds import WORLDS, World
 
-__all__ = ["SCENARIOS", "Scenario", "Study", "draw_study", "simulate_study"]
+__all__ = ["SCENARIOS", "WORLDS", "Scenario", "Study", "World", "draw_study", "simulate_study"]

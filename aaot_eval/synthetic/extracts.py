@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,6 +30,7 @@ from aaot_eval.synthetic.world import (
     draw_background,
     joined,
 )
+from aaot_eval.synthetic.worlds import Recording
 
 CHUNK = 60_000
 KEYS_PER_SITE = 10**12
@@ -128,15 +129,18 @@ def write_extracts(
     effect: Effect,
     notify: Callable[[str], None],
     writing: Writing | None = None,
+    recording: Recording | None = None,
 ) -> Ledger:
     """All episodes (`apc_<year>.csv`) and attendances (`ed_<year>.csv`), a chunk at a time; returns their counts."""
     names = ("alcohol_specific_emergency", "non_alcohol_emergency", "ed_attendances")
+    recording = recording or Recording((), scene.seed, scene.sites, scene.calendar, None, 1.0)
     ledger = Ledger({name: np.zeros((len(scene.sites), scene.calendar.months), dtype=np.int64) for name in names})
     with (
         _files(folder, "apc", "admissions", writing) as episodes,
         _files(folder, "ed", "attendances", writing) as attendances,
     ):
-        for batch in _batches(scene, worlds, stays, effect, notify):
+        for happened in _batches(scene, worlds, stays, effect, notify):
+            batch = _recorded(happened, recording)
             _record(ledger, batch, scene.calendar)
             for low in range(0, len(batch.stays), CHUNK):
                 part = np.arange(low, min(low + CHUNK, len(batch.stays)))
@@ -194,6 +198,20 @@ def _batch(purpose: str, site: Site, stays: Stays, keep: Mask, walk_ins: Sequenc
     keep_attendances = np.ones(len(attendances), dtype=bool)
     keep_attendances[:here] = keep[stays.through_ed]
     return _Batch(purpose, site, stays, keep, attendances, keep_attendances, site.index * KEYS_PER_SITE + offset)
+
+
+def _recorded(batch: _Batch, recording: Recording) -> _Batch:
+    """The batch as it comes into the records: codes, sites and months as the worlds of the study leave them."""
+    stays, seen, visits = recording.stays(batch.stays)
+    turned = batch.stays.take(visits & batch.keep)
+    instead = Attendances.walk_ins(turned.person, 0, turned.start, alcohol=True)
+    attendances = Attendances.joined([batch.attendances, replace(instead, site=turned.site)])
+    # An attendance that led to a stay which is not in the files is not there either.
+    entered = np.concatenate([seen[batch.stays.through_ed], np.ones(len(attendances) - int(batch.stays.through_ed.sum()), dtype=bool)])  # fmt: skip
+    attendances, came = recording.attendances(attendances)
+    happened = np.concatenate([batch.keep_attendances, np.ones(len(turned), dtype=bool)])
+    return replace(batch, stays=stays, keep=batch.keep & seen, attendances=attendances,
+                   keep_attendances=happened & entered & came)  # fmt: skip
 
 
 def _record(ledger: Ledger, batch: _Batch, calendar: Calendar) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Selection = Literal["rule", "peak", "severity", "mixed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,8 @@ class Scenario:
     switched_on: str
     site_ratio: float = 1.0
     illness: Illness = Illness()
-    refer_at_peak: bool = False
     one_trust: bool = False
+    selection: Selection = "rule"
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -63,7 +66,7 @@ SCENARIOS: dict[str, Scenario] = {
             "The service does nothing, and people are taken on at their worst",
             "selection at a passing peak: short, strong relapses, and referral in the month after one; no effect",
             illness=Illness(severity_shape=1.0, relapse_begins=0.03, relapse_ends=0.50, relapse_ratio=40.0),
-            refer_at_peak=True,
+            selection="peak",
         ),
         Scenario(
             "harm",

@@ -9,7 +9,7 @@ import numpy as np
 
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.results import generator
-from aaot_eval.synthetic.scenarios import Scenario
+from aaot_eval.synthetic.scenarios import Scenario, Selection
 from aaot_eval.synthetic.world import (
     ALCOHOL,
     NOT_MOVED,
@@ -35,6 +35,7 @@ SOFT_LEAST = 2
 DISENGAGED = 0.12
 SMALLEST_PERSON_RATIO = 0.30
 PEAK_LAST_MONTH = 1
+SEVERE_SHARE, SEVERE_HAZARD = 0.12, 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,14 @@ def months_alive(world: SiteWorld, calendar: Calendar) -> Mask:
     return (death < 0) | (death >= calendar.starts[None, :])
 
 
-def take_on(seed: int, site: Site, world: SiteWorld, calendar: Calendar, *, at_peak: bool) -> Caseload:
+def take_on(seed: int, site: Site, world: SiteWorld, calendar: Calendar, *, selection: Selection = "rule") -> Caseload:
     """The caseload of a site that goes live: most people who meet the entry rule, within a few months.
 
-    A site takes on so many a month and no more. With `at_peak`, everybody willing who meets the rule is taken on at
-    once in the month after one with an admission.
+    A site takes on so many a month and no more, and nobody once its service has stopped. `selection`: at a "peak",
+    everybody willing who meets the rule is taken on at once in the month after one with an admission; by "severity", the
+    people with the highest lasting severity are, whatever their admissions; "mixed" is a peak for half of the places.
     """
+    at_peak = selection in ("peak", "mixed")
     if site.go_live is None:
         empty = np.zeros(0, dtype=np.int64)
         return Caseload(empty, empty, empty, empty, empty.astype(bool), empty, ())
@@ -93,14 +96,22 @@ def take_on(seed: int, site: Site, world: SiteWorld, calendar: Calendar, *, at_p
     month = np.full(n, -1)
     met = np.zeros(n, dtype=bool)
     capacity = max(1, round(CAPACITY_PER_COHORT * site.cohort))
-    for t in range(site.go_live, calendar.months):
+    severe = people.severity >= np.quantile(people.severity, 1 - SEVERE_SHARE)
+    for t in range(site.go_live, min(calendar.months, site.stopped or calendar.months)):
         here = (people.entered <= t) & ((people.left < 0) | (people.left >= t)) & (month < 0)
         found = rng.random(n) < (1.0 if at_peak else REFERRAL_HAZARD)
         wanted = here & meets[:, t] & willing & found
         if at_peak:
             wanted &= counts[:, t - 1] >= PEAK_LAST_MONTH
-        taken = rng.permutation(np.flatnonzero(wanted))[:capacity]
-        month[taken], met[taken] = t, True
+        by_rule = capacity
+        if selection in ("severity", "mixed"):
+            known = here & severe & willing & (rng.random(n) < SEVERE_HAZARD) & months_alive(world, calendar)[:, t]
+            wanted, by_rule = (known, capacity) if selection == "severity" else (wanted, capacity // 2)
+        taken = rng.permutation(np.flatnonzero(wanted))[:by_rule]
+        if selection == "mixed":
+            further = rng.permutation(np.setdiff1d(np.flatnonzero(known), taken))[: capacity - by_rule]
+            taken = np.concatenate([taken, further])
+        month[taken], met[taken] = t, meets[taken, t]
         recent = counts[:, t - 6 : t].sum(axis=1)
         others = np.flatnonzero(here & ~meets[:, t] & (recent >= SOFT_LEAST) & months_alive(world, calendar)[:, t])
         soft = rng.permutation(others)[: rng.poisson(SOFT_PER_REFERRAL * len(taken))]
@@ -111,15 +122,18 @@ def take_on(seed: int, site: Site, world: SiteWorld, calendar: Calendar, *, at_p
     day = np.where((death >= 0) & (death < day), calendar.starts[month[chosen]], day)
     drop_out = day + 30 + rng.integers(0, 240, len(chosen))
     disengages = (rng.random(len(chosen)) < DISENGAGED) & (drop_out < calendar.end) & ((death < 0) | (drop_out < death))
-    dies = (death >= 0) & ~disengages
+    closes = calendar.end if site.stopped is None else int(calendar.starts[site.stopped])
+    dies = (death >= 0) & ~disengages & (death < closes)
+    closed = (closes < calendar.end) & ~dies & ~(disengages & (drop_out < closes))
+    disengages &= ~closed
     return Caseload(
         person=people.number[chosen],
         site=np.full(len(chosen), site.index),
         month=month[chosen],
         day=day,
         met_rule=met[chosen],
-        ended_day=np.where(disengages, drop_out, np.where(dies, death, -1)),
-        reason=tuple(np.where(disengages, "disengaged", np.where(dies, "died", "")).tolist()),
+        ended_day=np.select([closed, disengages, dies], [closes, drop_out, death], -1),
+        reason=tuple(np.select([closed, disengages, dies], ["closed", "disengaged", "died"], "").tolist()),
     )
 
 
@@ -175,10 +189,9 @@ def apply_service(
     `deaths` holds the people who die, in order of their numbers, and the days. Raises InputError when the caseload has
     too small a part of the admissions for the ratio to come about through it.
     """
-    month = calendar.month_of(stays.start)
-    go_live = np.array([calendar.months if s.go_live is None else s.go_live for s in sites])
-    counted = (stays.kind == ALCOHOL) & (month >= go_live[stays.site])
+    counted = (stays.kind == ALCOHOL) & while_running(stays, sites, calendar)
     on = (stays.kind == ALCOHOL) & (stays.start >= referral_days(stays.person, caseload))
+    on &= stays.start < _last_days(stays.person, sites, calendar)
     total = np.bincount(stays.site[counted], minlength=len(sites))
     reached = np.bincount(stays.site[counted & on], minlength=len(sites))
     can_change = np.flatnonzero(on)
@@ -192,11 +205,23 @@ def apply_service(
         removed = can_change[generator(seed, "effect").random(len(can_change)) < probability]
         return Effect(probability, can_change, removed, nobody.possible, nobody.added, total, reached)
     possible = further_stays(seed, stays, can_change, deaths, calendar)
-    month = calendar.month_of(possible.start)
-    reached = np.bincount(possible.site[month >= go_live[possible.site]], minlength=len(sites))
+    reached = np.bincount(possible.site[while_running(possible, sites, calendar)], minlength=len(sites))
     probability = _reachable((scenario.site_ratio - 1) * total.sum(), int(reached.sum()), most=1.0)
     added = generator(seed, "effect").random(len(possible)) < probability
     return Effect(probability, can_change, nobody.removed, possible, added, total, reached)
+
+
+def while_running(stays: Stays, sites: Sequence[Site], calendar: Calendar) -> Mask:
+    """Which stays begin at a site in a month in which its service runs."""
+    table = np.stack([s.running(np.arange(calendar.months)) for s in sites])
+    return np.asarray(table[stays.site, calendar.month_of(stays.start)], dtype=bool)
+
+
+def _last_days(person: Ints, sites: Sequence[Site], calendar: Calendar) -> Ints:
+    """The day on which the service of each person's home site stops; a day beyond any study where it does not."""
+    never = np.iinfo(np.int64).max
+    stops = np.array([never if s.stopped is None else int(calendar.starts[s.stopped]) for s in sites])
+    return np.asarray(stops[person // PEOPLE_PER_SITE], dtype=np.int64)
 
 
 def _reachable(wanted: float, available: int, most: float = 1 - SMALLEST_PERSON_RATIO) -> float:

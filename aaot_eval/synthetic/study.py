@@ -43,6 +43,18 @@ from aaot_eval.synthetic.world import (
     joined,
     lay_out_sites,
 )
+from aaot_eval.synthetic.worlds import (
+    PANDEMIC_FIRST_MONTH,
+    Recording,
+    World,
+    after_deaths,
+    chosen_worlds,
+    expected,
+    in_worlds,
+    refuse_worlds_without_sites,
+    through_pandemic,
+    with_closing,
+)
 
 REASON = "artificial data: nobody in these files exists"
 MOST_FAULTS = 20.0
@@ -61,6 +73,13 @@ class Study:
     stays: Stays
     caseload: Caseload
     effect: Effect
+    fooled_by: tuple[World, ...] = ()
+
+    @property
+    def recording(self) -> Recording:
+        """How the study comes into the records."""
+        names = [w.name for w in self.fooled_by]
+        return Recording(names, self.seed, self.sites, self.calendar, self.caseload, self.scenario.site_ratio)
 
     def deaths(self) -> tuple[Ints, Ints]:
         """The people who die, in the order of their numbers, and the day of each death."""
@@ -75,11 +94,14 @@ def draw_study(
     treated: int = 3,
     months: int = 60,
     launch_after: int = 36,
-    first_month: str = "2021-07",
+    first_month: str | None = None,
     size: float = 1.0,
+    worlds: Sequence[str] = (),
 ) -> Study:
     """The study that `simulate_study` writes, in memory; the same arguments and the same refusals."""
-    world = _scenario(scenario)
+    fooled_by = chosen_worlds(worlds)
+    world = in_worlds(_scenario(scenario), fooled_by)
+    first_month = first_month or _first_month(fooled_by)
     if world.one_trust:
         sites = treated = 1
     _refuse_what_cannot_be(sites, treated, months, launch_after, first_month, size)
@@ -87,13 +109,19 @@ def draw_study(
     places = lay_out_sites(
         seed, sites=sites, treated=treated, launch_after=launch_after, size=size, one_trust=world.one_trust
     )
-    worlds = tuple(draw_site(seed, site, sites, calendar, world.illness) for site in places)
+    refuse_worlds_without_sites(fooled_by, places)
+    places, names = with_closing(places, fooled_by), {w.name for w in fooled_by}
+    drawn = [draw_site(seed, site, sites, calendar, world.illness) for site in places]
+    if "pandemic" in names:
+        drawn = through_pandemic(seed, drawn, places, calendar)
     caseload = together(
-        [take_on(seed, s, w, calendar, at_peak=world.refer_at_peak) for s, w in zip(places, worlds, strict=True)]
+        [take_on(seed, s, w, calendar, selection=world.selection) for s, w in zip(places, drawn, strict=True)]
     )
-    stays = joined([w.stays for w in worlds])
-    effect = apply_service(seed, world, stays, caseload, _deaths(worlds), places, calendar)
-    return Study(world, seed, calendar, places, worlds, stays, caseload, effect)
+    if "unequal_deaths" in names:
+        drawn, caseload = after_deaths(seed, drawn, caseload, calendar)
+    stays = joined([w.stays for w in drawn])
+    effect = apply_service(seed, world, stays, caseload, _deaths(drawn), places, calendar)
+    return Study(world, seed, calendar, places, tuple(drawn), stays, caseload, effect, fooled_by)
 
 
 def simulate_study(
@@ -105,8 +133,9 @@ def simulate_study(
     treated: int = 3,
     months: int = 60,
     launch_after: int = 36,
-    first_month: str = "2021-07",
+    first_month: str | None = None,
     size: float = 1.0,
+    worlds: Sequence[str] = (),
     faults: float = 1.0,
     formats: Sequence[str] = (),
     dialect: Sequence[str] = (),
@@ -116,10 +145,11 @@ def simulate_study(
     """Writes a complete study into the empty or new folder `out` and returns its truth, as truth.json holds it.
 
     scenario      a name in SCENARIOS; `single_site` takes one trust, whatever `sites` and `treated` say
-    months        calendar months from `first_month` ("2021-07"); the first service starts `launch_after` months in,
-                  the others three months after one another
+    months        calendar months from `first_month` (2021-07, or 2017-07 in a pandemic); the first service starts
+                  `launch_after` months in, the others three months after one another
     size          multiplies the people of every site: 1 makes about 100 alcohol-specific emergency admissions a site
                   and month
+    worlds        names in WORLDS: what fools evaluations, each switched on in addition
     faults        multiplies the rates of the faults in DIRT: 0 writes clean files
 
     formats       names of `layouts()`, at most one a table; `panel` also writes the study as an aggregated panel
@@ -144,13 +174,15 @@ def simulate_study(
         "treated": treated,
         "months": months,
         "launch_after": launch_after,
-        "first_month": first_month,
+        "first_month": first_month or _first_month(chosen_worlds(worlds)),
         "size": size,
     }
-    study = draw_study(scenario=scenario, seed=seed, **arguments)
+    study = draw_study(scenario=scenario, seed=seed, worlds=worlds, **arguments)
     (out / "extracts").mkdir(parents=True)
     scene = Scene(seed, study.sites, study.calendar, faults)
-    ledger = write_extracts(out / "extracts", scene, study.worlds, study.stays, study.effect, notify, writing)
+    ledger = write_extracts(
+        out / "extracts", scene, study.worlds, study.stays, study.effect, notify, writing, study.recording
+    )
     notify("Writing caseload, sites, deaths, prices, config and truth")
     truth = _truth(study, ledger, arguments | {"faults": faults})
     _write_tables(out, study, ledger, truth)
@@ -167,6 +199,10 @@ def _scenario(name: str) -> Scenario:
             Problem("C151", f"there is no scenario {name!r}", allowed=", ".join(SCENARIOS), do="name one of them")
         )
     return SCENARIOS[name]
+
+
+def _first_month(worlds: Sequence[World]) -> str:
+    return PANDEMIC_FIRST_MONTH if "pandemic" in {w.name for w in worlds} else "2021-07"
 
 
 def _refuse_what_cannot_be(
@@ -218,6 +254,11 @@ def _truth(study: Study, ledger: Ledger, arguments: dict[str, Any]) -> dict[str,
         "scenario": study.scenario.name,
         "title": study.scenario.title,
         "switched_on": study.scenario.switched_on,
+        "worlds": {
+            w.name: {"title": w.title, "switched_on": w.switched_on, "fooled": w.fooled, "honest": w.honest}
+            for w in study.fooled_by
+        },
+        "verdict": expected(study.scenario, study.fooled_by),
         "seed": study.seed,
         "arguments": arguments,
         "window": {"first_day": calendar.date(0), "last_day": calendar.date(calendar.end - 1)},
@@ -254,6 +295,11 @@ def _write_text(path: Path, text: str) -> None:
 
 def _write_tables(out: Path, study: Study, ledger: Ledger, truth: dict[str, Any]) -> None:
     day, sites, caseload = study.calendar.date, study.sites, study.caseload
+    closing = any(s.stopped is not None for s in sites)
+
+    def started(month: int | None) -> str:
+        return "" if month is None else day(study.calendar.starts[month])
+
     referred = zip(
         tokens(caseload.person, study.seed).to_pylist(),
         caseload.site,
@@ -272,9 +318,9 @@ def _write_tables(out: Path, study: Study, ledger: Ledger, truth: dict[str, Any]
     )
     _write_csv(
         out / "sites.csv",
-        ("site", "go_live", "population", "beds"),
+        ("site", "go_live", "population", "beds", *(("stopped",) if closing else ())),
         (
-            (s.code, "" if s.go_live is None else day(study.calendar.starts[s.go_live]), s.population, s.beds)
+            (s.code, started(s.go_live), s.population, s.beds, *((started(s.stopped),) if closing else ()))
             for s in sites
         ),
     )
@@ -341,7 +387,7 @@ def _readme(study: Study) -> str:
 ARTIFICIAL DATA. Nobody in these files exists, and no hospital, price or team is real.
 
 Made by `aaot-eval simulate` (scenario {world.name}, seed {seed}): {world.title[0].lower()}{world.title[1:]}.
-Switched on, and nothing else: {world.switched_on}.
+Switched on, and nothing else: {"; ".join([world.switched_on, *(w.switched_on for w in study.fooled_by)])}.
 
 extracts/apc_*.csv     admitted patient care episodes in the HES layout, one file for each financial year in which
                        an episode ended; all admissions of the window, also those discharged after it

@@ -68,8 +68,8 @@ def _site_level(
     scenario: Scenario, stays: Stays, effect: Effect, treated: Sequence[Site], calendar: Calendar
 ) -> dict[str, Any]:
     def after(which: Stays, site: Site) -> int:
-        month = calendar.month_of(which.start)
-        return int(((which.kind == ALCOHOL) & (which.site == site.index) & (month >= (site.go_live or 0))).sum())
+        runs = site.running(calendar.month_of(which.start))
+        return int(((which.kind == ALCOHOL) & (which.site == site.index) & runs).sum())
 
     sign = 1 if len(effect.possible) else -1
     came_about = lived(stays, effect)
@@ -232,7 +232,8 @@ def _economics(
     death = np.concatenate([w.people.death_day for w in worlds])[np.searchsorted(numbers, caseload.person)]
     ends = np.where(death >= 0, death + 1, calendar.end)
     years = float((ends - caseload.day).sum()) / 365.25
-    open_years = sum(calendar.end - int(calendar.starts[s.go_live or 0]) for s in treated) / 365.25
+    closes = [calendar.end if s.stopped is None else int(calendar.starts[s.stopped]) for s in treated]
+    open_years = sum(c - int(calendar.starts[s.go_live or 0]) for s, c in zip(treated, closes, strict=True)) / 365.25
     prices = stay_prices(stays)
     expected = float((prices * chance_of_change(stays, effect)).sum())
     realised = float(prices[effect.removed].sum())

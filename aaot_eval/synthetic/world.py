@@ -97,6 +97,13 @@ class Site:
     cohort: int
     level: float
     go_live: int | None
+    stopped: int | None = None
+
+    def running(self, month: Ints) -> Mask:
+        """Whether the service runs in each of these months."""
+        never = np.iinfo(np.int64).max
+        start, stop = (never if t is None else t for t in (self.go_live, self.stopped))
+        return np.asarray((month >= start) & (month < stop), dtype=bool)
 
 
 @dataclass(frozen=True, slots=True)
