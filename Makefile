@@ -33,10 +33,10 @@ check: .venv/tested ## lint, types, import contracts
 	$(BIN)/lint-imports
 
 test: .venv/tested ## all tests but the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n auto --dist loadfile
 
 test-all: .venv/tested ## all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 
 demo: .venv/installed ## simulate hospitals with a known effect, analyse them, and say where the report is
 	test -e $(DEMO)/truth.json || $(BIN)/aaot-eval simulate $(DEMO) --scenario effect --seed 1
