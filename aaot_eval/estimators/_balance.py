@@ -39,6 +39,16 @@ def history(
     return np.column_stack(columns)
 
 
+def history_names(rule: Rule, windows: Windows, attendances: bool) -> tuple[str, ...]:
+    """The columns of `history` in words."""
+
+    def window(what: str, first: int, last: int) -> str:
+        return f"{what}, month {first} before" if first == last else f"{what}, months {first} to {last} before"
+
+    names = [*(window("admissions", *w) for w in windows), f"square of admissions in the {rule.months} months before"]
+    return tuple(names + [window("attendances", *w) for w in windows if w[1] <= 12] * attendances)
+
+
 def entropy_balance(x: Floats, target: Floats, base: Floats) -> Floats | None:
     """Weights (n,), proportional to base x exp(x lambda) and with the sum of `base`, under which the means of `x` (n, k) are `target`.
 

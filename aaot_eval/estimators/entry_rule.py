@@ -17,256 +17,52 @@ from scipy import stats
 from aaot_eval.errors import Problem
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators._cohorts import (
-    EVENTS_NEEDED,
     HOSPITALS_FOR_TAU2,
-    PEOPLE_NEEDED,
     RULE_OUTCOME,
     SHARE_MET_NEEDED,
     UPTAKE_NEEDED,
     Cohort,
     Flags,
-    Floats,
     Ints,
     PersonMonths,
-    Rule,
-    by_unit,
     deaths_note,
-    first_cohort,
+    died,
     joined,
-    lost_months,
     month_labels,
     patient_objections,
     people_and_rule,
     percent,
-    rate_before,
     rule_note,
-    running_total,
     scale_of,
     share_met,
 )
-from aaot_eval.estimators._random_effects import StudentDraws, dersimonian_laird
-from aaot_eval.estimators._randomisation import Assignments, ConfidenceDraws, assign_starts, invert, p_value
+from aaot_eval.estimators._death_rows import (
+    LIVED_AT_OWN_RATE,
+    LIVED_AT_ZERO,
+    MEAN_WITH_DEATH,
+    PAIRS_ALIVE,
+    alive_throughout,
+    effect_of,
+    lived_on,
+    mean_ratio,
+)
+from aaot_eval.estimators._eras import (
+    Comparison,
+    RandomEffects,
+    Sums,
+    compare,
+    log_ratio,
+    random_effects,
+    reassignments,
+)
+from aaot_eval.estimators._random_effects import StudentDraws
+from aaot_eval.estimators._randomisation import Assignments, ConfidenceDraws, invert, p_value
 from aaot_eval.estimators._referred import Uptake, effect_on_referred, uptake_of
+from aaot_eval.estimators._survival import FollowedPeople, curve, curve_rows
 from aaot_eval.results import Analysis, Design, Estimate, Panel
 
-#: A hospital needs this many pre-launch months for its own baseline.
-MONTHS_NEEDED = 12
 #: More referrals before the index than this share are said.
 EARLY_REFERRALS_SAID = 0.10
-
-
-@dataclass(frozen=True)
-class Era:
-    """The cohorts of one launch in every hospital: follow-up months and outcome of each person, before (0) and after (1)."""
-
-    launch: int
-    stop: int
-    before: Cohort
-    after: Cohort
-    n0: Floats
-    y0: Floats
-    n1: Floats
-    y1: Floats
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Launches x hospitals. `a` parts are outcome after the hospital's real launch, `b` parts before it."""
-
-    n0: Floats
-    b0: Floats
-    a0: Floats
-    n1: Floats
-    b1: Floats
-    a1: Floats
-
-    def take(self, hospitals: Flags) -> Sums:
-        """The same for some hospitals."""
-        return Sums(*(getattr(self, f)[:, hospitals] for f in ("n0", "b0", "a0", "n1", "b1", "a1")))
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Everything the effect is computed from. `given` (U,) is the number of each hospital's launch, -1 = none; only hospitals in `used` count."""
-
-    people: PersonMonths
-    rule: Rule
-    eras: tuple[Era, ...]
-    sums: Sums
-    given: Ints
-    used: Flags
-    met: Flags
-
-    @property
-    def treated(self) -> Flags:
-        """(U,) used hospitals with a team."""
-        return self.used & (self.given >= 0)
-
-    @property
-    def controls(self) -> Flags:
-        """(U,) used hospitals without one."""
-        return self.used & (self.given < 0)
-
-    def own_members(self, era: str) -> int:
-        """People in the cohort ("before" or "after") of their own hospital's launch."""
-        cohorts = [
-            (getattr(e, era), (self.treated & (self.given == w))[self.people.unit]) for w, e in enumerate(self.eras)
-        ]
-        return sum(int((cohort.members & mine).sum()) for cohort, mine in cohorts)
-
-
-def log_ratio(sums: Sums, given: Ints, effect: float = 0.0) -> Floats:
-    """(A,) log(O/E) under each assignment in `given` (A, U), with `effect` taken out of what came after a real launch.
-
-    E = sum over drawn hospitals of N1 r0 r1(controls) / r0(controls), launch by launch, the controls being all hospitals not
-    drawn. NaN where a rate does not exist.
-    """
-    y0, y1 = (before + after * math.exp(-effect) for before, after in ((sums.b0, sums.a0), (sums.b1, sums.a1)))
-    controls = (given < 0).astype(float)
-    observed, expected = np.zeros(len(given)), np.zeros(len(given))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for w in range(len(y0)):
-            drawn = (given == w).astype(float)
-            rate = np.divide(y0[w], sums.n0[w], out=np.zeros_like(y0[w]), where=sums.n0[w] > 0)
-            change = (controls @ y1[w] / (controls @ sums.n1[w])) / (controls @ y0[w] / (controls @ sums.n0[w]))
-            observed += drawn @ y1[w]
-            expected += np.where(drawn.any(axis=1), drawn @ (sums.n1[w] * rate) * change, 0.0)
-            expected[drawn @ (sums.n0[w] <= 0) > 0] = np.nan
-        return np.asarray(np.log(observed / expected))
-
-
-def reassignments(given: Ints, seed: int) -> tuple[Assignments, Ints]:
-    """Every way to hand the launches in `given` (U,) to the hospitals, and the same as launch numbers (A, U), -1 = none."""
-    never = int(given.max()) + 1
-    ways = assign_starts(np.where(given < 0, never, given), never, seed)
-    rows = np.full((len(ways.rows), len(given)), -1, dtype=np.int64)
-    np.put_along_axis(rows, ways.rows, ways.starts[ways.cohort][None, :], axis=1)
-    return ways, rows
-
-
-def compare(
-    people: PersonMonths, rule: Rule, met: Flags, follow_up: int, sizes: Floats
-) -> tuple[Comparison, dict[str, str]]:
-    """The cohorts of every launch, the hospitals that can be used, and why each other one cannot.
-
-    `sizes` (P, T) holds the admissions that the minimum sizes are counted on.
-    """
-    n_run = running_total(people.at_risk)
-    y_run = running_total(people.outcome * people.at_risk)
-    size_run = running_total(sizes * people.at_risk)
-    windows = sorted(
-        {(int(s), int(e)) for s, e in zip(people.launch[people.treated], people.stop[people.treated], strict=True)}
-    )
-    given = np.full(len(people.names), -1, dtype=np.int64)
-    eras, parts, small = [], [], []
-    why: dict[str, str] = {}
-    since = people.launch[people.unit]
-    for w, (launch, stop) in enumerate(windows):
-        mine = people.treated & (people.launch == launch) & (people.stop == stop)
-        given[mine] = w
-        before = first_cohort(met, min(rule.first_month, launch), launch, follow_up)
-        after = first_cohort(met, launch, stop, follow_up)
-        era = Era(
-            launch,
-            stop,
-            before,
-            after,
-            before.total(n_run),
-            before.total(y_run),
-            after.total(n_run),
-            after.total(y_run),
-        )
-        eras.append(era)
-        a0, a1 = before.total(y_run, since), after.total(y_run, since)
-        parts.append([by_unit(x, people) for x in (era.n0, era.y0 - a0, a0, era.n1, era.y1 - a1, a1)])
-        too_small = np.zeros(len(people.names), dtype=bool)
-        for cohort in (before, after):
-            too_small |= by_unit(cohort.members.astype(float), people) < PEOPLE_NEEDED
-            too_small |= by_unit(cohort.total(size_run), people) < EVENTS_NEEDED
-        small.append(too_small)
-        if launch - rule.first_month < MONTHS_NEEDED:
-            why |= {people.names[u]: f"fewer than {MONTHS_NEEDED} months from month {rule.first_month + 1} of the data to its launch"
-                    for u in np.flatnonzero(mine)}  # fmt: skip
-    usable = np.array([people.names[u] not in why for u in range(len(people.names))])
-    in_use = sorted(set(given[usable & (given >= 0)].tolist()))
-    few = f"fewer than {PEOPLE_NEEDED} people or {EVENTS_NEEDED} admissions in a cohort before or after launch"
-    for u, name in enumerate(people.names):
-        launches = [int(given[u])] if given[u] >= 0 else in_use
-        if usable[u] and any(small[w][u] for w in launches):
-            why[name], usable[u] = few, False
-    sums = Sums(*(np.array([p[i] for p in parts]) for i in range(6)))
-    return Comparison(people, rule, tuple(eras), sums, given, usable, met), why
-
-
-@dataclass(frozen=True)
-class RandomEffects:
-    """Variance of the log ITT with hospitals as random: persons' part, tau2 among comparison hospitals, standard error, df."""
-
-    person_variance: float
-    tau2: float
-    std_error: float
-    df: int
-
-
-def random_effects(c: Comparison) -> RandomEffects:
-    """Person-clustered linearised scores plus DerSimonian-Laird variance between comparison hospitals.
-
-    tau2 is NaN, and so is the standard error, with fewer than six comparison hospitals.
-    """
-    unit, n_units = c.people.unit, len(c.people.names)
-    observed = expected = 0.0
-    modelled = np.zeros(n_units)
-    baseline = np.zeros(n_units)
-    for w, era in enumerate(c.eras):
-        mine, ctl = c.treated & (c.given == w), c.controls
-        if not mine.any():
-            continue
-        n0, y0, n1, y1 = (by_unit(x, c.people) for x in (era.n0, era.y0, era.n1, era.y1))
-        change = (y1[ctl].sum() / n1[ctl].sum()) / (y0[ctl].sum() / n0[ctl].sum())
-        baseline[mine] = n1[mine] * y0[mine] / n0[mine]
-        modelled[mine] = baseline[mine] * change
-        observed += y1[mine].sum()
-        expected += modelled[mine].sum()
-    score = np.zeros(len(unit))
-    taus, control_share = [], np.zeros(n_units)
-    for w, era in enumerate(c.eras):
-        mine, ctl = c.treated & (c.given == w), c.controls
-        if not mine.any():
-            continue
-        weight = modelled[mine].sum() / expected
-        rows = ctl[unit]
-        score[rows] -= weight * _change_score(era, rows)
-        for u in np.flatnonzero(mine):
-            rows = unit == u
-            y0, n0 = era.y0[rows], era.n0[rows]
-            score[rows] += (
-                era.y1[rows] / observed - era.n1[rows] * modelled[u] / by_unit(era.n1, c.people)[u] / expected
-            )
-            score[rows] -= modelled[u] / expected * (y0 - y0.sum() / n0.sum() * n0) / y0.sum()
-        changes, variances = [], []
-        for u in np.flatnonzero(ctl):
-            rows = unit == u
-            totals = era.n0[rows].sum(), era.y0[rows].sum(), era.n1[rows].sum(), era.y1[rows].sum()
-            changes.append(math.log(totals[3] / totals[2] * totals[0] / totals[1]))
-            variances.append(float((_change_score(era, rows) ** 2).sum()))
-        taus.append(dersimonian_laird(np.array(changes), np.array(variances)))
-        post = by_unit(era.y1, c.people) * ctl
-        control_share += weight * post / post.sum()
-    person_variance = float((score**2).sum())
-    df = int(c.controls.sum()) - 1
-    if c.controls.sum() < HOSPITALS_FOR_TAU2:
-        return RandomEffects(person_variance, math.nan, math.nan, df)
-    tau2 = float(np.mean(taus))
-    share = baseline / baseline.sum()
-    variance = person_variance + tau2 * float((share**2).sum() + (control_share**2).sum())
-    return RandomEffects(person_variance, tau2, math.sqrt(variance), df)
-
-
-def _change_score(era: Era, rows: Flags) -> Floats:
-    """Linearised scores of log(r1/r0) pooled over some people."""
-    n0, y0, n1, y1 = era.n0[rows], era.y0[rows], era.n1[rows], era.y1[rows]
-    after = (y1 - y1.sum() / n1.sum() * n1) / y1.sum()
-    return np.asarray(after - (y0 - y0.sum() / n0.sum() * n0) / y0.sum())
 
 
 def uptake(c: Comparison) -> Uptake:
@@ -328,32 +124,47 @@ class EntryRule:
         first, second = by_ways, by_hospitals
         if ways.p_least > 1 - self.conf_level and by_hospitals.finite:
             first, second = by_hospitals, by_ways
+        counted = panel.outcome(analysis.outcome).kind == "count"
+        if counted:
+            tables = {**first.tables, "survival": _survival(panel, analysis, c, self.follow_up, self.conf_level)}
+            first = replace(first, tables=tables)
         return (
             first,
             replace(second, tables={}, facts={**second.facts, "role": "itt_beside"}, windows=None),
             effect_on_referred(first, team),
+            *self._about_deaths(base, c, counted),
         )
 
     def death_bounds(self, panel: Panel, analysis: Analysis) -> tuple[float, float]:
         """The ratio if everybody who died had lived on to the end of follow-up: at their own rate before the index, and at zero."""
         c, _ = self._compare(panel, analysis)
-        given = np.where(c.treated, c.given, -1)[c.used][None, :]
+        own, zero = (math.exp(effect_of(lived_on(c, rate))) for rate in (1.0, 0.0))
+        return own, zero
 
-        def ratio(at_own_rate: float) -> float:
-            parts = []
-            for era in c.eras:
-                own = [lost_months(c.people, k) for k in (era.before, era.after)]
-                more = [
-                    at_own_rate * n * rate_before(c.people, k)
-                    for n, k in zip(own, (era.before, era.after), strict=True)
-                ]
-                nothing = np.zeros(len(c.people.unit))
-                values = (era.n0 + own[0], era.y0 + more[0], nothing, era.n1 + own[1], era.y1 + more[1], nothing)
-                parts.append([by_unit(v, c.people) for v in values])
-            sums = Sums(*(np.array([p[i] for p in parts]) for i in range(6)))
-            return math.exp(float(log_ratio(sums.take(c.used), given)[0]))
-
-        return ratio(1.0), ratio(0.0)
+    def _about_deaths(self, base: Estimate, c: Comparison, counted: bool) -> tuple[Estimate, ...]:
+        """The same effect with deaths counted in other ways; nothing for costs, and nothing when nobody died in follow-up."""
+        if not counted or not any(died(c.people, k).any() for e in c.eras for k in (e.before, e.after)):
+            return ()
+        rows = []
+        plain = replace(
+            base, tables={}, windows=None, series=None, p_least=math.nan, facts={**base.facts, "role": "deaths_beside"}
+        )
+        for told, other in (
+            (PAIRS_ALIVE, alive_throughout(c)),
+            (LIVED_AT_OWN_RATE, lived_on(c, 1.0)),
+            (LIVED_AT_ZERO, lived_on(c, 0.0)),
+        ):
+            effect = effect_of(other)
+            if math.isfinite(effect):
+                row = replace(plain, estimate=math.exp(effect), estimand=f"{base.estimand}; {told}", note="")
+                rows.append(self._by_hospitals(row, other, effect))
+        found = mean_ratio(c, self.follow_up)
+        if math.isfinite(found.log_ratio):
+            row = replace(
+                plain, estimate=math.exp(found.log_ratio), estimand=f"{base.estimand}; {MEAN_WITH_DEATH}", note=""
+            )
+            rows.append(self._interval(row, found.log_ratio, found.effects))
+        return tuple(rows)
 
     def _compare(self, panel: Panel, analysis: Analysis) -> tuple[Comparison, dict[str, str]]:
         people, rule, met = people_and_rule(
@@ -407,7 +218,9 @@ class EntryRule:
                        confidence=ConfidenceDraws.of(found, alpha, ratio=True))  # fmt: skip
 
     def _by_hospitals(self, base: Estimate, c: Comparison, estimate: float) -> Estimate:
-        effects = random_effects(c)
+        return self._interval(base, estimate, random_effects(c))
+
+    def _interval(self, base: Estimate, estimate: float, effects: RandomEffects) -> Estimate:
         if math.isnan(effects.std_error):
             note = joined(base.note, f"hospital random effects need {HOSPITALS_FOR_TAU2} comparison hospitals")
             return replace(base, inference="hospital random effects", status="no_finite_interval", note=note)
@@ -501,11 +314,20 @@ def _deaths(panel: Panel, analysis: Analysis, c: Comparison) -> pd.DataFrame:
             for w, r in picked:
                 cohort: Cohort = getattr(c.eras[w], era_name)
                 members = r & cohort.members
-                died = members & (c.people.death >= cohort.index) & (c.people.death < cohort.end)
-                people, deaths = people + int(members.sum()), deaths + int(died.sum())
+                people, deaths = people + int(members.sum()), deaths + int((r & died(c.people, cohort)).sum())
                 years += float(getattr(c.eras[w], months)[r].sum()) / 12
             rows.append({"analysis": analysis.name, "arm": arm, "era": era_name, "people": people, "deaths": deaths,
                          "person_years": years, "rate": 100 * deaths / years if years else math.nan})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _survival(panel: Panel, analysis: Analysis, c: Comparison, follow_up: int, level: float) -> pd.DataFrame:
+    """Who has died and how often people were admitted by each quarter since the index, by arm and era."""
+    rows = []
+    for arm, picked in _arms(panel, c)[:2]:
+        for era in ("before", "after"):
+            followed = FollowedPeople.of([(getattr(c.eras[w], era), who) for w, who in picked])
+            rows += curve_rows(analysis.name, arm, era, curve(c.people, followed, follow_up, level))
     return pd.DataFrame(rows)
 
 

@@ -30,6 +30,7 @@ from aaot_eval.estimators._cohorts import (
     PersonMonths,
     Rule,
     deaths_note,
+    died,
     first_cohort,
     joined,
     newly_meets_rule,
@@ -48,8 +49,10 @@ from aaot_eval.estimators._count_series import (
     fit_value_series,
     fit_value_series_with_noise,
 )
+from aaot_eval.estimators._death_rows import LIVED_AT_OWN_RATE, LIVED_AT_ZERO, PAIRS_ALIVE
 from aaot_eval.estimators._random_effects import StudentDraws
 from aaot_eval.estimators._referred import Uptake, effect_on_referred, uptake_of
+from aaot_eval.estimators._survival import FollowedPeople, curve, curve_rows
 from aaot_eval.results import Analysis, Design, Estimate, Panel
 
 LABEL = "historical comparison: selection removed, other changes not"
@@ -244,6 +247,14 @@ class Result:
         return self.observed * math.exp(-self.fit.log_ratio)
 
 
+def pooled(done: Sequence[Result]) -> tuple[Floats, float, Part]:
+    """Shares of the trusts in what was expected, the log ratio of them together, and its variance."""
+    expected = np.array([r.expected for r in done])
+    share = expected / expected.sum()
+    parts = [Part(s**2 * p.variance, p.df) for s, r in zip(share, done, strict=True) for p in (r.people, r.hospital)]
+    return share, math.log(sum(r.observed for r in done) / expected.sum()), Part.total(parts)
+
+
 @ESTIMATORS.register("own_cohorts")
 @dataclass(frozen=True)
 class OwnCohorts:
@@ -291,10 +302,7 @@ class OwnCohorts:
         if not all(math.isfinite(r.fit.log_ratio) for r in done):
             note = joined("a cohort has no admissions", base.note)
             return (replace(base, status="not_estimable", note=note),)
-        expected = np.array([r.expected for r in done])
-        share = expected / expected.sum()
-        estimate = math.log(sum(r.observed for r in done) / expected.sum())
-        variance = Part.total([Part(s**2 * p.variance, p.df) for s, r in zip(share, done, strict=True) for p in (r.people, r.hospital)])  # fmt: skip
+        share, estimate, variance = pooled(done)
         head = replace(
             self._with_interval(base, estimate, variance, "people and whole-hospital shocks"),
             series=pd.concat([_chart(people, r, self.conf_level, variance) for r in done], ignore_index=True),
@@ -304,7 +312,8 @@ class OwnCohorts:
             note = joined(f"fewer than {AFTER_MONTHS} months after launch: monitoring only", head.note)
             return (replace(head, conf_low=math.nan, conf_high=math.nan, conf_method="none", p_value=math.nan, confidence=None,
                             status="monitoring_only", note=note),)  # fmt: skip
-        return (head, *self._beside(head, done, share, variance), effect_on_referred(head, team))
+        deaths = self._about_deaths(panel, analysis, people, trusts, head)
+        return (head, *self._beside(head, done, share, variance), effect_on_referred(head, team), *deaths)
 
     def death_bounds(self, panel: Panel, analysis: Analysis) -> tuple[float, float]:
         """The ratio if everybody who died had lived on to the end of follow-up: at their own rate before the index, and at zero."""
@@ -321,6 +330,27 @@ class OwnCohorts:
             return observed / expected
 
         return ratio(1.0), ratio(0.0)
+
+    def _about_deaths(
+        self, panel: Panel, analysis: Analysis, people: PersonMonths, trusts: Sequence[Trust], head: Estimate
+    ) -> list[Estimate]:
+        """The same effect with deaths counted in other ways; nothing for costs, and nothing when nobody died in follow-up."""
+        counted = panel.outcome(analysis.outcome).kind == "count"
+        if not counted or not any(died(people, c).any() for t in trusts for c in t.cohorts):
+            return []
+        plain = replace(head, tables={}, series=None, facts={**head.facts, "role": "deaths_beside"}, note="")
+        rows = []
+        for told, others in (
+            (PAIRS_ALIVE, [_alive_throughout(people, t) for t in trusts]),
+            (LIVED_AT_OWN_RATE, [replace(t, followed=_lived_on(people, t, 1.0)) for t in trusts]),
+            (LIVED_AT_ZERO, [replace(t, followed=_lived_on(people, t, 0.0)) for t in trusts]),
+        ):
+            done = [self._result(panel, analysis, people, t) for t in others]
+            if all(math.isfinite(r.fit.log_ratio) for r in done):
+                _, estimate, variance = pooled(done)
+                row = replace(plain, estimand=f"{head.estimand}; {told}")
+                rows.append(self._with_interval(row, estimate, variance, "people and whole-hospital shocks"))
+        return rows
 
     def _control_counts(self, panel: Panel, trust: Trust) -> Floats:
         """(T,) the control series as counted, infinite where there is none."""
@@ -435,7 +465,9 @@ class OwnCohorts:
             n_units=len(trusts), n_treated=len(trusts), n_periods=people.n_months,
             n_obs=sum(len(t.followed.month) for t in trusts), n_people=int(everyone.sum()),
             note=joined(LABEL, rule_note(met_share, team.share), missed, left_out, deaths_note(panel, people)),
-            tables={"rates": _rates(analysis, trusts), "deaths": _deaths(analysis, people, trusts)}, facts=facts,
+            tables={"rates": _rates(analysis, trusts), "deaths": _deaths(analysis, people, trusts),
+                    **({"survival": _survival(analysis, people, trusts, self.follow_up, self.conf_level)}
+                       if panel.outcome(analysis.outcome).kind == "count" else {})}, facts=facts,
         )  # fmt: skip
 
     def _with_interval(self, base: Estimate, estimate: float, variance: Part, how: str) -> Estimate:
@@ -471,6 +503,23 @@ class OwnCohorts:
             "hospital_share_of_variance": float(sum(s**2 * r.hospital.variance for s, r in zip(share, done, strict=True))
                                                 / sum(s**2 * (r.hospital.variance + r.people.variance) for s, r in zip(share, done, strict=True))),
         }  # fmt: skip
+
+
+def _alive_throughout(people: PersonMonths, trust: Trust) -> Trust:
+    """The trust without those who died in follow-up. The count behind minimum sizes is not asked again: it is the outcome."""
+    before, after = (replace(c, index=np.where(died(people, c), -1, c.index)) for c in trust.cohorts)
+    return replace(trust, cohorts=(before, after), followed=follow(people, (before, after), people.outcome))
+
+
+def _survival(
+    analysis: Analysis, people: PersonMonths, trusts: Sequence[Trust], follow_up: int, level: float
+) -> pd.DataFrame:
+    """Who has died and how often people were admitted by each quarter since the index, before and after launch."""
+    everybody, rows = np.ones(len(people.unit), dtype=bool), []
+    for era, name in enumerate(("before", "after")):
+        followed = FollowedPeople.of([(t.cohorts[era], everybody) for t in trusts])
+        rows += curve_rows(analysis.name, "treated", name, curve(people, followed, follow_up, level))
+    return pd.DataFrame(rows)
 
 
 def _lived_on(people: PersonMonths, trust: Trust, at_own_rate: float) -> Followed:
@@ -539,7 +588,7 @@ def _deaths(analysis: Analysis, people: PersonMonths, trusts: Sequence[Trust]) -
     rows = []
     for era, name in enumerate(("before", "after")):
         cohorts = [t.cohorts[era] for t in trusts]
-        deaths = sum(int((c.members & (people.death >= c.index) & (people.death < c.end)).sum()) for c in cohorts)
+        deaths = sum(int(died(people, c).sum()) for c in cohorts)
         years = sum(int((t.followed.era == era).sum()) for t in trusts) / 12
         rows.append({"analysis": analysis.name, "arm": "treated", "era": name, "people": sum(int(c.members.sum()) for c in cohorts),
                      "deaths": deaths, "person_years": years, "rate": 100 * deaths / years if years else math.nan})  # fmt: skip

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from aaot_eval.errors import Problem
@@ -22,6 +23,7 @@ from aaot_eval.estimators._balance import (
     effective_size,
     entropy_balance,
     history,
+    history_names,
 )
 from aaot_eval.estimators._cohorts import (
     HOSPITALS_FOR_TAU2,
@@ -44,6 +46,7 @@ from aaot_eval.estimators._cohorts import (
     share_met,
 )
 from aaot_eval.estimators._random_effects import StudentDraws, dersimonian_laird
+from aaot_eval.estimators._survival import FollowedPeople, curve, curve_rows
 from aaot_eval.results import Analysis, Design, Estimate, Panel
 
 HISTORY_MONTHS = 24
@@ -67,6 +70,7 @@ class Matched:
     weight: Floats
     coarse: bool
     dropped: int
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,37 @@ def match(
         like_x = history(people, rule, like_person, like_month, windows, attendances)
         balanced = entropy_balance(like_x, x.mean(axis=0), weight)
         if balanced is not None and effective_size(balanced) >= EFFECTIVE_NEEDED * len(person):
-            return Matched(person, month, x, like_person, like_month, like_x, balanced, windows is COARSE, dropped)
+            return Matched(
+                person,
+                month,
+                x,
+                like_person,
+                like_month,
+                like_x,
+                balanced,
+                windows is COARSE,
+                dropped,
+                history_names(rule, windows, attendances is not None),
+            )
     return "no weights give the comparison the past of the referred"
+
+
+def balance_table(analysis: str, m: Matched) -> pd.DataFrame:
+    """What the weights hold equal: means of the referred, of their risk sets by base weights and by the weights made, and the
+    standardised differences before and after (difference over the standard deviation of the referred)."""
+    pool_size = dict(zip(*np.unique(m.like_month, return_counts=True), strict=True))
+    referrals = dict(zip(*np.unique(m.month, return_counts=True), strict=True))
+    base = np.array([referrals[t] / pool_size[t] for t in m.like_month])
+    spread = m.x.std(axis=0, ddof=1)
+    target, before, after = m.x.mean(axis=0), base @ m.like_x / base.sum(), m.weight @ m.like_x / m.weight.sum()
+    scale = np.where(spread > 0, spread, np.nan)
+    return pd.DataFrame(
+        {
+            "analysis": analysis, "order": np.arange(1, len(m.columns) + 1), "characteristic": m.columns, "people": len(m.person),
+            "people_compared": len(np.unique(m.like_person)), "mean_referred": target, "mean_unweighted": before, "mean_weighted": after,
+            "difference_before": (target - before) / scale, "difference_after": np.round((target - after) / scale, 5) + 0.0,
+        }
+    )  # fmt: skip
 
 
 def contrast(people: PersonMonths, m: Matched, follow_up: int, end: int) -> Contrast:
@@ -242,6 +275,8 @@ class RiskSet:
         placebo = self.placebo_launch(panel, analysis)
         base = self._base(panel, analysis, people, rule, met, m, found)
         first = self._with_interval(base, effect)
+        if panel.outcome(analysis.outcome).kind == "count":
+            first = replace(first, tables=self._tables(analysis, people, m))
         if isinstance(placebo, str):
             return (replace(first, note=joined(first.note, f"no placebo launch: {placebo}")),)
         low, high = placebo.limits(self.conf_level)
@@ -262,6 +297,18 @@ class RiskSet:
             facts={**first.facts, "role": "referred_beside"},
         )
         return first, self._with_interval(beside, both)
+
+    def _tables(self, analysis: Analysis, people: PersonMonths, m: Matched) -> dict[str, pd.DataFrame]:
+        """Survival of the referred and of the weighted risk sets, and what the weights held equal."""
+        rows: list[dict[str, object]] = []
+        sides = (
+            ("treated", m.person, m.month, np.ones(len(m.person))),
+            ("comparison", m.like_person, m.like_month, m.weight),
+        )
+        for arm, person, month, weight in sides:
+            followed = FollowedPeople(person, month, np.minimum(month + self.follow_up, people.n_months), weight)
+            rows += curve_rows(analysis.name, arm, "after", curve(people, followed, self.follow_up, self.conf_level))
+        return {"survival": pd.DataFrame(rows), "balance": balance_table(analysis.name, m)}
 
     def placebo_launch(self, panel: Panel, analysis: Analysis) -> Pooled | str:
         """The same comparison where nothing happened: each person's first month meeting the rule before launch as if it were a

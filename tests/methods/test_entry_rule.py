@@ -20,8 +20,9 @@ from aaot_eval.estimators._cohorts import (
     running_total,
     share_met,
 )
+from aaot_eval.estimators._eras import Sums, log_ratio, reassignments
 from aaot_eval.estimators._referred import Uptake
-from aaot_eval.estimators.entry_rule import EntryRule, Sums, log_ratio, reassignments
+from aaot_eval.estimators.entry_rule import EntryRule
 from aaot_eval.results import Analysis, Panel
 from benchmarks.patient_worlds import MANY, ONE, simulate
 from tests.methods.patients import OUTCOME, panel_of_people, patients_mixed
@@ -198,7 +199,7 @@ class TestInference:
             assert (np.diff(estimate.confidence(np.linspace(0.0001, 0.9999, 501))) >= 0).all()
 
     def test_least_p_above_the_level_hands_the_headline_to_random_effects(self):
-        first, second, _ = EntryRule(4, 12).fit(
+        first, second, *_ = EntryRule(4, 12).fit(
             simulate(replace(MANY, hospitals=10, launches=(40,)), 5), ANALYSIS, seed=1
         )
         assert first.conf_method == "random_effects_t"
@@ -208,7 +209,7 @@ class TestInference:
         assert "least reachable p is 0.100" in second.note
 
     def test_few_hospitals_have_no_interval_at_all(self):
-        first, second, referred = EntryRule(4, 12).fit(
+        first, second, referred, *_ = EntryRule(4, 12).fit(
             simulate(replace(MANY, people=3000, hospitals=4, launches=(40,)), 5), ANALYSIS, seed=1
         )
         assert [e.status for e in (first, second, referred)] == ["no_finite_interval"] * 3
@@ -331,7 +332,7 @@ def test_recovers_the_truth_over_six_seeds(effect):
     """Everybody's ITT is read without bias, and the referred's effect on the difference scale."""
     errors, referred = [], []
     for seed in range(6):
-        first, _, third = EntryRule(4, 12).fit(
+        first, _, third, *_ = EntryRule(4, 12).fit(
             simulate(replace(MANY, people=6000, effect=effect), 100 + seed), ANALYSIS, seed=1
         )
         f = first.facts

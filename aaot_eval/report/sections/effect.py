@@ -28,9 +28,11 @@ def effect(source: Source) -> Sequence[Block]:
         Heading("All estimates"),
         *_estimates(source),
         *_synthetic(source),
+        *_pooling(source),
         *_fidelity(source),
         Heading("The rates behind the comparison of people"),
         *_rates(source),
+        *_balance(source),
     ]
 
 
@@ -216,6 +218,35 @@ def _synthetic(source: Source) -> list[Block]:
     return blocks
 
 
+FEW = (
+    "The mean is that of random effects; the last row says where the effect in a further site is predicted to lie. Few sites say "
+    "little about how far sites differ: an I2 of 0 % is then no sign that they agree."
+)
+
+
+def _pooling(source: Source) -> list[Block]:
+    """Each site by itself, their mean, and what a further site may see; how the team works beside its site."""
+    frame = source.table("pooling")
+    if frame is None:
+        return []
+    teams = source.table("fidelity")
+    level = {} if teams is None else dict(zip(teams["unit"], teams["level"], strict=True))
+    frame = frame.assign(fidelity=[level.get(u, "") for u in frame["unit"]])
+    columns: list[str | Column] = [
+        named("kind"), named("unit"), named("fidelity", "Fidelity of the team"), "estimate", interval("conf_low", "conf_high"),
+        "weight", "i2", "tau", interval("tau_low", "tau_high", "Interval of the spread"), named("status"), "note",
+    ]  # fmt: skip
+    blocks: list[Block] = [Heading("Sites one by one and together")]
+    for k, (analysis, rows) in enumerate(frame.groupby("analysis", sort=False)):
+        name = sentence_case(source.analysis_name(analysis))
+        shown = table(
+            source, "pooling", rows, columns, f"{name}: each site, and their mean", note=FEW if k == 0 else ""
+        )
+        blocks.append(chart(source, "site_forest", rows, shown, part=str(analysis),
+                            subtitle=f"{name}. The diamond is the mean over sites; the dashed line is the prediction for a further site."))  # fmt: skip
+    return blocks
+
+
 def _fidelity(source: Source) -> list[Block]:
     frame = source.table("fidelity")
     if frame is None:
@@ -274,4 +305,26 @@ def _rates(source: Source) -> list[Block]:
             more = table(source, "rates", launches, _columns(launches, people=True),
                          f"{what} for each person-year alive, launch by launch")  # fmt: skip
             blocks.append(Folded(f"Show the rates launch by launch ({source.outcome_name(outcome)})", more))
+    return blocks
+
+
+def _balance(source: Source) -> list[Block]:
+    """What the weights of the comparison of the referred hold equal."""
+    frame = source.table("balance")
+    if frame is None:
+        return []
+    columns: list[str | Column] = [
+        "characteristic",
+        "mean_referred",
+        "mean_unweighted",
+        "mean_weighted",
+        "difference_before",
+        "difference_after",
+    ]
+    blocks: list[Block] = [Heading("Are the referred compared with people like them?")]
+    for analysis, rows in frame.groupby("analysis", sort=False):
+        shown = table(source, "balance", rows, columns, f"The past of the referred and of those compared ({source.analysis_name(analysis)})",
+                      note="Weights can make only what is listed equal; what made a team choose somebody and stands in no record stays.")  # fmt: skip
+        blocks.append(chart(source, "love_plot", rows, shown, part=str(analysis),
+                            subtitle="Past of the referred against people elsewhere who met the rule in the same month."))  # fmt: skip
     return blocks

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aaot_eval.report.blocks import Block, Heading, Notice, Paragraph
-from aaot_eval.report.contents import Column, Source, interval, named, table
+from aaot_eval.report.contents import Column, Source, chart, interval, named, table
 from aaot_eval.report.sections import section
 from aaot_eval.report.sections._result import headlines
-from aaot_eval.report.words import truth
+from aaot_eval.report.words import sentence_case, truth
 
 LAUNCHES = (
     "A comparison hospital serves each launch once: somebody there is counted with each launch, as are the deaths and the "
@@ -34,6 +34,7 @@ def harms(source: Source) -> Sequence[Block]:
             "and deaths are shown by arm."
         ),
         *_deaths(source),
+        *_survival(source),
     ]
 
 
@@ -68,3 +69,27 @@ def _deaths(source: Source) -> list[Block]:
     return [table(source, "deaths", frame, [named("analysis", once=True), named("arm"), named("era"),
                   Column(("people",), "Person-launches") if launches else "people", "deaths", "person_years", "rate"],
                   "Deaths during follow-up, by arm and era", note=LAUNCHES if launches else "")]  # fmt: skip
+
+
+CURVES = (
+    "Deaths and admissions are those of all these people had everybody been followed so long (Kaplan-Meier; Ghosh-Lin, where "
+    "death ends admissions). Counts are rounded, and shares and means are made again from them."
+)
+
+
+def _survival(source: Source) -> list[Block]:
+    """Deaths and admissions since the index, each comparison of people in its own chart."""
+    frame = source.table("survival")
+    if frame is None:
+        return []
+    blocks: list[Block] = []
+    columns: list[str | Column] = [
+        named("arm"), named("era"), "months", "people", "deaths", "dead", interval("dead_low", "dead_high"),
+        "admissions", "mean", interval("mean_low", "mean_high"),
+    ]  # fmt: skip
+    for analysis, rows in frame.groupby("analysis", sort=False):
+        name = source.analysis_name(analysis)
+        shown = table(source, "survival", rows, columns, f"Deaths and admissions since the index ({name})", note=CURVES)
+        blocks.append(chart(source, "survival", rows, shown, part=str(analysis),
+                            subtitle=f"{sentence_case(name)}: share dead, and mean admissions of everybody, the dead included."))  # fmt: skip
+    return blocks
