@@ -109,7 +109,7 @@ def exact_tables(variant: Variant = "full") -> dict[str, pd.DataFrame]:
         "series": _series(variant, scale), "event_time": _event_time(variant), "checks": _checks(variant),
         "placebo": _placebo(variant), "regression_to_mean": _gauge(scale), "sites": _sites(scale),
         "caseload": _caseload(scale), "flow": _flow(scale), "rates": _rates(scale), "deaths": _deaths(scale),
-        "data_quality": _quality(scale), "fidelity": _fidelity(), **_costs(scale), **_outcome(),
+        "data_quality": _quality(scale), "fidelity": _fidelity(), "pooling": _pooling(), **_costs(scale), **_outcome(),
     }  # fmt: skip
     return {name: frame.reindex(columns=list(table_schema("release", name).names)) for name, frame in tables.items()}
 
@@ -126,6 +126,19 @@ def _fidelity() -> pd.DataFrame:
         ("Eastmoor", "low", 2, "contact at least weekly", "support for 12 months", "", "own view, 2026", "its",
          "rate_ratio", 0.94, 0.75, 1.18),
     )  # fmt: skip
+
+
+def _pooling() -> pd.DataFrame:
+    columns = "analysis outcome kind unit scale estimate conf_low conf_high weight i2 tau tau_low tau_high status note"
+    site = ("its", OUTCOME, "site")
+    return _frame(
+        columns,
+        (*site, "Northfield", "rate_ratio", 0.81, 0.66, 0.99, 0.55, None, None, None, None, "ok", ""),
+        (*site, "Eastmoor", "rate_ratio", 0.94, 0.75, 1.18, 0.45, None, None, None, None, "ok", ""),
+        (*site, "Southbank", "rate_ratio", None, None, None, None, None, None, None, None, "not_estimable", "Too few periods."),
+        ("its", OUTCOME, "mean", "together", "rate_ratio", 0.85, 0.44, 1.65, None, 0.12, 0.021, 0.0, 0.75, "ok", ""),
+        ("its", OUTCOME, "further site", "", "rate_ratio", 0.85, 0.31, 2.31, None, None, None, None, None, "ok", ""),
+    )
 
 
 def _headline(variant: Variant) -> pd.DataFrame:

@@ -21,12 +21,14 @@ def dersimonian_laird(effects: Floats, variances: Floats) -> float:
 
 @dataclass(frozen=True)
 class StudentDraws:
-    """Draws of the ratio from t around the log estimate."""
+    """Draws of the effect from t around the estimate, which is that of the log for a ratio."""
 
     estimate: float
     std_error: float
     df: float
+    ratio: bool = True
 
     def __call__(self, uniform: Floats) -> Floats:
-        """Ratios, same shape."""
-        return np.asarray(np.exp(self.estimate + self.std_error * stats.t.ppf(uniform, self.df)))
+        """Ratios or differences, same shape."""
+        draws = self.estimate + self.std_error * stats.t.ppf(uniform, self.df)
+        return np.asarray(np.exp(draws) if self.ratio else draws)

@@ -71,6 +71,10 @@ class ControlledTimeSeries(InterruptedTimeSeries):
             )  # fmt: skip
         return problems
 
+    def _independent(self, panel: Panel) -> bool:
+        """Not when every site is set against the same comparison series: a mean would take its error for several."""
+        return bool(self.against(panel))
+
     def _series(self, panel: Panel, analysis: Analysis, units: Sequence[str]) -> Series:
         own = super()._series(panel, analysis, units)
         other = self.against(panel)

@@ -18,7 +18,7 @@ from scipy.special import stdtrit
 
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.estimators import ESTIMATORS
-from aaot_eval.estimators._count_series import DF_FLOOR, WIDEST, Array, Wald
+from aaot_eval.estimators._count_series import DF_FLOOR, WIDEST, Array
 from aaot_eval.estimators._its_effects import effects_table
 from aaot_eval.estimators._its_model import (
     Errors,
@@ -31,6 +31,7 @@ from aaot_eval.estimators._its_model import (
     season_pairs,
 )
 from aaot_eval.estimators._its_sensitivity import Row, agreement, sensitivity_rows, sensitivity_table
+from aaot_eval.estimators._pooling import pooled_sites
 from aaot_eval.results import Analysis, Design, Estimate, Panel, Scale
 
 ARIMA_TEXT = re.compile(r"\(\d,[012],\d\)\(\d,[012],\d\)")
@@ -193,9 +194,12 @@ class InterruptedTimeSeries:
         wanted = [*summed, *(single if self.each or not at_once else []), *beside]
         done = [self._one(s, panel, analysis, rows="all" if i == 0 else "quick") for i, s in enumerate(wanted)]
         first = [d[0] for d in done]
+        units = {s.unit for s in single}
         if together and not at_once:
-            units = {s.unit for s in single}
             first.insert(0, pooled([e for e in first if e.unit in units], self.conf_level))
+        elif self.units == "treated" and len(single) > 1 and self.sensitivity and self._independent(panel):
+            each = [e for e in first if e.unit in units]
+            first.append(pooled_sites(each, self.conf_level, "Random-effects mean of the sites' own estimates"))
         return (*first, *(extra for extra in done[0][1:]))
 
     def fitted(self, panel: Panel, analysis: Analysis, unit: str = "") -> Fitted | None:
@@ -205,6 +209,10 @@ class InterruptedTimeSeries:
         if series.before.sum() < LEAST_BEFORE or series.after.sum() < 1:
             return None
         return fit_model(series, self._model(series), self.conf_level, self.errors)
+
+    def _independent(self, panel: Panel) -> bool:
+        """Whether the sites' estimates share no series, so that they may be averaged as if apart."""
+        return True
 
     def _starts(self, panel: Panel) -> dict[str, int]:
         beside = {
@@ -280,7 +288,12 @@ class InterruptedTimeSeries:
         """The estimate of one series, then (for the first series) what stands beside it."""
         blank = self._blank(series, panel, analysis)
         why_not = _cannot(series)
-        fitted = None if why_not else fit_model(series, self._model(series), self.conf_level, self.errors)
+        fitted = None
+        if not why_not:
+            try:
+                fitted = fit_model(series, self._model(series), self.conf_level, self.errors)
+            except (ArithmeticError, np.linalg.LinAlgError) as fault:  # one site must not stop the others
+                why_not = f"the model of this series has no solution ({type(fault).__name__})"
         if fitted is None:
             why_not = why_not or "the terms of the model cannot be told apart on these periods"
             return [replace(blank, status="not_estimable", note=f"{why_not}.", series=_observed(series))]
@@ -533,50 +546,7 @@ def _joined(notes: Iterable[str]) -> str:
 
 
 def pooled(estimates: Sequence[Estimate], level: float = 0.95) -> Estimate:
-    """The random-effects mean of units' level changes (DerSimonian-Laird) with t(k - 1), for starts on different dates.
-
-    The prediction interval in the facts is for the change in a further unit: t(k - 2), none with fewer than three.
-    """
-    good = [e for e in estimates if e.status == "ok"]
-    template = estimates[0]
-    ratio = template.null == 1.0
-    dropped = (
-        f"; {len(estimates) - len(good)} of {len(estimates)} units have no interval and are not in it"
-        if len(good) < len(estimates)
-        else ""
-    )
-    note = f"The units started on different dates, so their series cannot be added: random-effects mean of their level changes{dropped}."
-    blank = replace(
-        template, unit="", estimate=math.nan, std_error=math.nan, conf_low=math.nan, conf_high=math.nan, p_value=math.nan,
-        conf_method="none", series=None, tables={}, facts={}, confidence=None, n_units=len(good), n_treated=len(good),
-        n_periods=max(e.n_periods for e in estimates), n_obs=sum(e.n_obs for e in good),
-        estimand="mean change in level over units from their own starts, against each series' own past", inference="",
-    )  # fmt: skip
-    if len(good) < 2:
-        early = any(e.status == "monitoring_only" for e in estimates)
-        return replace(
-            blank,
-            status="monitoring_only" if early else "not_estimable",
-            note=f"Fewer than two units have an interval, so there is no mean of them. {note}",
-        )
-    y = np.array([math.log(e.estimate) if ratio else e.estimate for e in good])
-    v = np.array([e.std_error for e in good]) ** 2
-    k = len(y)
-    w = 1 / v
-    centre = float(w @ y / w.sum())
-    Q = float(w @ (y - centre) ** 2)
-    tau2 = max(0.0, (Q - (k - 1)) / float(w.sum() - (w @ w) / w.sum()))
-    w = 1 / (v + tau2)
-    mean = float(w @ y / w.sum())
-    se = float(1 / math.sqrt(w.sum()))
-    wald = Wald(mean, se, float(k - 1), float(k - 1))
-    low, high = wald.interval(level)
-    further = stdtrit(k - 2, 0.5 + level / 2) * math.sqrt(tau2 + se**2) if k > 2 else math.nan
-    out = _ratio if ratio else float
-    return replace(
-        blank, status="ok", estimate=out(mean), std_error=se, conf_low=out(low), conf_high=out(high), p_value=wald.p_value,
-        conf_method="random_effects_t", note=note,
-        inference=f"DerSimonian-Laird random effects over {k} units, t with {k - 1} degrees of freedom",
-        facts={"tau": math.sqrt(tau2), "Q": Q, "k": k, "prediction_low": out(mean - further), "prediction_high": out(mean + further)},
-        confidence=TDraws(mean, se, float(k - 1), ratio),
+    """The random-effects mean of units' level changes, for starts on different dates."""
+    return pooled_sites(
+        estimates, level, "The units started on different dates, so their series cannot be added: random-effects mean of their level changes"
     )  # fmt: skip

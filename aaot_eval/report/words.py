@@ -49,6 +49,8 @@ NAMES: Mapping[str, str] = {
     "its": "interrupted time series",
     "controlled_its": "controlled interrupted time series",
     "site_did": "sites compared",
+    "mean": "mean over sites",
+    "further site": "a further site",
     "two_way": "two-way model",
     "synthetic_did": "synthetic difference-in-differences",
     "triple_difference": "triple difference with a control outcome",

@@ -85,7 +85,7 @@ class TestByHand:
         assert level.std_error == pytest.approx(math.sqrt(1 / 60 + 1 / 48), rel=1e-8)
 
     def test_random_effects_mean(self) -> None:
-        # Log ratios 0, 0.5, 1 with variance 0.04: Q = 12.5, tau2 = (12.5 - 2) / (75 - 25) = 0.21, se = sqrt(0.25 / 3).
+        # Log ratios 0, 0.5, 1 with variance 0.04: Q = 12.5, tau2 solves 0.5 / (0.04 + tau2) = 2, 0.21; se = sqrt(0.25 / 3).
         each = [
             Estimate("its", "series", "its", "stays", "x", "rate_ratio", math.exp(b), unit=f"S{i}", std_error=0.2, n_obs=10,
                      conf_low=math.exp(b - 0.5), conf_high=math.exp(b + 0.5))
