@@ -25,7 +25,8 @@ USUAL = {
 HEADER = {
     "person": "TOKEN_PERSON_ID", "key": "EPIKEY", "admitted": "ADMIDATE", "start": "EPISTART", "end": "EPIEND", "left": "DISDATE",
     "order": "EPIORDER", "status": "EPISTAT", "class": "CLASSPAT", "method": "ADMIMETH", "source": "ADMISORC", "how": "DISMETH",
-    "to": "DISDEST", "provider": "PROCODE3", "site": "SITETRET", "sex": "SEX", "age": "STARTAGE",
+    "to": "DISDEST", "provider": "PROCODE3", "site": "SITETRET", "sex": "SEX", "age": "STARTAGE", "number": "PROVSPNOPS",
+    "grouped": "SUSSPELLID",
 }  # fmt: skip
 DIAGNOSES = [f"DIAG_{i:02d}" for i in range(1, 21)]
 
@@ -70,7 +71,7 @@ def study(home: Path, files: Mapping[str, str | bytes], **parts: Any) -> RunConf
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         stem = path.name.split(".")[0]
-        if stem in ("admissions", "attendances", "caseload", "sites", "deaths", "panel"):
+        if stem in ("admissions", "attendances", "caseload", "sites", "deaths", "panel", "providers"):
             data.setdefault(stem, name)
     config = RunConfig.model_validate({"config_version": 1, "name": "drawn", "data": data, **parts})
     config._home = home

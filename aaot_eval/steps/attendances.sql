@@ -5,7 +5,12 @@
 SELECT row_number() OVER (ORDER BY attendance_key, arrival_date, person) AS attendance, person, site, arrival_date, department
 FROM (
     SELECT coalesce(p.person, -1) AS person, a.attendance_key, a.arrival_date, a.department,
-        coalesce(t.site, v.site, CASE WHEN length(a.provider) = 5 THEN substr(a.provider, 1, 3) ELSE a.provider END) AS site,
+        coalesce(t.site, v.site, CASE
+            WHEN substr(a.provider, 2, 1) BETWEEN '0' AND '9' AND substr(a.provider, 3, 1) BETWEEN '0' AND '9'
+                AND substr(a.provider, 4, 1) BETWEEN '0' AND '9' AND substr(a.provider, 5, 1) BETWEEN 'A' AND 'Z' THEN a.provider
+            WHEN length(a.provider) = 5 THEN substr(a.provider, 1, 3)
+            ELSE a.provider
+        END) AS site,
         row_number() OVER (
             PARTITION BY a.attendance_key, coalesce(p.person, -1)
             ORDER BY a.load DESC, a.arrival_date, a.provider, coalesce(a.treatment_site, '')
