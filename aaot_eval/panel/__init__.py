@@ -25,6 +25,7 @@ from aaot_eval.panel.entry import MET, add_rule_people, rule_met
 from aaot_eval.panel.exposure import changing_population, month_in_window, site_exposure
 from aaot_eval.panel.outcomes import (
     DEATHS,
+    ELSEWHERE,
     HOSPITAL_COST,
     STAY_OUTCOMES,
     cost_outcome,
@@ -278,6 +279,7 @@ def _people(
     )
     people.index = pd.RangeIndex(len(people), name="person")
     _add_flags(tables, people, keys, units, periods)
+    people["contact_t"] = _first_met(tables, keys, periods)
     person_cells = pd.DataFrame(
         {
             "person": np.repeat(np.arange(len(people), dtype=np.int32), n_t),
@@ -288,6 +290,9 @@ def _people(
     months = engine.frame("SELECT * FROM person_months")
     for name in ("alcohol_specific_emergency", "non_alcohol_emergency", "emergency", "bed_days"):
         person_cells[name] = spread(months, keys, "person", name, n_t, np.int16).reshape(-1)
+    engine.run("person_elsewhere")
+    away = engine.frame("SELECT * FROM person_elsewhere")
+    person_cells[ELSEWHERE] = spread(away, keys, "person", "elsewhere", n_t, np.int16).reshape(-1)
     if tables.has("attendances"):
         engine.run("person_attendances")
         person_cells["ed_attendances"] = spread(
@@ -309,6 +314,16 @@ def _people(
         ].reset_index(drop=True)
         facts["unpriced"] = unpriced_table(tables)
     return people, person_cells, facts, keys
+
+
+def _first_met(tables: Tables, keys: pd.Index, periods: pd.DataFrame) -> pd.array:
+    """Month of the first contact of each person with the team (Int64, <NA> = none known), from contacts, else from the caseload."""
+    if not tables.has("caseload"):
+        return pd.array([pd.NA] * len(keys), dtype="Int64")
+    step = "first_contacts" if tables.has("contacts") else "first_starts"
+    tables.engine.run(step, first_clock=int(periods["clock"].iloc[0]))
+    met = tables.engine.frame("SELECT * FROM first_met").set_index("person")["contact_t"].reindex(keys)
+    return month_in_window(met.reset_index(drop=True), len(periods))
 
 
 def _add_flags(

@@ -13,6 +13,8 @@ STAY_OUTCOMES = (
     OutcomeSpec("emergency", "Emergency admissions"),
     OutcomeSpec("bed_days", "Bed days (nights of all stays, in the month of admission)", event="bed days"),
 )
+#: Column of `person_cells`: the alcohol-specific emergency admissions that were not at the home hospital.
+ELSEWHERE = "alcohol_specific_emergency_elsewhere"
 ATTENDANCES = OutcomeSpec("ed_attendances", "Emergency department attendances", event="attendances")
 #: Not a count to the estimators: a hospital stays in by its admissions, for deaths are too few to ask for twenty in each.
 DEATHS = OutcomeSpec("deaths", "Deaths", "continuous", "deaths")
