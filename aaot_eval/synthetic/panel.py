@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.results import OutcomeSpec, Panel
-from aaot_eval.synthetic.service import lived
+from aaot_eval.synthetic.service import RULE_COUNT, RULE_MONTHS, lived
 from aaot_eval.synthetic.study import Study
 from aaot_eval.synthetic.world import (
     ALCOHOL,
@@ -56,7 +56,8 @@ def panel_of(study: Study) -> Panel:
         cells[outcome.name] = np.where(gone, np.nan, count) if gone.any() else count
         cells[f"{outcome.name}_persons"] = pd.array(count, dtype="Int64")
     people, person_cells = _people(study, stays, visits)
-    return Panel("month", 12, _periods(study), _units(study), cells, OUTCOMES, people, person_cells)
+    extra = {"entry_rule": f"{RULE_COUNT} admissions in {RULE_MONTHS} months"}
+    return Panel("month", 12, _periods(study), _units(study), cells, OUTCOMES, people, person_cells, extra=extra)
 
 
 def _of_people(kind: Ints) -> dict[str, np.ndarray]:
