@@ -5,10 +5,10 @@ Source of the rules: docs/decisions/0001-design-by-rule.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from aaot_eval.checks import CHECKS
-from aaot_eval.config import RunConfig, StudyConfig, parse_entry_rule
+from aaot_eval.config import RunConfig, StudyConfig, TrialConfig, parse_entry_rule
 from aaot_eval.errors import InputError, NotIdentifiedError, Problem
 from aaot_eval.estimators import ESTIMATORS, build_estimator
 from aaot_eval.panel.aggregated import parse_period
@@ -16,6 +16,8 @@ from aaot_eval.panel.timing import clock_of
 from aaot_eval.results import Analysis, Design, Panel
 
 CONTROL_OUTCOME = "non_alcohol_emergency"
+#: Checks that read the caseload and not the estimate: once a run is enough.
+ABOUT_CASELOAD = ("dip",)
 HISTORICAL_LABEL = "historical comparison: selection removed, other changes not"
 
 
@@ -138,6 +140,11 @@ def _checks_for(design: Design) -> tuple[str, ...]:
     return tuple(name for name in CHECKS if design in CHECKS[name].designs)
 
 
+def _checks_beside(design: Design, primary: Design) -> tuple[str, ...]:
+    """The checks of a comparison of people that stands beside the primary: all but those about the caseload that it has already."""
+    return tuple(c for c in _checks_for(design) if not (c in ABOUT_CASELOAD and primary in CHECKS[c].designs))
+
+
 def _asked_for(panel: Panel, config: RunConfig) -> list[Analysis]:
     analyses = []
     for asked in config.analyses:
@@ -195,8 +202,28 @@ def _for_staggered_starts(panel: Panel) -> tuple[tuple[str, str], ...]:
     )
 
 
+def _of_trial(panel: Panel, study: StudyConfig, trial: TrialConfig) -> list[Analysis]:
+    """People as they were allocated, the primary outcome first, then the money, deaths and the other outcomes."""
+    reason = f"{'people were' if trial.unit == 'person' else 'whole sites were'} allocated by chance: {trial.allocation}"
+
+    def analysis(name: str, outcome: str, why: str, *, primary: bool = False, **more: object) -> Analysis:
+        options = {**_study_options("trial", study, panel), "unit": trial.unit, **more}
+        return Analysis(name, "trial", "trial", outcome, primary, options, _checks_for("trial") if primary else (), why)
+
+    plan = [analysis("trial", study.outcome, reason, primary=True)]
+    plan += [analysis(f"trial_{o}", o, "secondary outcome") for o in study.also]
+    kinds = {o.name: o.kind for o in panel.outcomes}
+    for outcome, name, why in (("hospital_cost", "trial_cost", "the same comparison in pounds"),
+                               ("deaths", "trial_deaths", "days alive beside the money")):  # fmt: skip
+        if outcome in kinds:
+            plan.append(analysis(name, outcome, why))
+    return plan
+
+
 def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
     study = config.study
+    if config.trial is not None:
+        return _of_trial(panel, study, config.trial)
     treated, comparison = panel.treated_units, panel.comparison_units
     comparison = [u for u in comparison if panel.units.loc[u, "group"] != "beside"]
     if not treated:
@@ -210,7 +237,14 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
         )
 
     def analysis(
-        name: str, estimator: str, reason: str, *, outcome: str | None = None, primary: bool = False, **more: object
+        name: str,
+        estimator: str,
+        reason: str,
+        *,
+        outcome: str | None = None,
+        primary: bool = False,
+        checks: tuple[str, ...] = (),
+        **more: object,
     ) -> Analysis:
         design = ESTIMATORS[estimator].design
         return Analysis(
@@ -220,7 +254,7 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
             outcome or study.outcome,
             primary,
             {**_study_options(estimator, study, panel), **more},
-            _checks_for(design) if primary else (),
+            _checks_for(design) if primary else checks,
             reason,
         )
 
@@ -264,9 +298,21 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
             )
         )
         if people and study.entry_rule:
-            plan.append(analysis("entry_rule", "entry_rule", "everybody who meets the entry rule, in every hospital"))
             plan.append(
-                analysis("risk_set", "risk_set", "people taken on against people elsewhere who met the rule that month")
+                analysis(
+                    "entry_rule",
+                    "entry_rule",
+                    "everybody who meets the entry rule, in every hospital",
+                    checks=_checks_beside("entry_rule", "sites"),
+                )
+            )
+            plan.append(
+                analysis(
+                    "risk_set",
+                    "risk_set",
+                    "people taken on against people elsewhere who met the rule that month",
+                    checks=_checks_beside("risk_set", "sites"),
+                )
             )
             if "hospital_cost" in kinds:
                 plan.append(
@@ -306,4 +352,19 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
         plan += [
             analysis("controlled_its", "controlled_its", f"the same against {o}", units="together") for o in control
         ]
-    return plan
+    return [*plan, *_beside_primary(panel, study, bool(comparison), {a.name for a in plan}, analysis)]
+
+
+def _beside_primary(
+    panel: Panel, study: StudyConfig, comparison: bool, there: set[str], analysis: Callable[..., Analysis]
+) -> list[Analysis]:
+    """Secondary outcomes of a design without comparison sites, and the outcomes that show what a move of same-day care does."""
+    moved = dict.fromkeys(panel.extra.get("sensitivity_outcomes", ()), "the primary where same-day emergency care moved")
+    wanted = {**({} if comparison else dict.fromkeys(study.also, "secondary outcome")), **moved}
+    method = "site_did" if comparison else "its"
+    more = {} if comparison else {"units": "together" if len(panel.treated_units) > 1 else "treated"}
+    return [
+        analysis(f"{method}_{o}", method, why, outcome=o, **more)
+        for o, why in wanted.items()
+        if o in panel.cells and f"{method}_{o}" not in there
+    ]

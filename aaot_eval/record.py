@@ -30,7 +30,7 @@ def build_record(
     tables: dict[str, pd.DataFrame] = {
         "estimates": estimates_table(effects),
         "headline": headline_table(primary, verdict, costs, findings),
-        "checks": _checks(primary.checks),
+        "checks": _checks([c for e in (primary, *(e for e in effects if e is not primary)) for c in e.checks]),
         "series": _series(effects, panel),
         "flow": _flow(flow),
         "data_quality": _data_quality(findings),

@@ -128,7 +128,8 @@ class Panel:
                   holds NaN, never zero
     people        None when the input was aggregated; index `person` (dense integer): `unit` (home hospital), `referral_t`,
                   `ended_t`, `death_t` (Int64, <NA> = never), `sex`, `age`; from an extract also `team` (site of the
-                  caseload) and `linked` (bool: the extract holds an admission of the person)
+                  caseload), `linked` (bool: the extract holds an admission of the person) and `contact_t` (first contact
+                  with the team, else the start of work)
     person_cells  one row per person and period, sorted by (person, t), balanced: `person`, `t`, each patient outcome and,
                   when prices were given, `hospital_cost`; periods after death hold zeros and are never at risk
     """

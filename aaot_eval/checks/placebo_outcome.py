@@ -11,6 +11,7 @@ import pandas as pd
 from aaot_eval.checks import CHECKS, WARN_P
 from aaot_eval.checks._sites import THRESHOLD, cannot, lean, shown, verdict_of
 from aaot_eval.estimators import Estimator
+from aaot_eval.estimators.own_cohorts import OwnCohorts
 from aaot_eval.results import Analysis, CheckResult, Design, Estimate, Panel
 from aaot_eval.wording import p_text
 
@@ -22,7 +23,7 @@ CONTROL = "non_alcohol_emergency"
 class PlaceboOutcome:
     """The same estimator on non-alcohol emergency admissions: an effect there is somebody else's doing."""
 
-    designs: ClassVar[tuple[Design, ...]] = ("sites", "series")
+    designs: ClassVar[tuple[Design, ...]] = ("sites", "series", "entry_rule", "own_cohorts", "risk_set")
 
     def run(
         self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int
@@ -33,6 +34,8 @@ class PlaceboOutcome:
         if CONTROL not in [o.name for o in panel.outcomes] or CONTROL not in panel.cells:
             return cannot(NAME, analysis, "the data hold no non-alcohol emergency admissions")
         control = replace(analysis, outcome=CONTROL, primary=False)
+        if isinstance(estimator, OwnCohorts):
+            estimator = replace(estimator, control="")  # its control series is this outcome
         problems = estimator.objections(panel, control)
         if problems:
             return cannot(NAME, analysis, problems[0].what)
@@ -40,7 +43,8 @@ class PlaceboOutcome:
         title = panel.outcome(CONTROL).title
         if math.isnan(found.p_value):
             return cannot(NAME, analysis, f"there is no p value for {title}")
-        reachable = math.isnan(found.p_least) or found.p_least < WARN_P
+        by_ways = found.conf_method != "random_effects_t"
+        reachable = not by_ways or math.isnan(found.p_least) or found.p_least < WARN_P
         return CheckResult(
             check=NAME,
             analysis=analysis.name,
@@ -60,8 +64,9 @@ def _sentence(title: str, found: Estimate, reachable: bool) -> str:
     interval = f" ({low} to {high})" if found.finite else ""
     what = title[:1].lower() + title[1:]
     text = f"On {what}, which the service should not change, the same design reads {middle}{interval}, {p_text(found.p_value)}"
+    where = "in the treated sites" if found.design in ("sites", "series") else "for people with the service"
     if not reachable:
         return f"{text}; no p below {found.p_least:.3f} is possible, so this cannot be judged."
     if found.p_value < WARN_P:
-        return f"{text}: something else than the service seems to have changed in the treated sites."
-    return f"{text}: no sign of another change in the treated sites."
+        return f"{text}: something else than the service seems to have changed {where}."
+    return f"{text}: no sign of another change {where}."

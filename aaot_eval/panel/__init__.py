@@ -34,6 +34,7 @@ from aaot_eval.panel.outcomes import (
 )
 from aaot_eval.panel.prices import price_people, price_stays, share_stays, unpriced_table
 from aaot_eval.panel.timing import clock_of, months_of, period_frame, site_starts
+from aaot_eval.panel.trial import with_arms
 from aaot_eval.results import OutcomeSpec, Panel, Tables
 
 __all__ = ["build_panel", "price_stays", "read_panel"]
@@ -277,6 +278,7 @@ def _people(
             "linked": kept["linked"].astype(bool),
         }
     )
+    people = with_arms(people, kept["arm"], config)
     people.index = pd.RangeIndex(len(people), name="person")
     _add_flags(tables, people, keys, units, periods)
     people["contact_t"] = _first_met(tables, keys, periods)
@@ -316,10 +318,10 @@ def _people(
     return people, person_cells, facts, keys
 
 
-def _first_met(tables: Tables, keys: pd.Index, periods: pd.DataFrame) -> pd.array:
+def _first_met(tables: Tables, keys: pd.Index, periods: pd.DataFrame) -> pd.Series:
     """Month of the first contact of each person with the team (Int64, <NA> = none known), from contacts, else from the caseload."""
     if not tables.has("caseload"):
-        return pd.array([pd.NA] * len(keys), dtype="Int64")
+        return pd.Series(pd.array([pd.NA] * len(keys), dtype="Int64"))
     step = "first_contacts" if tables.has("contacts") else "first_starts"
     tables.engine.run(step, first_clock=int(periods["clock"].iloc[0]))
     met = tables.engine.frame("SELECT * FROM first_met").set_index("person")["contact_t"].reindex(keys)

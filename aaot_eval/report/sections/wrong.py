@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from aaot_eval.report.blocks import Block, Bullets, Heading, Paragraph
-from aaot_eval.report.contents import Column, Source, chart, named, table
+from aaot_eval.report.contents import Column, Source, chart, interval, named, table
 from aaot_eval.report.sections import section
 from aaot_eval.report.words import CHECK_WORDS, name_of, sentence_case, truth
 
@@ -26,19 +26,53 @@ def wrong(source: Source) -> Sequence[Block]:
             Paragraph("What stands behind the word on the first page:"),
             Bullets(tuple(map(sentence_case, reasons))),
         ]
-    return [*blocks, Heading("Checks"), *_checks(source), Heading("Placebo results"), *_placebo(source)]
+    return [
+        *blocks,
+        Heading("Checks"),
+        *_checks(source),
+        *_tables(source),
+        Heading("Placebo results"),
+        *_placebo(source),
+    ]
+
+
+def _tables(source: Source) -> list[Block]:
+    """The tables behind checks of comparisons of people, where they were made."""
+    ratio: list[str | Column] = ["estimate", interval("conf_low", "conf_high"), "p_value"]
+    blocks: list[Block] = []
+    frame = source.table("displacement")
+    if frame is not None:
+        blocks.append(table(source, "displacement", frame, [named("analysis", once=True), "what", *ratio],
+                            "The same comparison on care that may have taken the place of admissions"))  # fmt: skip
+    frame = source.table("first_contact")
+    if frame is not None:
+        blocks.append(table(source, "first_contact", frame, ["clock", "people", "wait", *ratio],
+                            "The effect on the referred, followed from the referral and from the first contact"))  # fmt: skip
+    return blocks
 
 
 def _checks(source: Source) -> list[Block]:
     frame = source.table("checks")
     if frame is None:
         return [source.missing("checks", "the checks")]
+    own = source.of_primary(frame)
+    blocks: list[Block] = [
+        _judged(source, own, "What was done to find out whether the primary result could be wrong, failures first")
+    ]
+    for analysis, rows in frame.drop(index=own.index).groupby("analysis", sort=False):
+        name = source.analysis_name(analysis)
+        blocks.append(_judged(source, rows, f"The same for a result beside the primary one ({name})"))
+    return blocks
+
+
+def _judged(source: Source, frame: pd.DataFrame, caption: str) -> Block:
     rank = frame["verdict"].map({v: i for i, v in enumerate(ORDER)})
     ordered = frame.assign(result=[_verdict(check, verdict, text) for check, verdict, text in
                                    zip(frame["check"], frame["verdict"], frame["sentence"], strict=True)])  # fmt: skip
     ordered = ordered.loc[rank.sort_values(kind="stable").index]
-    return [table(source, "checks", ordered, ["result", named("check"), "sentence", MEASURED, "p_value", "threshold"],
-                  "What was done to find out whether the primary result could be wrong, failures first")]  # fmt: skip
+    return table(
+        source, "checks", ordered, ["result", named("check"), "sentence", MEASURED, "p_value", "threshold"], caption
+    )
 
 
 def _verdict(check: str, verdict: str, sentence: str) -> str:
