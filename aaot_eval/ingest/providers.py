@@ -56,7 +56,10 @@ def make_provider_codes(engine: Engine, given: Collection[str]) -> None:
             )
     if problems:
         raise InputError(*problems)
-    engine.put("provider_codes", rows.assign(code=rows["old_code"].astype(str).map(last)).astype({"code": "string"}))
+    codes = rows.assign(
+        valid_from=pd.to_datetime(rows["valid_from"]).dt.date, code=rows["old_code"].astype(str).map(last)
+    )
+    engine.put("provider_codes", codes.astype({"old_code": "string", "new_code": "string", "code": "string"}))
 
 
 def recode_given(engine: Engine, given: Collection[str]) -> None:

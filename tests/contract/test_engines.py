@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from aaot_eval.config import load_config
+from aaot_eval.config import RunConfig, load_config
 from aaot_eval.engine import open_engine
 from aaot_eval.engine.postgres import PREFIX
 from aaot_eval.engine.rendering import render
@@ -175,6 +177,73 @@ def test_every_rule_of_joining_is_the_same_in_postgres(simulated, server, monkey
     config = load_config(simulated).changed(study__spell_rule=spell_rule, study__stay_rule=stay_rule)
     there = config.changed(engine__name="postgres", engine__postgres="env:AAOT_TEST_POSTGRES")
     same(engine_run.found(prepare(there)), engine_run.found(prepare(config)))
+
+
+NAMED = {
+    "numbers": {
+        "study": {"spell_rule": "sus", "stay_rule": "york", "entry_rule": "2 all admissions and 1 listed admission or 2 attendances in 3 months"},
+        "cohort": {"age_from": 18, "codes": ["F20"], "exclude_codes": ["C15"]},
+        "counting": {"positions": 2},
+    },
+    "lape": {
+        "study": {"spell_rule": "york", "stay_rule": "nhsd", "entry_rule": "2 bed days in a financial year"},
+        "counting": {"fractions": "lape", "date_by": "discharge", "days": "working", "nation": "scotland"},
+    },
+}  # fmt: skip
+ON_REQUEST = [
+    "alcohol_specific", "emergency_overnight", "emergency_with_sdec", "alcohol_broad", "alcohol_narrow", "alcohol_narrow_main",
+    "readmissions", "readmission_share", "length_of_stay", "deaths",
+]  # fmt: skip
+
+
+def hospital_year(home: Path, parts: dict[str, Any]) -> RunConfig:
+    """A config over made-up episodes of a year with every rule that a study can choose by name, and the tables it needs."""
+    rng = random.Random(3)
+    lines = ["person provider admitted end order how to source method diag sex age number grouped"]
+    visits = ["TOKEN_PERSON_ID,EPIKEY,ARRIVAL_DATE,ATTENDANCE_CATEGORY,DEPARTMENT_TYPE,PROVIDER_CODE"]
+    for i in range(700):
+        begin = date(2022, 1, 1) + timedelta(days=rng.randrange(365))
+        end = begin + timedelta(days=rng.choice([0, 0, 1, 2, 5, 20]))
+        provider = rng.choice(["RX1", "OLD" if begin < date(2022, 7, 1) else "NEW", "RX2"])
+        person = rng.choice([f"p{rng.randrange(90):02d}", f"X1{rng.randrange(9)}"])
+        diagnoses = "+".join(
+            rng.choice(["F102", "K703", "F200", "C15", "R074", "X60", "O800", "W10", "I10"]) for _ in range(3)
+        )
+        lines.append(
+            f"{person} {provider} {begin} {end} {rng.choice([1, 1, 2])} {rng.choice([1, 4, 8])} {rng.choice([19, 51, 53])} "
+            f"{rng.choice([19, 51])} {rng.choice(['11', '21', '2B', '81'])} {diagnoses} {rng.choice([1, 2])} {rng.randrange(16, 90)} "
+            f"{rng.choice(['.', rng.randrange(4)])} {rng.choice(['.', '-1', rng.randrange(3)])}"
+        )
+        visits.append(f"{person},e{i},{begin},1,{rng.choice(['01', '05'])},{provider}")
+    lines += [
+        f"Z{s} {s} 2022-{m:02d}-01 2022-{m:02d}-01 1 1 19 19 21 R074 1 50 . ."
+        for m in range(1, 13)
+        for s in ("RX1", "RX2", "NEW")
+    ]
+    lines += ["ZZ RX1 2022-12-31 2022-12-31 1 1 19 19 21 R074 1 50 . ."]
+    files = {
+        "admissions.csv": csv_text(episodes("\n".join(lines))),
+        "attendances.csv": "\n".join(visits) + "\n",
+        "providers.csv": "old_code,new_code,from\nOLD,NEW,2022-07-01\n",
+        "sites.csv": "site,go_live,sdec_from\nRX1,2022-06-01,2022-05-01\nRX2,,\nNEW,,2022-08-01\n",
+        "caseload.csv": "person,site,referred\np01,RX1,2022-06-05\np02,OLD,2022-07-05\n",
+        "deaths.csv": "person,death_date\np03,2022-11-05\n",
+    }
+    asked = {k: dict(v) for k, v in parts.items()}
+    asked["study"]["also"] = ON_REQUEST
+    return study(home, files, data={"complete_to": "2022-12-31", "one_off_keys": ["X1"]}, **asked)
+
+
+@pytest.mark.parametrize("parts", NAMED)
+def test_every_rule_by_name_and_outcome_on_request_is_the_same_in_postgres(tmp_path, server, monkeypatch, parts):
+    monkeypatch.setenv("AAOT_TEST_POSTGRES", server)
+    config = hospital_year(tmp_path, NAMED[parts])
+    usual = engine_run.found(prepare(config))
+    cells = usual["frames"]["cells"]
+    assert all(cells[name].sum() > 0 for name in ON_REQUEST if name != "deaths")
+    assert usual["frames"]["person_cells"]["entry_rule_met"].sum() > 20
+    there = config.changed(engine__name="postgres", engine__postgres="env:AAOT_TEST_POSTGRES")
+    same(engine_run.found(prepare(there)), usual)
 
 
 def schemas(address: str) -> list[str]:

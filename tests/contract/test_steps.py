@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import json
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from aaot_eval.engine.rendering import render
+from aaot_eval.engine.steps import step
 from aaot_eval.ingest.read import GIVEN as GIVEN_TABLES
-from aaot_eval.schema import schema_names, table_schema
+from aaot_eval.schema import extract_formats, in_full, schema_names, table_schema
 from tests.drawn import csv_text, episodes, read, study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,3 +110,41 @@ def test_the_code_list_is_as_its_descriptor_says():
     rows = list(csv.DictReader(content.decode().splitlines()))
     assert [f["name"] for f in listed["schema"]["fields"]] == list(rows[0])
     assert all(re.fullmatch(r"[A-Z]\d\d(\.\d)?", row["icd10"]) for row in rows)
+
+
+# What the parameters of the steps stand for, so that each can be rendered without a run.
+PARAMETERS = {
+    "first_clock": 24264, "first_day": date(2022, 1, 1), "last_day": date(2022, 12, 31), "emergency": ("21", "2A"), "left_out": 1,
+    "listed": 0, "excess_day": 300.0, "primary": "emergency", "positions": 20, "length": 2, "begins": ("X1",), "measure": "emergency",
+    "before": date(2022, 1, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("target", ["spark", "postgres"])
+@pytest.mark.parametrize("path", STEPS, ids=lambda p: p.stem)
+def test_every_step_can_be_said_in_every_dialect(path, target):
+    pytest.importorskip("sqlglot")
+    parameters = PARAMETERS | ({"last_day": 29} if path.stem == "readmissions" else {})
+    assert render(step(path.stem, **parameters).query, target)
+
+
+@pytest.mark.parametrize("table", ["attendances", "caseload"])
+def test_a_table_read_under_new_codes_keeps_every_column(table):
+    text = body(ROOT / "aaot_eval" / "steps" / f"{table}_read_recoded.sql")
+    for column in in_full(extract_formats(table)[0]).names:
+        assert re.search(rf"\b{column}\b", text), column
+
+
+def test_every_list_is_as_its_descriptor_says():
+    folder = ROOT / "data_schemas" / "codelists"
+    listed = json.loads((folder / "datapackage.json").read_text("utf-8"))["resources"]
+    assert {r["path"] for r in listed} == {p.name for p in folder.glob("*.csv")}
+    for entry in listed:
+        content = (folder / entry["path"]).read_bytes()
+        assert entry["hash"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
+        assert entry["bytes"] == len(content)
+        rows = list(csv.DictReader(content.decode().splitlines()))
+        assert [f["name"] for f in entry["schema"]["fields"]] == list(rows[0])
+        assert entry["licenses"]
+        assert entry["sources"]
+        assert all(re.compile(row["pattern"]) for row in rows if "pattern" in row)
