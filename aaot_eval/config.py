@@ -146,9 +146,30 @@ class PanelConfig(_Part):
     )
 
 
+class TrialConfig(_Part):
+    """Allocation by chance: which arms there are, what was allocated and how; needed by [study] design = "trial"."""
+
+    service: str = Field("service", min_length=1, description="the arm in the caseload that was offered the service")
+    usual_care: str = Field("usual care", min_length=1, description="the arm that was not")
+    unit: Literal["person", "site"] = Field("person", description="what was allocated: each person, or whole sites")
+    allocation: str = Field(
+        min_length=10, description="how chance decided (random numbers, envelopes, blocks), who held the list, and the registration"
+    )
+    ratio: float = Field(1.0, gt=0, description="people planned for the service for each one for usual care")
+
+    @model_validator(mode="after")
+    def _two_arms(self) -> TrialConfig:
+        if self.service.casefold() == self.usual_care.casefold():
+            raise ValueError("service and usual_care are the same arm")
+        return self
+
+
 class StudyConfig(_Part):
     """What is estimated, from when to when."""
 
+    design: Literal["by_rule", "trial"] = Field(
+        "by_rule", description="trial: people or sites were allocated by chance, as [trial] says; else chosen by rule"
+    )
     outcome: str = "alcohol_specific_emergency"
     also: list[str] = Field(default_factory=list, description="secondary outcomes")
     entry_rule: str | None = Field(
@@ -484,6 +505,7 @@ class RunConfig(_Part):
     data: DataConfig
     panel: PanelConfig = PanelConfig()
     study: StudyConfig = StudyConfig()
+    trial: TrialConfig | None = Field(None, description="allocation by chance, with [study] design = trial")
     cohort: CohortConfig | None = Field(None, description="age, area, codes and exclusions beside [study] entry_rule")
     counting: CountingConfig = CountingConfig()
     analyses: list[AnalysisConfig] = Field(default_factory=list)
@@ -507,6 +529,10 @@ class RunConfig(_Part):
             raise ValueError("two [[fidelity]] tables are about the same site")
         if self.analyses and sum(a.primary for a in self.analyses) != 1:
             raise ValueError("exactly one analysis must have primary = true")
+        if (self.study.design == "trial") != (self.trial is not None):
+            raise ValueError('a trial needs both [study] design = "trial" and [trial], which says how people were allocated')
+        if self.trial is not None and not self.data.caseload:
+            raise ValueError("a trial needs data.caseload: the list of everybody allocated, with the column arm")
         self._check_cohort()
         return self
 

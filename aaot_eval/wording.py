@@ -103,6 +103,8 @@ def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
 
 def _subject(effect: Effect, title: str) -> str:
     """Whose admissions the estimate is about; a whole site's unless the design follows people."""
+    if effect.analysis.design == "trial":
+        return f"Among people allocated to the service, {title}"
     if effect.analysis.design in ("own_cohorts", "entry_rule"):
         return f"Among people who newly met the entry rule, {title}"
     return f"{title[:1].upper()}{title[1:]}"
@@ -158,6 +160,11 @@ def _threat(effect: Effect, findings: Sequence[Finding]) -> str:
     if effect.analysis.design in CONDITIONAL_DESIGNS:
         reason = CONDITIONAL_DESIGNS[effect.analysis.design]
         return f"{reason[:1].upper()}{reason[1:]}."
+    if effect.analysis.design == "trial":
+        return (
+            "The result rests on the allocation having been by chance and concealed, and on both arms being seen alike in the hospital "
+            "records; no data can prove either."
+        )
     warned = sorted((f for f in findings if f.level == "warn"), key=lambda f: f.code)
     gate = f" Of the data, note first: {warned[0].kind.title.lower()}." if warned else ""
     return (
@@ -212,6 +219,7 @@ OF_PEOPLE = (
     "A change across a whole hospital and a saving for each patient have different units of analysis: they must not be multiplied.",
 )
 BY_DESIGN = {
+    "trial": "People were allocated by chance and are counted as allocated: the result is about offering the service to people like them.",
     "sites": "Sites chose, or were chosen, to have the service; the comparison assumes that they would have moved like the others.",
     "entry_rule": "Meeting the entry rule in a hospital with a team is assumed to change nothing for people who are not taken on.",
     "own_cohorts": CONDITIONAL_DESIGNS["own_cohorts"][:1].upper() + CONDITIONAL_DESIGNS["own_cohorts"][1:] + ".",

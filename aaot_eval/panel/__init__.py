@@ -301,6 +301,8 @@ def _people(
             engine.frame("SELECT * FROM person_attendances"), keys, "person", "ed_attendances", n_t, np.int16
         ).reshape(-1)
     facts = _facts(tables, found, inside, people)
+    if config.trial is not None:
+        facts["trial_ratio"] = config.trial.ratio
     met, told = rule_met(tables, config, people, keys, periods)
     if met is not None:
         person_cells[MET] = met.astype(np.int8).reshape(-1)

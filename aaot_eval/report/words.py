@@ -52,6 +52,8 @@ NAMES: Mapping[str, str] = {
     "mean": "mean over sites",
     "further site": "a further site",
     "two_way": "two-way model",
+    "usual care": "usual care",
+    "allocation": "allocation by chance",
     "synthetic_did": "synthetic difference-in-differences",
     "triple_difference": "triple difference with a control outcome",
     "entry_rule": "entry-rule comparison",

@@ -25,6 +25,7 @@ def effect(source: Source) -> Sequence[Block]:
         *_other_ways(source),
         Heading("By time since the start"),
         *_event_time(source),
+        *_baseline(source),
         Heading("All estimates"),
         *_estimates(source),
         *_synthetic(source),
@@ -153,6 +154,16 @@ def _event_time(source: Source) -> list[Block]:
         blocks.append(chart(source, "event_time", rows, shown, part=str(analysis),
                             subtitle="Sites with the service against comparison sites; bars are pointwise intervals."))  # fmt: skip
     return blocks
+
+
+def _baseline(source: Source) -> list[Block]:
+    """Who was allocated, by arm of a trial."""
+    frame = source.table("baseline")
+    if frame is None:
+        return []
+    columns: list[str | Column] = ["characteristic", named("arm"), "people", "with_it", "share", "mean", "sd", "difference"]
+    note = "No p values: after allocation by chance every difference is chance. The check of the allocation asks whether it was chance."
+    return [Heading("Who was allocated"), table(source, "baseline", frame, columns, "People at allocation, by arm", note=note)]
 
 
 ROW: list[str | Column] = [
