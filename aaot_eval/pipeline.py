@@ -218,7 +218,9 @@ def _meta(config: RunConfig, prepared: Prepared, primary: Effect, skipped: list[
             {"unit": u, "period": str(labels.iloc[int(panel.units["start_t"][u])])} for u in panel.treated_units
         ],
         "entry_rule": panel.extra.get("cohort_rule", {}).get("words") or config.study.entry_rule,
-        "counting": {
+        "counting": None
+        if config.data.panel
+        else {
             "spell_rule": config.study.spell_rule,
             "stay_rule": config.study.stay_rule,
             **config.counting.model_dump(mode="json"),

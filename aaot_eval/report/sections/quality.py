@@ -15,7 +15,34 @@ MOST_OF_A_KIND = 3
 @section("quality", order=90, title="Data quality")
 def quality(source: Source) -> Sequence[Block]:
     """Findings of the gates, stops first; then what was skipped and why."""
-    return [*_findings(source), Heading("Parts not in this run"), *_skipped(source)]
+    return [*_findings(source), *_counting(source), Heading("Parts not in this run"), *_skipped(source)]
+
+
+#: The rules of counting in words; what the reader has to know before figures are compared with others.
+COUNTING_WORDS = {
+    "spell_rule": "Episodes to spells: rule",
+    "stay_rule": "Spells to stays: rule",
+    "positions": "Diagnosis positions looked at",
+    "code_list": "Alcohol-specific codes from",
+    "date_by": "A stay belongs to the month of its",
+    "fractions": "Attributable fractions counted on",
+    "readmission_days": "Days after a discharge that make a readmission",
+    "days": "Days of a month",
+    "nation": "Bank holidays of",
+}
+
+
+def _counting(source: Source) -> list[Block]:
+    """By which rules admissions were counted; nothing for a panel that came aggregated."""
+    chosen = source.meta.get("counting")
+    if not chosen:
+        return []
+    lines = [
+        f"{words}: {str(chosen[key]).replace('_', ' ')}."
+        for key, words in COUNTING_WORDS.items()
+        if chosen.get(key) is not None
+    ]
+    return [Heading("How admissions were counted"), Bullets(tuple(lines))]
 
 
 def _findings(source: Source) -> list[Block]:
