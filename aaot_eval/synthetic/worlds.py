@@ -57,7 +57,8 @@ class World:
     """One thing that fools evaluations.
 
     `fooled` is what somebody concludes who does not look for it; `honest` what a careful evaluation is expected to say.
-    `selection` and `illness` are set where the world is about who is taken on.
+    `selection` and `illness` are set where the world is about who is taken on; `least_ratio` is the strongest fall that
+    can come about there, because people taken on at a passing peak have few admissions left to prevent.
     """
 
     name: str
@@ -67,6 +68,7 @@ class World:
     honest: str
     selection: Selection | None = None
     illness: Illness | None = None
+    least_ratio: float = 0.0
 
 
 PEAKS = SCENARIOS["regression_to_mean"].illness
@@ -160,6 +162,7 @@ WORLDS: dict[str, World] = {
             "the comparison over sites is right, for it never asks who was taken on",
             selection="peak",
             illness=PEAKS,
+            least_ratio=0.90,
         ),
         World(
             "mixed_selection",
@@ -169,6 +172,7 @@ WORLDS: dict[str, World] = {
             "the comparison over sites is right, for it never asks who was taken on",
             selection="mixed",
             illness=PEAKS,
+            least_ratio=0.85,
         ),
     )
 }
@@ -215,6 +219,11 @@ def in_worlds(scenario: Scenario, worlds: Sequence[World]) -> Scenario:
     """The scenario with the people of the worlds: who is ill in which way, and who is taken on."""
     illness = next((w.illness for w in worlds if w.illness), scenario.illness)
     selection = next((w.selection for w in worlds if w.selection), None)
+    ratio = max([scenario.site_ratio, *(w.least_ratio for w in worlds if scenario.site_ratio < 1)])
+    if ratio != scenario.site_ratio:
+        what = f"an effect: rate ratio {ratio:.2f} over the treated sites, through the caseload"
+        title = f"The service lowers alcohol-specific emergency admissions by {1 - ratio:.0%}"
+        scenario = replace(scenario, site_ratio=ratio, switched_on=what, title=title)
     return replace(scenario, illness=illness, selection=selection or scenario.selection)
 
 
