@@ -141,5 +141,5 @@ def _sentence(blocks: Blocks, value: float, frequency: str, *, ratio: bool, seed
     low, high = (shown(math.exp(v) if ratio else v, ratio=ratio) for v in honest.relative_magnitudes(
         blocks.vector, 1.0, 0.05, seed))  # fmt: skip
     reach = f"{value:.1f} times" if value < honest.MOST_MBAR else f"more than {honest.MOST_MBAR:g} times"
-    return (f"The largest drift apart before the start was {size} from one {what} to the next. If it was no larger after the start, the "
-            f"effect lies between {low} and {high}; it could be none at all only with a drift {reach} as large.")  # fmt: skip
+    return (f"The largest drift apart before the start was {size} from one {what} to the next. Had the drift after the start been "
+            f"as large, the effect would lie between {low} and {high}; the least drift that leaves no effect is {reach} as large.")  # fmt: skip

@@ -75,7 +75,7 @@ def _averted(source: Source) -> list[Block]:
     if frame is None:
         return []
     columns: list[str | Column] = [
-        named("outcome", once=True), named("design"), named("unit"), "averted", interval("averted_low", "averted_high"),
+        named("outcome", once=True), named("analysis"), named("unit"), "averted", interval("averted_low", "averted_high"),
         "per_patient_year", interval("per_patient_year_low", "per_patient_year_high"), named("status"), "label",
     ]  # fmt: skip
     note = "Positive means fewer events than expected, negative more."
@@ -161,9 +161,21 @@ def _baseline(source: Source) -> list[Block]:
     frame = source.table("baseline")
     if frame is None:
         return []
-    columns: list[str | Column] = ["characteristic", named("arm"), "people", "with_it", "share", "mean", "sd", "difference"]
+    columns: list[str | Column] = [
+        "characteristic",
+        named("arm"),
+        "people",
+        "with_it",
+        "share",
+        "mean",
+        "sd",
+        "difference",
+    ]
     note = "No p values: after allocation by chance every difference is chance. The check of the allocation asks whether it was chance."
-    return [Heading("Who was allocated"), table(source, "baseline", frame, columns, "People at allocation, by arm", note=note)]
+    return [
+        Heading("Who was allocated"),
+        table(source, "baseline", frame, columns, "People at allocation, by arm", note=note),
+    ]
 
 
 ROW: list[str | Column] = [
