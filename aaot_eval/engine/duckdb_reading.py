@@ -36,6 +36,7 @@ NO_DATES = tuple(
     for s in ("-", "", "/")
 )
 REJECTS = "rejects"
+FILE_ROW = "file_row_number"
 REASONS = {
     "MISSING COLUMNS": "too few columns",
     "TOO MANY COLUMNS": "too many columns",
@@ -53,12 +54,34 @@ class FileReading:
     def __init__(self, db: Any, plan: ReadPlan, table: str) -> None:
         self.db, self.plan, self.table = db, plan, table
         self.given = [c for c in plan.schema.columns if c.name in plan.columns]
-        self.casts = {c.name: cast(c, plan.dates.get(c.name, ())) for c in (*self.given, *plan.made)}
-        faults = [(c, fault(c, self.casts[c.name], plan.schema)) for c in self.given]
+        self.numbered = plan.file.kind == "parquet" and FILE_ROW not in map(str.lower, plan.file.header)
+        self.dated = self._dated()
+        self.casts = {c.name: self._cast(c) for c in (*self.given, *plan.made)}
+        faults = [(c, fault(c, self.casts[c.name], plan.schema, dated=c.name in self.dated)) for c in self.given]
         self.faults = [(c, when) for c, when in faults if when]
         self.lost = sum(1 << i for i, (c, _) in enumerate(self.faults) if c.required)
         self.hashing = self._keyed_hash(plan.key) if plan.key is not None else ""
         self.brought = ""
+
+    def _dated(self) -> frozenset[str]:
+        """Our date columns that a Parquet file holds as dates: they need no way through text."""
+        if self.plan.file.kind != "parquet" or self.plan.made:
+            return frozenset()
+        try:
+            path = text_literal(str(self.plan.file.path))
+            held = {
+                r[0]
+                for r in self.db.execute(f"DESCRIBE SELECT * FROM read_parquet({path})").fetchall()
+                if r[1] == "DATE"
+            }
+        except duckdb.Error:  # the reading itself says what is wrong
+            return frozenset()
+        return frozenset(c.name for c in self.given if c.type == "date" and self.plan.columns[c.name] in held)
+
+    def _cast(self, column: ColumnSpec) -> str:
+        if column.name in self.dated:
+            return in_range(column.name)
+        return cast(column, self.plan.dates.get(column.name, ()))
 
     def read(self) -> ReadReport:
         """Read the file; when its lines do not add up, read it again with quotation marks taken as plain characters.
@@ -120,12 +143,18 @@ class FileReading:
         source, held = self._source(quote, part)
         bare = self.plan.file.quotes and not quote
         held |= {c: part_of_a_cell(held[c], place, self.plan.schema) for c, place in self.plan.places.items()}
-        texts = {c.name: cleaned(c, held[c.name], self.plan.schema.missing_values, bare) for c in self.given}
+        missing = self.plan.schema.missing_values
+        texts = {
+            c.name: held[c.name] if c.name in self.dated else cleaned(c, held[c.name], missing, bare)
+            for c in self.given
+        }
         if self.hashing and "person" in texts:
             texts["person"] = identifier("person") if self.brought else f"{self.hashing}({texts['person']})"
         columns = ", ".join(f"{text} AS {name}" for name, text in texts.items())
         made = ", ".join(f"{made_of(c, texts, self.casts, self.plan.schema)} AS {c.name}" for c in self.plan.made)
-        read = f"SELECT row_number() OVER () AS line_row, {columns} FROM {source}"
+        # A Parquet file numbers its rows itself, so that its parts can be read side by side.
+        number = f"{FILE_ROW} + 1" if self.numbered else "row_number() OVER ()"
+        read = f"SELECT {number} AS line_row, {columns} FROM {source}"
         return f"SELECT *, {made} FROM ({read}) AS cells" if made else read
 
     def _source(self, quote: str, part: str = "") -> tuple[str, dict[str, str]]:
@@ -135,8 +164,9 @@ class FileReading:
         if self.brought:
             return self.brought, {ours: identifier(theirs) for ours, theirs in columns.items()}
         if file.kind == "parquet":
-            return f"read_parquet({path})", {
-                ours: f"CAST({identifier(theirs)} AS VARCHAR)" for ours, theirs in columns.items()
+            return f"read_parquet({path}{f', {FILE_ROW}=true' if self.numbered else ''})", {
+                ours: identifier(theirs) if ours in self.dated else f"CAST({identifier(theirs)} AS VARCHAR)"
+                for ours, theirs in columns.items()
             }
         typed = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(file.header)))
         rejects = f"store_rejects=true, rejects_limit=0, rejects_table='{part}', rejects_scan='{part}_scan'"
@@ -198,7 +228,7 @@ class FileReading:
         for i, (column, _) in enumerate(self.faults):
             if column.name in counts:
                 self.db.execute(
-                    f"INSERT INTO {REJECTS} SELECT ?, b.line, ?, ?, {value_class('t.' + column.name)}, b.bad & {self.lost} > 0 "
+                    f"INSERT INTO {REJECTS} SELECT ?, b.line, ?, ?, {value_class(f'CAST(t.{column.name} AS VARCHAR)')}, b.bad & {self.lost} > 0 "
                     f"FROM bad_rows AS b JOIN ({self._texts(quote)}) AS t ON t.line_row = b.line_row WHERE b.bad & {1 << i} > 0 ORDER BY b.line",
                     [self.plan.name, self.plan.columns[column.name], reason(column)],
                 )
@@ -341,8 +371,7 @@ def cast(column: ColumnSpec, patterns: Sequence[str]) -> str:
     name = column.name
     if column.type == "date":
         listed = ", ".join(text_literal(p) for p in (*ALWAYS_DATES, *patterns))
-        read = f"coalesce(TRY_CAST({name} AS DATE), CAST(TRY_STRPTIME({name}, [{listed}]) AS DATE))"
-        return f"CASE WHEN {read} BETWEEN DATE '{FIRST_DAY}' AND DATE '{LAST_DAY}' THEN {read} END"
+        return in_range(f"coalesce(TRY_CAST({name} AS DATE), CAST(TRY_STRPTIME({name}, [{listed}]) AS DATE))")
     if column.type == "integer":
         return f"TRY_CAST(floor(TRY_CAST({name} AS DOUBLE)) AS INTEGER)"
     if column.type == "number":
@@ -350,14 +379,23 @@ def cast(column: ColumnSpec, patterns: Sequence[str]) -> str:
     return name
 
 
-def fault(column: ColumnSpec, value: str, schema: TableSchema) -> str:
-    """When a cell is not what its column says; empty text when it cannot be wrong."""
+def in_range(day: str) -> str:
+    """A date, or NULL when nobody of an extract can have lived on it."""
+    return f"CASE WHEN {day} BETWEEN DATE '{FIRST_DAY}' AND DATE '{LAST_DAY}' THEN {day} END"
+
+
+def fault(column: ColumnSpec, value: str, schema: TableSchema, *, dated: bool = False) -> str:
+    """When a cell is not what its column says (`dated`: it is a date and no text); empty text when it cannot be wrong."""
     name, when = column.name, []
     if column.type == "date":
         unreadable = f"{name} IS NOT NULL AND {value} IS NULL"
         if column.null_values:
             marks = ", ".join(f"DATE '{d}'" for d in column.null_values)
-            said = f"coalesce(TRY_CAST({name} AS DATE), CAST(TRY_STRPTIME({name}, ['%Y%m%d', '%d/%m/%Y']) AS DATE))"
+            said = (
+                name
+                if dated
+                else f"coalesce(TRY_CAST({name} AS DATE), CAST(TRY_STRPTIME({name}, ['%Y%m%d', '%d/%m/%Y']) AS DATE))"
+            )
             unreadable += f" AND coalesce({said} NOT IN ({marks}), TRUE)"
         when.append(f"({unreadable})")
     elif column.type in ("integer", "number"):

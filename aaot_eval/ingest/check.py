@@ -316,16 +316,22 @@ def check_records(engine: Engine, flow: Sequence[FlowStep], first: pd.Period, la
 
 
 def _unknown_codes(engine: Engine) -> list[Finding]:
+    """Codes outside the list of their column; the people behind them are looked up only where there are such codes."""
+    checked = {c.name: c for c in table_schema("extracts", "hes_apc").columns if c.enum}
+    outside = {}
+    for name, column in checked.items():
+        listed = ", ".join(f"'{code}'" for code in column.enum or ())
+        outside[name] = f"{name} IS NOT NULL AND {name} NOT IN ({listed})"
+    counted = ", ".join(f"count(CASE WHEN {when} THEN 1 END) AS n{i}" for i, when in enumerate(outside.values()))
+    counts = engine.rows(f"SELECT {counted} FROM episodes_read")[0]
     findings = []
-    for column in table_schema("extracts", "hes_apc").columns:
-        if column.enum:
-            allowed = ", ".join(f"'{c}'" for c in column.enum)
-            n, people = engine.rows(
-                f"""SELECT count(*), count(DISTINCT p.person) FROM episodes_read e LEFT JOIN persons p ON p.token = e.person
-                WHERE e.{column.name} IS NOT NULL AND e.{column.name} NOT IN ({allowed})"""
-            )[0]
-            if n:
-                findings.append(Finding("D313", where=column.source_names[0], records=n, people=people))
+    for (name, when), n in zip(outside.items(), counts, strict=True):
+        if n:
+            people = engine.rows(
+                f"""SELECT count(DISTINCT p.person) FROM (SELECT person AS token FROM episodes_read WHERE {when}) AS e
+                JOIN persons AS p ON p.token = e.token"""
+            )[0][0]
+            findings.append(Finding("D313", where=checked[name].source_names[0], records=n, people=people))
     return findings
 
 

@@ -1,4 +1,4 @@
--- reads: episodes_read, episodes_judged, episode_losses
+-- reads: episodes_read, episodes_judged, episodes_repeated, episodes_copied
 -- makes: episodes
 -- rule: what is left after the losses, each episode once; ages 7001 to 7007 are bands of the first year
 -- decision: docs/decisions/0011-episode.md
@@ -7,6 +7,6 @@ SELECT e.row, e.load, e.person, e.episode_key, e.provider, d.treatment_site, e.a
     d.discharge_destination, d.sex, CASE WHEN d.age BETWEEN 7001 AND 7007 THEN 0 WHEN d.age <= 120 THEN d.age END AS age,
     e.uncoded
 FROM episodes_judged AS e
-JOIN episode_losses AS l ON l.row = e.row
 JOIN episodes_read AS d ON d.row = e.row
-WHERE l.reason = 'kept'
+LEFT JOIN (SELECT row FROM episodes_repeated UNION SELECT row FROM episodes_copied) AS t ON t.row = e.row
+WHERE e.loss = 'kept' AND t.row IS NULL

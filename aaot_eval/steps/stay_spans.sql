@@ -1,10 +1,10 @@
 -- reads: stay_members, spells
 -- makes: stay_spans
--- rule: the first and the last spell of each stay, its last end, and whether any spell of it is alcohol-specific
+-- rule: the first spell of each stay, its last end, whether its last spell ended in death, and whether any spell of it is alcohol-specific
 -- decision: docs/decisions/0013-stay.md
 SELECT m.person, m.stay_no,
     max(CASE WHEN m.is_first = 1 THEN m.spell END) AS first_spell,
-    max(CASE WHEN m.is_last = 1 THEN m.spell END) AS last_spell,
+    max(CASE WHEN m.is_last = 1 AND (s.discharge_method = '4' OR s.discharge_destination = '79') THEN 1 ELSE 0 END) AS died,
     max(s.end_date) AS end_date,
     max(s.alcohol_specific) AS alcohol_specific,
     count(*) AS spells

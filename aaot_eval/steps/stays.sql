@@ -17,10 +17,8 @@ SELECT g.first_spell AS stay, g.person, g.stay_no,
     CASE WHEN f.admission_method IN ({emergency}) THEN 1 ELSE 0 END AS emergency,
     g.alcohol_specific,
     CASE WHEN f.patient_class = '2' AND coalesce(f.admission_method, '') NOT IN ({emergency}) THEN 1 ELSE 0 END AS day_case,
-    CASE WHEN l.discharge_method = '4' OR l.discharge_destination = '79' THEN 1 ELSE 0 END AS died,
-    f.sex, f.age, g.spells
+    g.died, f.sex, f.age, g.spells
 FROM stay_spans AS g
 JOIN spells AS f ON f.spell = g.first_spell
-JOIN spells AS l ON l.spell = g.last_spell
 LEFT JOIN sites AS t ON t.site = f.treatment_site
 LEFT JOIN sites AS p ON p.site = f.provider
