@@ -27,6 +27,7 @@ TYPES = (
     (pa.types.is_int64, "bigint"),
     (pa.types.is_floating, "double precision"),
     (pa.types.is_date, "date"),
+    (pa.types.is_timestamp, "timestamp"),
     (pa.types.is_string, 'text COLLATE "C"'),
     (pa.types.is_large_string, 'text COLLATE "C"'),
 )

@@ -22,6 +22,9 @@ def render(sql: str, target: Target) -> str:
 
     tree = sqlglot.parse_one(sql, read="duckdb")
     if target == "postgres":
+        if tree.find(sqlglot.exp.TryCast):
+            # It would become a plain cast, which ends the query where the other engines give an empty cell.
+            raise sqlglot.errors.UnsupportedError("PostgreSQL has no cast that may fail")
         tree = tree.transform(_whole_parts_of_dates)
     text: str = tree.sql(dialect=target, identify=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
     return text

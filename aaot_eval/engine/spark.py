@@ -160,6 +160,5 @@ class SparkEngine(RenderedEngine):
 
 def _type(field: pa.Field) -> str:
     """Spark's type for a column of ours."""
-    return {"bool": "BOOLEAN", "int32": "INT", "int64": "BIGINT", "double": "DOUBLE", "date32[day]": "DATE"}.get(
-        str(field.type), "STRING"
-    )
+    return {"bool": "BOOLEAN", "int32": "INT", "int64": "BIGINT", "double": "DOUBLE", "date32[day]": "DATE",
+            "timestamp[us]": "TIMESTAMP_NTZ"}.get(str(field.type), "STRING")  # fmt: skip

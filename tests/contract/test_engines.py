@@ -466,5 +466,7 @@ def test_what_a_dialect_cannot_say_is_refused():
     sqlglot = pytest.importorskip("sqlglot")
     with pytest.raises(sqlglot.errors.UnsupportedError):
         render("PIVOT t ON a USING sum(b)", "postgres")
+    with pytest.raises(sqlglot.errors.UnsupportedError, match="may fail"):
+        render("SELECT TRY_CAST(a AS INT) FROM t", "postgres")
     assert 'CAST(EXTRACT(YEAR FROM "day") AS INT)' in render("SELECT year(day) * 12 FROM t", "postgres")
     assert render("SELECT row FROM t ORDER BY row", "spark") == "SELECT `row` FROM `t` ORDER BY `row` NULLS LAST"

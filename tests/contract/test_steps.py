@@ -40,7 +40,7 @@ GIVEN = {
     "activity_read",
 }
 NOT_PORTABLE = (
-    r"\bQUALIFY\b|\bUNPIVOT\b|\bPIVOT\b|GROUP BY \d|ORDER BY \d|\barg_m|->|\bLIMIT\b|\bTEMP\b|::|\bGREATEST\b|\bILIKE\b"
+    r"\bQUALIFY\b|\bUNPIVOT\b|\bPIVOT\b|GROUP BY \d|ORDER BY \d|\barg_m|->|\bLIMIT\b|\bTEMP\b|::|\bGREATEST\b|\bILIKE\b|\bTRY_"
 )
 
 
