@@ -184,58 +184,75 @@ class RandomEffects:
     df: int
 
 
+@dataclass(frozen=True)
+class Linearised:
+    """The error of the log ITT to first order: each person's part (P,), and the shares of hospitals (U,) that their shocks
+    enter with: treated ones by their expected events, comparison ones by their events after launch."""
+
+    score: Floats
+    treated_share: Floats
+    control_share: Floats
+
+    @property
+    def person_variance(self) -> float:
+        """Variance from people alone."""
+        return float((self.score**2).sum())
+
+
+def linearised(c: Comparison) -> Linearised:
+    """Linearised scores of log(O/E) and the hospitals' shares in it."""
+    unit, n_units = c.people.unit, len(c.people.names)
+    observed = expected = 0.0
+    modelled, baseline = np.zeros(n_units), np.zeros(n_units)
+    launches = [(w, era) for w, era in enumerate(c.eras) if (c.treated & (c.given == w)).any()]
+    changes: dict[int, float] = {}
+    for w, era in launches:
+        mine, ctl = c.treated & (c.given == w), c.controls
+        n0, y0, n1, y1 = (by_unit(x, c.people) for x in (era.n0, era.y0, era.n1, era.y1))
+        changes[w] = (y1[ctl].sum() / n1[ctl].sum()) / (y0[ctl].sum() / n0[ctl].sum())
+        baseline[mine] = n1[mine] * y0[mine] / n0[mine]
+        modelled[mine] = baseline[mine] * changes[w]
+        observed += y1[mine].sum()
+        expected += modelled[mine].sum()
+    score, control_share = np.zeros(len(unit)), np.zeros(n_units)
+    for w, era in launches:
+        mine, ctl = c.treated & (c.given == w), c.controls
+        weight = modelled[mine].sum() / expected
+        rows = ctl[unit]
+        score[rows] -= weight * _change_score(era, rows)
+        n0, n1 = by_unit(era.n0, c.people), by_unit(era.n1, c.people)
+        for u in np.flatnonzero(mine):
+            rows = unit == u
+            before = era.y0[rows] - era.y0[rows].sum() / n0[u] * era.n0[rows]
+            score[rows] += era.y1[rows] / observed - era.n1[rows] * modelled[u] / n1[u] / expected
+            score[rows] -= n1[u] * changes[w] / n0[u] * before / expected
+        post = by_unit(era.y1, c.people) * ctl
+        control_share += weight * post / post.sum()
+    return Linearised(score, baseline / baseline.sum(), control_share)
+
+
 def random_effects(c: Comparison) -> RandomEffects:
     """Person-clustered linearised scores plus DerSimonian-Laird variance between comparison hospitals.
 
     tau2 is NaN, and so is the standard error, with fewer than six comparison hospitals.
     """
-    unit, n_units = c.people.unit, len(c.people.names)
-    observed = expected = 0.0
-    modelled = np.zeros(n_units)
-    baseline = np.zeros(n_units)
-    for w, era in enumerate(c.eras):
-        mine, ctl = c.treated & (c.given == w), c.controls
-        if not mine.any():
-            continue
-        n0, y0, n1, y1 = (by_unit(x, c.people) for x in (era.n0, era.y0, era.n1, era.y1))
-        change = (y1[ctl].sum() / n1[ctl].sum()) / (y0[ctl].sum() / n0[ctl].sum())
-        baseline[mine] = n1[mine] * y0[mine] / n0[mine]
-        modelled[mine] = baseline[mine] * change
-        observed += y1[mine].sum()
-        expected += modelled[mine].sum()
-    score = np.zeros(len(unit))
-    taus, control_share = [], np.zeros(n_units)
-    for w, era in enumerate(c.eras):
-        mine, ctl = c.treated & (c.given == w), c.controls
-        if not mine.any():
-            continue
-        weight = modelled[mine].sum() / expected
-        rows = ctl[unit]
-        score[rows] -= weight * _change_score(era, rows)
-        for u in np.flatnonzero(mine):
-            rows = unit == u
-            y0, n0 = era.y0[rows], era.n0[rows]
-            score[rows] += (
-                era.y1[rows] / observed - era.n1[rows] * modelled[u] / by_unit(era.n1, c.people)[u] / expected
-            )
-            score[rows] -= modelled[u] / expected * (y0 - y0.sum() / n0.sum() * n0) / y0.sum()
-        changes, variances = [], []
-        for u in np.flatnonzero(ctl):
-            rows = unit == u
-            totals = era.n0[rows].sum(), era.y0[rows].sum(), era.n1[rows].sum(), era.y1[rows].sum()
-            changes.append(math.log(totals[3] / totals[2] * totals[0] / totals[1]))
-            variances.append(float((_change_score(era, rows) ** 2).sum()))
-        taus.append(dersimonian_laird(np.array(changes), np.array(variances)))
-        post = by_unit(era.y1, c.people) * ctl
-        control_share += weight * post / post.sum()
-    person_variance = float((score**2).sum())
-    df = int(c.controls.sum()) - 1
+    parts, df = linearised(c), int(c.controls.sum()) - 1
     if c.controls.sum() < HOSPITALS_FOR_TAU2:
-        return RandomEffects(person_variance, math.nan, math.nan, df)
-    tau2 = float(np.mean(taus))
-    share = baseline / baseline.sum()
-    variance = person_variance + tau2 * float((share**2).sum() + (control_share**2).sum())
-    return RandomEffects(person_variance, tau2, math.sqrt(variance), df)
+        return RandomEffects(parts.person_variance, math.nan, math.nan, df)
+    tau2 = float(np.mean([_between(c, era) for w, era in enumerate(c.eras) if (c.treated & (c.given == w)).any()]))
+    shares = float((parts.treated_share**2).sum() + (parts.control_share**2).sum())
+    return RandomEffects(parts.person_variance, tau2, math.sqrt(parts.person_variance + tau2 * shares), df)
+
+
+def _between(c: Comparison, era: Era) -> float:
+    """Variance of the log change over one launch between comparison hospitals, beyond that of their people."""
+    changes, variances = [], []
+    for u in np.flatnonzero(c.controls):
+        rows = c.people.unit == u
+        totals = era.n0[rows].sum(), era.y0[rows].sum(), era.n1[rows].sum(), era.y1[rows].sum()
+        changes.append(math.log(totals[3] / totals[2] * totals[0] / totals[1]))
+        variances.append(float((_change_score(era, rows) ** 2).sum()))
+    return dersimonian_laird(np.array(changes), np.array(variances))
 
 
 def _change_score(era: Era, rows: Flags) -> Floats:

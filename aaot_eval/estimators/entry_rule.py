@@ -141,6 +141,10 @@ class EntryRule:
         own, zero = (math.exp(effect_of(lived_on(c, rate))) for rate in (1.0, 0.0))
         return own, zero
 
+    def comparison(self, panel: Panel, analysis: Analysis) -> Comparison:
+        """The cohorts behind the effect."""
+        return self._compare(panel, analysis)[0]
+
     def _about_deaths(self, base: Estimate, c: Comparison, counted: bool) -> tuple[Estimate, ...]:
         """The same effect with deaths counted in other ways; nothing for costs, and nothing when nobody died in follow-up."""
         if not counted or not any(died(c.people, k).any() for e in c.eras for k in (e.before, e.after)):
