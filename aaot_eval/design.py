@@ -204,7 +204,9 @@ def _for_staggered_starts(panel: Panel) -> tuple[tuple[str, str], ...]:
 
 def _of_trial(panel: Panel, study: StudyConfig, trial: TrialConfig) -> list[Analysis]:
     """People as they were allocated, the primary outcome first, then the money, deaths and the other outcomes."""
-    reason = f"{'people were' if trial.unit == 'person' else 'whole sites were'} allocated by chance: {trial.allocation}"
+    reason = (
+        f"{'people were' if trial.unit == 'person' else 'whole sites were'} allocated by chance: {trial.allocation}"
+    )
 
     def analysis(name: str, outcome: str, why: str, *, primary: bool = False, **more: object) -> Analysis:
         options = {**_study_options("trial", study, panel), "unit": trial.unit, **more}
@@ -283,6 +285,11 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
                 )
             )
         plan += [analysis(name, name, reason) for name, reason in _for_staggered_starts(panel)]
+        plan += [
+            analysis("triple_difference", "triple_difference", f"the same against {o} of the same sites", control=o)
+            for o in control
+            if kinds.get(study.outcome) == kinds[o]
+        ]
         plan += [analysis(f"site_did_{o}", "site_did", "secondary outcome", outcome=o) for o in study.also]
         if cost_of_outcome in kinds:
             plan.append(
@@ -359,7 +366,9 @@ def _beside_primary(
     panel: Panel, study: StudyConfig, comparison: bool, there: set[str], analysis: Callable[..., Analysis]
 ) -> list[Analysis]:
     """Secondary outcomes of a design without comparison sites, and the outcomes that show what a move of same-day care does."""
-    moved = dict.fromkeys(panel.extra.get("sensitivity_outcomes", ()), "the primary where same-day emergency care moved")
+    moved = dict.fromkeys(
+        panel.extra.get("sensitivity_outcomes", ()), "the primary where same-day emergency care moved"
+    )
     wanted = {**({} if comparison else dict.fromkeys(study.also, "secondary outcome")), **moved}
     method = "site_did" if comparison else "its"
     more = {} if comparison else {"units": "together" if len(panel.treated_units) > 1 else "treated"}

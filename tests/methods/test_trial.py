@@ -251,7 +251,7 @@ profile = "hes"
     assert "sealed envelopes" in result.meta["primary"]["reason"]
     assert set(result.tables["baseline"]["arm"]) == {"service", "usual care"}
     assert result.tables["caseload"].set_index("unit").loc["all", "referred"] == 120
-    assert [c.check for c in result.primary.checks][0] == "allocation"
+    assert result.primary.checks[0].check == "allocation"
 
     from aaot_eval.disclosure import control
     from aaot_eval.report import build_report, render_html
