@@ -85,6 +85,9 @@ class DataConfig(_Part):
     contacts: Files | None = Field(None, description="person, contact_date, site, kind, staff, minutes")
     denominators: Files | None = Field(None, description="site, valid_from, population, beds, where they change")
     providers: Files | None = Field(None, description="old_code, new_code, from: codes that another replaced")
+    opt_out: Files | None = Field(
+        None, description="keys of people whose rows leave every file first; hashed with the same secret"
+    )
     panel: Files | None = Field(None, description="an already aggregated panel, instead of an extract")
     formats: dict[str, str] = Field(
         default_factory=dict, description="format by table, when it shall not be recognised from the header"
@@ -118,7 +121,9 @@ class DataConfig(_Part):
         if not self.panel and not self.admissions:
             raise ValueError("give admissions (an extract) or panel (an already aggregated table)")
         if (self.extracted is None) != (self.maturity_days is None):
-            raise ValueError("extracted and maturity_days go together: the day of the extract, and how long a month takes")
+            raise ValueError(
+                "extracted and maturity_days go together: the day of the extract, and how long a month takes"
+            )
         if self.flex == "leave_out" and self.frozen_to is None:
             raise ValueError('flex = "leave_out" needs frozen_to, the last day that no later submission can change')
         if self.one_off_keys and self.person_key:
@@ -153,7 +158,8 @@ class TrialConfig(_Part):
     usual_care: str = Field("usual care", min_length=1, description="the arm that was not")
     unit: Literal["person", "site"] = Field("person", description="what was allocated: each person, or whole sites")
     allocation: str = Field(
-        min_length=10, description="how chance decided (random numbers, envelopes, blocks), who held the list, and the registration"
+        min_length=10,
+        description="how chance decided (random numbers, envelopes, blocks), who held the list, and the registration",
     )
     ratio: float = Field(1.0, gt=0, description="people planned for the service for each one for usual care")
 
@@ -242,7 +248,9 @@ class CountingConfig(_Part):
     """Choices of the field about what is counted and when; the defaults are those of the record of decisions."""
 
     positions: int = Field(20, ge=1, le=20, description="diagnosis positions looked at; 6 as in Scotland")
-    code_list: str | None = Field(None, description="own list in place of the alcohol-specific codes: a CSV, column icd10")
+    code_list: str | None = Field(
+        None, description="own list in place of the alcohol-specific codes: a CSV, column icd10"
+    )
     date_by: Literal["admission", "discharge"] = Field("admission", description="which date puts a stay in its month")
     fractions: Literal["stays", "lape"] = Field(
         "stays", description="attributable outcomes: of stays by admission, or of first finished episodes by their end"
@@ -434,22 +442,34 @@ class MonthlyConfig(_Part):
     )
 
 
+def _megabytes(size: str) -> float:
+    """The megabytes of "500MB" or "1.5 GiB"; 0 when it is no size."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?) ?([KMGT]i?B)", size, re.IGNORECASE | re.ASCII)
+    return float(found[1]) * MEGABYTES.get(found[2].upper(), 0) if found else 0.0
+
+
 class OutputConfig(_Part):
     """Where results go and what is written."""
 
     runs: str = "runs"
     work: str | None = Field(None, description="folder for engine spill files; default: beside the runs")
     memory: str | None = Field(None, description="memory limit of the engine, e.g. 500MB or 1GB; at least 100MB")
+    cache: bool = Field(True, description="keep the typed rows of each file, so that the next run reads only new files")
+    cache_limit: str = Field("20GB", description="the longest unused rows kept are deleted above this size")
     patient_reports: bool = False
     reason: str | None = Field(None, description="why per-patient rows are needed; required with patient_reports")
 
-    @field_validator("memory")
+    @field_validator("memory", "cache_limit")
     @classmethod
     def _memory_reads(cls, text: str | None) -> str | None:
-        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?) ?([KMGT]i?B)", text or "1GB", re.IGNORECASE | re.ASCII)
-        if not found or float(found[1]) * MEGABYTES.get(found[2].upper(), 0) < LEAST_MEMORY_MB:
+        if _megabytes(text or "1GB") < LEAST_MEMORY_MB:
             raise ValueError(f"write a number and MB, GB or TB, such as 500MB or 1GB, and at least {LEAST_MEMORY_MB}MB")
         return text
+
+    @property
+    def cache_bytes(self) -> int:
+        """The size that the rows kept may have together."""
+        return int(_megabytes(self.cache_limit) * 1_000_000)
 
     @model_validator(mode="after")
     def _reason_given(self) -> OutputConfig:
@@ -530,7 +550,9 @@ class RunConfig(_Part):
         if self.analyses and sum(a.primary for a in self.analyses) != 1:
             raise ValueError("exactly one analysis must have primary = true")
         if (self.study.design == "trial") != (self.trial is not None):
-            raise ValueError('a trial needs both [study] design = "trial" and [trial], which says how people were allocated')
+            raise ValueError(
+                'a trial needs both [study] design = "trial" and [trial], which says how people were allocated'
+            )
         if self.trial is not None and not self.data.caseload:
             raise ValueError("a trial needs data.caseload: the list of everybody allocated, with the column arm")
         self._check_cohort()
@@ -539,7 +561,7 @@ class RunConfig(_Part):
     def _check_cohort(self) -> None:
         condition = self.cohort_rule
         if self.cohort is not None and condition is None:
-            raise ValueError('[cohort] narrows [study] entry_rule, and there is none to narrow')
+            raise ValueError("[cohort] narrows [study] entry_rule, and there is none to narrow")
         kinds = {term.kind for term in condition.terms} if condition else set()
         if "listed" in kinds and not (self.cohort and self.cohort.codes):
             raise ValueError("entry_rule counts listed admissions; give their codes in [cohort] codes")

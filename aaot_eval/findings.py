@@ -395,6 +395,20 @@ _add(
     "Check the table of changes.",
 )
 _add(
+    "D380",
+    "note",
+    "People who opted out",
+    "Their rows left every file as it was read; nothing of them is in any table, in what is kept or in the results.",
+    "Nothing.",
+)
+_add(
+    "D381",
+    "warn",
+    "The opt-out list names nobody in the data",
+    "Either they are already left out of the extract, or list and extract do not use the same person id.",
+    "Check that both hold the same kind of key; with [data.person_key] both are hashed with the same secret.",
+)
+_add(
     "D330",
     "stop",
     "The data are stale",

@@ -20,6 +20,7 @@ from aaot_eval.config import RunConfig
 from aaot_eval.costs import Prices, cost_service, load_prices
 from aaot_eval.design import choose_analyses, refuse_unfit, refuse_unknown_teams
 from aaot_eval.engine import open_engine
+from aaot_eval.engine.kept import KeptReadings
 from aaot_eval.errors import DataQualityError, Problem
 from aaot_eval.estimators import build_estimator
 from aaot_eval.findings import Finding
@@ -100,9 +101,17 @@ def run_evaluation(
     )
 
 
-def prepare(config: RunConfig, *, notify: Notify = quiet, work: Path | None = None, session: Any = None) -> Prepared:
+def prepare(
+    config: RunConfig,
+    *,
+    notify: Notify = quiet,
+    work: Path | None = None,
+    session: Any = None,
+    keep: Path | None = None,
+) -> Prepared:
     """The panel the study asks for, from an extract or from an already aggregated table, behind every data gate.
 
+    `keep` is a folder of readings: rows of files kept by an earlier run are taken from there, and those of new files added.
     `session` is a Spark session that the platform hands in, for a config whose engine is Spark.
     """
     if config.data.panel:
@@ -113,7 +122,10 @@ def prepare(config: RunConfig, *, notify: Notify = quiet, work: Path | None = No
     prices = load_prices(config) if config.costs else None
     with _engine(config, work, session) as engine:
         notify("Reading the extracts")
-        tables = read_tables(config, engine, notify=notify)
+        readings = None
+        if keep is not None and config.output.cache:
+            readings = KeptReadings(keep, engine.folder / "kept", owner=config.name, limit=config.output.cache_bytes)
+        tables = read_tables(config, engine, notify=notify, readings=readings)
         _stop_on(tables.findings)
         if prices is not None:
             notify("Pricing stays")
@@ -121,6 +133,8 @@ def prepare(config: RunConfig, *, notify: Notify = quiet, work: Path | None = No
         notify("Building the panel")
         panel = build_panel(tables, config)
         _stop_on(panel.findings)
+        if readings is not None:
+            readings.keep()
         described = engine.describe()
         restricted = (
             {"rejects": engine.frame(f'SELECT * FROM {tables.names["rejects"]} ORDER BY file, line, "column", reason')}

@@ -59,6 +59,9 @@ def analyze(
     reason: Annotated[
         str | None, typer.Option("--reason", metavar="TEXT", help="Why per-patient rows are needed.")
     ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Read every file again, and keep no rows for the next run.")
+    ] = False,
     engine: EngineName = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -70,6 +73,7 @@ def analyze(
 
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
     config = _asked(with_engine(load_config(config_file, data=data), engine), until, patient_reports, reason)
+    config = config.changed(output__cache=False) if no_cache else config
     if stop_after:
         _stop_early(config, terminal, stop_after, as_json)
         return
@@ -172,10 +176,11 @@ def _new_run(
     from aaot_eval.ingest import secret_fingerprint
     from aaot_eval.pipeline import prepare, run_evaluation
     from aaot_eval.report import build_report, figure_files, patient_report, render_html, render_markdown
-    from aaot_eval.run_folder import Account, RunFolder, package_versions, run_name, write_run
+    from aaot_eval.run_folder import CACHE, Account, RunFolder, package_versions, run_name, write_run
 
     started = datetime.now(UTC)
-    prepared = prepare(config, notify=terminal.progress, work=study.path)
+    with study.work_folder(config.path(config.output.work) if config.output.work else None) as work:
+        prepared = prepare(config, notify=terminal.progress, work=work, keep=work / CACHE)
     data_cut = str(prepared.panel.periods["label"].iloc[-1])
     if as_of is not None:
         refuse_stale(data_cut, prepared.panel.frequency, as_of, config.monthly.lag_months)

@@ -61,7 +61,11 @@ def _places(place: Path) -> tuple[list[Path], list[Path]]:
         from aaot_eval.config import load_config
 
         config = load_config(place)
-        work = [config.path(config.output.work)] if config.output.work else []
+        work = (
+            [config.path(config.output.work), config.path(config.output.work) / config.name]
+            if config.output.work
+            else []
+        )
         runs = config.path(config.output.runs)
         return [runs / config.name], [*work, runs, config.home]
     if not place.is_dir():

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aaot_eval.engine.files import Dialect
+from aaot_eval.engine.kept import Kept
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,8 @@ class ReadPlan:
     `columns` maps our column names to the names in the file's header; `dates` maps our date columns to further strptime
     patterns beside ISO dates; `places` says which of our columns are one value of a cell that holds several
     (`parts_of_a_cell`); `load` numbers the files in their order; `name` is what rejects call the file. With `key`
-    the person column becomes an HMAC-SHA256 under that key before anything is stored.
+    the person column becomes an HMAC-SHA256 under that key before anything is stored. `kept` is the file's entry among the
+    readings kept: taken when it is held, written when it is not.
     """
 
     file: Dialect
@@ -37,6 +39,7 @@ class ReadPlan:
     dates: Mapping[str, Sequence[str]] = field(default_factory=dict)
     key: bytes | None = None
     places: Mapping[str, int] = field(default_factory=dict)
+    kept: Kept | None = None
 
     @property
     def made(self) -> tuple[ColumnSpec, ...]:
@@ -50,7 +53,9 @@ class ReadReport:
 
     `rows` counts records that parsed; `lost_rows` of them had an unreadable cell in a column that must be there and were
     left out as well. `bad_cells` counts unreadable cells by column. `unquoted` is True when stray quotation marks had
-    swallowed rows and the file was read again without quoting.
+    swallowed rows and the file was read again without quoting. `opted_out` counts the rows of people who opted out, and
+    `opted_out_places` says who they are as places in the list; these rows are gone. `taken` is True when the file did not
+    have to be read because its rows were kept.
     """
 
     name: str
@@ -61,11 +66,23 @@ class ReadReport:
     quoted_newlines: int = 0
     bad_cells: Mapping[str, int] = field(default_factory=dict)
     unquoted: bool = False
+    opted_out: int = 0
+    opted_out_places: Sequence[int] = ()
+    taken: bool = False
 
     @property
     def adds_up(self) -> bool:
         """Whether every line of the file is accounted for."""
         return self.lines == 0 or self.lines == 1 + self.rows + self.rejected_lines + self.quoted_newlines
+
+
+@dataclass(frozen=True, slots=True)
+class OptedOut:
+    """A list of people who opted out, as it was read: its reports, how many people it names, and a hash of them."""
+
+    reports: Sequence[ReadReport] = ()
+    people: int = 0
+    digest: str = ""
 
 
 class Engine(Protocol):
@@ -79,6 +96,10 @@ class Engine(Protocol):
 
         Without plans for a table use `empty`.
         """
+        ...
+
+    def leave_out(self, plans: Sequence[ReadPlan]) -> OptedOut:
+        """Read a list of people who opted out: from now on their rows leave every file as it is read, before all else."""
         ...
 
     def empty(self, table: str, schema: TableSchema) -> None:

@@ -6,10 +6,12 @@ matching diagnosis codes, writing. Everything else is the SQL of `aaot_eval/step
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from aaot_eval.engine import ReadPlan, ReadReport
+from aaot_eval.engine import OptedOut, ReadPlan, ReadReport
+from aaot_eval.engine.duckdb_keeping import keep, take
 from aaot_eval.engine.duckdb_reading import REJECTS, SQL_TYPES, FileReading, identifier
 from aaot_eval.engine.steps import diagnosis_columns, table_name, text_literal
 from aaot_eval.engine.steps import step as make_step
@@ -26,6 +29,7 @@ from aaot_eval.schema import TableSchema
 
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 
+OPTED_OUT = "opted_out"
 _engines = itertools.count(1)
 
 
@@ -51,6 +55,7 @@ class DuckDBEngine:
             self._limit_memory(memory)
         if threads:
             self._db.execute(f"SET threads = {int(threads)}")
+        self._opted_out = False
         self._db.execute(
             f'CREATE TABLE {REJECTS} (file VARCHAR, line BIGINT, "column" VARCHAR, reason VARCHAR, value_class VARCHAR, '
             "row_lost BOOLEAN)"
@@ -89,9 +94,44 @@ class DuckDBEngine:
         """Read files into `table`; what could not be read goes to the table `rejects`."""
         self.empty(table, plans[0].schema)
         self._db.execute(f"ALTER TABLE {table} ADD COLUMN bad BIGINT")
-        reports = [FileReading(self._db, plan, table).read() for plan in plans]
+        reports = [self._read(plan, table) for plan in plans]
         self._db.execute(f"ALTER TABLE {table} DROP COLUMN bad")
         return reports
+
+    def _read(self, plan: ReadPlan, table: str) -> ReadReport:
+        if plan.kept is not None and plan.kept.note:
+            return take(self._db, plan, table)
+        before = self._db.execute(f"SELECT coalesce(max(row), 0) FROM {table}").fetchall()[0][0]
+        report = self._without_opted_out(FileReading(self._db, plan, table).read(), plan, table)
+        if plan.kept is not None and report.adds_up:
+            keep(self._db, plan, table, before, report)
+        return report
+
+    def leave_out(self, plans: Sequence[ReadPlan]) -> OptedOut:
+        """Read a list of people who opted out: from now on their rows leave every file as it is read, before all else."""
+        reports = self.ingest(plans, "opt_out_read")
+        self._db.execute(
+            f"CREATE OR REPLACE TABLE {OPTED_OUT} AS SELECT row_number() OVER (ORDER BY person) - 1 AS place, person "
+            "FROM (SELECT DISTINCT person FROM opt_out_read WHERE person IS NOT NULL)"
+        )
+        self.drop("opt_out_read")
+        self._opted_out = True
+        digest, people = hashlib.sha256(), 0
+        found = self._db.execute(f"SELECT person FROM {OPTED_OUT} ORDER BY place")
+        while some := found.fetchmany(10_000):
+            people += len(some)
+            digest.update("".join(f"{person}\n" for (person,) in some).encode())
+        return OptedOut(reports, people, digest.hexdigest())
+
+    def _without_opted_out(self, report: ReadReport, plan: ReadPlan, table: str) -> ReadReport:
+        if not self._opted_out or "person" not in plan.columns:
+            return report
+        theirs = f"FROM {table} WHERE load = {plan.load} AND person IN (SELECT person FROM {OPTED_OUT})"
+        (rows,) = self._db.execute(f"SELECT count(*) {theirs}").fetchall()[0]
+        who = f"SELECT place FROM {OPTED_OUT} WHERE person IN (SELECT DISTINCT person {theirs}) ORDER BY place"
+        places = tuple(place for (place,) in self._db.execute(who).fetchall())
+        self._db.execute(f"DELETE {theirs}")
+        return replace(report, opted_out=rows, opted_out_places=places)
 
     # Steps -------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from aaot_eval.engine import ReadPlan, ReadReport
+from aaot_eval.engine import OptedOut, ReadPlan, ReadReport
 from aaot_eval.engine.duckdb import DuckDBEngine
 from aaot_eval.engine.duckdb_reading import REJECTS
 from aaot_eval.engine.rendering import Target, render
@@ -75,6 +75,10 @@ class RenderedEngine(abc.ABC):
         self._hand_over(table)
         self._take(REJECTS, self.reader.batches(f"SELECT * FROM {REJECTS}", BATCH))
         return reports
+
+    def leave_out(self, plans: Sequence[ReadPlan]) -> OptedOut:
+        """Read a list of people who opted out; neither it nor any row of theirs is handed over."""
+        return self.reader.leave_out(plans)
 
     def _hand_over(self, table: str) -> None:
         self._take(table_name(table), self.reader.batches(f"SELECT * FROM {table}", BATCH))

@@ -6,7 +6,8 @@ import difflib
 from dataclasses import replace
 
 from aaot_eval.config import RunConfig
-from aaot_eval.engine import Engine
+from aaot_eval.engine import Engine, ReadReport
+from aaot_eval.engine.kept import KeptReadings
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.activity import check_activity, refuse_without_hrg
@@ -23,9 +24,12 @@ from aaot_eval.ingest.check import (
 )
 from aaot_eval.ingest.coding import make_coded
 from aaot_eval.ingest.gates import check_code_years, check_codes, check_losses
+from aaot_eval.ingest.keeping import Keeping
+from aaot_eval.ingest.opt_out import opted_out_flow, read_opt_out
 from aaot_eval.ingest.providers import check_providers, make_provider_codes, recode_given
 from aaot_eval.ingest.read import (
     GIVEN,
+    READ,
     Given,
     Notify,
     blank_sites,
@@ -63,15 +67,26 @@ def _quiet(message: str) -> None:
     """Says nothing."""
 
 
-def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -> Tables:
+def read_tables(
+    config: RunConfig, engine: Engine, *, notify: Notify = _quiet, readings: KeptReadings | None = None
+) -> Tables:
     """The extracts of a config as validated tables in the engine.
 
     Names: `episodes`, `spells`, `stays`, `persons`, `deaths`, `rejects` always; `attendances`, `caseload`, `sites` when given.
-    Raises InputError with every problem of every file at once.
+    `readings` are the files kept from earlier runs; new ones are added to it. Raises InputError with every problem of every
+    file at once.
     """
-    given, sources, findings = _plan(config, engine)
+    listed, listed_sources = read_opt_out(config, engine)
+    keeping = None
+    if readings is not None:
+        digest = listed.digest if listed else ""
+        readings.forget_others(digest)
+        keeping = Keeping(readings, config, secret_fingerprint(config), digest)
+    given, sources, findings = _plan(config, engine, keeping)
     refuse_without_hrg(config, given)
-    sources, more = _read(given, sources, engine, notify)
+    sources, read, more = _read(given, sources, engine, notify)
+    findings += more
+    opted_out, more = opted_out_flow(engine, listed, read)
     findings += more
     for table, form in ABSENT.items():
         if table not in {g.table for g in given}:
@@ -92,7 +107,7 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
         engine.run(step)
     if "providers" in tables_given:
         engine.run("episodes_recoded")
-    flow = episode_flow(engine)
+    flow = opted_out + episode_flow(engine)
     engine.drop("episodes_judged", "episodes_repeated", "episodes_copied", "episode_losses")
     first_month, last_month, late = usable_months(engine, config)
 
@@ -127,7 +142,9 @@ def read_tables(config: RunConfig, engine: Engine, *, notify: Notify = _quiet) -
     names |= service
     findings += service_findings
     counts = {t: engine.rows(f"SELECT count(*) FROM {n}")[0][0] for t, n in names.items()}
-    return Tables(engine, names, counts, tuple(findings), tuple(flow), tuple(sources), first_month, last_month)
+    return Tables(
+        engine, names, counts, tuple(findings), tuple(flow), (*sources, *listed_sources), first_month, last_month
+    )
 
 
 def _wrong_keys(config: RunConfig) -> list[Problem]:
@@ -135,14 +152,14 @@ def _wrong_keys(config: RunConfig) -> list[Problem]:
     problems = []
     for part in ("columns", "dates", "formats"):
         for table in getattr(config.data, part):
-            if table not in GIVEN:
-                near = difflib.get_close_matches(table, GIVEN, n=1)
+            if table not in READ:
+                near = difflib.get_close_matches(table, READ, n=1)
                 problems.append(
                     Problem(
                         "C102",
                         f"data.{part} names the table {table!r}, which there is not",
                         where=f"data.{part}",
-                        allowed=", ".join(GIVEN),
+                        allowed=", ".join(READ),
                         do=f"did you mean {near[0]!r}?" if near else "use one of these names",
                     )
                 )
@@ -159,14 +176,16 @@ def _wrong_keys(config: RunConfig) -> list[Problem]:
     return problems
 
 
-def _plan(config: RunConfig, engine: Engine) -> tuple[list[Given], list[Source], list[Finding]]:
+def _plan(
+    config: RunConfig, engine: Engine, keeping: Keeping | None
+) -> tuple[list[Given], list[Source], list[Finding]]:
     problems = _wrong_keys(config)
     given, sources, findings = [], [], []
     for name in GIVEN:
         if getattr(config.data, name) is None:
             continue
         try:
-            table, files, found = plan_table(config, name, engine.folder)
+            table, files, found = plan_table(config, name, engine.folder, keeping)
         except InputError as fault:
             problems += fault.problems
             continue
@@ -183,9 +202,9 @@ def _plan(config: RunConfig, engine: Engine) -> tuple[list[Given], list[Source],
 
 def _read(
     given: list[Given], sources: list[Source], engine: Engine, notify: Notify
-) -> tuple[list[Source], list[Finding]]:
+) -> tuple[list[Source], list[tuple[Given, list[ReadReport]]], list[Finding]]:
     problems: list[Problem] = []
-    counted, findings = [], []
+    counted, read, findings = [], [], []
     left = iter(sources)
     for table in given:
         try:
@@ -194,7 +213,8 @@ def _read(
             problems += fault.problems
             continue
         counted += [replace(next(left), rows=r.rows - r.lost_rows) for r in reports]
+        read.append((table, reports))
         findings += found
     if problems:
         raise InputError(*problems)
-    return counted, findings
+    return counted, read, findings

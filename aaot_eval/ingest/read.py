@@ -17,6 +17,7 @@ from aaot_eval.engine.files import Dialect, binary, is_name, repeated_names, sho
 from aaot_eval.engine.workbooks import is_workbook
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
+from aaot_eval.ingest.keeping import Keeping
 from aaot_eval.results import Source
 from aaot_eval.schema import TableSchema, extract_formats, in_full, table_schema
 
@@ -31,6 +32,8 @@ GIVEN = (
     "denominators",
     "providers",
 )
+# What is read beside them: the list of people who opted out comes before all else.
+READ = (*GIVEN, "opt_out")
 # Above this share of unreadable rows a file is not what it says it is.
 MOST_REJECTED = 0.05
 DATE_ORDERS = {
@@ -342,8 +345,13 @@ def secret_fingerprint(config: RunConfig) -> str | None:
     return hashlib.sha256(b"aaot-eval secret\x00" + secret).hexdigest()[:16] if secret else None
 
 
-def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[Source], list[Finding]]:
-    """How every file of one table is to be read. Raises InputError with every problem of all its files."""
+def plan_table(
+    config: RunConfig, table: str, work: Path, keeping: Keeping | None = None
+) -> tuple[Given, list[Source], list[Finding]]:
+    """How every file of one table is to be read. Raises InputError with every problem of all its files.
+
+    With `keeping`, a file whose rows were kept is not looked at again.
+    """
     problems: list[Problem] = []
     plans, sources = [], []
     not_read: dict[str, list[str]] = {}
@@ -354,7 +362,8 @@ def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[S
             problems.append(_no_workbook(table, path))
             continue
         try:
-            file = inspect_source(path, work, config.engine.postgres)
+            kept = keeping.entry(path, table) if keeping and not is_table(path) else None
+            file = kept.dialect(path) if kept and kept.note else inspect_source(path, work, config.engine.postgres)
             name = _shown(config, path)
             if file.sheet:
                 sheets.append(Finding("X270", where=name, detail=f"sheet {shown_names([file.sheet])}"))
@@ -372,7 +381,8 @@ def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[S
             problems.append(_no_rows(table, path))
             continue
         try:
-            patterns, faults = _date_patterns(config, table, schema, file, held)
+            held_dates = kept is not None and bool(kept.note)
+            patterns, faults = ({}, []) if held_dates else _date_patterns(config, table, schema, file, held)
         except csv.Error:
             problems.append(_too_large_a_cell(path))
             continue
@@ -381,7 +391,7 @@ def plan_table(config: RunConfig, table: str, work: Path) -> tuple[Given, list[S
         if unread:
             not_read[name] = unread
         key = secret if "person" in held else None
-        plans.append(ReadPlan(file, in_full(schema), held, name, load, patterns, key, _places(schema, held)))
+        plans.append(ReadPlan(file, in_full(schema), held, name, load, patterns, key, _places(schema, held), kept))
         sources.append(Source(table, name, 0, file.bytes, file.sha256))
     if problems:
         raise InputError(*problems)
@@ -622,7 +632,7 @@ def read_given(given: Given, engine: Engine, notify: Notify) -> tuple[list[ReadR
     reports = list(engine.ingest(given.plans, f"{given.table}_read"))
     problems, findings = [], []
     for report, plan in zip(reports, given.plans, strict=True):
-        notify(f"read {report.name}")
+        notify(f"{'kept from an earlier run:' if report.taken else 'read'} {report.name}")
         problems += _reading_problems(report, plan, engine)
         if report.unquoted:
             findings.append(Finding("X212", where=report.name))

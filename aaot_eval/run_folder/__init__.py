@@ -11,10 +11,11 @@ from aaot_eval.run_folder.fingerprint import Fingerprint, InputFile, config_hash
 from aaot_eval.run_folder.parcel import write_parcel
 from aaot_eval.run_folder.purging import PersonCopy, age_of, delete_copies, person_copies
 from aaot_eval.run_folder.reading import RunFolder, differing_files, differing_inputs, largest_differences, read_run
-from aaot_eval.run_folder.study import StudyFolder
+from aaot_eval.run_folder.study import CACHE, StudyFolder
 from aaot_eval.run_folder.writing import Account, headline_rows, write_run
 
 __all__ = [
+    "CACHE",
     "Account",
     "Fingerprint",
     "InputFile",

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from aaot_eval.config import RunConfig
-from aaot_eval.run_folder.files import file_sha256, sha256
+from aaot_eval.engine.kept import content_hash
+from aaot_eval.run_folder.files import sha256
 from aaot_eval.schema import shipped
 
 HEX = 6
@@ -46,7 +47,7 @@ class Fingerprint:
 def fingerprint(config: RunConfig) -> Fingerprint:
     """The fingerprint of a study before it is run; files that are missing are left to the reader of that file to refuse."""
     files = [
-        InputFile(table, _shown(config, path), path.stat().st_size, file_sha256(path))
+        InputFile(table, _shown(config, path), path.stat().st_size, content_hash(path))
         for table, paths in input_paths(config).items()
         for path in paths
         if path.is_file()
@@ -65,12 +66,12 @@ def _server_tables(config: RunConfig) -> list[InputFile]:
 
 
 def config_hash(config: RunConfig, *, window: bool = True) -> str:
-    """The hash of the study with every default filled in, without the folders and servers that results and steps go to.
+    """The hash of the study with every default filled in, without the folders and servers that results, steps and rows kept go to.
 
     `window=False` leaves out how far the data go as well: the same study a month later has the same hash.
     """
     document = config.model_dump(mode="json")
-    for place in ("runs", "work"):
+    for place in ("runs", "work", "cache", "cache_limit"):
         del document["output"][place]
     document["engine"] = config.engine.name
     if not window:
@@ -99,6 +100,7 @@ _FILE_KEYS = (
     "activity",
     "contacts",
     "denominators",
+    "opt_out",
     "panel",
 )
 

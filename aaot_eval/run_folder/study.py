@@ -70,6 +70,21 @@ class StudyFolder:
             lock.release()
             self._remove_if_unused()
 
+    @contextmanager
+    def work_folder(self, home: Path | None) -> Iterator[Path]:
+        """Where an engine may work for this study: its own folder below `home`, else the study's; under the lock only.
+
+        What a killed run left there is removed first, and a folder with nothing in it afterwards.
+        """
+        folder = home / self.path.name if home else self.path
+        for left in folder.glob(f"{WORK}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            yield folder
+        finally:
+            with suppress(OSError):
+                folder.rmdir()
+
     def _clear_partial(self) -> None:
         for left in (*self.path.glob(f"{PARTIAL}*"), *self.path.glob(f"{WORK}*")):
             shutil.rmtree(left, ignore_errors=True)

@@ -94,7 +94,7 @@ def test_every_format_and_every_word_of_a_dialect_is_tried():
     assert {n for name, others in TOGETHER for n in (name, *others)} == set(layouts())
     assert {w for words in DIALECT_SETS for w in words.split(",")} == set(DIALECTS)
     assert len(TOGETHER) >= len(DIALECT_SETS)
-    assert set(schema_names("extracts")) - set(layouts()) <= {"panel", "activity", "providers"}
+    assert set(schema_names("extracts")) - set(layouts()) <= {"panel", "activity", "providers", "opt_out"}
     assert set(BY_TABLE) <= set(GIVEN)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from aaot_eval.engine.rendering import render
 from aaot_eval.engine.steps import step
-from aaot_eval.ingest.read import GIVEN as GIVEN_TABLES
+from aaot_eval.ingest.read import READ
 from aaot_eval.schema import extract_formats, in_full, schema_names, table_schema
 from tests.drawn import csv_text, episodes, read, study
 
@@ -39,9 +39,7 @@ GIVEN = {
     "months",
     "activity_read",
 }
-NOT_PORTABLE = (
-    r"\bQUALIFY\b|\bUNPIVOT\b|\bPIVOT\b|GROUP BY \d|ORDER BY \d|\barg_m|->|\bLIMIT\b|\bTEMP\b|::|\bGREATEST\b|\bILIKE\b|\bTRY_"
-)
+NOT_PORTABLE = r"\bQUALIFY\b|\bUNPIVOT\b|\bPIVOT\b|GROUP BY \d|ORDER BY \d|\barg_m|->|\bLIMIT\b|\bTEMP\b|::|\bGREATEST\b|\bILIKE\b|\bTRY_"
 
 
 def header(path: Path) -> dict[str, str]:
@@ -91,7 +89,7 @@ def test_every_table_is_as_its_schema_says(tmp_path):
 @pytest.mark.parametrize("name", schema_names("extracts"))
 def test_every_format_says_what_it_is_for(name):
     schema = table_schema("extracts", name)
-    assert schema.extra["given_as"] in (*GIVEN_TABLES, "panel")
+    assert schema.extra["given_as"] in (*READ, "panel")
     assert schema.description
     assert all(c.source_names or "made" in c.extra or not c.required for c in schema.columns)
     assert all(c.sensitive for c in schema.columns if c.name == "person")
