@@ -75,15 +75,23 @@ def config_hash(config: RunConfig, *, window: bool = True) -> str:
         del document["output"][place]
     document["engine"] = config.engine.name
     if not window:
-        del document["data"]["complete_to"], document["study"]["last_period"]
+        for key in ("complete_to", "extracted", "frozen_to"):
+            del document["data"][key]
+        del document["study"]["last_period"]
     return sha256(json.dumps(document, sort_keys=True).encode())
 
 
 def input_paths(config: RunConfig) -> dict[str, list[Path]]:
     """Every file the config names, by the key that names it. A person-key secret is not listed: its hash would be a clue."""
     given: dict[str, Any] = {name: getattr(config.data, name) for name in _FILE_KEYS}
+    if config.counting.code_list:
+        given["code_list"] = config.counting.code_list
     if config.costs:
         given |= {"unit_costs": config.costs.unit_costs, "programme": config.costs.programme}
+        if config.costs.price_index.lower().endswith(".csv"):  # else a shipped index, which is among the code
+            given["price_index"] = config.costs.price_index
+        if config.costs.outcome:
+            given["utilities"] = config.costs.outcome.utilities
     found = {}
     for table, files in given.items():
         patterns = [files] if isinstance(files, str) else list(files or ())
@@ -100,6 +108,7 @@ _FILE_KEYS = (
     "activity",
     "contacts",
     "denominators",
+    "providers",
     "opt_out",
     "panel",
 )

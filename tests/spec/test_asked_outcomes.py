@@ -138,7 +138,7 @@ G RX1 2022-04-20 2022-04-22 21 R074 1 50 1
 
 
 def test_a_readmission_is_an_emergency_0_to_29_days_after_the_last_discharge(tmp_path):
-    tables, panel = panel_with(tmp_path, READMITTED, ["readmissions", "readmission_share"])
+    _, panel = panel_with(tmp_path, READMITTED, ["readmissions", "readmission_share"])
     # A: 29 days after the first discharge counts, 30 after the second does not. B: on the day itself; then planned. C: cancer. D: birth.
     assert by_month(panel, "readmissions") == [None, 2, 0, 0], "January has no whole look-back"
     # January: A, f1. February: A, B twice of three, C, D each twice, f2.

@@ -366,3 +366,15 @@ def test_the_last_month_is_mature_and_frozen_when_asked(tmp_path, data, last, co
 def test_half_a_rule_of_maturity_is_refused(data, words):
     with pytest.raises(ValueError, match=words):
         RunConfig.model_validate({"config_version": 1, "name": "x", "data": {"admissions": "a", **data}})
+
+
+def test_another_table_of_changes_or_list_of_codes_is_another_study(tmp_path):
+    from aaot_eval.run_folder import fingerprint
+
+    files = {"providers.csv": "old_code,new_code,from\nA1,B1,2022-04-01\n", "own.csv": "icd10\nF10\n"}
+    config = drawn_study(tmp_path, "person admitted\nA 2022-05-01", files, counting={"code_list": "own.csv"})
+    prints = [fingerprint(config).whole]
+    for name, text in (("providers.csv", "old_code,new_code,from\nA1,C1,2022-04-01\n"), ("own.csv", "icd10\nK70\n")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        prints.append(fingerprint(config).whole)
+    assert len(set(prints)) == 3
