@@ -1,6 +1,7 @@
 """The whole run on one page: extracts to tables to panel to estimates to checks to costs to record.
 
-`run_evaluation` computes and writes nothing but the engine's own spill files; `aaot_eval.run_folder` writes.
+`run_evaluation` computes and writes nothing but the engine's own spill files; `aaot_eval.run_folder` writes. What fits and
+costs is imported by the functions that use it: reading and checking extracts needs no statistics.
 """
 
 from __future__ import annotations
@@ -10,25 +11,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from aaot_eval import __version__
-from aaot_eval.checks import CHECKS
 from aaot_eval.config import RunConfig
-from aaot_eval.costs import Prices, cost_service, load_prices
-from aaot_eval.design import choose_analyses, refuse_unfit, refuse_unknown_teams
 from aaot_eval.engine import open_engine
 from aaot_eval.engine.kept import KeptReadings
 from aaot_eval.errors import DataQualityError, Problem
-from aaot_eval.estimators import build_estimator
 from aaot_eval.findings import Finding
 from aaot_eval.ingest import read_tables
 from aaot_eval.panel import build_panel, price_stays, read_panel
-from aaot_eval.record import build_record
 from aaot_eval.results import Analysis, Effect, FlowStep, Panel, RunResult, Source, Tables
-from aaot_eval.wording import effect_verdict
+
+if TYPE_CHECKING:
+    from aaot_eval.costs import Prices
 
 Notify = Callable[[str], None]
 
@@ -58,6 +56,11 @@ def run_evaluation(
     Raises the errors of `aaot_eval.errors`, each with every problem of its stage: InputError (3), DataQualityError (4),
     NotIdentifiedError (5).
     """
+    from aaot_eval.costs import cost_service
+    from aaot_eval.design import choose_analyses, refuse_unfit, refuse_unknown_teams
+    from aaot_eval.record import build_record
+    from aaot_eval.wording import effect_verdict
+
     prepared = prepared or prepare(config, notify=notify, work=work)
     panel = prepared.panel
 
@@ -119,7 +122,7 @@ def prepare(
         panel = read_panel(config)
         _stop_on(panel.findings)
         return Prepared(panel, panel.findings, (), tuple(panel.extra.get("sources", ())), None, {}, dict(panel.extra))
-    prices = load_prices(config) if config.costs else None
+    prices = _prices(config)
     with _engine(config, work, session) as engine:
         notify("Reading the extracts")
         readings = None
@@ -146,6 +149,15 @@ def prepare(
     return Prepared(panel, findings, tables.flow, tables.sources, prices, restricted, facts)
 
 
+def _prices(config: RunConfig) -> Prices | None:
+    """The prices of a study with costs; what they bring in is not loaded for a study without."""
+    if not config.costs:
+        return None
+    from aaot_eval.costs import load_prices
+
+    return load_prices(config)
+
+
 def read_only(config: RunConfig, *, notify: Notify = quiet, work: Path | None = None) -> Tables:
     """The extracts read and judged, and nothing more; the engine behind the tables is closed when they are returned."""
     with _engine(config, work) as engine:
@@ -157,6 +169,9 @@ def read_only(config: RunConfig, *, notify: Notify = quiet, work: Path | None = 
 
 def estimate_effect(panel: Panel, analysis: Analysis, seed: int) -> Effect:
     """One analysis with its checks; only the primary's own estimate carries `primary`."""
+    from aaot_eval.checks import CHECKS
+    from aaot_eval.estimators import build_estimator
+
     estimator = build_estimator(analysis.estimator, dict(analysis.options))
     first, *others = estimator.fit(panel, analysis, seed=seed)
     estimates = (replace(first, primary=analysis.primary), *(replace(e, primary=False) for e in others))
