@@ -31,7 +31,7 @@ import pandas as pd
 from aaot_eval.checks import CHECKS
 from aaot_eval.config import RunConfig, load_config
 from aaot_eval.design import choose_analyses, refuse_unfit
-from aaot_eval.errors import AaotEvalError
+from aaot_eval.errors import AaotEvalError, InputError
 from aaot_eval.estimators import build_estimator
 from aaot_eval.pipeline import run_evaluation
 from aaot_eval.results import CheckResult, Effect, Panel
@@ -80,6 +80,14 @@ class Case:
     def study(self) -> Study:
         """The study before anything is recorded. An evaluator must not look at it."""
         return draw_study(scenario=self.scenario, worlds=self.worlds, seed=self.seed)
+
+    @cached_property
+    def can_be(self) -> bool:
+        """Whether the effect can come about through the caseload; a seed in which it cannot is left out for everybody."""
+        try:
+            return bool(self.study.worlds)
+        except InputError:
+            return False
 
     @cached_property
     def panel(self) -> Panel:
@@ -186,6 +194,8 @@ def run(
     for world, scenario, seed in jobs:
         wanted = [name for name in evaluators if (world, scenario, seed, name) not in done]
         case = Case(scenario, () if world == PLAIN else tuple(world.split("+")), seed)
+        if not wanted or not case.can_be:
+            continue
         for name in wanted:
             begin = time.process_time()
             said = evaluators[name](case)

@@ -58,7 +58,7 @@ class World:
 
     `fooled` is what somebody concludes who does not look for it; `honest` what a careful evaluation is expected to say.
     `selection` and `illness` are set where the world is about who is taken on; `least_ratio` is the strongest fall that
-    can come about there, because people taken on at a passing peak have few admissions left to prevent.
+    can come about there, because people who die, or were taken on at a passing peak, have fewer admissions left to prevent.
     """
 
     name: str
@@ -110,6 +110,7 @@ WORLDS: dict[str, World] = {
             f"a further chance of death of {DEATHS_A_MONTH:g} a month since referral",
             "a fall because those who would be admitted are dead",
             "the fall is doubted, because deaths rose at the treated sites",
+            least_ratio=0.85,
         ),
         World(
             "pandemic",
@@ -153,6 +154,7 @@ WORLDS: dict[str, World] = {
             "matching on recent admissions reads harm or hides the effect",
             "the comparison over sites is right, for it never asks who was taken on",
             selection="severity",
+            least_ratio=0.82,
         ),
         World(
             "peak",
