@@ -38,6 +38,7 @@ MOST_LOOK_BACK = 60
 LEAST_MEMORY_MB = 100
 #: No public appraisal discounts at 20 % a year: such a rate was written in per cent.
 MOST_DISCOUNT = 0.2
+MOST_WORTH = 1e7  # pounds for one unit of outcome; beyond it is a slip
 #: Outcomes that need more than stays: fractions of diagnoses, and what came before a stay.
 ATTRIBUTABLE_OUTCOMES = frozenset({"alcohol_broad", "alcohol_narrow", "alcohol_narrow_main"})
 READMISSION_OUTCOMES = frozenset({"readmissions", "readmission_share"})
@@ -317,7 +318,7 @@ class OutcomeConfig(_Part):
     def _positive_and_rising(cls, values: list[float] | None, info: ValidationInfo) -> list[float]:
         if values is None:
             return [20_000.0, 30_000.0] if info.data.get("kind") == "qaly" else []
-        if any(not 0 < v < math.inf for v in values) or sorted(set(values)) != list(values):
+        if any(not 0 < v <= MOST_WORTH for v in values) or sorted(set(values)) != list(values):
             raise ValueError("write values above 0, the lowest first and each once, such as [20000, 30000]")
         return values
 
@@ -357,7 +358,10 @@ class CostsConfig(_Part):
     draws: int = Field(2000, ge=200, le=100_000)
     outcome: OutcomeConfig | None = Field(None, description="what the money buys; left out: the saving alone")
     solve_for: float = Field(
-        10470, gt=0, description="published saving per patient-year: which inputs would give it; never a reproduction"
+        10470,
+        gt=0,
+        le=1_000_000,
+        description="published saving per patient-year: which inputs would give it; never a reproduction",
     )
     budget: BudgetConfig = BudgetConfig()
 

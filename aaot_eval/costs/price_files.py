@@ -6,13 +6,21 @@ import csv
 import difflib
 import io
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from aaot_eval.engine.workbooks import is_workbook, workbook_text
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import table_schema
+
+
+MOST = 1e9
+"""Pounds, places or years beyond this are a slip of the keyboard, and their squares would leave the range of a number."""
+LEAST = 1e-6
+"""What is above 0 and below this is one too."""
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +65,16 @@ def read_lines(
     text = _text(path, refusals)
     if text is None:
         return []
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header = [name.strip().lower() for name in next(reader, [])]
+    try:
+        rows = list(_rows(text))
+    except csv.Error:
+        what = "the file cannot be split into cells: one cell is longer than any price file needs"
+        refusals.add("P403", what, None, "", do="look for a quotation mark that is never closed")
+        return []
+    if CONTROL.search(text):
+        refusals.add("P403", "the file holds characters that are no text", None, "", do="save it again as CSV in UTF-8")
+        return []
+    header = [name.strip().lower() for name in rows[0][1]] if rows else []
     required = [c.name for c in schema.columns if c.required]
     missing = [name for name in required if name not in header]
     unknown = [name for name in header if name not in schema.names]
@@ -81,22 +97,25 @@ def read_lines(
             allowed=", ".join(schema.names),
             do=f"rename it to {near[0]!r}" if near else "remove the column, or name it 'note'",
         )
-    if missing or unknown:
+    twice = sorted({name for name in header if header.count(name) > 1})
+    for name in twice:
+        refusals.add("P402", f"the column {name!r} stands twice", None, "", do="keep one of the two")
+    if missing or unknown or twice:
         return []
     lines = []
-    for cells in reader:
+    for at, cells in rows[1:]:
         if any(cell.strip() for cell in cells):
             if len(cells) > len(header):
                 refusals.add(
                     "P403",
                     "the row has more cells than the header",
-                    Line(reader.line_num, {}),
+                    Line(at, {}),
                     "",
                     do="put quotation marks around text that holds a comma",
                 )
                 continue
             row = [cell.strip() for cell in cells] + [""] * (len(header) - len(cells))
-            lines.append(Line(reader.line_num, dict(zip(header, row, strict=True))))
+            lines.append(Line(at, dict(zip(header, row, strict=True))))
     if not lines:
         refusals.add("P403", "the file has no rows", None, "", do="add one row for each price")
     for line in lines:
@@ -118,6 +137,21 @@ def read_lines(
                     do=f"did you mean {near[0]!r}?" if near else "choose one of them",
                 )
     return lines
+
+
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Every row with the number of its last line, the header first."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    for cells in reader:
+        yield reader.line_num, cells
+
+
+def plain_number(text: str) -> float:
+    """The number a cell holds, NaN when it is none. An underscore within digits is a slip here, although Python reads it."""
+    try:
+        return math.nan if "_" in text else float(text)
+    except ValueError:
+        return math.nan
 
 
 def _why(column: str) -> str:
@@ -161,7 +195,7 @@ def number(
     *,
     above: float = -math.inf,
     least: float = -math.inf,
-    most: float = math.inf,
+    most: float = MOST,
     do: str = "",
     code: str = "P407",
 ) -> float | None:
@@ -169,10 +203,7 @@ def number(
     text = line[column]
     if not text:
         return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = plain_number(text)
     if not math.isfinite(value):
         refusals.add(
             "P406",
@@ -183,13 +214,14 @@ def number(
             do="write it without a pound sign, thousands separator or per cent sign",
         )
         return None
-    if value <= above or value < least or value > most:
+    if value <= above or value < least or value > most or 0 < value < LEAST:
         refusals.add(
             code,
             f"{column} is {value:g}, which is out of bounds",
             line,
             column,
-            allowed=_bounds(above, least, most),
+            allowed=_bounds(above, least, most if most < MOST or value > most else math.inf)
+            + (f"; nothing between 0 and {LEAST:g}" if 0 < value < LEAST else ""),
             do=do,
         )
         return None
@@ -209,7 +241,7 @@ def _bounds(above: float, least: float, most: float) -> str:
     if math.isfinite(least):
         parts.append(f"{least:g} or more")
     if math.isfinite(most):
-        parts.append(f"at most {most:g}")
+        parts.append(f"at most {most:,.15g}")
     return ", ".join(parts)
 
 

@@ -13,11 +13,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from aaot_eval.config import RunConfig
-from aaot_eval.costs.price_files import Line, Refusals
+from aaot_eval.costs.price_files import LEAST, MOST, Line, Refusals, plain_number
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import shipped
 
 MEASURES = ("index", "percent_change")
+MOST_CHANGE = 100.0  # per cent in a year; more is a level in the wrong column
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,13 @@ def _rows(path: Path, refusals: Refusals) -> list[Line]:
         )
     if missing:
         return []
-    return [Line(reader.line_num, {k: (v or "").strip() for k, v in row.items() if k}) for row in reader]
+    try:
+        return [Line(reader.line_num, {k: (v or "").strip() for k, v in row.items() if k}) for row in reader]
+    except csv.Error:
+        refusals.add(
+            "P412", "the file cannot be split into cells", None, "", do="look for a quotation mark that is never closed"
+        )
+        return []
 
 
 def _levels(lines: list[Line], refusals: Refusals) -> dict[str, float]:
@@ -167,11 +174,8 @@ def _levels(lines: list[Line], refusals: Refusals) -> dict[str, float]:
 
 
 def _value(line: Line, refusals: Refusals) -> float:
-    try:
-        value = float(line["value"])
-    except ValueError:
-        value = math.nan
-    sound = math.isfinite(value) and (value > 0 if line["measure"] == "index" else value > -50)
+    value = plain_number(line["value"])
+    sound = LEAST < value < MOST if line["measure"] == "index" else -50 < value < MOST_CHANGE
     if not sound:
         refusals.add(
             "P412", "the value is not a level above 0, or not a change in per cent", line, "value", do="mend the value"

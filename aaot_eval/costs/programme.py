@@ -148,7 +148,7 @@ def load_programme(path: Path, index: PriceIndex, price_year: str, refusals: Ref
         _quantity(line, refusals, "the share of staff and non-pay cost, such as 0.20", least=0, most=1)
         for line in rows["overhead"]
     )
-    places, places_range = _single(rows["caseload"], refusals, "the number of places of the team", above=0)
+    places, places_range = _single(rows["caseload"], refusals, "the number of places of the team", above=0, least=1)
     occupancy, occupancy_range = _single(
         rows["occupancy"], refusals, "the share of places in use, such as 0.85", above=0, most=1
     )

@@ -149,7 +149,7 @@ def unpriced_table(tables: Tables) -> pd.DataFrame:
         FROM leg_prices WHERE price IS NULL GROUP BY hrg, delivery ORDER BY hrg, delivery"""
     )
     total = int(tables.engine.rows("SELECT count(*) FROM leg_prices")[0][0])
-    found["all_spells"], found["share"] = total, found["spells"] / total
+    found["share"] = found["spells"] / total
     found["treatment"] = "mean price of the priced stays of the same kind"
     return found[columns]
 

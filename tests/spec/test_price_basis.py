@@ -141,7 +141,7 @@ def test_unpriced_spells_are_listed_with_their_share_and_never_cost_0(tmp_path):
     emergencies = [20 * 1500, 7000, 2600, 700, 700]
     assert found["short"][0] == pytest.approx(sum(emergencies) / 24, abs=1e-5)
     listed = panel.extra["unpriced"]
-    assert listed[["hrg", "delivery", "spells", "all_spells"]].values.tolist() == [["AA22C", "emergency", 1, 28]]
+    assert listed[["hrg", "delivery", "people", "spells"]].values.tolist() == [["AA22C", "emergency", 1, 1]]
     assert listed["share"].iloc[0] == pytest.approx(1 / 28)
     assert "mean price" in listed["treatment"].iloc[0]
 
