@@ -6,7 +6,6 @@ The JSON Schema of this model is published as `data_schemas/config.schema.json` 
 from __future__ import annotations
 
 import difflib
-import math
 import re
 import tomllib
 from datetime import date

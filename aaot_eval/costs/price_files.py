@@ -15,7 +15,6 @@ from aaot_eval.engine.workbooks import is_workbook, workbook_text
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import table_schema
 
-
 MOST = 1e9
 """Pounds, places or years beyond this are a slip of the keyboard, and their squares would leave the range of a number."""
 LEAST = 1e-6
