@@ -321,6 +321,9 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
                     checks=_checks_beside("risk_set", "sites"),
                 )
             )
+            plan.append(
+                analysis("patient_two_way", "patient_two_way", "the usual two-way models over people, shown as a foil")
+            )
             if "hospital_cost" in kinds:
                 plan.append(
                     analysis("entry_rule_cost", "entry_rule", "the same comparison in pounds", outcome="hospital_cost")

@@ -17,7 +17,7 @@ from aaot_eval.findings import Finding
 if TYPE_CHECKING:
     from aaot_eval.engine import Engine
 
-Design = Literal["sites", "series", "controlled_series", "entry_rule", "own_cohorts", "risk_set", "trial"]
+Design = Literal["sites", "patients", "series", "controlled_series", "entry_rule", "own_cohorts", "risk_set", "trial"]
 Scale = Literal["rate_ratio", "rate_difference", "ratio", "difference", "currency"]
 ConfMethod = Literal["wald_t", "satterthwaite_t", "randomisation", "random_effects_t", "profile", "bootstrap", "none"]
 Status = Literal["ok", "no_finite_interval", "not_estimable", "monitoring_only", "not_run"]

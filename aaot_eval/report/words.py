@@ -43,6 +43,7 @@ DESIGNS: Mapping[str, str] = {
     "entry_rule": "everybody who meets the entry rule, in hospitals with and without the service",
     "own_cohorts": "people who met the entry rule before the service compared with those who met it after",
     "risk_set": "people referred compared with similar people elsewhere",
+    "patients": "people referred compared with themselves before, a foil",
     "trial": "people allocated by chance",
 }
 NAMES: Mapping[str, str] = {
@@ -59,6 +60,8 @@ NAMES: Mapping[str, str] = {
     "entry_rule": "entry-rule comparison",
     "own_cohorts": "own earlier cohorts",
     "risk_set": "matched people",
+    "patient_two_way": "two-way model over people",
+    "patients": "people compared with themselves",
     "sites": "sites compared",
     "series": "own earlier trend",
     "controlled_series": "control series",
