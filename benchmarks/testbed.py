@@ -2,7 +2,7 @@
 
     python -m benchmarks.testbed [--seeds 20] [--checkpoint FILE] [--out docs/results] [--worlds merger ...]
                                  [--scenarios null effect harm] [--evaluators analyze benchmarks.rivals:two_way_cr1 ...]
-                                 [--command NAME "python mine.py {folder}"] [--files]
+                                 [--command NAME "python mine.py {folder}"] [--files] [--score-only]
 
 Each study is drawn in memory (`draw_study`, `panel_of`) and put to every evaluator. With a checkpoint file every finished study is
 kept there at once, and the same command goes on where it was stopped; seeds come first, so that a table made early is a whole one
@@ -254,6 +254,7 @@ def main() -> int:
     parser.add_argument("--command", nargs=2, action="append", default=[], metavar=("NAME", "COMMAND"))
     parser.add_argument("--files", action="store_true", help="analyze from files instead of in memory (slow)")
     parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--score-only", action="store_true", help="the scoreboard of what the checkpoint holds")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results")
     asked = parser.parse_args()
     chosen = [("analyze_files" if n == "analyze" and asked.files else n) for n in asked.evaluators]
@@ -262,7 +263,7 @@ def main() -> int:
     rows = read_checkpoint(asked.checkpoint)
     done = {(r["world"], r["scenario"], r["seed"], r["evaluator"]) for r in rows}
     jobs = [(w, s, seed) for seed in range(1, asked.seeds + 1) for w, s in cells(asked.worlds, asked.scenarios)]
-    for row in run(jobs, evaluators, done):
+    for row in run([] if asked.score_only else jobs, evaluators, done):
         rows.append(row | {"commit": commit})
         if asked.checkpoint:
             with asked.checkpoint.open("a", encoding="utf-8", newline="\n") as file:
@@ -278,7 +279,7 @@ def main() -> int:
     frame.drop(columns=["_who", "_cell", "cpu_seconds"]).to_csv(
         asked.out / "testbed.csv", index=False, float_format="%.5g", lineterminator="\n"
     )
-    text = page(frame, f"python -m benchmarks.testbed --seeds {asked.seeds}", list(dict.fromkeys(frame["commit"])))
+    text = page(frame, f"python -m benchmarks.testbed --seeds {frame['seed'].max()}", list(dict.fromkeys(frame["commit"])))
     (asked.out / "testbed.md").write_text(text, encoding="utf-8", newline="\n")
     print(text)
     ours = frame[frame["evaluator"] == chosen[0]]
