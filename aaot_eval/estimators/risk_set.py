@@ -45,6 +45,7 @@ from aaot_eval.estimators._cohorts import (
     scale_of,
     share_met,
 )
+from aaot_eval.estimators._phases import phase_table
 from aaot_eval.estimators._random_effects import StudentDraws, dersimonian_laird
 from aaot_eval.estimators._survival import FollowedPeople, curve, curve_rows
 from aaot_eval.results import Analysis, Design, Estimate, Panel
@@ -276,7 +277,7 @@ class RiskSet:
         base = self._base(panel, analysis, people, rule, met, m, found)
         first = self._with_interval(base, effect)
         if panel.outcome(analysis.outcome).kind == "count":
-            first = replace(first, tables=self._tables(analysis, people, m))
+            first = replace(first, tables=self._tables(panel, analysis, people, m))
         if isinstance(placebo, str):
             return (replace(first, note=joined(first.note, f"no placebo launch: {placebo}")),)
         low, high = placebo.limits(self.conf_level)
@@ -298,7 +299,7 @@ class RiskSet:
         )
         return first, self._with_interval(beside, both)
 
-    def _tables(self, analysis: Analysis, people: PersonMonths, m: Matched) -> dict[str, pd.DataFrame]:
+    def _tables(self, panel: Panel, analysis: Analysis, people: PersonMonths, m: Matched) -> dict[str, pd.DataFrame]:
         """Survival of the referred and of the weighted risk sets, and what the weights held equal."""
         rows: list[dict[str, object]] = []
         sides = (
@@ -308,7 +309,19 @@ class RiskSet:
         for arm, person, month, weight in sides:
             followed = FollowedPeople(person, month, np.minimum(month + self.follow_up, people.n_months), weight)
             rows += curve_rows(analysis.name, arm, "after", curve(people, followed, self.follow_up, self.conf_level))
-        return {"survival": pd.DataFrame(rows), "balance": balance_table(analysis.name, m)}
+        tables = {"survival": pd.DataFrame(rows), "balance": balance_table(analysis.name, m)}
+        ended = self._ended(panel, people)
+        if (ended[m.person] < people.n_months).any():
+            like = (m.like_person, m.like_month, m.weight)
+            tables["phases"] = phase_table(analysis.name, people, (m.person, m.month), like, ended, self.follow_up)
+        return tables
+
+    def _ended(self, panel: Panel, people: PersonMonths) -> Ints:
+        """(P,) last month with the team; T = none known."""
+        assert panel.people is not None  # noqa: S101
+        here = panel.people["unit"].isin(list(people.names)).to_numpy()
+        ended = panel.people["ended_t"][here].astype("Int64").fillna(people.n_months)
+        return np.asarray(ended.to_numpy(dtype=np.int64))
 
     def placebo_launch(self, panel: Panel, analysis: Analysis) -> Pooled | str:
         """The same comparison where nothing happened: each person's first month meeting the rule before launch as if it were a

@@ -34,6 +34,7 @@ def effect(source: Source) -> Sequence[Block]:
         Heading("The rates behind the comparison of people"),
         *_rates(source),
         *_balance(source),
+        *_phases(source),
         *_subgroups(source),
     ]
 
@@ -381,5 +382,40 @@ def _subgroups(source: Source) -> list[Block]:
         Heading("Is the effect the same for everybody?"),
         table(
             source, "subgroups", frame, columns, "The effect among people who met the entry rule, by group", note=GROUPS
+        ),
+    ]
+
+
+ENGAGED = (
+    "Admissions can rise while a team works with somebody, because needs are found and met: a higher rate with the team is no harm by "
+    "itself, and a fall after it no proof. Who leaves early, and why, decides who is in the last row; the rows describe, and none "
+    "of them is an effect."
+)
+
+
+def _phases(source: Source) -> list[Block]:
+    """The referred before, during and after their time with the team."""
+    frame = source.table("phases")
+    if frame is None:
+        return []
+    columns: list[str | Column] = [
+        named("phase"),
+        "people",
+        "events",
+        "person_years",
+        "rate",
+        "rate_like",
+        "ratio",
+        interval("conf_low", "conf_high"),
+    ]
+    return [
+        Heading("Before, during and after the time with the team"),
+        table(
+            source,
+            "phases",
+            frame,
+            columns,
+            "Admissions of the referred by phase, beside people like them elsewhere",
+            note=ENGAGED,
         ),
     ]
