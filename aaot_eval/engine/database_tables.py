@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from aaot_eval.engine.files import Dialect, inspect_file
-from aaot_eval.engine.postgres_server import address_of, connect, lost
+from aaot_eval.engine.postgres_server import SETTINGS, address_of, connect, lost
 from aaot_eval.engine.steps import text_literal
 from aaot_eval.errors import InputError, Problem
 
@@ -53,14 +53,14 @@ class PostgresTable:
         return cls(address_of(server), schema, table)
 
     @property
-    def _quoted(self) -> str:
+    def quoted(self) -> str:
+        """Its full name as SQL."""
         return ".".join(_identifier(part) for part in (self.schema, self.table))
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Any]:
         with contextlib.closing(connect(self.address)) as db, db.cursor() as cursor:
-            # Dates and numbers as text mean the same whatever the server's or the user's own settings are.
-            for setting in ("DateStyle TO 'ISO, YMD'", "TimeZone TO 'UTC'", "default_transaction_read_only TO on"):
+            for setting in (*SETTINGS, "default_transaction_read_only TO on"):
                 cursor.execute(f"SET {setting}")
             yield cursor
 
@@ -71,7 +71,7 @@ class PostgresTable:
             with lost(f"looking at {self.schema}.{self.table}"):
                 cursor.execute(
                     "SELECT count(*)::text AS n, coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text AS content, "
-                    f"coalesce(sum(octet_length(t::text)), 0)::bigint AS bytes FROM {self._quoted} AS t"
+                    f"coalesce(sum(octet_length(t::text)), 0)::bigint AS bytes FROM {self.quoted} AS t"
                 )
                 found = cursor.fetch_arrow_table().to_pylist()[0]
         mark = f"{', '.join(header)}\n{found['n']}\n{found['content']}"
@@ -104,7 +104,7 @@ class PostgresTable:
         """The rows as text, only these columns, some at a time. Raises InputError."""
         listed = ", ".join(f"{_identifier(c)}::text AS {_identifier(c)}" for c in columns)
         with self._connected() as cursor, lost(f"reading {self.schema}.{self.table}"):
-            cursor.execute(f"SELECT {listed} FROM {self._quoted}")
+            cursor.execute(f"SELECT {listed} FROM {self.quoted}")
             yield cursor.fetch_record_batch()
 
 

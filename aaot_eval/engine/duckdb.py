@@ -107,6 +107,11 @@ class DuckDBEngine:
             keep(self._db, plan, table, before, report)
         return report
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether a list of people who opted out is in force."""
+        return self._opted_out
+
     def leave_out(self, plans: Sequence[ReadPlan]) -> OptedOut:
         """Read a list of people who opted out: from now on their rows leave every file as it is read, before all else."""
         reports = self.ingest(plans, "opt_out_read")

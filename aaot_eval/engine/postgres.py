@@ -13,7 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from aaot_eval.engine.postgres_server import NO_SCHEMA, connect, lost, numbers
+from aaot_eval.engine import ReadPlan
+from aaot_eval.engine.duckdb_reading import identifier
+from aaot_eval.engine.postgres_server import NO_SCHEMA, SETTINGS, connect, lost, numbers
 from aaot_eval.engine.rendered import RenderedEngine
 from aaot_eval.engine.steps import table_name, text_literal
 from aaot_eval.errors import InputError, Problem
@@ -40,6 +42,7 @@ class PostgresEngine(RenderedEngine):
     target = "postgres"
 
     def __init__(self, work: Path, address: str, *, memory: str | None = None, threads: int | None = None) -> None:
+        self._address = address
         self._db: Any = connect(address)
         super().__init__(work, memory=memory, threads=threads)
         self.schema = PREFIX + secrets.token_hex(8)
@@ -59,6 +62,8 @@ class PostgresEngine(RenderedEngine):
         self._clear_left_over()
         self._execute(f"SET search_path TO {self.schema}")
         self._execute("SET client_min_messages TO error")
+        for setting in SETTINGS:
+            self._execute(f"SET {setting}")
         # A step is one large join or sort by one session: the server's default of 4 MB would send each of them to disk.
         self._execute("SET work_mem TO '64MB'")
 
@@ -127,6 +132,21 @@ class PostgresEngine(RenderedEngine):
             f"SELECT e.row, v.position, v.code FROM {table_name(table)} AS e "
             f"CROSS JOIN LATERAL (VALUES {pairs}) AS v (position, code)"
         )
+
+    def _source(self, plan: ReadPlan) -> str | None:
+        given = plan.file.table
+        if given is None or given.address != self._address:
+            return None
+        view = f"source_{plan.load}"
+        listed = ", ".join(
+            f'({identifier(theirs)}::text) COLLATE "C" AS {ours}' for ours, theirs in plan.columns.items()
+        )
+        with lost(f"looking at {given.schema}.{given.table}"):
+            self._execute(f"CREATE OR REPLACE VIEW {view} AS SELECT {listed} FROM {given.quoted}")
+        return view
+
+    def _forget(self, view: str) -> None:
+        self._execute(f"DROP VIEW IF EXISTS {view}")
 
     def drop(self, *tables: str) -> None:
         """Let go of tables that no later step reads."""

@@ -18,6 +18,8 @@ from aaot_eval.errors import InputError, Problem
 
 ADDRESSES = 'postgres = "env:NAME" under [engine], or "service=NAME", or "host=... dbname=..." with a password file'
 SECONDS_TO_CONNECT = 10
+# Dates and numbers as text mean the same whatever the server's or the user's own settings are.
+SETTINGS = ("DateStyle TO 'ISO, YMD'", "TimeZone TO 'UTC'")
 MOST_DIGITS = 38
 NO_SCHEMA = Problem(
     "C214",

@@ -1,5 +1,7 @@
 """What every engine but DuckDB has in common: files are read by our own reader and handed over, steps are rendered.
 
+What an engine sees by itself stays where it is when nothing in it is in doubt (`in_place`).
+
 Rejects, reconciliation and hashed keys come from one reader, whatever engine counts afterwards.
 """
 
@@ -17,9 +19,11 @@ import pyarrow as pa
 from aaot_eval.engine import OptedOut, ReadPlan, ReadReport
 from aaot_eval.engine.duckdb import DuckDBEngine
 from aaot_eval.engine.duckdb_reading import REJECTS
+from aaot_eval.engine.in_place import InPlace, can_stay
 from aaot_eval.engine.rendering import Target, render
 from aaot_eval.engine.steps import diagnosis_columns, table_name
 from aaot_eval.engine.steps import step as make_step
+from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import TableSchema
 
 # Rows handed over at a time: some tens of megabytes.
@@ -31,6 +35,9 @@ class RenderedEngine(abc.ABC):
 
     name: str
     target: Target
+    #: How rows of a view are numbered, and the numbers that one input may use: 0 when they have no gaps.
+    numbering = "row_number() OVER ()"
+    room = 0
 
     def __init__(self, work: Path, *, memory: str | None = None, threads: int | None = None) -> None:
         self.reader = DuckDBEngine(work, memory=memory, threads=threads)
@@ -59,6 +66,14 @@ class RenderedEngine(abc.ABC):
         """A query for (row, position, code) of every diagnosis of a table, in the engine's own best form."""
 
     @abc.abstractmethod
+    def _source(self, plan: ReadPlan) -> str | None:
+        """A view of an input that the engine sees by itself: our names, every column as text. None for any other input."""
+
+    @abc.abstractmethod
+    def _forget(self, view: str) -> None:
+        """Let go of such a view."""
+
+    @abc.abstractmethod
     def drop(self, *tables: str) -> None:
         """Let go of tables that no later step reads."""
 
@@ -70,11 +85,49 @@ class RenderedEngine(abc.ABC):
         self._hand_over(table)
 
     def ingest(self, plans: Sequence[ReadPlan], table: str) -> list[ReadReport]:
-        """Read files into `table`; what could not be read goes to the table `rejects`."""
-        reports = self.reader.ingest(plans, table)
-        self._hand_over(table)
-        self._take(REJECTS, self.reader.batches(f"SELECT * FROM {REJECTS}", BATCH))
-        return reports
+        """Read files into `table`; what could not be read goes to the table `rejects`.
+
+        What the engine sees by itself and can read without a doubt is taken in place (`in_place`), all else by our reader.
+        """
+        views = {p.load: v for p in plans if can_stay(p, self.reader.leaves_out) and (v := self._source(p))}
+        try:
+            counts = {p.load: self._count(InPlace(p, views[p.load])) for p in plans if p.load in views}
+            staying = [p for p in plans if counts.get(p.load)]
+            moving = [p for p in plans if p not in staying]
+            if moving:
+                reports = {r.name: r for r in self.reader.ingest(moving, table)}
+                self._hand_over(table)
+            else:
+                reports = {}
+                self.empty(table, plans[0].schema)
+            self._take(REJECTS, self.reader.batches(f"SELECT * FROM {REJECTS}", BATCH))
+            if staying:
+                self._take_in_place([InPlace(p, views[p.load]) for p in staying], counts, table)
+        finally:
+            for view in views.values():
+                self._forget(view)
+        reports |= {p.name: ReadReport(p.name, counts[p.load], p.file.lines) for p in staying}
+        return [reports[p.name] for p in plans]
+
+    def _count(self, source: InPlace) -> int:
+        """How many rows there are; 0 when a cell is in doubt."""
+        ((doubts, rows),) = self.rows(source.doubts)
+        return 0 if doubts else int(rows)
+
+    def _take_in_place(self, sources: Sequence[InPlace], counts: Mapping[int, int], table: str) -> None:
+        ((before,),) = self.rows(f"SELECT coalesce(max(row), 0) FROM {table_name(table)}")
+        parts = [f"SELECT * FROM {table}"]
+        for place, source in enumerate(sources, start=1):
+            parts.append(source.rows(self.numbering, before + place * self.room))
+            before += 0 if self.room else counts[source.plan.load]
+        self._make(table, render(" UNION ALL ".join(parts), self.target))
+        found = dict(self.rows(f"SELECT load, count(*) FROM {table} GROUP BY load"))
+        changed = [s.plan.name for s in sources if found.get(s.plan.load) != counts[s.plan.load]]
+        if changed:
+            raise InputError(
+                *[Problem("C219", f"{name} changed while it was read", where=name, do="run again when nobody writes to it")
+                  for name in changed]
+            )  # fmt: skip
 
     def leave_out(self, plans: Sequence[ReadPlan]) -> OptedOut:
         """Read a list of people who opted out; neither it nor any row of theirs is handed over."""

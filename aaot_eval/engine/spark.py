@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aaot_eval.engine import ReadPlan
 from aaot_eval.engine.rendered import RenderedEngine
 from aaot_eval.engine.spark_session import errors, lost, open_session
 from aaot_eval.engine.steps import table_name
@@ -31,6 +32,9 @@ class SparkEngine(RenderedEngine):
 
     name = "spark"
     target = "spark"
+    # Numbers with gaps, given by each worker for its own rows: counting on would put all rows through one worker.
+    numbering = "monotonically_increasing_id() + 1"
+    room = 1 << 50
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class SparkEngine(RenderedEngine):
         self.session, self._own, self.where = opened.session, opened.own, opened.where
         # Files of ours are seen by Spark when it runs on this machine, or when the analyst names a folder all can see.
         self._shared = folder or (str(self.folder.resolve() / "handed") if opened.sees_files else None)
+        self._sees_inputs = opened.sees_files and folder is None
         self.database = PREFIX + secrets.token_hex(8)
         self._tables: dict[str, str] = {}
         self._number = itertools.count(1)
@@ -133,6 +138,19 @@ class SparkEngine(RenderedEngine):
         pairs = ", ".join(f"{int(c[-2:])}, {c}" for c in columns)
         return f"SELECT `row`, stack({len(columns)}, {pairs}) AS (position, code) FROM {table_name(table)}"
 
+    def _source(self, plan: ReadPlan) -> str | None:
+        if plan.file.kind != "parquet" or not self._sees_inputs or not _plain(plan):
+            return None
+        view = f"source_{plan.load}"
+        named = [f"CAST({_identifier(theirs)} AS STRING) AS {ours}" for ours, theirs in plan.columns.items()]
+        with lost(f"looking at {plan.name}"):
+            rows = self.session.read.parquet(plan.file.path.resolve().as_uri())
+            rows.selectExpr(*named).createOrReplaceTempView(view)
+        return view
+
+    def _forget(self, view: str) -> None:
+        self._run(f"DROP VIEW IF EXISTS {view}")
+
     def drop(self, *tables: str) -> None:
         """Let go of tables that no later step reads."""
         for table in tables:
@@ -156,6 +174,20 @@ class SparkEngine(RenderedEngine):
             with contextlib.suppress(*errors()):
                 self.session.stop()
         super().close()
+
+
+def _plain(plan: ReadPlan) -> bool:
+    """Whether the columns asked for become the same text here as in our reader, and have names that Spark tells apart."""
+    schema = pq.read_schema(plan.file.path)
+    kinds = [schema.field(theirs).type for theirs in plan.columns.values()]
+    plain = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_date32)
+    return all(any(fits(kind) for fits in plain) for kind in kinds) and len({n.lower() for n in schema.names}) == len(
+        schema.names
+    )
+
+
+def _identifier(value: str) -> str:
+    return "`" + value.replace("`", "``") + "`"
 
 
 def _type(field: pa.Field) -> str:

@@ -299,7 +299,9 @@ def test_a_postgres_table_is_an_extract_for_any_engine(simulated, expected, serv
         f"study/extracts/{p.name}" for p in sorted((simulated.parent / "study" / "extracts").glob("apc_*.csv"))[:1]
     ]
     given = [*files, "postgres:hospital.Episodes"]
+    brought = watched(monkeypatch)
     for engine in ("duckdb", "postgres"):
+        brought.clear()
         changed = config.changed(data__admissions=given, engine__postgres="env:AAOT_TEST_SOURCE", engine__name=engine)
         found = engine_run.found(prepare(changed))
         for name in engine_run.FRAMES:
@@ -309,6 +311,18 @@ def test_a_postgres_table_is_an_extract_for_any_engine(simulated, expected, serv
             "admissions",
             sum(n for t, n in expected["sources"] if t == "admissions") - found["sources"][0][1],
         ) in found["sources"]
+        # The server takes its own table where it lies; only the default engine has it brought out.
+        assert brought == (["postgres:hospital.Episodes"] if engine == "duckdb" else [])
+
+
+def watched(monkeypatch) -> list[str]:
+    """The names of the tables that are brought out of a server from now on."""
+    from aaot_eval.engine.duckdb_reading import FileReading
+
+    brought: list[str] = []
+    bring = FileReading._bring_in
+    monkeypatch.setattr(FileReading, "_bring_in", lambda self: (brought.append(self.plan.name), bring(self))[1])
+    return brought
 
 
 def loaded_as_table(files: list[Path], address: str, schema: str, table: str) -> None:
