@@ -51,6 +51,20 @@ def test_help_imports_nothing_heavy(arguments):
     assert not loaded & (HEAVY - ({"pydantic"} if arguments[0] == "analyze" else set()))
 
 
+def test_the_help_of_every_verb_imports_nothing_heavy():
+    # typer itself brings pydantic when it resolves a command.
+    code = (
+        "import json, sys\nfrom aaot_eval.cli import ALIASES, VERBS, run\n"
+        "verbs = [verb for group in VERBS.values() for verb in group] + list(ALIASES)\n"
+        "ended = [run([verb, '--help']) for verb in verbs]\n"
+        "print(); print(json.dumps([verbs, ended, sorted({m.split('.')[0] for m in sys.modules})]))"
+    )
+    verbs, ended, loaded = json.loads(_python(code).splitlines()[-1])
+    assert len(verbs) >= 10
+    assert not any(ended)
+    assert not set(loaded) & (HEAVY - {"pydantic"})
+
+
 def test_help_loads_no_verb():
     # Measured at 1.06 times the CPU time of an empty typer application; each verb loaded would add about 4 %.
     code = (
