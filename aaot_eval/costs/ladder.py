@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,8 @@ COMPARED = {
     "series": "of a site with its own past",
     "controlled_series": "of a site's series with a control series",
 }
+DEATHS_DIFFER = "deaths_differ"
+BEYOND_CHANCE = 0.05  # two-sided p of the deaths by arm; the bar that the checks warn at
 LEAST_UPTAKE = 0.10  # below it the effect on the referred is noise divided by almost nothing
 USABLE_UPTAKE = 0.30  # below it there is no usable entry rule
 
@@ -74,9 +76,35 @@ class Rung:
 def ladder(panel: Panel, effects: Sequence[Effect], people: Caseload | None) -> list[Rung]:
     """Every rung that exists among the effects, most credible first; within a rung in the order given."""
     priced = [rung_of(panel, effect, people) for effect in effects if _on_cost(effect)]
-    rungs = [rung for rung in priced if rung is not None]
+    died = more_died(effects)
+    rungs = [_without_deaths(rung, died) for rung in priced if rung is not None]
     rungs += [_activity_rung(e) for e in effects if e.analysis.primary and e.analysis.design == "series"]
     return sorted(rungs, key=lambda r: r.rung)
+
+
+def more_died(effects: Sequence[Effect]) -> str:
+    """What a check says when more people died under the service than in the comparison, beyond chance; empty otherwise.
+
+    From `deaths` (people, by arm) and `site_deaths` (the sites' own comparison), on whatever effect they were made.
+    """
+    for effect in effects:
+        for check in effect.checks:
+            if not check.p_value < BEYOND_CHANCE:
+                continue
+            by_arm = check.check == "deaths" and _fact(check.facts, "risk_treated") > _fact(
+                check.facts, "risk_compared"
+            )
+            if by_arm or (check.check == "site_deaths" and check.statistic > effect.headline.null):
+                return check.sentence
+    return ""
+
+
+def _without_deaths(rung: Rung, died: str) -> Rung:
+    """The rung, without its number where it is over sites and more people died: an admission that a death prevented is no saving."""
+    if rung.rung != SITES or not died or rung.status != "ok":
+        return rung
+    label = f"{rung.label}; no saving is taken from it, because more people died with the service: {died}"
+    return replace(rung, status=DEATHS_DIFFER, label=label, gross=None)
 
 
 def _on_cost(effect: Effect) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaot_eval.costs.ladder import COMPARED, SITES
+from aaot_eval.costs.ladder import COMPARED, DEATHS_DIFFER, SITES
 from aaot_eval.costs.prices import Prices
 from aaot_eval.costs.savings import Money
 from aaot_eval.results import Verdict
@@ -170,6 +170,8 @@ def _why_no_number(word: str, effect: Verdict, money: Sequence[Money]) -> str:
     reason = (
         "the comparison behind it carries averted activity only"
         if any(m.rung.status == "activity_only" for m in money)
+        else "more people died with the service than in the comparison, and a death is no saving"
+        if any(m.rung.status == DEATHS_DIFFER for m in money)
         else "no comparison gives the cost an interval"
     )
     return f"no saving is estimated, because {reason}."

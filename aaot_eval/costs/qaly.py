@@ -23,6 +23,7 @@ from aaot_eval.errors import Problem
 
 USUAL, AAOT = "care_as_usual", "aaot"
 LEAST_IN_ARM = 10  # fewer people could be pointed to, and carry no interval worth having
+SHARE_STEP = 5  # per cent
 WORST_UTILITY, BEST_UTILITY = -1.0, 1.0
 
 Missing = Literal["refuse", "complete_cases"]
@@ -111,8 +112,11 @@ class Utilities:
     @property
     def label(self) -> str:
         """What must be read with the QALYs."""
-        share = 100 * self.complete / self.people
-        answered = "" if self.complete == self.people else f", from the {share:.0f} % of people with every assessment"
+        # In steps, and never 100: an exact share of few people would count those who did not answer.
+        share = min(100 - SHARE_STEP, SHARE_STEP * round(100 / SHARE_STEP * self.complete / self.people))
+        answered = (
+            "" if self.complete == self.people else f", from about {share} % of people, those with every assessment"
+        )
         return (
             f"utilities: {self.source}; value set {self.value_set}; over {self.horizon_days} days, adjusted for the utility at the "
             f"start, 0 from the date of death{answered}"
