@@ -245,22 +245,42 @@ def find_rule(people: PersonMonths) -> Rule:
     """
     if people.declared is not None:
         return people.declared
-    usable: list[tuple[float, Rule]] = []
-    weak: list[tuple[float, Rule]] = []
+    tried = scan_rules(people)
+    best = [
+        max((t for t in tried if t.rule.months == m and t.usable), key=lambda t: t.rule.count, default=None)
+        for m in SEARCHED_MONTHS
+    ]
+    usable = [t for t in best if t is not None]
+    if usable:
+        return max(usable, key=lambda t: t.reach).rule
+    return max((t for t in tried if t.rule.count == 2), key=lambda t: t.share).rule
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One rule looked at among the referred: the share who met it at referral, and its reach."""
+
+    rule: Rule
+    share: float
+    reach: float
+
+    @property
+    def usable(self) -> bool:
+        """Whether enough of the referred met it."""
+        return self.share >= SHARE_MET_NEEDED
+
+
+def scan_rules(people: PersonMonths) -> list[Tried]:
+    """By look-back every count from 2 up, to the first that too few of the referred met."""
+    tried = []
     for months in SEARCHED_MONTHS:
-        best: Rule | None = None
         for count in range(2, LARGEST_COUNT + 1):
             rule = Rule(count, months)
-            share = share_met(people, meets_rule(people, rule))
-            if share >= SHARE_MET_NEEDED:
-                best = rule
-                continue
-            if best is None:
-                weak.append((share, rule))
-            break
-        if best is not None:
-            usable.append((reach(people, meets_rule(people, best)), best))
-    return max(usable or weak, key=lambda pair: pair[0])[1]
+            met = meets_rule(people, rule)
+            tried.append(Tried(rule, share_met(people, met), reach(people, met)))
+            if not tried[-1].usable:
+                break
+    return tried
 
 
 def died(people: PersonMonths, cohort: Cohort) -> Flags:

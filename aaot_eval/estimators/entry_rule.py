@@ -16,9 +16,9 @@ from scipy import stats
 
 from aaot_eval.errors import Problem
 from aaot_eval.estimators import ESTIMATORS
+from aaot_eval.estimators._by_rule import ByEntryRule
 from aaot_eval.estimators._cohorts import (
     HOSPITALS_FOR_TAU2,
-    RULE_OUTCOME,
     SHARE_MET_NEEDED,
     UPTAKE_NEEDED,
     Cohort,
@@ -29,8 +29,6 @@ from aaot_eval.estimators._cohorts import (
     died,
     joined,
     month_labels,
-    patient_objections,
-    people_and_rule,
     percent,
     rule_note,
     scale_of,
@@ -74,7 +72,7 @@ def uptake(c: Comparison) -> Uptake:
 
 @ESTIMATORS.register("entry_rule")
 @dataclass(frozen=True)
-class EntryRule:
+class EntryRule(ByEntryRule):
     """The intention-to-treat effect over everybody who meets the entry rule, and the effect on the referred from it.
 
     rule_count, rule_months  the rule; both empty: searched for among the referred
@@ -83,15 +81,10 @@ class EntryRule:
     """
 
     design: ClassVar[Design] = "entry_rule"
-    rule_count: int | None = None
-    rule_months: int | None = None
-    follow_up: int = 12
-    conf_level: float = 0.95
-    rule_outcome: str = RULE_OUTCOME
 
     def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
         """Why the comparison cannot be made, every reason at once."""
-        found = patient_objections(panel, analysis, self.rule_outcome, self.rule_count, self.rule_months)
+        found = self._lacking(panel, analysis)
         if found:
             return found
         c, why = self._compare(panel, analysis)
@@ -171,9 +164,7 @@ class EntryRule:
         return tuple(rows)
 
     def _compare(self, panel: Panel, analysis: Analysis) -> tuple[Comparison, dict[str, str]]:
-        people, rule, met = people_and_rule(
-            panel, analysis.outcome, self.rule_outcome, self.rule_count, self.rule_months
-        )
+        people, rule, met = self._people(panel, analysis)
         counted = people.outcome if panel.outcome(analysis.outcome).kind == "count" else people.counts
         return compare(people, rule, met, self.follow_up, counted)
 
@@ -199,7 +190,7 @@ class EntryRule:
             n_units=int(c.used.sum()), n_treated=int(c.treated.sum()), n_periods=c.people.n_months,
             n_obs=int(sum(e.n0[c.used[c.people.unit]].sum() + e.n1[c.used[c.people.unit]].sum() for e in c.eras)),
             n_people=int(everyone.sum()), note=_note(panel, facts, why, c.people),
-            tables={"rates": _rates(panel, analysis, c), "deaths": _deaths(panel, analysis, c)}, facts=facts,
+            tables={"rates": _rates(panel, analysis, c), "deaths": _deaths(panel, analysis, c), **self._scan(analysis, c.people, c.rule)}, facts=facts,
             windows=_windows(c),
         )  # fmt: skip
 

@@ -17,10 +17,10 @@ from scipy import stats
 
 from aaot_eval.errors import Problem
 from aaot_eval.estimators import ESTIMATORS
+from aaot_eval.estimators._by_rule import ByEntryRule
 from aaot_eval.estimators._cohorts import (
     EVENTS_NEEDED,
     PEOPLE_NEEDED,
-    RULE_OUTCOME,
     SHARE_MET_NEEDED,
     UPTAKE_NEEDED,
     Cohort,
@@ -34,8 +34,6 @@ from aaot_eval.estimators._cohorts import (
     first_cohort,
     joined,
     newly_meets_rule,
-    patient_objections,
-    people_and_rule,
     rate_before,
     rule_note,
     scale_of,
@@ -257,7 +255,7 @@ def pooled(done: Sequence[Result]) -> tuple[Floats, float, Part]:
 
 @ESTIMATORS.register("own_cohorts")
 @dataclass(frozen=True)
-class OwnCohorts:
+class OwnCohorts(ByEntryRule):
     """Everybody who newly meets the rule at trusts with the service, after launch against before, over a control series.
 
     rule_count, rule_months  the rule; both empty: searched for among the referred
@@ -266,16 +264,11 @@ class OwnCohorts:
     """
 
     design: ClassVar[Design] = "own_cohorts"
-    rule_count: int | None = None
-    rule_months: int | None = None
-    follow_up: int = 12
-    conf_level: float = 0.95
-    rule_outcome: str = RULE_OUTCOME
     control: str = CONTROL_SERIES
 
     def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
         """Why the comparison cannot be made, every reason at once."""
-        found = patient_objections(panel, analysis, self.rule_outcome, self.rule_count, self.rule_months)
+        found = self._lacking(panel, analysis)
         if found:
             return found
         people, rule, met = self._people(panel, analysis)
@@ -370,9 +363,6 @@ class OwnCohorts:
             else np.asarray(days / days.mean())
         )
 
-    def _people(self, panel: Panel, analysis: Analysis) -> tuple[PersonMonths, Rule, Flags]:
-        return people_and_rule(panel, analysis.outcome, self.rule_outcome, self.rule_count, self.rule_months)
-
     def _trusts(
         self, panel: Panel, analysis: Analysis, people: PersonMonths, rule: Rule, met: Flags
     ) -> tuple[list[Trust], dict[str, str]]:
@@ -465,7 +455,7 @@ class OwnCohorts:
             n_units=len(trusts), n_treated=len(trusts), n_periods=people.n_months,
             n_obs=sum(len(t.followed.month) for t in trusts), n_people=int(everyone.sum()),
             note=joined(LABEL, rule_note(met_share, team.share), missed, left_out, deaths_note(panel, people)),
-            tables={"rates": _rates(analysis, trusts), "deaths": _deaths(analysis, people, trusts),
+            tables={"rates": _rates(analysis, trusts), "deaths": _deaths(analysis, people, trusts), **self._scan(analysis, people, rule),
                     **({"survival": _survival(analysis, people, trusts, self.follow_up, self.conf_level)}
                        if panel.outcome(analysis.outcome).kind == "count" else {})}, facts=facts,
         )  # fmt: skip

@@ -25,10 +25,10 @@ from aaot_eval.estimators._balance import (
     history,
     history_names,
 )
+from aaot_eval.estimators._by_rule import ByEntryRule
 from aaot_eval.estimators._cohorts import (
     HOSPITALS_FOR_TAU2,
     PEOPLE_NEEDED,
-    RULE_OUTCOME,
     SHARE_MET_NEEDED,
     Flags,
     Floats,
@@ -38,8 +38,6 @@ from aaot_eval.estimators._cohorts import (
     deaths_note,
     first_cohort,
     joined,
-    patient_objections,
-    people_and_rule,
     percent,
     running_total,
     scale_of,
@@ -228,7 +226,7 @@ def pool(parts: list[Contrast], controls: int) -> Pooled:
 
 @ESTIMATORS.register("risk_set")
 @dataclass(frozen=True)
-class RiskSet:
+class RiskSet(ByEntryRule):
     """The effect on the referred who met the rule, against weighted risk sets of the same months in other hospitals.
 
     rule_count, rule_months  the rule; both empty: searched for among the referred
@@ -236,15 +234,10 @@ class RiskSet:
     """
 
     design: ClassVar[Design] = "risk_set"
-    rule_count: int | None = None
-    rule_months: int | None = None
-    follow_up: int = 12
-    conf_level: float = 0.95
-    rule_outcome: str = RULE_OUTCOME
 
     def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
         """Why the comparison cannot be made, every reason at once."""
-        found = patient_objections(panel, analysis, self.rule_outcome, self.rule_count, self.rule_months)
+        found = self._lacking(panel, analysis)
         if found:
             return found
         people, rule, met = self._people(panel, analysis)
@@ -345,9 +338,6 @@ class RiskSet:
                 continue
             parts.append(contrast(people, m, self.follow_up, launch))
         return pool(parts, int((~people.treated).sum())) if parts else reason
-
-    def _people(self, panel: Panel, analysis: Analysis) -> tuple[PersonMonths, Rule, Flags]:
-        return people_and_rule(panel, analysis.outcome, self.rule_outcome, self.rule_count, self.rule_months)
 
     def _referred(self, people: PersonMonths, met: Flags) -> Ints:
         who = np.flatnonzero(people.referred & (people.referral >= HISTORY_MONTHS))

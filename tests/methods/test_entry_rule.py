@@ -24,6 +24,7 @@ from aaot_eval.estimators._eras import Sums, log_ratio, reassignments
 from aaot_eval.estimators._referred import Uptake
 from aaot_eval.estimators.entry_rule import EntryRule
 from aaot_eval.results import Analysis, Panel
+from aaot_eval.schema import table_schema
 from benchmarks.patient_worlds import MANY, ONE, simulate
 from tests.methods.patients import OUTCOME, panel_of_people, patients_mixed
 
@@ -341,3 +342,16 @@ def test_recovers_the_truth_over_six_seeds(effect):
         referred.append(math.log(third.estimate / effect))
     assert abs(np.mean(errors)) < SIX_SEEDS
     assert abs(np.median(referred)) < 2 * SIX_SEEDS
+
+
+class TestRuleScan:
+    def test_the_rules_looked_at_are_shown_when_none_was_given(self, mixed):
+        table = EntryRule().fit(mixed, ANALYSIS, seed=1)[0].tables["rule_scan"]
+        taken = table[table["taken"]]
+        assert list(zip(taken["count"], taken["months"], strict=True)) == [(4, 12)]
+        assert (table[table["months"] == 12].iloc[:-1]["share"] >= 0.9).all()
+        assert table[table["months"] == 12].iloc[-1]["share"] < 0.9
+        assert list(table.columns) == list(table_schema("release", "rule_scan").names)
+
+    def test_a_rule_that_was_given_is_not_looked_for(self, fitted):
+        assert "rule_scan" not in fitted[0].tables

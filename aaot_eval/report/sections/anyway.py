@@ -31,7 +31,24 @@ def _chosen(source: Source) -> list[Block]:
             "it is never an effect of the service."
         ),
         *_gauge(source),
+        *_scan(source),
     ]
+
+
+def _scan(source: Source) -> list[Block]:
+    """The rules looked at when the study gave none."""
+    frame = source.table("rule_scan")
+    if frame is None:
+        return []
+    frame = frame.drop_duplicates([c for c in frame if c != "analysis"])
+    return [
+        Paragraph(
+            "No entry rule was given. It was looked for among the referred: by look-back the largest count that at least 90 % of them "
+            "met in the month of referral, then the one of the two that reaches fewest others."
+        ),
+        table(source, "rule_scan", frame, ["months", "count", "referred", "met", "share", "reach", "taken"],
+              "Entry rules looked at", emphasis="taken"),
+    ]  # fmt: skip
 
 
 def _gauge(source: Source) -> list[Block]:
