@@ -22,6 +22,8 @@ JUMP = 1.25
 """A site's volume, relative to the other sites, changes by more than this factor, or falls below its inverse."""
 TIMES_SPREAD = 5.0
 """And by so many times the usual spread of such changes: with 14 sites and 60 months there are some hundred of them."""
+LEAST_MISSED = 10.0
+"""Months without any emergency at an end are a hole when at the site's own rate so many would have been expected in them."""
 LEAST_COUNT = 20.0
 """Sites with fewer emergencies a month are not judged by jumps."""
 
@@ -83,14 +85,23 @@ def changes(values: Floats, exposure: Floats, units: list[str], labels: np.ndarr
     noise = 1 / np.sqrt(np.maximum(values.mean(axis=1), 0.5))
     found: list[_Change] = []
     for row, unit in enumerate(units):
-        some = np.flatnonzero(values[row] > 0)
-        if values[row].mean() >= 1 and len(some) and (some[0] > 0 or some[-1] < len(labels) - 1):
-            at = 0 if some[0] > 0 else some[-1] + 1
-            found.append(_Change(unit, labels[at], "hole", 0.0))
+        hole = _hole(values[row])
+        if hole is not None:
+            found.append(_Change(unit, str(labels[hole]), "hole", 0.0))
         elif values[row].mean() >= LEAST_COUNT:
             change = _fading(level, noise, row, unit, labels) or _jump(level, noise, row, unit, labels)
             found += [change] if change else []
     return found
+
+
+def _hole(counts: Floats) -> int | None:
+    """The first month of a run of empty months at either end that is too long for chance; None when there is none."""
+    some = np.flatnonzero(counts > 0)
+    if not len(some):
+        return None
+    rate = counts[some[0] : some[-1] + 1].mean()
+    runs = ((some[-1] + 1, len(counts) - 1 - some[-1]), (0, some[0]))
+    return next((int(at) for at, months in runs if rate * months >= LEAST_MISSED), None)
 
 
 def _jump(level: Floats, noise: Floats, row: int, unit: str, labels: np.ndarray) -> _Change | None:

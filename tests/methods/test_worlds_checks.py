@@ -128,6 +128,18 @@ class TestVolume:
         assert [(c.unit, c.kind, c.period) for c in found] == [("S2", "jump", "m24")]
         assert found[0].factor == pytest.approx(1.6, rel=0.06)
 
+    def test_a_quiet_small_site_has_no_hole(self) -> None:
+        values = np.full((8, 48), 200.0)
+        values[0] = 2.0
+        values[0, -2:] = 0.0
+        units, labels = [f"S{i}" for i in range(8)], np.array([f"m{t:02d}" for t in range(48)])
+        assert changes(values, np.ones((8, 48)), units, labels) == []
+        values[0, -6:] = 0.0
+        assert [(c.unit, c.kind, c.period) for c in changes(values, np.ones((8, 48)), units, labels)] == [
+            ("S0", "hole", "m42")
+        ]
+        assert "no emergency at all" in changes(values, np.ones((8, 48)), units, labels)[0].words()
+
     def test_few_sites_cannot_be_judged(self) -> None:
         panel = site_panel({ALC: np.full((3, 48), 80.0), "emergency": np.full((3, 48), 200.0)}, [24, None, None])
         assert Volume().run(SiteDid(), panel, ANALYSIS, study("effect")[1], seed=1).verdict == "not_evaluable"
