@@ -109,7 +109,7 @@ def exact_tables(variant: Variant = "full") -> dict[str, pd.DataFrame]:
         "series": _series(variant, scale), "event_time": _event_time(variant), "checks": _checks(variant),
         "placebo": _placebo(variant), "regression_to_mean": _gauge(scale), "sites": _sites(scale),
         "caseload": _caseload(scale), "flow": _flow(scale), "rates": _rates(scale), "deaths": _deaths(scale),
-        "data_quality": _quality(scale), "fidelity": _fidelity(), "pooling": _pooling(), **_costs(scale), **_outcome(),
+        "data_quality": _quality(scale), "fidelity": _fidelity(), "pooling": _pooling(), "specification_curve": _specifications(), **_costs(scale), **_outcome(),
     }  # fmt: skip
     return {name: frame.reindex(columns=list(table_schema("release", name).names)) for name, frame in tables.items()}
 
@@ -126,6 +126,16 @@ def _fidelity() -> pd.DataFrame:
         ("Eastmoor", "low", 2, "contact at least weekly", "support for 12 months", "", "own view, 2026", "its",
          "rate_ratio", 0.94, 0.75, 1.18),
     )  # fmt: skip
+
+
+def _specifications() -> pd.DataFrame:
+    rows = [
+        ("site_did", OUTCOME, method, phase, before, after, "in", round(0.76 + 0.02 * i, 2), round(0.01 + 0.01 * i, 2), i == 0)
+        for i, (method, phase, before, after) in enumerate(
+            (m, p, b, "all") for m in ("mean of sites", "two-way coefficient") for p in (0, 3) for b in ("all", "24")
+        )
+    ]
+    return _frame("analysis outcome method phase_in before after pandemic estimate p_value declared", *rows)
 
 
 def _pooling() -> pd.DataFrame:

@@ -33,6 +33,7 @@ def wrong(source: Source) -> Sequence[Block]:
         *_tables(source),
         Heading("Placebo results"),
         *_placebo(source),
+        *_specifications(source),
     ]
 
 
@@ -49,6 +50,34 @@ def _tables(source: Source) -> list[Block]:
         blocks.append(table(source, "first_contact", frame, ["clock", "people", "wait", *ratio],
                             "The effect on the referred, followed from the referral and from the first contact"))  # fmt: skip
     return blocks
+
+
+CHOICES = (
+    "All of them were fixed before looking: none depends on a count. They rest on the same data, so that many which agree are no more "
+    "proof than one; what they can show is a claim that hangs on one choice."
+)
+
+
+def _specifications(source: Source) -> list[Block]:
+    """The primary estimate under every choice that could have been made beforehand."""
+    frame = source.table("specification_curve")
+    if frame is None:
+        return []
+    columns: list[str | Column] = [
+        named("outcome", once=True), "method", "phase_in", "before", "after", "pandemic", "estimate", "p_value", "declared",
+    ]  # fmt: skip
+    shown = table(source, "specification_curve", frame, columns, "The primary estimate under every variant", note=CHOICES, most=MOST_ROWS,
+                  emphasis="declared")  # fmt: skip
+    return [
+        Heading("Other choices, fixed beforehand"),
+        chart(
+            source,
+            "specification_curve",
+            frame,
+            shown,
+            subtitle="One mark a variant, the lowest first; filled: p at most 0.05.",
+        ),
+    ]
 
 
 def _checks(source: Source) -> list[Block]:
