@@ -11,13 +11,18 @@ from aaot_eval.checks import CHECKS
 from aaot_eval.config import RunConfig, StudyConfig, TrialConfig, parse_entry_rule
 from aaot_eval.errors import InputError, NotIdentifiedError, Problem
 from aaot_eval.estimators import ESTIMATORS, build_estimator
+from aaot_eval.estimators._cohorts import RULE_OUTCOME, person_months, rule_outcome_of
 from aaot_eval.panel.aggregated import parse_period
 from aaot_eval.panel.timing import clock_of
-from aaot_eval.results import Analysis, Design, Panel
+from aaot_eval.results import Analysis, Design, Panel, generator
 
 CONTROL_OUTCOME = "non_alcohol_emergency"
 #: Checks that read the caseload and not the estimate: once a run is enough.
 ABOUT_CASELOAD = ("dip",)
+NO_PEAK = (
+    "no peak before referral, so people may be compared with themselves before it; where groups differ for good, matching on their "
+    "past is what misleads (Daw and Hatfield 2018)"
+)
 HISTORICAL_LABEL = "historical comparison: selection removed, other changes not"
 
 
@@ -222,6 +227,18 @@ def _of_trial(panel: Panel, study: StudyConfig, trial: TrialConfig) -> list[Anal
     return plan
 
 
+def _no_peak(panel: Panel, config: RunConfig) -> bool:
+    """Whether the dip test finds that people were not referred at a peak; unknown counts as a peak."""
+    from aaot_eval.checks._caseload import dip
+    from aaot_eval.checks.dip import word_of
+
+    rule_outcome = rule_outcome_of(panel, RULE_OUTCOME)
+    if rule_outcome is None:
+        return False
+    found = dip(person_months(panel, rule_outcome, rule_outcome), generator(config.seed, "dip", "referred"))
+    return not isinstance(found, str) and word_of(found) == "no dip"
+
+
 def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
     study = config.study
     if config.trial is not None:
@@ -321,8 +338,14 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
                     checks=_checks_beside("risk_set", "sites"),
                 )
             )
+            peak_free = _no_peak(panel, config)
             plan.append(
-                analysis("patient_two_way", "patient_two_way", "the usual two-way models over people, shown as a foil")
+                analysis(
+                    "patient_two_way",
+                    "patient_two_way",
+                    NO_PEAK if peak_free else "the usual two-way models over people, shown as a foil",
+                    no_peak=peak_free,
+                )
             )
             if "hospital_cost" in kinds:
                 plan.append(

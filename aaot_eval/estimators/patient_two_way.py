@@ -25,6 +25,10 @@ WARNING = (
     "foil: people are compared with themselves before referral, so it is biased where they are referred at a peak; "
     "its size then depends on how many months before referral are in the file"
 )
+PEAK_FREE = (
+    "no peak before referral was found: it rests on the referred moving like the others but for the team; clustered errors with "
+    "few hospitals that start are too small, and matching on past levels misleads here (Daw and Hatfield 2018)"
+)
 
 
 @ESTIMATORS.register("patient_two_way")
@@ -34,10 +38,13 @@ class PatientTwoWay:
 
     Standard errors are clustered by hospital, because the service is given to hospitals. Needs the extra `patients` (pyfixest);
     without it the rows say so.
+
+    no_peak  the dip test found no peak before referral: the note then says what the number still rests on
     """
 
     design: ClassVar[Design] = "patients"
     conf_level: float = 0.95
+    no_peak: bool = False
 
     def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
         """Why the models cannot be fitted, or cannot be the primary analysis."""
@@ -80,7 +87,7 @@ class PatientTwoWay:
         p = float(2 * stats.t.sf(abs(effect / error), df)) if error > 0 else math.nan
         low, middle, high = ((math.exp(v) if poisson else 12 * v) for v in (effect - half, effect, effect + half))
         return self._row(analysis, people, scale, estimate=middle, std_error=error if poisson else 12 * error, conf_low=low,
-                         conf_high=high, p_value=p, note=WARNING, n_obs=len(frame), n_people=int(frame["person"].nunique()))  # fmt: skip
+                         conf_high=high, p_value=p, note=PEAK_FREE if self.no_peak else WARNING, n_obs=len(frame), n_people=int(frame["person"].nunique()))  # fmt: skip
 
     def _row(self, analysis: Analysis, people: PersonMonths, scale: Scale, *, estimate: float = math.nan, note: str,
              status: str = "ok", **more: Any) -> Estimate:  # fmt: skip
