@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -101,9 +102,13 @@ class InputError(AaotEvalError):
 
 
 class DataQualityError(AaotEvalError):
-    """A stop-level gate failed, or the data are stale."""
+    """A stop-level gate failed, or the data are stale.
+
+    `evidence` is what every gate found and what became of every row, when the data were read that far.
+    """
 
     exit_code = ExitCode.DATA_QUALITY
+    evidence: Any = None
 
 
 class NotIdentifiedError(AaotEvalError):

@@ -48,6 +48,21 @@ class Prepared:
     facts: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What every gate found, what became of every row, and the lines that could not be read."""
+
+    findings: tuple[Finding, ...]
+    flow: tuple[FlowStep, ...] = ()
+    rejects: pd.DataFrame | None = None
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The evidence as exact tables of the record."""
+        from aaot_eval.record import quality_tables
+
+        return quality_tables(self.findings, self.flow, self.rejects)
+
+
 def run_evaluation(
     config: RunConfig, *, notify: Notify = quiet, work: Path | None = None, prepared: Prepared | None = None
 ) -> RunResult:
@@ -98,7 +113,8 @@ def run_evaluation(
         findings=findings,
         flow=prepared.flow,
         sources=prepared.sources,
-        tables=build_record(effects, verdict, costs, panel, findings, prepared.flow, config),
+        tables=build_record(effects, verdict, costs, panel, findings, prepared.flow, config)
+        | Evidence((), (), prepared.restricted.get("rejects")).tables(),
         meta=meta,
         restricted=prepared.restricted,
     )
@@ -120,7 +136,7 @@ def prepare(
     if config.data.panel:
         notify("Reading the panel")
         panel = read_panel(config)
-        _stop_on(panel.findings)
+        _stop_on(Evidence(panel.findings))
         return Prepared(panel, panel.findings, (), tuple(panel.extra.get("sources", ())), None, {}, dict(panel.extra))
     prices = _prices(config)
     with _engine(config, work, session) as engine:
@@ -129,21 +145,18 @@ def prepare(
         if keep is not None and config.output.cache:
             readings = KeptReadings(keep, engine.folder / "kept", owner=config.name, limit=config.output.cache_bytes)
         tables = read_tables(config, engine, notify=notify, readings=readings)
-        _stop_on(tables.findings)
+        rejects = _rejects(engine, tables)
+        _stop_on(Evidence(tables.findings, tables.flow, rejects))
         if prices is not None:
             notify("Pricing stays")
             tables = price_stays(tables, prices.stays, config.costs)
         notify("Building the panel")
         panel = build_panel(tables, config)
-        _stop_on(panel.findings)
+        _stop_on(Evidence((*tables.findings, *panel.findings), tables.flow, rejects))
         if readings is not None:
             readings.keep()
         described = engine.describe()
-        restricted = (
-            {"rejects": engine.frame(f'SELECT * FROM {tables.names["rejects"]} ORDER BY file, line, "column", reason')}
-            if tables.has("rejects")
-            else {}
-        )
+        restricted = {"rejects": rejects} if rejects is not None else {}
     facts = dict(panel.extra) | {"engine": described}
     findings = (*tables.findings, *panel.findings)
     return Prepared(panel, findings, tables.flow, tables.sources, prices, restricted, facts)
@@ -163,7 +176,8 @@ def read_only(config: RunConfig, *, notify: Notify = quiet, work: Path | None = 
     with _engine(config, work) as engine:
         notify("Reading the extracts")
         tables = read_tables(config, engine, notify=notify)
-    _stop_on(tables.findings)
+        rejects = _rejects(engine, tables)
+    _stop_on(Evidence(tables.findings, tables.flow, rejects))
     return tables
 
 
@@ -196,12 +210,22 @@ def _engine(config: RunConfig, work: Path | None, session: Any = None) -> Iterat
             engine.close()
 
 
-def _stop_on(findings: tuple[Finding, ...]) -> None:
-    stops = [f for f in findings if f.level == "stop"]
+def _rejects(engine: Any, tables: Tables) -> pd.DataFrame | None:
+    if not tables.has("rejects"):
+        return None
+    listed = f'SELECT * FROM {tables.names["rejects"]} ORDER BY file, line, "column", reason'
+    found: pd.DataFrame = engine.frame(listed)
+    return found
+
+
+def _stop_on(evidence: Evidence) -> None:
+    stops = [f for f in evidence.findings if f.level == "stop"]
     if stops:
-        raise DataQualityError(
+        fault = DataQualityError(
             *[Problem(f.code, f.kind.title, where=f.where, allowed=f.detail, do=f.kind.do) for f in stops]
         )
+        fault.evidence = evidence
+        raise fault
 
 
 def _left_out_stages(config: RunConfig, panel: Panel, analyses: Sequence[Analysis]) -> list[Finding]:

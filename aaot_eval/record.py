@@ -105,6 +105,24 @@ def _series(effects: Sequence[Effect], panel: Panel) -> pd.DataFrame:
     return frame.assign(period=frame["t"].map(panel.periods["label"]))
 
 
+def quality_tables(
+    findings: Sequence[Finding], flow: Sequence[FlowStep], rejects: pd.DataFrame | None
+) -> dict[str, pd.DataFrame]:
+    """What a check of the data shows: findings, flow of inclusion, and rejects by reason; a table without rows is absent."""
+    tables = {"data_quality": _data_quality(findings), "flow": _flow(flow), "rejected": rejected_table(rejects)}
+    return {name: _shaped(name, frame) for name, frame in tables.items() if len(frame)}
+
+
+def rejected_table(rejects: pd.DataFrame | None) -> pd.DataFrame:
+    """The lines rejected while reading, counted by file, column, reason and kind of value."""
+    if rejects is None or rejects.empty:
+        return pd.DataFrame()
+    by = ["file", "column", "reason", "value_class", "row_lost"]
+    counted = rejects.groupby(by, dropna=False, sort=True)["line"].nunique().rename("lines").reset_index()
+    lost = counted.pop("row_lost").map({True: "yes", False: "no"})
+    return counted.assign(rows_lost=lost, people=pd.array([pd.NA] * len(counted), dtype="Int64"))
+
+
 def _flow(flow: Sequence[FlowStep]) -> pd.DataFrame:
     return pd.DataFrame(
         [

@@ -1,20 +1,30 @@
-"""`aaot-eval check`: config, extracts and design, without estimating and without writing."""
+"""`aaot-eval check`: config, extracts and design, without estimating and without writing anything but the page asked for."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from aaot_eval.cli._options import ConfigFile, DataFolder, EngineName, Json, Quiet, Verbose, answer, with_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from aaot_eval.config import RunConfig
+    from aaot_eval.errors import Problem
     from aaot_eval.findings import Finding
+    from aaot_eval.pipeline import Evidence
+    from aaot_eval.results import Release
 
 
 def check(
     config_file: ConfigFile,
     data: DataFolder = None,
+    page: Annotated[
+        Path | None, typer.Option("--page", metavar="FILE", help="Also write what was found as one HTML page.")
+    ] = None,
     engine: EngineName = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -25,21 +35,33 @@ def check(
     from aaot_eval.config import load_config
     from aaot_eval.console import Terminal
     from aaot_eval.design import choose_analyses, refuse_unfit
-    from aaot_eval.pipeline import prepare
+    from aaot_eval.errors import DataQualityError
+    from aaot_eval.pipeline import Evidence, prepare
 
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
     config = with_engine(load_config(config_file, data=data), engine)
-    with scratch(*homes_of(config)) as work:
-        prepared = prepare(config, notify=terminal.progress, work=work)
+    try:
+        with scratch(*homes_of(config)) as work:
+            prepared = prepare(config, notify=terminal.progress, work=work)
+    except DataQualityError as fault:
+        if fault.evidence is not None:
+            terminal.findings(fault.evidence.findings)
+            _stopped(config, fault, page, as_json)
+        raise
     terminal.findings(prepared.findings)
     analyses, left_out = refuse_unfit(prepared.panel, choose_analyses(prepared.panel, config))
     labels = prepared.panel.periods["label"]
+    chosen = [f"{'primary' if a.primary else 'also   '}  {a.name}: {a.reason}" for a in analyses]
     lines = [
         f"{config.name}: {len(prepared.panel.units)} units, {labels.iloc[0]} to {labels.iloc[-1]}",
-        *(f"  {'primary' if a.primary else 'also   '}  {a.name}: {a.reason}" for a in analyses),
+        *(f"  {line}" for line in chosen),
         *(f"  not run  {a.name}: {why}" for a, why in left_out),
         f"Nothing stops the run; {_count(prepared.findings)}.",
     ]
+    release = _released(config, Evidence(prepared.findings, prepared.flow, prepared.restricted.get("rejects")))
+    if page is not None:
+        _write(page, release, [f"{a.name}: {a.reason}" for a in analyses], [])
+        lines.append(f"Page: {page}")
     document: dict[str, Any] = {
         "units": len(prepared.panel.units),
         "first_period": str(labels.iloc[0]),
@@ -48,11 +70,61 @@ def check(
             {"name": a.name, "estimator": a.estimator, "primary": a.primary, "reason": a.reason} for a in analyses
         ],
         "not_run": [{"name": a.name, "why": why} for a, why in left_out],
-        "findings": [
-            {"code": f.code, "level": f.level, "title": f.kind.title, "where": f.where} for f in prepared.findings
-        ],
+        **_tables(release),
     }
     answer("\n".join(lines), document, as_json)
+
+
+def _stopped(config: RunConfig, fault: Any, page: Path | None, as_json: bool) -> None:
+    """What was found up to the gate that stops the run: on the page, and in the one JSON document."""
+    release = _released(config, fault.evidence)
+    problems: Sequence[Problem] = fault.problems
+    if page is not None:
+        _write(page, release, [], [f"{p.code} {p.what}: {p.where}. {p.do}" for p in problems])
+    if as_json:
+        listed = [{n: getattr(p, n) for n in ("code", "what", "where", "allowed", "do")} for p in problems]
+        answer("", {"exit_status": int(fault.exit_code), "problems": listed, **_tables(release)}, as_json)
+        raise typer.Exit(int(fault.exit_code))
+
+
+def _released(config: RunConfig, evidence: Evidence) -> Release:
+    """What was found, as it may leave: every count controlled by the study's disclosure profile."""
+    from aaot_eval import __version__
+    from aaot_eval.disclosure import control
+
+    meta = {"title": config.title or config.name, "name": config.name, "version": __version__}
+    return control(evidence.tables(), meta, profile=config.disclosure.profile, national=config.disclosure.national)
+
+
+def _tables(release: Release) -> dict[str, Any]:
+    """The released tables as lists of rows."""
+    import pandas as pd
+
+    def plain(value: Any) -> Any:
+        if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+            return None
+        return value.item() if hasattr(value, "item") else value
+
+    names = {"data_quality": "findings", "rejected": "rejected", "flow": "flow"}
+    return {
+        said: [{k: plain(v) for k, v in row.items()} for row in release.tables[name].to_dict("records")]
+        if name in release.tables
+        else []
+        for name, said in names.items()
+    }
+
+
+def _write(page: Path, release: Release, analyses: list[str], stopped: list[str]) -> None:
+    from aaot_eval.errors import InputError, Problem
+    from aaot_eval.report import check_report, render_html
+
+    text = render_html(check_report(release, analyses, stopped))
+    try:
+        page.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as fault:
+        raise InputError(
+            Problem("C130", f"{page} cannot be written: {fault.strerror}", do="give another file with --page")
+        ) from None
 
 
 def _count(findings: Iterable[Finding]) -> str:

@@ -9,6 +9,7 @@ files = figure_files(report)       # {"effect_chart.svg": bytes, ...}
 from __future__ import annotations
 
 from aaot_eval.report.blocks import Block, Heading, Notice, Report, Section
+from aaot_eval.report.check_page import check_report
 from aaot_eval.report.contents import Source
 from aaot_eval.report.html import figure_files, render_html
 from aaot_eval.report.markdown import render_markdown
@@ -18,7 +19,7 @@ from aaot_eval.report.words import in_sentence, listed, period_name, sentence_ca
 from aaot_eval.results import Release
 from aaot_eval.schema import disclosure_profile, disclosure_profiles
 
-__all__ = ["build_report", "figure_files", "patient_report", "render_html", "render_markdown"]
+__all__ = ["build_report", "check_report", "figure_files", "patient_report", "render_html", "render_markdown"]
 
 COUNTS_ONLY = "The counts"
 

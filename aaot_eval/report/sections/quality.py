@@ -15,7 +15,7 @@ MOST_OF_A_KIND = 3
 @section("quality", order=90, title="Data quality")
 def quality(source: Source) -> Sequence[Block]:
     """Findings of the gates, stops first; then what was skipped and why."""
-    return [*_findings(source), *_counting(source), Heading("Parts not in this run"), *_skipped(source)]
+    return [*findings(source), *rejected(source), *_counting(source), Heading("Parts not in this run"), *_skipped(source)]
 
 
 #: The rules of counting in words; what the reader has to know before figures are compared with others.
@@ -45,7 +45,19 @@ def _counting(source: Source) -> list[Block]:
     return [Heading("How admissions were counted"), Bullets(tuple(lines))]
 
 
-def _findings(source: Source) -> list[Block]:
+def rejected(source: Source) -> list[Block]:
+    """Lines that could not be read, by file, column and reason; nothing when every line was."""
+    frame = source.table("rejected")
+    if frame is None:
+        return []
+    caption = "Lines that could not be read as declared, by file, column, reason and kind of value"
+    return [
+        table(source, "rejected", frame, ["file", "column", "reason", "value_class", "lines", "rows_lost"], caption)
+    ]
+
+
+def findings(source: Source) -> list[Block]:
+    """The findings of the gates, the gravest first."""
     frame = source.table("data_quality")
     if frame is None:
         return [Notice("note", "No findings", "The table data_quality is empty: no gate found anything to report.")]

@@ -1,0 +1,91 @@
+"""`check` says what the gates found in three forms, each with controlled counts, also when a gate stops the run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from aaot_eval.cli import run
+from tests.cli.conftest import everything
+
+
+@pytest.fixture
+def flawed(made_tiny: Path, tmp_path: Path) -> Path:
+    """A study with lines and dates that do not read, one of them with a formula and markup in the name of its file."""
+    study = Path(shutil.copytree(made_tiny, tmp_path / "study"))
+    path = sorted((study / "extracts").glob("apc_*.csv"))[0]
+    header, *rows = path.read_text("utf-8").splitlines()
+    at = header.split(",").index("DISDATE")
+    for i in range(9):
+        rows[i] = rows[i].rsplit(",", 2)[0]
+    cells = rows[20].split(",")
+    cells[at] = "31/02/2021x"
+    rows[20] = ",".join(cells)
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return study
+
+
+def test_json_gives_level_place_reason_and_counts_as_they_may_leave(flawed, capsys):
+    assert run(["check", str(flawed / "study.toml"), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    finding = next(f for f in document["findings"] if f["code"] == "X211")
+    assert finding["level"] == "warn"
+    assert finding["do"].startswith("Open restricted/rejects.csv")
+    rejected = {(r["reason"], r["value_class"]): r["lines"] for r in document["rejected"]}
+    assert rejected[("too few columns", "line")] == 10  # nine, rounded to five
+    assert rejected[("not a date", "like a date")] == "*"
+    flow = [s for s in document["flow"] if s["table"] == "episodes"]
+    assert flow[0]["step"] == "rows read"
+    counts = [
+        v
+        for t in ("findings", "flow")
+        for row in document[t]
+        for k, v in row.items()
+        if k in ("records", "kept", "lost")
+    ]
+    assert all(v in (None, "*") or v % 5 == 0 for v in counts)
+
+
+def test_a_page_and_nothing_else_is_written(flawed, tmp_path, capsys):
+    before = everything(flawed)
+    page = tmp_path / "check.html"
+    assert run(["check", str(flawed / "study.toml"), "--page", str(page)]) == 0
+    assert everything(flawed) == before
+    text = page.read_text("utf-8")
+    for words in (
+        "Nothing stops the run",
+        "What could not be read",
+        "too few columns",
+        "What became of every row",
+        "site_did",
+    ):
+        assert words in text
+    assert "<script" not in text
+    assert not re.search(r'(src|href)="http', text)
+    shown = capsys.readouterr().err
+    assert max(len(line) for line in shown.splitlines()) <= 80
+    assert "Open restricted/rejects.csv" in " ".join(shown.split())
+
+
+def test_what_was_found_is_told_when_a_gate_stops(flawed, tmp_path, capsys):
+    for path in (flawed / "extracts").glob("apc_*.csv"):
+        header, *rows = path.read_text("utf-8").splitlines()
+        at = header.split(",").index("ADMIMETH")
+        cut = [r.split(",") for r in rows]
+        path.write_text(
+            "\n".join([header, *(",".join([*c[:at], "99", *c[at + 1 :]]) for c in cut)]) + "\n", encoding="utf-8"
+        )
+    page = tmp_path / "check.html"
+    assert run(["check", str(flawed / "study.toml"), "--json", "--page", str(page)]) == 4
+    document = json.loads(capsys.readouterr().out)
+    assert document["exit_status"] == 4
+    assert "D332" in {p["code"] for p in document["problems"]}
+    assert {"D332", "X211"} <= {f["code"] for f in document["findings"]}
+    assert document["flow"]
+    assert "A gate stops the run" in page.read_text("utf-8")
+    assert run(["check", str(flawed / "study.toml"), "--quiet"]) == 4
+    assert "D332" in capsys.readouterr().err
