@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
 import os
 import platform
 import statistics
@@ -26,8 +27,13 @@ from aaot_eval.results import Analysis, generator
 from tests.builders import site_panel
 
 ROOT = Path(__file__).resolve().parent.parent
-COLUMNS = ("task", "what", "cpu_seconds", "limit", "within", "machine", "commit")
+COLUMNS = ("task", "what", "cpu_seconds", "peak_gib", "limit", "within", "machine", "commit")
 RUNS = 3
+PATIENT_OUTCOME = "alcohol_specific_emergency"
+PATIENTS = "100,000 patients x 36 months"
+RULE = {"rule_count": 3, "rule_months": 6, "follow_up": 6}
+#: The parts of the study of 100,000 patients, which have one limit together; each is timed once, without a run to warm up.
+TOGETHER, LIMIT_TOGETHER, MOST_GIB = "patients_all", 60.0, 4.0
 
 
 def series(months: int = 84, controls: int = 0) -> Any:
@@ -45,6 +51,57 @@ def fitting(name: str, options: dict[str, Any], panel: Any) -> Callable[[], obje
     return lambda: estimator.fit(panel, analysis, seed=1)
 
 
+def sites() -> Any:
+    """14 sites by 36 months, three of them with a service."""
+    mu = np.exp(generator(2, "estimator_speed", "sizes").normal(4.0, 0.5, 14))[:, None] * np.ones(36)
+    counts = generator(2, "estimator_speed", "sites").poisson(mu)
+    return site_panel({"stays": counts}, [18, 18, 20] + [None] * 11)
+
+
+def exact_and_wild() -> Callable[[], object]:
+    """Randomisation over every assignment of the starts, and the two-way models with the wild bootstrap of 2^14 signs."""
+    panel = sites()
+    fits = [fitting(name, {}, panel) for name in ("site_did", "two_way")]
+    return lambda: [fit() for fit in fits]
+
+
+@functools.cache
+def patients() -> Any:
+    """100,000 people by 36 months in 14 hospitals, three of them with a service from months 26, 27 and 28."""
+    from benchmarks.patient_worlds import World, simulate
+
+    return simulate(World(people=100_000, hospitals=14, launches=(26, 27, 28), months=36, rule=(3, 6)), 1)
+
+
+def of_patients(name: str, options: dict[str, Any]) -> Callable[[], object]:
+    """The fit of one design on the panel of people."""
+    estimator = build_estimator(name, options)
+    analysis = Analysis(name, estimator.design, name, PATIENT_OUTCOME)
+    objections = estimator.objections(patients(), analysis)
+    if objections:
+        raise SystemExit(f"{name}: {objections[0].what}")
+    return lambda: estimator.fit(patients(), analysis, seed=1)
+
+
+def building_panel() -> Callable[[], object]:
+    """The panel itself, from arrays of people by months."""
+    from benchmarks.patient_worlds import World, draw
+
+    drawn = draw(World(people=100_000, hospitals=14, launches=(26, 27, 28), months=36, rule=(3, 6)), 1)
+    return drawn.panel
+
+
+def bare_fepois() -> Callable[[], object]:
+    """The bare library on the people and months that the foil of two-way models uses."""
+    import pyfixest
+
+    from aaot_eval.estimators._cohorts import person_months
+    from aaot_eval.estimators.patient_two_way import person_rows
+
+    frame = person_rows(person_months(patients(), PATIENT_OUTCOME, PATIENT_OUTCOME), patients())
+    return lambda: pyfixest.fepois("y ~ on_team | person + month", frame, vcov={"CRV1": "hospital"}, offset="log_days")
+
+
 #: name: (what is timed, limit in CPU seconds, what makes it)
 TASKS: dict[str, tuple[str, float, Callable[[], Callable[[], object]]]] = {
     "its_default": ("84-month series, the default alone", 0.2, lambda: fitting("its", {"sensitivity": False}, series())),
@@ -53,18 +110,42 @@ TASKS: dict[str, tuple[str, float, Callable[[], Callable[[], object]]]] = {
         "84-month series with eight control sites and every sensitivity row", 4.0,
         lambda: fitting("controlled_its", {}, series(84, 8)),
     ),
+    "sites_exact_and_wild": ("14 sites x 36 months: exact randomisation, two-way models, wild bootstrap of 2^14", 5.0, exact_and_wild),
+    "patients_1_panel": (f"{PATIENTS}: the panel from arrays", 60.0, building_panel),
+    "patients_2_group_time": (f"{PATIENTS}: Callaway-Sant'Anna over hospitals", 60.0, lambda: of_patients("group_time", {})),
+    "patients_3_poisson": (f"{PATIENTS}: Poisson and linear fixed effects of people and months", 60.0, lambda: of_patients("patient_two_way", {})),
+    "patients_4_itt": (f"{PATIENTS}: entry-rule ITT, exact randomisation", 60.0, lambda: of_patients("entry_rule", RULE)),
+    "patients_5_risk_set": (f"{PATIENTS}: risk set with balancing", 60.0, lambda: of_patients("risk_set", RULE)),
+    "patients_bare_fepois": (f"{PATIENTS}: the bare library's Poisson fixed effects alone", 60.0, bare_fepois),
 }  # fmt: skip
 
 
-def timed(task: Callable[[], object]) -> float:
-    """The middle of three runs, in CPU seconds of this process, after one to warm up."""
-    task()
+def peak() -> float:
+    """The most memory that this process has held so far, in GiB; not a number where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return float("nan")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def timed(task: Callable[[], object], runs: int) -> float:
+    """The middle of some runs, in CPU seconds of this process, after one to warm up when there are several."""
+    if runs > 1:
+        task()
     spent = []
-    for _ in range(RUNS):
+    for _ in range(runs):
         begin = time.process_time()
         task()
         spent.append(time.process_time() - begin)
     return statistics.median(spent)
+
+
+def _row(name: str, what: str, seconds: float, limit: float, commit: str) -> dict[str, Any]:
+    within = seconds < limit and not (name.startswith("patients") and peak() > MOST_GIB)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    values = (name, what, f"{seconds:.2f}", f"{peak():.2f}", limit, "yes" if within else "no", machine, commit)
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def main() -> None:
@@ -80,17 +161,16 @@ def main() -> None:
     if stored.exists():
         with stored.open(encoding="utf-8", newline="") as file:
             rows = {r["task"]: r for r in csv.DictReader(file)}
-    machine = f"{platform.machine()}, {os.cpu_count()} cores"
     for name in args.only:
         what, limit, make = TASKS[name]
-        seconds = timed(make())
-        rows[name] = dict(
-            zip(
-                COLUMNS,
-                (name, what, f"{seconds:.2f}", limit, "yes" if seconds < limit else "no", machine, commit),
-                strict=True,
-            )
-        )
+        seconds = timed(make(), 1 if name.startswith("patients") else RUNS)
+        rows[name] = _row(name, what, seconds, limit, commit)
+    parts = [r for n, r in rows.items() if n.startswith("patients_") and n[9].isdigit()]
+    if any(n.startswith("patients") for n in args.only) and len(parts) == sum(
+        n[:9] == "patients_" and n[9].isdigit() for n in TASKS
+    ):
+        total = sum(float(r["cpu_seconds"]) for r in parts)
+        rows[TOGETHER] = _row(TOGETHER, f"{PATIENTS}: the five parts together", total, LIMIT_TOGETHER, commit)
     args.out.mkdir(parents=True, exist_ok=True)
     with stored.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
@@ -98,9 +178,10 @@ def main() -> None:
         writer.writerows(rows[k] for k in sorted(rows))
     lines = [
         "# Speed of the estimators, measured", "",
-        "Made by `python -m benchmarks.estimator_speed`: CPU seconds of one process with one thread, the middle of three runs after one to warm up.", "",
-        "| what | CPU seconds | limit | within | machine | commit |", "|---|---|---|---|---|---|",
-        *(f"| {r['what']} | {r['cpu_seconds']} | {r['limit']} | {r['within']} | {r['machine']} | {r['commit']} |" for _, r in sorted(rows.items())),
+        "Made by `python -m benchmarks.estimator_speed`: CPU seconds of one process with one thread, the middle of three runs after one to warm up",
+        f"(patients: one run, at most {MOST_GIB:g} GiB). Peak memory is that of the process up to then, the data included.", "",
+        "| what | CPU seconds | peak GiB | limit | within | machine | commit |", "|---|---|---|---|---|---|---|",
+        *(f"| {r['what']} | {r['cpu_seconds']} | {r.get('peak_gib') or ''} | {r['limit']} | {r['within']} | {r['machine']} | {r['commit']} |" for _, r in sorted(rows.items())),
     ]  # fmt: skip
     (args.out / "estimator_speed.md").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
