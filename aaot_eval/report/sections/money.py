@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaot_eval.report.blocks import Block, Heading, Notice, Paragraph
+from aaot_eval.report.blocks import Block, Folded, Heading, Notice, Paragraph, Table
 from aaot_eval.report.contents import Column, Source, chart, interval, named, table
 from aaot_eval.report.sections import section
 from aaot_eval.report.sections._deciding import (
@@ -37,7 +37,7 @@ TABLES = (
 
 @section("costs", order=80, title="Costs")
 def costs(source: Source) -> Sequence[Block]:
-    """The money sentence, the build-up of the service's cost, the waterfall, the ladder of savings and the prices."""
+    """The money sentence, the ladder of savings, what decision makers ask, and then the detail behind them, folded."""
     if all(source.table(name) is None for name in TABLES):
         why = _why_none(source)
         return [
@@ -56,15 +56,10 @@ def costs(source: Source) -> Sequence[Block]:
             f"Price year {source.fact('price_year')}, {source.fact('perspective').replace('_', ' ')} perspective. Sums are the value of "
             "resources for each patient-year on the caseload, not cash: a bed that is not used is rarely money in hand."
         ),
-        Heading("What the service costs"),
-        *_service(source),
-        *check_blocks(source),
-        Heading("What care on the caseload costs"),
-        *item_blocks(source),
-        Heading("From care as usual to the service"),
-        *_waterfall(source),
         Heading("Saving, by the design behind it"),
         *_saving(source),
+        Heading("From care as usual to the service"),
+        *_waterfall(source),
         Heading("Cash, capacity, value: three lines, never added"),
         *_lines(source),
         Heading("Break-even"),
@@ -75,15 +70,30 @@ def costs(source: Source) -> Sequence[Block]:
         *budget_blocks(source),
         Heading("If the effect lasted"),
         *persistence_blocks(source),
-        Heading("What a published saving would need"),
-        *solve_blocks(source),
-        Heading("Worked out in other ways"),
-        *_sensitivity(source),
         *value_blocks(source),
+        Heading("What a published saving would need"),
+        *_folded(solve_blocks(source)),
+        Heading("What the service costs"),
+        *_service(source),
+        *_folded(check_blocks(source)),
+        Heading("What care on the caseload costs"),
+        *item_blocks(source),
+        Heading("Worked out in other ways"),
+        *_folded(_sensitivity(source)),
         Heading("By group of patients"),
-        *_groups(source),
+        *_folded(_groups(source)),
         Heading("Prices used"),
-        *price_blocks(source),
+        *_folded(price_blocks(source)),
+    ]
+
+
+def _folded(blocks: Sequence[Block]) -> list[Block]:
+    """The blocks with their tables closed: detail behind the answer, a click away and whole in print."""
+    return [
+        Folded(f"Show the table: {block.caption[0].lower()}{block.caption[1:]}", block)
+        if isinstance(block, Table)
+        else block
+        for block in blocks
     ]
 
 
