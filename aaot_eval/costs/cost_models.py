@@ -58,7 +58,7 @@ def gamma_log(data: Windows) -> Difference:
 
     Raises NoFitError.
     """
-    fit = _gamma(data.design, data.cost, data.years)
+    fit = gamma_fit(data.design, data.cost, data.years)
 
     def mean(coefficients: Floats, rows: Floats) -> Floats:
         return np.asarray(np.exp(rows @ coefficients) * data.years)
@@ -74,8 +74,8 @@ def two_part(data: Windows) -> Difference:
     spent = data.cost > 0
     log_years = np.log(data.years)[:, None]
     varied = log_years if log_years.std() > 0 else log_years[:, :0]
-    first = _logit(np.hstack([data.design, varied]), spent.astype(float))
-    second = _gamma(data.design[spent], data.cost[spent], data.years[spent])
+    first = logit_fit(np.hstack([data.design, varied]), spent.astype(float))
+    second = gamma_fit(data.design[spent], data.cost[spent], data.years[spent])
     p = len(first.coefficients)
 
     def mean(coefficients: Floats, rows: Floats) -> Floats:
@@ -92,7 +92,7 @@ def least_squares(data: Windows) -> Difference:
     """Least squares on cost per year, weighted by the years at risk. Raises NoFitError."""
     bread = _inverse(data.design.T @ (data.design * data.years[:, None]))
     coefficients = bread @ data.design.T @ data.cost
-    fit = _Fit(coefficients, bread, data.design * (data.cost - data.years * (data.design @ coefficients))[:, None])
+    fit = Fit(coefficients, bread, data.design * (data.cost - data.years * (data.design @ coefficients))[:, None])
 
     def mean(coefficients: Floats, rows: Floats) -> Floats:
         return np.asarray((rows @ coefficients) * data.years)
@@ -101,7 +101,7 @@ def least_squares(data: Windows) -> Difference:
 
 
 @dataclass(frozen=True)
-class _Fit:
+class Fit:
     """Coefficients (p,), inverse of the expected information (p, p), and each row's score (n, p)."""
 
     coefficients: Floats
@@ -135,7 +135,7 @@ def _recycled(
     return Difference(averted(coefficients), math.sqrt((error**2).sum() * g / (g - 1)) if g > 1 else math.nan)
 
 
-def _gamma(design: Floats, cost: Floats, years: Floats) -> _Fit:
+def gamma_fit(design: Floats, cost: Floats, years: Floats) -> Fit:
     """Scoring for the gamma log model: beta + (X'X)^-1 X'(y/mu - 1), the step cut when it is long."""
     bread = _inverse(design.T @ design)
     start = cost.sum() / years.sum()
@@ -146,12 +146,12 @@ def _gamma(design: Floats, cost: Floats, years: Floats) -> _Fit:
         scores = design * (cost / (years * np.exp(np.clip(design @ coefficients, -50, 50))) - 1)[:, None]
         step = bread @ scores.sum(axis=0)
         if np.abs(step).max() < SETTLED:
-            return _Fit(coefficients, bread, scores)
+            return Fit(coefficients, bread, scores)
         coefficients = coefficients + step * min(1.0, LARGEST_STEP / np.abs(step).max())
     raise NoFitError("the gamma model does not settle")
 
 
-def _logit(design: Floats, any_cost: Floats) -> _Fit:
+def logit_fit(design: Floats, any_cost: Floats) -> Fit:
     """Newton steps for the logit; separation (an arm in which everybody or nobody has a cost) has no solution."""
     coefficients = np.zeros(design.shape[1])
     for _ in range(MOST_STEPS):
@@ -160,7 +160,7 @@ def _logit(design: Floats, any_cost: Floats) -> _Fit:
         scores = design * (any_cost - chance)[:, None]
         step = bread @ scores.sum(axis=0)
         if np.abs(step).max() < SETTLED:
-            return _Fit(coefficients, bread, scores)
+            return Fit(coefficients, bread, scores)
         coefficients = coefficients + step * min(1.0, LARGEST_STEP / np.abs(step).max())
     raise NoFitError("in some arm everybody or nobody has a cost, so the chance of any has no model")
 

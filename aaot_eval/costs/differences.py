@@ -12,8 +12,9 @@ from typing import Literal
 
 import numpy as np
 import statsmodels.api as sm
-from scipy import stats
+from scipy import special, stats
 
+from aaot_eval.costs.cost_models import gamma_fit, logit_fit
 from aaot_eval.costs.draws import share_above_zero
 from aaot_eval.results import generator
 
@@ -104,22 +105,14 @@ def two_part(cost: np.ndarray, second: np.ndarray, covariates: np.ndarray | None
         raise ValueError("a cost is negative")
     if any(not 0 < some[arm == a].mean() < 1 for a in (0.0, 1.0)):
         raise ValueError("a two-part model needs people with and without cost in both arms")
-    extra = (
-        np.empty((len(cost), 0)) if covariates is None else np.asarray(covariates, dtype=float).reshape(len(cost), -1)
-    )
+    rows = _designs(arm, covariates)
+    any_cost = logit_fit(rows[0], some.astype(float)).coefficients
+    size = gamma_fit(rows[0][some], cost[some], np.ones(int(some.sum()))).coefficients
 
-    def design(a: np.ndarray) -> np.ndarray:
-        return np.column_stack([np.ones(len(cost)), a, extra])
+    def mean(design: np.ndarray) -> float:
+        return float(np.mean(special.expit(design @ any_cost) * np.exp(design @ size)))
 
-    x = design(arm)
-    first = sm.GLM(some.astype(float), x, family=sm.families.Binomial()).fit()
-    size = sm.GLM(cost[some], x[some], family=sm.families.Gamma(sm.families.links.Log())).fit()
-
-    def mean(a: float) -> float:
-        recycled = design(np.full(len(cost), a))
-        return float(np.mean(first.predict(recycled) * size.predict(recycled)))
-
-    return TwoPart(mean(1.0) - mean(0.0), float(first.params[1]), float(size.params[1]))
+    return TwoPart(mean(rows[2]) - mean(rows[1]), float(any_cost[1]), float(size[1]))
 
 
 def gamma_difference(
@@ -132,16 +125,17 @@ def gamma_difference(
     cost, arm = np.asarray(cost, dtype=float), np.asarray(second, dtype=float)
     if not (cost > 0).all():
         raise ValueError("gamma takes no cost of zero; use two_part")
-    extra = (
-        np.empty((len(cost), 0)) if covariates is None else np.asarray(covariates, dtype=float).reshape(len(cost), -1)
-    )
+    rows = _designs(arm, covariates)
+    coefficients = gamma_fit(rows[0], cost, np.asarray(years, dtype=float)).coefficients
+    return float(np.exp(rows[2] @ coefficients).mean() - np.exp(rows[1] @ coefficients).mean())
 
-    def design(a: np.ndarray) -> np.ndarray:
-        return np.column_stack([np.ones(len(cost)), a, extra])
 
-    model = sm.GLM(cost, design(arm), family=sm.families.Gamma(sm.families.links.Log()), offset=np.log(years)).fit()
-    yearly = [model.predict(design(np.full(len(cost), a)), offset=np.zeros(len(cost))).mean() for a in (1.0, 0.0)]
-    return float(yearly[0] - yearly[1])
+def _designs(arm: np.ndarray, covariates: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Constant, arm and covariates of everybody (n, k): as they were, all in the first arm, all in the second."""
+    n = len(arm)
+    extra = np.empty((n, 0)) if covariates is None else np.asarray(covariates, dtype=float).reshape(n, -1)
+    was, first, second = (np.column_stack([np.ones(n), a, extra]) for a in (arm, np.zeros(n), np.ones(n)))
+    return was, first, second
 
 
 def seemingly_unrelated(

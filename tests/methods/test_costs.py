@@ -517,7 +517,7 @@ def test_cash_capacity_and_value_are_three_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ratio", [0.6, 1.0])
 def test_a_planted_saving_is_found_and_selection_is_not(ratio: float) -> None:
     """One world of the benchmark: the truth lies in both intervals, also where before-after shows a fall without an effect."""
-    panel, truth, naive = priced_world(ratio, 4)
+    panel, truth, _ = priced_world(ratio, 4)
     people = caseload(panel)
     rungs = ladder(panel, priced_effects(panel), people)
     assert [(r.rung, r.status) for r in rungs] == [(2, "ok"), (3, "ok")]
@@ -525,8 +525,10 @@ def test_a_planted_saving_is_found_and_selection_is_not(ratio: float) -> None:
         assert rung.gross is not None
         low, high = np.sort(rung.gross(np.array([rung.estimate.conf_high, rung.estimate.conf_low])))
         assert low < truth < high
-    assert naive > truth + 500
     assert (truth == 0) == (ratio == 1)
+    # Selection alone is worth £2,150 to £2,280 with a spread of £830 to £930 between worlds: ten together are over £1,000 by four errors.
+    selection = [naive - true for _, true, naive in (priced_world(ratio, seed) for seed in range(1, 11))]
+    assert np.mean(selection) > 1000
 
 
 def test_months_of_effect_and_caseload_must_be_the_same(tmp_path: Path) -> None:
