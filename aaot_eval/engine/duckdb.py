@@ -30,6 +30,8 @@ from aaot_eval.schema import TableSchema
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 
 OPTED_OUT = "opted_out"
+# In GB. Beyond it tables spill into the work folder, so that an extract of any size leaves the machine to others.
+USUAL_MEMORY = 4
 _engines = itertools.count(1)
 
 
@@ -51,8 +53,7 @@ class DuckDBEngine:
                 "temp_directory": str(self.folder / "spill"),
             },
         )
-        if memory:
-            self._limit_memory(memory)
+        self._limit_memory(memory or self._usual_memory())
         if threads:
             self._db.execute(f"SET threads = {int(threads)}")
         self._opted_out = False
@@ -60,6 +61,13 @@ class DuckDBEngine:
             f'CREATE TABLE {REJECTS} (file VARCHAR, line BIGINT, "column" VARCHAR, reason VARCHAR, value_class VARCHAR, '
             "row_lost BOOLEAN)"
         )
+
+    def _usual_memory(self) -> str:
+        """The limit when none is given: `USUAL_MEMORY`, or what the engine allows itself on a machine with less."""
+        allowed = str(self.rows("SELECT current_setting('memory_limit')")[0][0])
+        size, unit = allowed.split()
+        gibibytes = float(size) * {"KiB": 2.0**-20, "MiB": 2.0**-10, "GiB": 1.0, "TiB": 2.0**10}.get(unit, 0.0)
+        return f"{USUAL_MEMORY}GB" if gibibytes > USUAL_MEMORY else allowed.replace(" ", "")
 
     def _limit_memory(self, memory: str) -> None:
         try:

@@ -73,3 +73,12 @@ def test_one_thread_and_two_give_the_same_panel(tmp_path, monkeypatch):
         panel = panel_of(config)[1]
         texts.append((panel.cells.to_csv(), panel.people.to_csv(), panel.person_cells.to_csv()))
     assert texts[0] == texts[1]
+
+
+def test_without_a_limit_the_engine_takes_four_gigabytes_or_what_the_machine_has(tmp_path):
+    opened = open_engine("duckdb", tmp_path / "work")
+    limit = opened.rows("SELECT current_setting('memory_limit')")[0][0]
+    opened.close()
+    size, unit = limit.split()
+    assert unit in ("MiB", "GiB")
+    assert unit == "MiB" or float(size) <= 4
