@@ -62,9 +62,9 @@ class Allocation:
         }.get(verdict, "nothing that chance would not do")
         return CheckResult(
             NAME, analysis.name, verdict,
-            f"{served} of {n} people were allocated to the service (planned {planned:g} to 1); {worst['what']} differ most from chance "
+            f"{100 * served / n:.0f} % of the people on the list were allocated to the service (planned {100 * planned / (1 + planned):.0f} %); {worst['what']} differ most from chance "
             f"(p = {worst['p_value']:.3f}): {meaning}.",
-            statistic=served / n, value_name="share allocated to the service", threshold=THRESHOLD, p_value=p, table=table,
+            statistic=round(served / n, 2), value_name="share allocated to the service", threshold=THRESHOLD, p_value=p, table=table,
             facts={"planned": planned / (1 + planned)},
         )  # fmt: skip
 

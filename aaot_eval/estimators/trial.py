@@ -336,17 +336,12 @@ class _Rows:
         return Estimate(**self._common(what), status="not_run", note=f"not run: {why}")
 
     def _note(self) -> str:
+        """Without a count of people: notes leave as they are, and the tables of the trial hold the counts, controlled."""
         data = self.data
-        sizes = ", ".join(
-            f"{int(data.arm(a).sum())} allocated to {'the service' if a else 'usual care'}" for a in (1, 0)
-        )
-        short = int(
-            (data.allocated + self.settings.first_month + self.settings.follow_up > len(self.panel.periods)).sum()
-        )
-        parts = [f"{sizes}; everybody is counted in the arm they were allocated to"]
-        if short:
-            parts.append(f"{short} are followed for less than {self.settings.follow_up} months because the data end")
-        return ". ".join(parts)
+        text = "Everybody is counted in the arm they were allocated to"
+        if (data.allocated + self.settings.first_month + self.settings.follow_up > len(self.panel.periods)).any():
+            text += f". Some are followed for less than {self.settings.follow_up} months because the data end"
+        return text
 
     def _facts(self) -> dict[str, Any]:
         data = self.data

@@ -30,10 +30,10 @@ def with_arms(people: pd.DataFrame, arm: pd.Series, config: RunConfig) -> pd.Dat
     trial = config.trial
     known = given.str.casefold().map({trial.service.casefold(): SERVICE, trial.usual_care.casefold(): USUAL})
     problems = []
-    unknown = int((listed & known.isna()).sum())
+    unknown = bool((listed & known.isna()).any())
     if unknown:
         problems.append(
-            Problem("C227", f"{unknown} of {int(listed.sum())} people on the list have no arm that [trial] names",
+            Problem("C227", "some people on the list have no arm that [trial] names",
                     where="data.caseload, column arm", allowed=f"{trial.service}, {trial.usual_care}",
                     do="write the arm everybody was allocated to, also of those who never started")
         )  # fmt: skip

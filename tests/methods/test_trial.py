@@ -37,7 +37,9 @@ def arms(panel: Panel, service: np.ndarray, month: np.ndarray, **more: object) -
     return replace(panel, people=people)
 
 
-def simulated(seed: int, *, n: int = 400, ratio: float = 1.0, sites: int = 4, by_site: bool = False, n_t: int = 36) -> Panel:
+def simulated(
+    seed: int, *, n: int = 400, ratio: float = 1.0, sites: int = 4, by_site: bool = False, n_t: int = 36
+) -> Panel:
     rng = np.random.default_rng(seed)
     unit = np.arange(n) % sites
     service = (unit % 2 == 1) if by_site else rng.random(n) < 0.5
@@ -91,7 +93,7 @@ def test_rows_tables_and_facts() -> None:
     assert first.primary is False  # the pipeline marks it
     assert first.scale == "rate_ratio"
     assert first.n_people == 400
-    assert "counted in the arm they were allocated to" in first.note
+    assert first.note.startswith("Everybody is counted in the arm they were allocated to")
     assert adjusted.std_error < first.std_error  # the year before explains much of who is admitted
     assert difference.scale == "rate_difference"
     assert difference.estimate == pytest.approx(12 * (first.facts["rate_after"] - first.facts["rate_expected"]))
@@ -199,7 +201,7 @@ def test_arms_that_were_not_declared_are_refused() -> None:
     with pytest.raises(InputError, match="not declared as a trial"):
         with_arms(people, given, config())
     assert with_arms(people, pd.Series([None] * 3, dtype=object), config()) is people
-    with pytest.raises(InputError, match="1 of 2 people on the list have no arm") as refused:
+    with pytest.raises(InputError, match="some people on the list have no arm") as refused:
         with_arms(people, pd.Series(["service", "secret", None], dtype=object), config(**TRIAL))
     assert "secret" not in str(refused.value)
     with pytest.raises(InputError, match="nobody was allocated to the arm usual care"):
@@ -213,7 +215,9 @@ def test_from_files_to_the_verdict(tmp_path: Path) -> None:
     for i in range(240):
         arm, start = ("AAOT", "control")[i % 2], int(rng.integers(12, 24))
         token = f"{i:032X}"
-        listed.append({"person": token, "site": ("RX1", "RX2")[i // 2 % 2], "referred": f"{months[start]}-01", "arm": arm})
+        listed.append(
+            {"person": token, "site": ("RX1", "RX2")[i // 2 % 2], "referred": f"{months[start]}-01", "arm": arm}
+        )
         for t, month in enumerate(months):
             rate = 0.35 * (0.4 if arm == "AAOT" and t >= start else 1.0)
             for _ in range(min(rng.poisson(rate), 2)):
@@ -258,3 +262,48 @@ profile = "hes"
 
     page = render_html(build_report(control(result.tables, result.meta, profile="hes")))
     assert "Who was allocated" in page
+
+
+def test_nobody_can_be_found_by_leaving_one_out() -> None:
+    panel = simulated(9, ratio=0.6)
+    row = Trial().fit(panel, ANALYSIS, seed=1)[0]
+    found = CHECKS["leave_one_person_out"]().run(Trial(), panel, ANALYSIS, row, seed=1)
+    data = allocated_people(panel, OUTCOME, 12, 0)
+    heaviest = int(np.argmax(data.events * data.service))
+    keep = np.arange(400) != heaviest
+    part = replace(
+        data,
+        **{
+            k: getattr(data, k)[keep]
+            for k in ("who", "service", "cluster", "allocated", "events", "months", "before", "died")
+        },
+    )
+    assert found.facts["low"] == pytest.approx(math.exp(rates_compared(part, clustered=False, ratio=True).value))
+    assert found.table is None
+    assert "400" not in found.sentence
+    # One person with half of all admissions of the usual-care arm makes the whole fall.
+    assert panel.person_cells is not None
+    usual = int(np.flatnonzero(~data.service)[0])
+    cells = panel.person_cells.copy()
+    heavy = (cells["person"] == usual) & (cells["t"] == data.allocated[usual])
+    cells.loc[heavy, OUTCOME] = 600
+    row = Trial().fit(replace(panel, person_cells=cells), ANALYSIS, seed=1)[0]
+    claimed = replace(row, conf_high=0.95)
+    assert (
+        CHECKS["leave_one_person_out"]()
+        .run(Trial(), replace(panel, person_cells=cells), ANALYSIS, claimed, seed=1)
+        .verdict
+        == "warn"
+    )
+
+
+def test_leaving_out_people_of_an_entry_rule() -> None:
+    from aaot_eval.estimators.entry_rule import EntryRule
+    from tests.methods.patients import patients_mixed
+
+    analysis = Analysis("entry_rule", "entry_rule", "entry_rule", OUTCOME)
+    panel = patients_mixed()
+    row = EntryRule(4, 12).fit(panel, analysis, seed=1)[0]
+    found = CHECKS["leave_one_person_out"]().run(EntryRule(4, 12), panel, analysis, row, seed=1)
+    assert found.verdict == "pass"
+    assert found.facts["low"] < row.estimate < found.facts["high"]
