@@ -136,7 +136,7 @@ def at(engine: str) -> Iterator[tuple[str, str]]:
         with spark_cluster(memory="2g") as cluster:
             yield "spark", cluster.address
     elif engine == "connect":
-        with spark_connect() as servers:
+        with spark_connect(java="") as servers:
             yield "spark", servers.address
     else:
         yield engine, "local[2]" if engine == "spark" else ""

@@ -1,7 +1,7 @@
-"""One study on one engine in a process of its own: `python -m tests.engine_run CONFIG ENGINE ADDRESS OUT [handed_in]`.
+"""One study on one engine in a process of its own: `python -m tests.engine_run CONFIG ENGINE ADDRESS OUT [handed_in | analysed]`.
 
 Spark keeps its JVM and its kind of session for as long as a process lives, so each way of running it gets its own. With
-`handed_in` the session is opened here and handed in, as a platform does it.
+`handed_in` the session is opened here and handed in, as a platform does it; with `analysed` the whole analysis follows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import Any
 import pandas as pd
 
 from aaot_eval.config import RunConfig, load_config
-from aaot_eval.pipeline import Prepared, prepare
+from aaot_eval.engine.rendered import RenderedEngine
+from aaot_eval.pipeline import Prepared, prepare, run_evaluation
+from tests.services import SMALL_JAVA
 
 FRAMES = ("periods", "units", "cells", "people", "person_cells")
 # A study this small is all planning and no data: few partitions, no code generation, no second compiler.
@@ -28,11 +30,11 @@ SMALL = {
     "spark.sql.adaptive.enabled": "false",
 }
 OWN = {
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+    "spark.driver.extraJavaOptions": SMALL_JAVA,
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.executor.memory": "512m",
-    "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+    "spark.executor.extraJavaOptions": SMALL_JAVA,
 }
 
 
@@ -71,10 +73,31 @@ def asked(config: Path, engine: str, address: str) -> RunConfig:
     return load_config(config).changed(**changes)
 
 
-def main(config: str, engine: str, address: str, out: str, handed_in: str = "") -> None:
+def analysed(study: RunConfig, prepared: Prepared) -> dict[str, pd.DataFrame]:
+    """The tables of the whole analysis, before disclosure control."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return dict(run_evaluation(study, prepared=prepared).tables)
+
+
+def watched() -> list[str]:
+    """The names of the inputs that an engine takes where they lie, from now on."""
+    names: list[str] = []
+    take = RenderedEngine._take_in_place
+
+    def noted(self: RenderedEngine, sources: Any, *more: Any) -> None:
+        names.extend(source.plan.name for source in sources)
+        take(self, sources, *more)
+
+    RenderedEngine._take_in_place = noted  # type: ignore[method-assign]
+    return names
+
+
+def main(config: str, engine: str, address: str, out: str, mode: str = "") -> None:
     """Write what was found."""
     session = None
-    if handed_in:
+    in_place = watched()
+    if mode == "handed_in":
         warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
         from pyspark.sql.connect.session import SparkSession
 
@@ -82,7 +105,11 @@ def main(config: str, engine: str, address: str, out: str, handed_in: str = "") 
         for key, value in SMALL.items():
             session.conf.set(key, value)
         before = session.sql("SHOW DATABASES").toArrow().to_pylist()
-    answer = found(prepare(asked(Path(config), engine, "" if handed_in else address), session=session))
+    study = asked(Path(config), engine, "" if mode == "handed_in" else address)
+    prepared = prepare(study, session=session)
+    answer = found(prepared) | {"in_place": in_place}
+    if mode == "analysed":
+        answer["tables"] = analysed(study, prepared)
     if session is not None:
         # The platform's session is as it was: still open, no database of ours, no view of ours.
         answer["databases"] = (before, session.sql("SHOW DATABASES").toArrow().to_pylist())

@@ -112,6 +112,10 @@ def postgres_server() -> Iterator[str]:
 # Spark ----------------------------------------------------------------------------------------------------------------
 
 
+# For a study of some hundred rows: no second compiler and no collector with threads of its own beside the work.
+SMALL_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
 @dataclass
 class SparkServers:
     """Servers that belong together: their address, their folder and their processes."""
@@ -127,7 +131,7 @@ class SparkServers:
         home = Path(pyspark.__file__).parent
         set_here = {
             "SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": LOOPBACK,
-            "SPARK_LOCAL_DIRS": str(self.folder / "spill"),
+            "SPARK_LOCAL_DIRS": str(self.folder / "spill"), "SPARK_DAEMON_JAVA_OPTS": SMALL_JAVA,
         }  # fmt: skip
         with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
@@ -186,7 +190,7 @@ def spark_cluster(workers: int = 2, memory: str = "1g") -> Iterator[SparkServers
 
 
 @contextlib.contextmanager
-def spark_connect() -> Iterator[SparkServers]:
+def spark_connect(java: str = SMALL_JAVA) -> Iterator[SparkServers]:
     """A Spark Connect server in a process of its own."""
     with _servers() as servers:
         port = free_port()
@@ -194,6 +198,7 @@ def spark_connect() -> Iterator[SparkServers]:
             "spark.connect.grpc.binding.port": port, "spark.connect.grpc.binding.address": LOOPBACK,
             "spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK, "spark.ui.enabled": "false",
             "spark.sql.warehouse.dir": servers.folder / "warehouse", "spark.sql.shuffle.partitions": 2,
+            **({"spark.driver.extraJavaOptions": java} if java else {}),
         }  # fmt: skip
         given = [part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]
         server = servers.start("connect", "spark-submit", "--class", "org.apache.spark.sql.connect.service.SparkConnectServer",

@@ -10,8 +10,14 @@ are stacked and joined to the few codes sought, which every worker gets a copy o
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
+import os
+import re
 import secrets
+import socket
+import time
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +31,8 @@ from aaot_eval.engine.spark_session import errors, lost, open_session
 from aaot_eval.engine.steps import table_name
 
 PREFIX = "aaot_work_"
+# Seconds after which a work database of another machine belongs to no living run: a week.
+LONGEST_RUN = 7 * 24 * 3600
 
 
 class SparkEngine(RenderedEngine):
@@ -57,16 +65,25 @@ class SparkEngine(RenderedEngine):
         # Files of ours are seen by Spark when it runs on this machine, or when the analyst names a folder all can see.
         self._shared = folder or (str(self.folder.resolve() / "handed") if opened.sees_files else None)
         self._sees_inputs = opened.sees_files and folder is None
-        self.database = PREFIX + secrets.token_hex(8)
+        self.database = work_name(os.getpid())
         self._tables: dict[str, str] = {}
         self._number = itertools.count(1)
         try:
+            self._clear_left_over()
             with lost("making its work database"):
                 place = f" LOCATION '{folder}/{self.database}'" if folder else ""
                 self._run(f"CREATE DATABASE {self.database}{place}")
         except BaseException:
             self.close()
             raise
+
+    def _clear_left_over(self) -> None:
+        """Databases of runs that were killed; what may belong to a living run, or to somebody else, stays."""
+        with contextlib.suppress(*errors()):
+            found = self.session.sql(f"SHOW DATABASES LIKE '{PREFIX}*'").toArrow().column(0).to_pylist()
+            for database in filter(left_over, found):
+                with contextlib.suppress(*errors()):
+                    self._run(f"DROP DATABASE IF EXISTS {table_name(database)} CASCADE")
 
     def _run(self, query: str) -> None:
         self.session.sql(query).collect()
@@ -174,6 +191,39 @@ class SparkEngine(RenderedEngine):
             with contextlib.suppress(*errors()):
                 self.session.stop()
         super().close()
+
+
+def work_name(pid: int) -> str:
+    """A name for a work database that says which process made it, where and when: Spark has no lock that would say it."""
+    return f"{PREFIX}{_place()}_{pid}_{int(time.time())}_{secrets.token_hex(4)}"
+
+
+def left_over(database: str) -> bool:
+    """Whether the run behind a work database is over: its process is gone from this machine, or it began days ago."""
+    found = re.fullmatch(PREFIX + r"([0-9a-f]{8})_(\d+)_(\d+)_[0-9a-f]{8}", database)
+    if not found:
+        return False
+    if time.time() - int(found[3]) > LONGEST_RUN:
+        return True
+    if os.name != "posix" or found[1] != _place():
+        return False
+    try:
+        # Signal 0 is none: it only asks whether the process is there.
+        os.kill(int(found[2]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _place() -> str:
+    """A mark of where process numbers mean what they mean here: this machine since it was started, this container."""
+    parts = [socket.gethostname(), str(uuid.getnode())]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text("utf-8"))
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:8]
 
 
 def _plain(plan: ReadPlan) -> bool:
