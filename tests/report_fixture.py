@@ -108,7 +108,7 @@ def exact_tables(variant: Variant = "full") -> dict[str, pd.DataFrame]:
         "headline": _headline(variant), "limits": _limits(), "estimates": _estimates(variant),
         "series": _series(variant, scale), "event_time": _event_time(variant), "checks": _checks(variant),
         "placebo": _placebo(variant), "regression_to_mean": _gauge(scale), "sites": _sites(scale),
-        "caseload": _caseload(scale), "flow": _flow(scale), "rates": _rates(scale), "deaths": _deaths(scale),
+        "caseload": _caseload(scale), "flow": _flow(scale), "rates": _rates(scale), "deaths": _deaths(scale), "survival": _survival(scale), "balance": _balance(scale),
         "data_quality": _quality(scale), "fidelity": _fidelity(), "pooling": _pooling(), "specification_curve": _specifications(), **_costs(scale), **_outcome(),
     }  # fmt: skip
     return {name: frame.reindex(columns=list(table_schema("release", name).names)) for name, frame in tables.items()}
@@ -366,6 +366,21 @@ def _rates(scale: float) -> pd.DataFrame:
             ("entry_rule_cost", "hospital_cost", arm, era, people, pounds, people * 0.94, pounds / (people * 0.94))
         )
     return _frame("analysis outcome arm era people events person_years rate", *rows)
+
+
+def _survival(scale: float) -> pd.DataFrame:
+    rows = []
+    for arm, people in (("treated", round(377 * scale)), ("comparison", round(2900 * scale))):
+        for months, dead, mean in ((0, 0.0, 0.0), (6, 0.04, 1.4), (12, 0.08, 2.6)):
+            rows.append(("entry_rule", arm, "after", months, people, people * dead, dead, dead * 0.7, dead * 1.4, people * mean, mean,
+                         mean * 0.9, mean * 1.1))  # fmt: skip
+    return _frame("analysis arm era months people deaths dead dead_low dead_high admissions mean mean_low mean_high", *rows)
+
+
+def _balance(scale: float) -> pd.DataFrame:
+    rows = [("risk_set", i + 1, f"admissions, month {i + 1} before", round(280 * scale), round(1400 * scale), 0.8, 0.6, 0.8, 0.2 - 0.1 * i, 0.0)
+            for i in range(3)]  # fmt: skip
+    return _frame("analysis order characteristic people people_compared mean_referred mean_unweighted mean_weighted difference_before difference_after", *rows)
 
 
 def _deaths(scale: float) -> pd.DataFrame:

@@ -33,7 +33,7 @@ WORDS_ON_PAGE_ONE = 450
 TABLE_OF_FIGURE = {
     "answer_interval": "estimates", "forest": "estimates", "effect_chart": "series", "site_charts": "series",
     "placebo_strip": "placebo", "regression_gauge": "regression_to_mean", "site_levels": "sites",
-    "saving_ladder": "saving", "site_forest": "pooling", "specification_curve": "specification_curve",
+    "saving_ladder": "saving", "love_plot": "balance", "site_forest": "pooling", "specification_curve": "specification_curve",
 }  # fmt: skip
 
 
