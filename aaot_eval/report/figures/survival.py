@@ -35,7 +35,7 @@ def survival(table: pd.DataFrame, context: Context) -> Drawing | Gap:
         axes.set_ylim(bottom=0)
         axes.set_xlabel("Months since the index")
         axes.set_ylabel(name)
-        axes.set_xticks(sorted({int(m) for m in numbers(table["months"])}))
+        axes.set_xticks(sorted({int(m) for m in numbers(table["months"]) if np.isfinite(m)}))
     keys_on_top(figure, 0.085 * 7.5, columns=2)
     title = "; ".join(_last(arm, era, rows) for arm, era, rows in groups)
     return Drawing(
@@ -61,7 +61,7 @@ def _name(arm: str, era: str) -> str:
 
 
 def _last(arm: str, era: str, rows: pd.DataFrame) -> str:
-    last = rows.iloc[int(np.argmax(numbers(rows["months"])))]
+    last = rows.iloc[int(np.argmax(np.nan_to_num(numbers(rows["months"]), nan=-1.0)))]
     dead = numbers(pd.Series([last["dead"]]))[0]
     share = f"{written(float(dead), 'percent')} dead" if np.isfinite(dead) else "too few deaths to show"
     mean = numbers(pd.Series([last["mean"]]))[0]
