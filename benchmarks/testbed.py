@@ -227,10 +227,14 @@ def page(rows: pd.DataFrame, command: str, commits: Sequence[str]) -> str:
     """The scoreboard as Markdown: one table of all evaluators by world, then `analyze` in detail."""
     table = score(rows)
     first = table["evaluator"].iloc[0]
-    worlds = rows.assign(honest=rows["judged"] != "fooled").groupby(["world", "evaluator"], sort=False)["honest"].mean()
-    wide = worlds.unstack("evaluator").reindex(columns=list(dict.fromkeys(rows["evaluator"])))
-    lines = ["| world | " + " | ".join(c.rpartition(":")[2] for c in wide.columns) + " |", "|" + " --- |" * (len(wide.columns) + 1)]  # fmt: skip
-    lines += [f"| {world} | " + " | ".join("–" if math.isnan(v) else f"{v:.0%}" for v in row) + " |" for world, row in zip(wide.index, wide.to_numpy(dtype=float), strict=True)]  # fmt: skip
+    who = list(dict.fromkeys(rows["evaluator"]))
+    marks = rows.assign(honest=rows["judged"] != "fooled", right=rows["judged"] == "right")
+    shares = marks.groupby(["world", "evaluator"], sort=False)[["honest", "right"]].mean()
+    lines = ["| world | " + " | ".join(w.rpartition(":")[2] for w in who) + " |", "|" + " --- |" * (len(who) + 1)]
+    for world in dict.fromkeys(rows["world"]):
+        found = [shares.loc[(world, w)] if (world, w) in shares.index else None for w in who]
+        texts = ["–" if f is None else f"{f['honest']:.0%} ({f['right']:.0%} right)" for f in found]
+        lines.append(f"| {world} | " + " | ".join(texts) + " |")
     detail = ["| evaluator | world | scenario | seeds | truth | mean estimate | right | withheld | fooled |", "|" + " --- |" * 9]  # fmt: skip
     for r in table.itertuples():
         estimate = "–" if math.isnan(r.mean_estimate) else f"{r.mean_estimate:.2f}"
@@ -239,8 +243,12 @@ def page(rows: pd.DataFrame, command: str, commits: Sequence[str]) -> str:
         f"# The test-bed for evaluators\n\nMade by `{command}` at commit {', '.join(f'`{c}`' for c in commits)}; one row for each "
         "study and evaluator in `testbed.csv`. Worlds, verdicts and how to add an evaluator: `docs/methods/testbed.md`. The mean "
         "estimate of `before_after` is about people on the caseload, the others' about sites.\n\n"
-        f"Share of seeds, over all scenarios of a world, in which the verdict was right or honestly withheld (`{first}` needs "
-        f"{NEEDED:.0%} in every world):\n\n" + "\n".join(lines) + "\n\n## In detail\n\n" + "\n".join(detail) + "\n"
+        f"Share of seeds, over all scenarios of a world, in which the verdict was right or honestly withheld, and in brackets in which "
+        f"it was right (`{first}` needs {NEEDED:.0%} in every world):\n\n"
+        + "\n".join(lines)
+        + "\n\n## In detail\n\n"
+        + "\n".join(detail)
+        + "\n"
     )
 
 
@@ -279,7 +287,9 @@ def main() -> int:
     frame.drop(columns=["_who", "_cell", "cpu_seconds"]).to_csv(
         asked.out / "testbed.csv", index=False, float_format="%.5g", lineterminator="\n"
     )
-    text = page(frame, f"python -m benchmarks.testbed --seeds {frame['seed'].max()}", list(dict.fromkeys(frame["commit"])))
+    text = page(
+        frame, f"python -m benchmarks.testbed --seeds {frame['seed'].max()}", list(dict.fromkeys(frame["commit"]))
+    )
     (asked.out / "testbed.md").write_text(text, encoding="utf-8", newline="\n")
     print(text)
     ours = frame[frame["evaluator"] == chosen[0]]

@@ -1,0 +1,101 @@
+"""The test-bed: its protocol, its stored scoreboard, and a small fixed sample of it run again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from aaot_eval.synthetic import WORLDS
+from benchmarks import testbed
+from benchmarks.rivals import always_cannot_tell, before_after, two_way_cr1
+
+STORED = Path("docs", "results", "testbed.csv")
+#: One study of a claim, one of a doubt by each new check: enough to see a changed word, and a few seconds.
+SAMPLE = [
+    ("displaced_to_ed", "null", 1),
+    ("displaced_elsewhere", "harm", 1),
+    ("unequal_deaths", "null", 1),
+    ("merger", "null", 1),
+    ("late_data", "null", 1),
+]
+#: Other machines add floating-point numbers in another order, and five digits are stored.
+SAME = 1e-4
+
+
+@pytest.fixture(scope="module")
+def stored() -> pd.DataFrame:
+    return pd.read_csv(testbed.ROOT / STORED, keep_default_na=False, na_values=[""])
+
+
+@pytest.mark.parametrize(("world", "scenario", "seed"), SAMPLE)
+def test_stored_words_come_out_again(stored: pd.DataFrame, world: str, scenario: str, seed: int) -> None:
+    row = stored.set_index(["evaluator", "world", "scenario", "seed"]).loc[("analyze", world, scenario, seed)]
+    said = testbed.analyze(testbed.Case(scenario, (world,), seed))
+    assert (said.verdict, said.why) == (row["verdict"], row["why"])
+    assert said.estimate == pytest.approx(row["estimate"], rel=SAME)
+
+
+def test_stored_scoreboard_holds_every_world_and_no_world_fools_too_often(stored: pd.DataFrame) -> None:
+    ours = stored[stored["evaluator"] == "analyze"]
+    assert {testbed.PLAIN, *WORLDS} <= set(ours["world"])
+    honest = ours.assign(honest=ours["judged"] != "fooled").groupby("world")["honest"].mean()
+    assert honest.min() >= testbed.NEEDED, honest.to_dict()
+
+
+def test_rivals_are_fooled_where_they_should_be() -> None:
+    peak = testbed.Case("null", ("peak",), 1)
+    assert before_after(peak).verdict == "lower"
+    assert before_after(peak).estimate < 0.7
+    coding = testbed.Case("null", ("coding_lost",), 1)
+    assert two_way_cr1(coding).verdict == "lower"
+    assert always_cannot_tell(coding).verdict == "cannot_tell"
+
+
+def test_a_program_is_an_evaluator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = testbed.Case("null", (), 1)
+
+    def small(folder: Path) -> None:
+        for name in ("truth.json", "truth_series.csv", "study.toml"):
+            (folder / name).write_text("x", encoding="utf-8")
+
+    monkeypatch.setattr(testbed.Case, "write", lambda self, folder: small(folder))
+    script = tmp_path / "mine.py"
+    script.write_text(
+        'import os, sys\nprint(\'reading\')\nprint(\'{"verdict": "lower", "estimate": 0.8}\' '
+        "if os.listdir(sys.argv[1]) == ['study.toml'] else 'higher')\n",
+        encoding="utf-8",
+    )
+    said = testbed.by_command(f'"{Path(sys.executable).as_posix()}" "{script.as_posix()}" {{folder}}')(case)
+    assert (said.verdict, said.estimate) == ("lower", 0.8)
+    stops = testbed.by_command(f'"{Path(sys.executable).as_posix()}" -c "raise SystemExit(5)" {{folder}}')(case)
+    assert (stops.verdict, stops.why) == ("refused", "exit 5")
+
+
+def test_a_word_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="no verdict"):
+        testbed.Said("perhaps")
+
+
+def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "done.jsonl"
+    file.write_text(
+        '{"world": "none", "scenario": "null", "seed": 1, "evaluator": "e"}\n{"world": "no', encoding="utf-8"
+    )
+    rows = testbed.read_checkpoint(file)
+    assert len(rows) == 1
+    done = {(r["world"], r["scenario"], r["seed"], r["evaluator"]) for r in rows}
+    assert list(testbed.run([("none", "null", 1)], {"e": always_cannot_tell}, done)) == []
+
+
+def test_cells_are_all_worlds_and_spill_over_needs_an_effect() -> None:
+    cells = testbed.cells([], testbed.SCENARIOS)
+    assert {w for w, _ in cells} == {"none", *WORLDS, *("+".join(t) for t in testbed.TOGETHER)}
+    assert [s for w, s in cells if w == "spill_over"] == ["effect"]
+
+
+def test_page_of_method_names_every_world(root: Path) -> None:
+    text = (root / "docs" / "methods" / "testbed.md").read_text("utf-8")
+    assert all(f"`{name}`" in text for name in WORLDS)
