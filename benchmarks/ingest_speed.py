@@ -2,7 +2,7 @@
 
     python -m benchmarks.ingest_speed [--rows 1000000] [--rounds 3] [--only NAME ...] [--data DIR] [--keep] [--out docs/results]
 
-Makes its own extract with flat memory (51 columns, 20 of them diagnoses, about three episodes a person), as CSV and as
+Makes its own extract with flat memory (49 columns, 20 of them diagnoses, about three episodes a person), as CSV and as
 Parquet; `--data` must be on a disk with about 260 bytes a row free, and the files go when the run ends unless `--keep` is
 given. Every entry is a process of its own, and the entries of a round follow one another, so that other work on the machine
 slows them alike: the ratios are medians over rounds of CPU seconds (user and system) and of wall seconds. Answers of sizes
