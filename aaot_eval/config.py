@@ -434,6 +434,33 @@ class FidelityConfig(_Part):
 FIDELITY_LEVELS = {"high": 5, "mid": 3, "low": 0}
 
 
+#: The gates whose limit may be set: the least, the default and the largest share.
+QUALITY_LIMITS = {"D382": (0.1, 0.3, 0.9), "D383": (0.05, 0.2, 0.5)}
+
+
+class QualityConfig(_Part):
+    """Limits of gates that depend on the place; the others are part of the rules."""
+
+    thresholds: dict[str, float] = Field(
+        default_factory=dict, description="by gate: D382 volume against last year, D383 codes per episode, as shares"
+    )
+
+    @field_validator("thresholds")
+    @classmethod
+    def _within_limits(cls, thresholds: dict[str, float]) -> dict[str, float]:
+        for code, value in thresholds.items():
+            if code not in QUALITY_LIMITS:
+                raise ValueError(f"{code} has no limit to set; these have: {', '.join(QUALITY_LIMITS)}")
+            least, _, most = QUALITY_LIMITS[code]
+            if not least <= value <= most:
+                raise ValueError(f"{code} = {value:g} is not between {least:g} and {most:g}")
+        return thresholds
+
+    def limit(self, code: str) -> float:
+        """The limit of a gate: that of the study, else the default."""
+        return self.thresholds.get(code, QUALITY_LIMITS[code][1])
+
+
 class MonthlyConfig(_Part):
     """What a scheduled rerun needs to know."""
 
@@ -535,6 +562,7 @@ class RunConfig(_Part):
     costs: CostsConfig | None = None
     fidelity: list[FidelityConfig] = Field(default_factory=list, description="how each team works, by site")
     disclosure: DisclosureConfig = DisclosureConfig()
+    quality: QualityConfig = QualityConfig()
     monthly: MonthlyConfig = MonthlyConfig()
     output: OutputConfig = OutputConfig()
     engine: EngineConfig = EngineConfig()

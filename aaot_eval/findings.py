@@ -409,6 +409,27 @@ _add(
     "Check that both hold the same kind of key; with [data.person_key] both are hashed with the same secret.",
 )
 _add(
+    "D382",
+    "warn",
+    "Volume far from that of the year before",
+    "A newest quarter far above or below the same months a year before is more often a matter of records than of patients.",
+    "Ask the supplier whether the months are whole; the limit can be set in [quality] thresholds.",
+)
+_add(
+    "D383",
+    "warn",
+    "Coding depth has changed",
+    "With more codes an episode, measures over all positions find more alcohol without any patient changing.",
+    "Compare a run with fewer positions ([counting] positions); the limit can be set in [quality] thresholds.",
+)
+_add(
+    "D384",
+    "note",
+    "Extract of a single trust",
+    "Admissions of the same people elsewhere are not seen: a person who goes to another hospital looks like one who stays away.",
+    "Ask for the records of neighbouring trusts, or say how many of the caseload are known to go elsewhere.",
+)
+_add(
     "D330",
     "stop",
     "The data are stale",

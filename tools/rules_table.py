@@ -141,7 +141,7 @@ RULES = (
     Held(
         "7.2",
         "Uncoded episodes and low counts in late months",
-        "R69X share by month and site stops or warns, site-months of unusual volume warn; the mean number of codes is not compared yet",
+        "R69X share by month and site stops or warns, site-months of unusual volume warn; the mean number of codes is compared by year",
         _spec(
             "counting.py::test_months_without_diagnoses_stop_and_are_named",
             "counting.py::test_a_site_without_diagnoses_stops_though_the_month_as_a_whole_has_them",
@@ -189,7 +189,7 @@ TRAPS = (
     Held("12d", "Same-day emergency care moves", "switch by site, outcomes without and with it, a warning", _spec("asked_outcomes.py::test_the_move_of_same_day_care_brings_its_own_outcomes_and_a_warning")),
     Held("12e", "Methods 6 and 7 of discharge", "self-discharge of every year is kept", _spec("counting.py::test_self_discharge_of_every_year_is_kept")),
     Held("12f", "Merger or new code", "table of changes; a provider that begins or ends unannounced warns", _spec("named_rules.py::test_a_merger_makes_no_admission_and_no_end_of_a_unit", "named_rules.py::test_a_provider_that_begins_or_ends_inside_the_series_is_a_warning_and_a_table_of_changes_ends_it")),
-    Held("12g", "Coding depth drifts", "no gate yet; the study may look at fewer positions", _spec("named_rules.py::test_six_positions_are_looked_at_when_the_study_says_so")),
+    Held("12g", "Coding depth drifts", "mean codes per episode by provider, first year against last, warn; the study may look at fewer positions", _spec("drift.py::test_more_codes_an_episode_than_in_the_first_year", "named_rules.py::test_six_positions_are_looked_at_when_the_study_says_so")),
     Held("12h", "Length of a month", "days, or working days without holidays, are the exposure", _spec("panel.py::test_exposure_is_population_times_days", "calendar.py::test_a_month_is_as_long_as_the_study_says")),
     Held("12i", "Empty months", "missing, never nought", _spec("panel.py::test_a_site_month_without_a_record_is_missing_never_zero")),
     Held("13.1", "Dates that do not read", "rejects by place and kind; ambiguous spellings are refused", _spec("reading.py::test_unreadable_cells_are_listed_by_place_and_kind_never_by_value", "reading.py::test_dates_that_can_be_read_both_ways_are_refused_until_declared")),

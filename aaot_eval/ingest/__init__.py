@@ -23,6 +23,7 @@ from aaot_eval.ingest.check import (
     usable_months,
 )
 from aaot_eval.ingest.coding import make_coded
+from aaot_eval.ingest.drift import check_drift
 from aaot_eval.ingest.gates import check_code_years, check_codes, check_losses
 from aaot_eval.ingest.keeping import Keeping
 from aaot_eval.ingest.opt_out import opted_out_flow, read_opt_out
@@ -128,6 +129,7 @@ def read_tables(
     findings += check_losses(flow) + check_codes(engine, config, first_month, last_month)
     findings += check_rules(config) + check_joining(engine, config) + check_code_years(engine)
     findings += check_providers(engine, tables_given, first_month, last_month)
+    findings += check_drift(engine, config, first_month, last_month)
     names |= make_coded(engine, config)
     engine.drop(*PASSING)
     findings += check_sites(engine, config, names, last_month)
