@@ -550,7 +550,9 @@ def _scoring(records: Records) -> pd.DataFrame | None:
 
 def _warnings(standings: list[Standing], additive: bool) -> Iterator[str]:
     for s in standings:
-        if s.reach.gap > 0:
+        if s.reach.gap > 0 and not s.reach.capacity[1] > 0:
+            yield f"Option {s.option.id}: the staff entered can carry nobody of {s.reach.uptake:g} people, so there is no cost for each person."
+        elif s.reach.gap > 0:
             yield (
                 f"Option {s.option.id}: the staff entered can carry {s.reach.capacity[1]:g} of {s.reach.uptake:g} people "
                 f"({s.reach.gap:g} short). Effect and cost per person are for those {s.reach.served[1]:g}; to cover the uptake "

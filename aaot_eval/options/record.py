@@ -14,8 +14,10 @@ from aaot_eval.config import MOST_DISCOUNT, YEAR_PATTERN, Part
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,20}$"
 
-Count = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
+#: Pounds or people beyond this are a slip of the keyboard, and their squares would leave the range of a number.
+MOST = 1e9
+Count = Annotated[float, Field(ge=0, le=MOST)]
+Positive = Annotated[float, Field(gt=0, le=MOST)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Year = Annotated[str, Field(pattern=YEAR_PATTERN)]
 OptionId = Annotated[str, Field(pattern=ID_PATTERN)]

@@ -62,6 +62,12 @@ def test_an_uptake_of_ninety_leaves_thirty_people_and_a_warning(tmp_path):
     assert "can carry 60 of 90 people (30 short)" in warning
 
 
+def test_no_staff_carry_nobody_and_the_warning_holds_no_empty_number(tmp_path):
+    result = done(tmp_path, option("7", wte=0))
+    assert any("can carry nobody" in w for w in result.warnings)
+    assert not any("nan" in w for w in result.warnings)
+
+
 def test_staff_who_hold_no_caseload_cost_and_carry_nobody(tmp_path):
     manager = '[[staffing]]\nrole = "Manager"\nwte = 1\ncost_per_wte = 70000\nprice_year = "2024/25"\nsource = "INVENTED"\nholds_caseload = false\n'
     one = row(done(tmp_path, option("7", more=manager)), "7")
@@ -372,6 +378,7 @@ def test_scores_leave_money_out_and_give_the_share_of_draws_that_are_first(tmp_p
         ('high = 0.625', '', "C194", "badge E needs the interval"),
         ('similar_people = true', '', "C194", "people like those of the appraisal"),
         ('measure = "rate_ratio"', '', "C104", "a value without its measure"),
+        ('cost_per_wte = 50000', 'cost_per_wte = 1e300', "C104", "less than or equal to 1000000000"),
         ('uptake = 60', 'uptake = 130', "C198", "the uptake of 130 is more than the 120 people eligible"),
         ('[people]', '[people]\npopulation = "others"', "C198", "there is no population 'others'"),
         ('[people]', 'layers_on = ["9"]\n[people]', "C191", "layers_on names '9'"),
