@@ -302,6 +302,8 @@ def page(rows: pd.DataFrame, table: pd.DataFrame, seconds: float, commit: str) -
         "",
         f"Band for coverage: {BAND[0]:.0%} to {BAND[1]:.0%}; a row fails when its 99 % binomial interval lies outside. "
         + (f"Rows that fail: {len(fails)}." if len(fails) else "Every row with an interval holds."),
+        "Where the service's people die more often (`unequal_deaths`) the comparison over people is the headline. The comparison of sites takes deaths for savings",
+        "there; it is shown as it comes, because no check is made here, and a run withholds it (decision 0071).",
         "Wrong sign: the interval excludes 0 on the wrong side of the true saving. Before-after: cost in the year before referral less cost since,",
         "less the service, which no table of the report shows.",
         "",
