@@ -5,6 +5,7 @@ Opened here, it writes no console lines, shows no page, and spills into the run'
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -90,6 +91,8 @@ def _classic(where: str, folder: Path, options: Mapping[str, str], memory: str |
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
         settings |= {"spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1))}
         settings |= {"spark.driver.memory": _java_size(memory)} if memory else {}
+    # A library that turns logging on would show each end of a connection to the JVM.
+    logging.getLogger("py4j").setLevel(logging.ERROR)
     (folder / "spill").mkdir(parents=True, exist_ok=True, mode=0o700)
     builder = SparkSession.builder.master(where).appName("aaot-eval")
     for key, value in {**settings, **options}.items():
