@@ -13,9 +13,9 @@ import contextlib
 import hashlib
 import itertools
 import os
+import platform
 import re
 import secrets
-import socket
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -219,7 +219,7 @@ def left_over(database: str) -> bool:
 
 def _place() -> str:
     """A mark of where process numbers mean what they mean here: this machine since it was started, this container."""
-    parts = [socket.gethostname(), str(uuid.getnode())]
+    parts = [platform.node(), str(uuid.getnode())]
     with contextlib.suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text("utf-8"))
         parts.append(os.readlink("/proc/self/ns/pid"))

@@ -98,11 +98,17 @@ def _imports(tree: ast.AST) -> set[str]:
     return names
 
 
+#: Asks whether the server that a study names can be reached at all, before Spark waits for minutes.
+KNOCKS_AT_A_NAMED_SERVER = PACKAGE / "engine" / "spark_session.py"
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_nothing_that_windows_or_a_closed_network_lacks(path):
     tree = ast.parse(path.read_text("utf-8"))
     calls, imports = _calls(tree), _imports(tree)
     assert "print" not in calls
+    if path == KNOCKS_AT_A_NAMED_SERVER:
+        imports -= {"socket"}
     assert not imports & {
         "fcntl",
         "pwd",
