@@ -483,7 +483,9 @@ class OutputConfig(_Part):
 
     runs: str = "runs"
     work: str | None = Field(None, description="folder for engine spill files; default: beside the runs")
-    memory: str | None = Field(None, description="memory limit of the engine, e.g. 500MB or 1GB; at least 100MB; DuckDB without: 4GB")
+    memory: str | None = Field(
+        None, description="memory limit of the engine, e.g. 500MB or 1GB; at least 100MB; DuckDB without: 4GB"
+    )
     cache: bool = Field(True, description="keep the typed rows of each file, so that the next run reads only new files")
     cache_limit: str = Field("20GB", description="the longest unused rows kept are deleted above this size")
     patient_reports: bool = False

@@ -130,7 +130,18 @@ def _fidelity() -> pd.DataFrame:
 
 def _specifications() -> pd.DataFrame:
     rows = [
-        ("site_did", OUTCOME, method, phase, before, after, "in", round(0.76 + 0.02 * i, 2), round(0.01 + 0.01 * i, 2), i == 0)
+        (
+            "site_did",
+            OUTCOME,
+            method,
+            phase,
+            before,
+            after,
+            "in",
+            round(0.76 + 0.02 * i, 2),
+            round(0.01 + 0.01 * i, 2),
+            i == 0,
+        )
         for i, (method, phase, before, after) in enumerate(
             (m, p, b, "all") for m in ("mean of sites", "two-way coefficient") for p in (0, 3) for b in ("all", "24")
         )
@@ -145,7 +156,21 @@ def _pooling() -> pd.DataFrame:
         columns,
         (*site, "Northfield", "rate_ratio", 0.81, 0.66, 0.99, 0.55, None, None, None, None, "ok", ""),
         (*site, "Eastmoor", "rate_ratio", 0.94, 0.75, 1.18, 0.45, None, None, None, None, "ok", ""),
-        (*site, "Southbank", "rate_ratio", None, None, None, None, None, None, None, None, "not_estimable", "Too few periods."),
+        (
+            *site,
+            "Southbank",
+            "rate_ratio",
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            "not_estimable",
+            "Too few periods.",
+        ),
         ("its", OUTCOME, "mean", "together", "rate_ratio", 0.85, 0.44, 1.65, None, 0.12, 0.021, 0.0, 0.75, "ok", ""),
         ("its", OUTCOME, "further site", "", "rate_ratio", 0.85, 0.31, 2.31, None, None, None, None, None, "ok", ""),
     )
@@ -374,13 +399,18 @@ def _survival(scale: float) -> pd.DataFrame:
         for months, dead, mean in ((0, 0.0, 0.0), (6, 0.04, 1.4), (12, 0.08, 2.6)):
             rows.append(("entry_rule", arm, "after", months, people, people * dead, dead, dead * 0.7, dead * 1.4, people * mean, mean,
                          mean * 0.9, mean * 1.1))  # fmt: skip
-    return _frame("analysis arm era months people deaths dead dead_low dead_high admissions mean mean_low mean_high", *rows)
+    return _frame(
+        "analysis arm era months people deaths dead dead_low dead_high admissions mean mean_low mean_high", *rows
+    )
 
 
 def _balance(scale: float) -> pd.DataFrame:
     rows = [("risk_set", i + 1, f"admissions, month {i + 1} before", round(280 * scale), round(1400 * scale), 0.8, 0.6, 0.8, 0.2 - 0.1 * i, 0.0)
             for i in range(3)]  # fmt: skip
-    return _frame("analysis order characteristic people people_compared mean_referred mean_unweighted mean_weighted difference_before difference_after", *rows)
+    return _frame(
+        "analysis order characteristic people people_compared mean_referred mean_unweighted mean_weighted difference_before difference_after",
+        *rows,
+    )
 
 
 def _deaths(scale: float) -> pd.DataFrame:

@@ -16,7 +16,15 @@ from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estim
 #: A year before referral this much above the year before it is a peak.
 THRESHOLD = 1.20
 #: Designs that never compare people after referral with themselves before it.
-REMOVES_SELECTION: tuple[Design, ...] = ("sites", "series", "controlled_series", "entry_rule", "own_cohorts", "risk_set", "trial")
+REMOVES_SELECTION: tuple[Design, ...] = (
+    "sites",
+    "series",
+    "controlled_series",
+    "entry_rule",
+    "own_cohorts",
+    "risk_set",
+    "trial",
+)
 
 
 @CHECKS.register("dip")

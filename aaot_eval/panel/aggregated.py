@@ -98,7 +98,11 @@ def read_panel(config: RunConfig) -> Panel:
     outcomes = tuple(
         OutcomeSpec(n, n.replace("_", " "), kinds[n], "events" if kinds[n] == "count" else n) for n in names
     )
-    extra: dict[str, Any] = {"sources": table.sources, "artificial": False, "covariates": tuple(config.panel.covariates)}
+    extra: dict[str, Any] = {
+        "sources": table.sources,
+        "artificial": False,
+        "covariates": tuple(config.panel.covariates),
+    }
     if beside:
         extra["beside_start_t"] = beside
     unit_of_exposure = (

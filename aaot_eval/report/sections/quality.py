@@ -15,7 +15,13 @@ MOST_OF_A_KIND = 3
 @section("quality", order=90, title="Data quality")
 def quality(source: Source) -> Sequence[Block]:
     """Findings of the gates, stops first; then what was skipped and why."""
-    return [*findings(source), *rejected(source), *_counting(source), Heading("Parts not in this run"), *_skipped(source)]
+    return [
+        *findings(source),
+        *rejected(source),
+        *_counting(source),
+        Heading("Parts not in this run"),
+        *_skipped(source),
+    ]
 
 
 #: The rules of counting in words; what the reader has to know before figures are compared with others.
