@@ -32,8 +32,8 @@ from tests.services import SparkServers, missing, need_java, postgres_server, sp
 ROOT = Path(__file__).resolve().parents[2]
 # Half a minute alone on two cores; a machine that builds something else beside it takes ten times as long.
 SECONDS = 900
-# Relative; a person more or less in a count moves an estimate ten thousand times as far.
-OF_THREADS = 1e-7
+# Relative; a person more or less in a count moves an estimate a hundred times as far.
+OF_THREADS = 1e-5
 
 CONFIG = """config_version = 1
 name = "engines"
@@ -117,9 +117,13 @@ def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
     for part in ("findings", "flow", "sources", "outcomes", "facts"):
         assert found[part] == expected[part], part
     for name, table in expected["tables"].items() if "tables" in found else ():
-        # Sums of the patient regressions are added up by threads, in an order of their own.
-        loose = {"rtol": OF_THREADS} if name == "estimates" else {"check_exact": True}
-        pd.testing.assert_frame_equal(found["tables"][name], table, obj=name, **loose)
+        ours = found["tables"][name]
+        if name == "estimates":
+            # The patient regressions stop within a tolerance of their own, with sums in an order that threads choose.
+            there, here = (t[t["estimator"] == "patient_two_way"] for t in (ours, table))
+            pd.testing.assert_frame_equal(there, here, rtol=OF_THREADS)
+            ours, table = (t[t["estimator"] != "patient_two_way"] for t in (ours, table))
+        pd.testing.assert_frame_equal(ours, table, obj=name, check_exact=True)
 
 
 def run_apart(config: Path, engine: str, address: str, *more: str) -> dict[str, Any]:
