@@ -185,7 +185,7 @@ TRAPS = (
     Held("5.1", "Fractions for single people", "patient outcomes are counts; fractions are for populations", _spec("asked_outcomes.py::test_the_three_measures_by_hand")),
     Held("12a", "Numbers of diagnosis fields", "positions looked at are a setting", _spec("named_rules.py::test_six_positions_are_looked_at_when_the_study_says_so")),
     Held("12b", "Episode status 1 ends", "only finished episodes count", _spec("counting.py::test_every_loss_of_an_episode_has_a_reason_and_the_flow_adds_up")),
-    Held("12c", "A&E ends, ECDS begins", "two formats, one table", _spec("formats.py::test_attendances_before_and_after_2020_make_one_table")),
+    Held("12c", "A&E ends, ECDS begins", "two formats, one table", _spec("reading_formats.py::test_attendances_before_and_after_2020_make_one_table")),
     Held("12d", "Same-day emergency care moves", "switch by site, outcomes without and with it, a warning", _spec("asked_outcomes.py::test_the_move_of_same_day_care_brings_its_own_outcomes_and_a_warning")),
     Held("12e", "Methods 6 and 7 of discharge", "self-discharge of every year is kept", _spec("counting.py::test_self_discharge_of_every_year_is_kept")),
     Held("12f", "Merger or new code", "table of changes; a provider that begins or ends unannounced warns", _spec("named_rules.py::test_a_merger_makes_no_admission_and_no_end_of_a_unit", "named_rules.py::test_a_provider_that_begins_or_ends_inside_the_series_is_a_warning_and_a_table_of_changes_ends_it")),

@@ -78,5 +78,11 @@ def study(made: Path, tmp_path: Path) -> Path:
 
 
 def everything(folder: Path) -> set[str]:
-    """Every file below a folder."""
-    return {p.relative_to(folder).as_posix() for p in folder.rglob("*")}
+    """Every file below a folder, but for readings kept.
+
+    A study refused for its design had read its files whole: the readings are no result, and the next run is quicker.
+    """
+    every = {p.relative_to(folder) for p in folder.rglob("*")}
+    kept = {p.parent for p in every if p.name == "cache"}
+    aside = kept | {folder for k in kept for folder in k.parents}
+    return {p.as_posix() for p in every if p not in aside and not kept.intersection(p.parents)}
