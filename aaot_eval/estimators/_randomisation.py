@@ -282,18 +282,24 @@ def _poisson_tables(tables: Floats, used: Floats, switch: Bools) -> Floats:
 def two_way_means(values: Floats, exposure: Floats, used: Bools) -> Floats:
     """n x T: site effect times period effect of Poisson regression on the used cells, by proportional fitting.
 
-    Times `exposure` they are the fitted means.
+    Times `exposure` they are the fitted means. A site or a period without any event has effect 0, one without a used cell NaN.
     """
     values, exposure = values * used, exposure * used
-    effects = np.full(values.shape, values.sum() / exposure.sum())
+    effects = np.full(values.shape, float(_factors(values.sum(), exposure.sum())))
     for _ in range(MOST_ROUNDS):
-        rows = values.sum(axis=1) / (effects * exposure).sum(axis=1)
+        rows = _factors(values.sum(axis=1), (effects * exposure).sum(axis=1))
         effects = effects * rows[:, None]
-        columns = values.sum(axis=0) / (effects * exposure).sum(axis=0)
+        columns = _factors(values.sum(axis=0), (effects * exposure).sum(axis=0))
         effects = effects * columns
         if max(np.abs(rows - 1).max(), np.abs(columns - 1).max()) < CONVERGED:
             break
-    return np.asarray(effects)
+    known = (exposure.sum(axis=1) > 0)[:, None] & (exposure.sum(axis=0) > 0)
+    return np.where(known, effects, np.nan)
+
+
+def _factors(observed: Floats, fitted: Floats) -> Floats:
+    """Observed over fitted; 1, so no step, where nothing is fitted: that margin is 0 already, or has no used cell."""
+    return np.divide(observed, fitted, out=np.ones_like(fitted), where=fitted > 0)
 
 
 def two_way_levels(level: Floats, used: Bools) -> Floats:

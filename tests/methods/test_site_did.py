@@ -292,6 +292,31 @@ class TestAgainstFullRegressions:
         assert means.sum(axis=0) == pytest.approx(values.sum(axis=0), rel=1e-9)
         assert means.sum(axis=1) == pytest.approx(values.sum(axis=1), rel=1e-9)
 
+    @pytest.mark.filterwarnings("error")
+    def test_poisson_means_without_events_in_a_month_and_a_site(self, staggered) -> None:
+        values, exposure = staggered[0].copy(), np.linspace(1, 2, 7)[:, None] * np.linspace(1, 1.1, 30)
+        used = np.ones_like(values, dtype=bool)
+        values[:, 4], values[2] = 0, 0
+        means = ri.two_way_means(values, exposure, used) * exposure
+        full = ri.two_way_means(*(np.delete(np.delete(x, 4, 1), 2, 0) for x in (values, exposure, used)))
+        assert (means[:, 4] == 0).all()
+        assert (means[2] == 0).all()
+        assert means.sum(axis=0) == pytest.approx(values.sum(axis=0), rel=1e-9)
+        assert np.delete(np.delete(means / exposure, 4, 1), 2, 0) == pytest.approx(full, rel=1e-9)
+        used[:, 5] = False
+        unused = ri.two_way_means(values, exposure, used)
+        assert np.isnan(unused[:, 5]).all()
+        assert np.isfinite(np.delete(unused, 5, 1)).all()
+
+    @pytest.mark.filterwarnings("error")
+    def test_a_month_without_any_event_has_an_expected_count_of_zero(self) -> None:
+        counts = shocked(np.random.default_rng(9), np.full(8, 60.0), 36)
+        counts[:, 7] = 0
+        found = SiteDid().fit(site_panel({OUTCOME: counts}, [18, 20, *[None] * 6]), analysis(), seed=1)[0]
+        empty = found.series[found.series["t"] == 7]
+        assert (empty["expected"] == 0).all()
+        assert found.series["expected"].notna().all()
+
     def test_two_way_foil_with_phase_in(self) -> None:
         rng = np.random.default_rng(9)
         counts = shocked(rng, rng.uniform(60, 200, 8), 36)
