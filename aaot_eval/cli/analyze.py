@@ -158,6 +158,7 @@ def _evaluate(
             )
         if earlier is not None and not force:
             terminal.progress(UNCHANGED)
+            study.point_latest(earlier)
             return earlier, True
         return _new_run(config, terminal, study, print_, as_of=as_of, cycle=cycle), False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aaot_eval.errors import InputError, LockedError, Problem
+from aaot_eval.run_folder.files import replace_text
 from aaot_eval.run_folder.fingerprint import Fingerprint
 from aaot_eval.run_folder.reading import RunFolder
 
 PARTIAL = ".partial_"
 # Spill files of a run under way, and the tables already read that the next run need not read again.
 WORK, CACHE = ".work_", "cache"
+LATEST = "latest.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,16 @@ class StudyFolder:
         whole = print_.whole
         return next((run for run in self.runs() if run.manifest["run_sha256"] == whole), None)
 
+    def point_latest(self, run: RunFolder) -> None:
+        """Let `latest.txt` name the run with the newest data cut; between runs with the same cut, the one just returned."""
+        try:
+            named = RunFolder.read(self.path / (self.path / LATEST).read_text("utf-8").strip())
+        except (OSError, ValueError, InputError):
+            named = run
+        alike = named.manifest["period_kind"] == run.manifest["period_kind"]
+        if named.path.name == run.path.name or not alike or _cut(named) <= _cut(run):
+            replace_text(self.path / LATEST, f"{run.path.name}\n")
+
     def refuse_other_secret(self, secret: str | None) -> None:
         """InputError when the person key's secret is not that of earlier runs: the same person would get another key."""
         known = {run.manifest["secret_fingerprint"] for run in self.runs()} - {None}
@@ -123,3 +136,8 @@ class StudyFolder:
                 Problem("C133", "the secret of [data.person_key] is not that of the earlier runs", where=str(self.path),
                         do="use the secret the study began with, or give the study another name")
             )  # fmt: skip
+
+
+def _cut(run: RunFolder) -> list[int]:
+    """The data cut as numbers, by which "2026-03", "2026Q1" and "10" order as time does."""
+    return [int(digits) for digits in re.findall(r"\d+", str(run.manifest["data_cut"]))]

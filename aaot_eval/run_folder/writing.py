@@ -26,6 +26,7 @@ from aaot_eval.run_folder.files import (
     write_text,
 )
 from aaot_eval.run_folder.fingerprint import Fingerprint, config_hash, run_name
+from aaot_eval.run_folder.reading import RunFolder
 from aaot_eval.run_folder.study import PARTIAL, StudyFolder
 
 AsCsv = Callable[[pd.DataFrame], str]
@@ -74,7 +75,7 @@ def write_run(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     _add_to_index(study.path, name, result, release, account, digest, as_csv)
-    replace_text(study.path / "latest.txt", f"{name}\n")
+    study.point_latest(RunFolder.read(final))
     return final
 
 
@@ -139,7 +140,8 @@ status.json   exit status and headline, for a scheduler
 Made by:    {account.command}
 From the folder that holds runs/ (from elsewhere give the whole path):
 Check it:   aaot-eval verify {place}
-Repeat it:  aaot-eval verify {place} --data FOLDER_OF_THE_EXTRACTS
+Repeat it:  aaot-eval verify {place} --data FOLDER
+FOLDER is where the paths of the config start: the folder the study's .toml file was in.
 """
 
 

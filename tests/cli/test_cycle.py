@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from aaot_eval.cli import run
 from aaot_eval.cli._cycle import carry, month_label, month_number, plan_refresh, refuse_stale
 from aaot_eval.errors import DataQualityError, UsageError
 from aaot_eval.results import Release
@@ -144,3 +146,12 @@ def test_observed_counts_run_on_and_the_expected_course_does_not():
     assert list(shown["observed"]) == [5, 6]
     assert shown["expected"].tolist()[0] == 8.0
     assert shown["expected"].isna().tolist() == [False, True]
+
+
+def test_a_run_found_unchanged_becomes_the_latest_again(tiny, capsys):
+    config = str(tiny / "study.toml")
+    assert run(["analyze", "-q", config]) == 0
+    newer = Path(capsys.readouterr().out.strip())
+    (newer.parent / "latest.txt").write_text("2020-01_000000\n", encoding="utf-8")
+    assert run(["analyze", "-q", config]) == 0
+    assert (newer.parent / "latest.txt").read_text("utf-8").strip() == newer.name

@@ -268,3 +268,23 @@ def test_another_secret_stops_the_study(tmp_path):
     study.refuse_other_secret(None)
     with pytest.raises(InputError, match="not that of the earlier runs"):
         study.refuse_other_secret("fedcba9876543210")
+
+
+def test_latest_is_the_newest_data_cut_and_not_the_last_run(tmp_path):
+    config, runs = write_config(tmp_path), tmp_path / "runs"
+    older = written(config, runs, data_cut="2026-03")
+    newer = written(config.changed(study__last_period="2026-05"), runs, data_cut="2026-05")
+    again = written(config.changed(study__last_period="2025-12"), runs, data_cut="2025-12")
+    assert read_run(again.parent).path == newer
+    study = StudyFolder(newer.parent)
+    (study.path / "latest.txt").write_text(f"{older.name}\n", encoding="utf-8")
+    study.point_latest(read_run(newer))
+    assert read_run(study.path).path == newer
+
+
+@pytest.mark.parametrize("named", ["", "not-there", "../elsewhere"])
+def test_a_pointer_that_names_no_run_is_mended(tmp_path, named):
+    run = written(write_config(tmp_path), tmp_path / "runs")
+    (run.parent / "latest.txt").write_text(named, encoding="utf-8")
+    StudyFolder(run.parent).point_latest(read_run(run))
+    assert read_run(run.parent).path == run
