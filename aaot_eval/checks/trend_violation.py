@@ -16,6 +16,7 @@ from aaot_eval.checks._sites import cannot, shown
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators.event_study import EventStudy, EventTimes
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
+from aaot_eval.wording import change
 
 NAME = "trend_violation"
 MBARS = (0.0, 0.5, 1.0, 1.5, 2.0)
@@ -137,9 +138,24 @@ def _sentence(blocks: Blocks, value: float, frequency: str, *, ratio: bool, seed
                 "could overturn.")  # fmt: skip
     path = np.abs(np.diff(np.append(blocks.vector.values[: blocks.vector.n_pre], 0.0)))
     largest = float(path.max())
-    size = f"{math.expm1(largest):.1%}" if ratio else f"{largest:.3g}"
-    low, high = (shown(math.exp(v) if ratio else v, ratio=ratio) for v in honest.relative_magnitudes(
-        blocks.vector, 1.0, 0.05, seed))  # fmt: skip
+    size = f"{math.expm1(largest) * 100:.1f} %" if ratio else f"{largest:.3g}"
     reach = f"{value:.1f} times" if value < honest.MOST_MBAR else f"more than {honest.MOST_MBAR:g} times"
+    limits = range_in_words(*honest.relative_magnitudes(blocks.vector, 1.0, 0.05, seed), ratio=ratio)
     return (f"The largest drift apart before the start was {size} from one {what} to the next. Had the drift after the start been "
-            f"as large, the effect would lie between {low} and {high}; the least drift that leaves no effect is {reach} as large.")  # fmt: skip
+            f"as large, {limits}; the least drift that leaves no effect is {reach} as large.")  # fmt: skip
+
+
+def range_in_words(low: float, high: float, *, ratio: bool) -> str:
+    """What the effect could be, in words; an end that the search did not meet is said to have no limit."""
+
+    def end(value: float) -> str:
+        return change(math.exp(value)) if ratio else shown(value, ratio=False)
+
+    lower, upper = math.isfinite(low), math.isfinite(high)
+    if lower and upper:
+        return f"the effect could be anything from {end(low)} to {end(high)}"
+    if lower:
+        return f"the lowest the effect could be is {end(low)}, and no upper limit can be given"
+    if upper:
+        return f"the highest the effect could be is {end(high)}, and no lower limit can be given"
+    return "no limit could be given for the effect"

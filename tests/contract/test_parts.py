@@ -11,11 +11,12 @@ import pytest
 from aaot_eval.checks import CHECKS
 from aaot_eval.estimators import ESTIMATORS, build_estimator
 from aaot_eval.findings import CATALOGUE
-from aaot_eval.results import Analysis
+from aaot_eval.results import Analysis, Panel
 from aaot_eval.schema import disclosure_profiles, schema_names, table_schema
 from tests.builders import site_panel
 
 OUTCOME = "alcohol_specific_emergency"
+NO_NUMBER = re.compile(r"\b(?:nan|inf|NaN|NaT)\b")
 CODE = re.compile(r'Finding\(\s*"([A-Z]\d{3})"')
 
 
@@ -40,6 +41,28 @@ def test_a_check_names_the_designs_it_is_for(name: str) -> None:
     designs = {ESTIMATORS[e].design for e in ESTIMATORS} | {"trial"}
     assert CHECKS[name].designs
     assert set(CHECKS[name].designs) <= designs
+
+
+def sparse(mean: float, n: int = 12, n_t: int = 48) -> Panel:
+    """Sites with few events, one month and one site without any, three starts and a planted fall."""
+    rate = np.full((n, n_t), mean)
+    rate[:3, 24:] *= 0.3
+    counts = {o: np.random.default_rng(5).poisson(rate).astype(float) for o in (OUTCOME, "non_alcohol_emergency")}
+    for values in counts.values():
+        values[:, 7], values[-1] = 0, 0
+    return site_panel(counts, [24, 24, 27, *[None] * (n - 3)])
+
+
+@pytest.mark.filterwarnings("error:invalid value encountered:RuntimeWarning")
+@pytest.mark.parametrize("mean", [1.0, 40.0])
+@pytest.mark.parametrize("name", [n for n in CHECKS if "sites" in CHECKS[n].designs])
+def test_no_check_of_sites_says_a_number_that_is_none(name: str, mean: float) -> None:
+    panel, estimator = sparse(mean), build_estimator("site_did", {})
+    given = Analysis("primary", "sites", "site_did", OUTCOME, primary=True)
+    if estimator.objections(panel, given):
+        return
+    found = CHECKS[name]().run(estimator, panel, given, estimator.fit(panel, given, seed=1)[0], seed=1)
+    assert not NO_NUMBER.search(f"{found.sentence} {found.threshold}"), found.sentence
 
 
 def test_every_finding_raised_is_listed_and_every_one_listed_is_raised(root: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from aaot_eval.checks import CHECKS
 from aaot_eval.checks import _honest as honest
-from aaot_eval.checks.trend_violation import blocks_of
+from aaot_eval.checks.trend_violation import blocks_of, range_in_words
 from aaot_eval.estimators import ESTIMATORS, build_estimator
 from aaot_eval.estimators import _goodman_bacon as gb
 from aaot_eval.estimators import _randomisation as ri
@@ -369,6 +369,23 @@ class TestTrendViolation:
         drifted = honest.relative_magnitudes(vector, 1.0, 0.05, 1)
         assert drifted[0] < low
         assert drifted[1] > high
+
+    @pytest.mark.parametrize(
+        ("low", "high", "said"),
+        [
+            (math.log(0.42), math.log(1.13), "the effect could be anything from 58 % lower to 13 % higher"),
+            (
+                math.nan,
+                math.log(1.13),
+                "the highest the effect could be is 13 % higher, and no lower limit can be given",
+            ),
+            (math.log(0.42), math.nan, "the lowest the effect could be is 58 % lower, and no upper limit can be given"),
+            (math.nan, math.nan, "no limit could be given for the effect"),
+        ],
+    )
+    def test_a_limit_that_was_not_found_is_said_in_words(self, low: float, high: float, said: str) -> None:
+        assert range_in_words(low, high, ratio=True) == said
+        assert "nan" not in range_in_words(low, high, ratio=False)
 
     def test_blocks_are_against_the_last_one_before_the_start(self) -> None:
         times = np.arange(-12, 12)
