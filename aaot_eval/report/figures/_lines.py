@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aaot_eval.report.words import RATIO_SCALES, name_of, numbers, sentence_case, truth, unit_name, written
+from aaot_eval.report.words import RATIO_SCALES, name_of, number, numbers, sentence_case, truth, unit_name, written
+
+#: Designs that fit each site by itself: without a site, a row is the mean over them.
+OF_SERIES = ("series", "controlled_series")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,10 @@ def lines_of(table: pd.DataFrame) -> list[Line]:
 
 def _label(row: pd.Series[Any], main: Any) -> str:
     """How and where, and of what when it is not the primary outcome."""
-    how = sentence_case(", ".join(p for p in (name_of(row["estimator"]), unit_name(row["unit"])) if p))
+    where = unit_name(row["unit"])
+    if not where and row["design"] in OF_SERIES and number(row["n_units"]) > 1:
+        where = name_of("mean")
+    how = sentence_case(", ".join(p for p in (name_of(row["estimator"]), where) if p))
     return how if row["outcome"] == main else f"{how}: {name_of(row['outcome'])}"
 
 

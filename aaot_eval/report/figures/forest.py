@@ -13,7 +13,9 @@ from aaot_eval.report.figures._style import BLUE, GREY_LIGHT, INK, MUTED, SMALL,
 from aaot_eval.report.words import sentence_case
 
 MOST = 24
-ROW = 0.44  # inches
+ROW, LINE = 0.44, 0.17  # inches: the least height of a row, and that of a line of its label
+LEFT, ACROSS = 0.405, 0.345  # of the width; the labels have what is left of the plot
+CHARACTERS = 29  # so many fit there, also in bold
 
 
 @FIGURES.register("forest")
@@ -23,9 +25,11 @@ def forest(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     if not rows:
         return Gap("there is no estimate on a ratio scale")
     shown = rows[:MOST]
-    height = 0.80 + ROW * len(shown)
+    lines = max(wrapped(line.label, CHARACTERS).count("\n") + 1 for line in shown)
+    row = max(ROW, LINE * (lines + 0.6))
+    height = 0.80 + row * len(shown)
     figure = canvas(height)
-    axes = figure.add_axes((0.345, 0.50 / height, 0.40, ROW * len(shown) / height))
+    axes = figure.add_axes((LEFT, 0.50 / height, ACROSS, row * len(shown) / height))
     _draw(axes, shown, context)
     axes.set_xlabel("Rate ratio; 1 = no difference")
     figure.text(0.99, 1 - 0.06 / height, "Ratio (interval)", ha="right", va="top", fontsize=SMALL, color=MUTED)
@@ -55,9 +59,17 @@ def _draw(axes: Any, rows: list[Line], context: Context) -> None:
             ax.plot([max(r.low, low), min(r.high, high)], [y, y], color=colour, lw=2.4 if r.primary else 1.5)
         ax.plot([r.estimate], [y], "D" if r.primary else "s", color=colour, ms=7 if r.primary else 5,
                 mfc=colour if r.finite else "white")  # fmt: skip
-        ax.text(-0.03, y, wrapped(r.label, 34), ha="right", va="center", transform=ax.get_yaxis_transform(),
+        ax.text(-0.03, y, wrapped(r.label, CHARACTERS), ha="right", va="center", transform=ax.get_yaxis_transform(),
                 fontsize=SMALL, fontweight="bold" if r.primary else "normal", linespacing=1.15)  # fmt: skip
-        ax.text(1.61, y, r.text, ha="right", va="center", transform=ax.get_yaxis_transform(), fontsize=SMALL)
+        ax.text(
+            (0.99 - LEFT) / ACROSS,
+            y,
+            r.text,
+            ha="right",
+            va="center",
+            transform=ax.get_yaxis_transform(),
+            fontsize=SMALL,
+        )
     ax.set_xscale("log")
     ax.set_xlim(low, high)
     ticks = ratio_ticks(low, high, most=6)

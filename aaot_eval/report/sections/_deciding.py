@@ -10,6 +10,11 @@ from aaot_eval.report.words import written
 FIRST = "ends"
 #: So many prices are shown; an HRG table has thousands.
 MOST_PRICES = 40
+ITEMS = (
+    "Observed, not caused. Before rounding the lines add up to the row “All care”: everybody referred, over all their time on the "
+    "caseload. The waterfall takes the observed cost of the people and months of the comparison behind the headline saving, so that "
+    "the two need not agree. Planned care counts as a cost."
+)
 
 
 def budget_blocks(source: Source) -> list[Block]:
@@ -92,7 +97,7 @@ def item_blocks(source: Source) -> list[Block]:
     return [
         table(source, "cost_items", frame, [named("item"), named("kind"), "people", "quantity", "unit", "cost"],
               "Care of people on the caseload, for each patient-year",
-              note="Observed, not caused: the lines add up to the observed cost of the waterfall. Planned care counts as a cost."),
+              note=ITEMS),
     ]  # fmt: skip
 
 

@@ -11,7 +11,16 @@ from aaot_eval.report.contents import Column, Source, cell, chart, interval, nam
 from aaot_eval.report.sections import section
 from aaot_eval.report.sections._result import headlines, result
 from aaot_eval.report.sections._series import series_blocks
-from aaot_eval.report.words import RATIO_SCALES, is_missing, number, numbers, sentence_case, truth, unit_name
+from aaot_eval.report.words import (
+    RATIO_SCALES,
+    in_sentence,
+    is_missing,
+    number,
+    numbers,
+    sentence_case,
+    truth,
+    unit_name,
+)
 
 
 @section("effect", order=50, title="Effect on admissions")
@@ -132,15 +141,18 @@ def _other_ways(source: Source) -> list[Block]:
     ]
     blocks: list[Block] = [Heading("The same series fitted in other ways")]
     for k, ((analysis, unit), rows) in enumerate(frame.groupby(["analysis", "unit"], sort=False)):
+        name = sentence_case(source.analysis_name(analysis))
         shown = table(
             source,
             "sensitivity",
             rows,
             columns,
-            f"{sentence_case(source.analysis_name(analysis))}, fitted in other ways",
+            f"{name}, fitted in other ways",
             note=WAYS,
         )
-        blocks.append(shown if k == 0 else Folded(f"Show the other ways for {unit_name(unit)}", shown))
+        blocks.append(
+            shown if k == 0 else Folded(f"Show the other ways for {unit_name(unit)} ({in_sentence(name)})", shown)
+        )
     return blocks
 
 
@@ -181,9 +193,23 @@ def _baseline(source: Source) -> list[Block]:
 
 
 ROW: list[str | Column] = [
-    named("estimator"), named("unit"), named("outcome"), "p_least", "estimate", interval("conf_low", "conf_high"), "p_value",
+    named("estimator"), named("unit"), named("outcome"), "p_least", named("scale", once=True), "estimate", interval("conf_low", "conf_high"), "p_value",
     named("conf_method"),
 ]  # fmt: skip
+
+
+OF_PEOPLE = ("entry_rule", "own_cohorts", "risk_set", "patients")
+OF_SITES = ("sites", "series", "controlled_series")
+
+
+def _of_whom(drawn: pd.DataFrame) -> str:
+    """Where ratios about people and about whole sites stand under one another, that they cannot be compared."""
+    if not (drawn["design"].isin(OF_PEOPLE).any() and drawn["design"].isin(OF_SITES).any()):
+        return ""
+    return (
+        " Comparisons of people (by the entry rule, matched) are about those who met the rule or were referred, comparisons of sites "
+        "about everybody in the catchment: ratios of the one cannot be compared with ratios of the other."
+    )
 
 
 def _estimates(source: Source) -> list[Block]:
@@ -198,7 +224,7 @@ def _estimates(source: Source) -> list[Block]:
     grey = f" Grey: differences under {band * 100:.0f} %." if band else ""
     subtitle = (
         f"{sentence_case(source.subject)} where nothing else is named. The primary in bold; "
-        f"hollow marks have no finite interval.{grey}"
+        f"hollow marks have no finite interval.{grey}{_of_whom(drawn)}"
     )
     of_all = Column(("n_treated", "n_units"), "Treated units of all", joint=" of ")
     blocks: list[Block] = [

@@ -1,0 +1,66 @@
+"""What a reader met who knew nothing of the report: labels that fit, notes that are true, nothing said over and over."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from aaot_eval.report import build_report
+from aaot_eval.report.blocks import Chart, Folded, Report, Table
+from aaot_eval.report.figures import Context, Drawing, draw
+from aaot_eval.report.figures._lines import lines_of
+from aaot_eval.results import Release
+from tests.report_fixture import release
+
+
+@cache
+def made() -> tuple[Release, Report]:
+    released = release("full")
+    return released, build_report(released)
+
+
+def drawn(figure: str, frame: pd.DataFrame, context: Context | None = None) -> Drawing:
+    drawing = draw(figure, frame, context or Context())
+    assert isinstance(drawing, Drawing)
+    return drawing
+
+
+def test_the_note_of_the_cost_items_claims_no_sum_that_another_table_has() -> None:
+    tables = [b for s in made()[1].sections for b in s.blocks if isinstance(b, Table) and b.name == "cost_items"]
+    assert "the lines add up to the row “All care”" in tables[0].note
+    assert "need not agree" in tables[0].note
+
+
+def test_folds_have_names_of_their_own() -> None:
+    names = [b.summary for s in made()[1].sections for b in s.blocks if isinstance(b, Folded)]
+    assert len(names) == len(set(names))
+
+
+def test_labels_of_the_forest_stay_on_the_figure_and_apart() -> None:
+    rows = made()[0].tables["estimates"].head(3).assign(
+        scale="rate_ratio", estimate=0.8, conf_low=0.7, conf_high=0.9, primary=[True, False, False],
+        estimator="triple_difference", outcome=["alcohol_specific_emergency", "non_alcohol_emergency", "non_alcohol_emergency"],
+    )  # fmt: skip
+    figure = drawn("forest", rows).figure
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [t.get_window_extent(renderer) for t in figure.axes[0].texts]
+    assert min(b.x0 for b in boxes) >= 0
+    assert max(b.x1 for b in boxes) <= figure.bbox.width
+    labels = sorted(
+        (b for b, t in zip(boxes, figure.axes[0].texts, strict=True) if "riple" in t.get_text()), key=lambda b: b.y0
+    )
+    assert len(labels) == 3
+    assert all(low.y1 < high.y0 for low, high in zip(labels, labels[1:], strict=False))
+
+
+def test_a_series_without_a_site_is_the_mean_over_sites() -> None:
+    row = made()[0].tables["estimates"].head(1).assign(
+        design="series", estimator="its", unit="", n_units=3, scale="rate_ratio", estimate=0.8)  # fmt: skip
+    assert lines_of(row)[0].label == "Interrupted time series, mean over sites"
+
+
+def test_ratios_of_people_and_of_sites_are_not_to_be_compared() -> None:
+    charts = [b for s in made()[1].sections for b in s.blocks if isinstance(b, Chart) and b.name == "forest"]
+    assert "cannot be compared with ratios of the other" in charts[0].subtitle
