@@ -45,7 +45,7 @@ EXIT_MEANING: dict[ExitCode, tuple[str, str]] = {
     ExitCode.VERIFY_MISMATCH: ("verify or report: something differs from the record", "the reviewer"),
     ExitCode.SIGNAL: ("reserved: a signal of the monthly monitoring; nothing raises it yet", "nobody"),
     ExitCode.LOCKED: ("another run holds the lock", "the scheduler: try again later"),
-    ExitCode.INTERRUPTED: ("interrupted (Ctrl-C); nothing was left behind", "nobody"),
+    ExitCode.INTERRUPTED: ("interrupted (Ctrl-C); no run was left, readings kept in cache/ stay until purge", "nobody"),
 }
 
 

@@ -48,6 +48,14 @@ def money(pounds: float) -> str:
     return f"{'-' if pounds < 0 else ''}£{abs(pounds):,.0f}"
 
 
+def difference_text(difference: float) -> str:
+    """A difference with two decimals, or as many as two figures need: a small rate difference never reads 0.00."""
+    size = abs(difference)
+    if not 0 < size < 0.1:
+        return f"{difference:,.2f}"
+    return f"{difference:.{1 - math.floor(math.log10(size))}f}"
+
+
 def p_text(p: float) -> str:
     """A p value with three decimals; one that would print as 0.000 is below 0.001."""
     return "p < 0.001" if p < 0.0005 else f"p = {p:.3f}"
@@ -60,7 +68,7 @@ def interval_text(estimate: Estimate) -> str:
         return f"no finite {level}"
     if estimate.null == 1.0:
         return f"{level}: {change(estimate.conf_low)} to {change(estimate.conf_high)}"
-    return f"{level}: {estimate.conf_low:,.2f} to {estimate.conf_high:,.2f}"
+    return f"{level}: {difference_text(estimate.conf_low)} to {difference_text(estimate.conf_high)}"
 
 
 def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
@@ -83,7 +91,7 @@ def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
         )
     if estimate.direction == "unclear":
         return _unclear(estimate, title, config.study.smallest_effect, doubts)
-    size = percent(estimate.estimate) if estimate.null == 1.0 else f"{abs(estimate.estimate):,.2f}"
+    size = percent(estimate.estimate) if estimate.null == 1.0 else difference_text(abs(estimate.estimate))
     start = f"{_subject(effect, title)} were {size} {estimate.direction} than"
     if not doubts:
         return Verdict(estimate.direction, f"{start} expected without the service ({interval_text(estimate)}).")
@@ -143,18 +151,26 @@ def _certainty(effect: Effect) -> str:
     least = ""
     if not math.isnan(estimate.p_least):
         least = f"With {estimate.n_treated} of {estimate.n_units} sites treated, no p below {estimate.p_least:.4f} is possible. "
-    p = "" if math.isnan(estimate.p_value) else f"Here {p_text(estimate.p_value)}; "
+    # The least p there is has the figures it was just said with: "p = 0.008" below "no p below 0.0083" reads as impossible.
+    smallest = math.isclose(estimate.p_value, estimate.p_least, rel_tol=1e-9)
+    said = f"p = {estimate.p_least:.4f}" if smallest else p_text(estimate.p_value)
+    p = "" if math.isnan(estimate.p_value) else f"Here {said}; "
     passed = sum(c.verdict == "pass" for c in effect.checks)
     judged = sum(c.verdict != "not_evaluable" for c in effect.checks)
     missing = len(effect.checks) - judged
     more = f"; {missing} could not be judged" if missing else ""
     method = estimate.inference or estimate.conf_method.replace("_", " ")
-    return f"{least}{p}{interval_text(estimate)}. {passed} of {judged} checks passed{more}. Method: {method}."
+    return f"{least}{p}{interval_text(estimate)}. {passed} of {judged} checks of this result passed{more}. Method: {method}."
+
+
+#: Checks that ask how much it would take, not whether something went wrong. They warn nearly always, so others are named first.
+HOW_MUCH_IT_TAKES = ("trend_violation", "e_value", "specification_curve")
 
 
 def _threat(effect: Effect, findings: Sequence[Finding]) -> str:
+    ranked = sorted(effect.checks, key=lambda c: c.check in HOW_MUCH_IT_TAKES)
     for verdict in ("fail", "warn"):
-        for check in effect.checks:
+        for check in ranked:
             if check.verdict == verdict:
                 return f"The check “{check.check.replace('_', ' ')}” {verdict}s. {check.sentence}"
     if effect.analysis.design in CONDITIONAL_DESIGNS:

@@ -113,6 +113,7 @@ def run(arguments: list[str]) -> int:
 
     _options.typed[:] = arguments
     _endings.faults_go_to()
+    _endings.readings_are_in()
     stopped = False
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

@@ -19,11 +19,17 @@ WIDTH = 80
 #: The operating system's words for a disk that takes no more: full, over its quota, or read only.
 _NO_ROOM = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _fault_folders: list[Path] = []
+_readings: list[Path] = []
 
 
 def faults_go_to(*folders: Path) -> None:
     """From now on the log of an unexpected fault is written into the first of these that can be, else into the current one."""
     _fault_folders[:] = folders
+
+
+def readings_are_in(*folders: Path) -> None:
+    """From now on an interrupted run says of these folders, where files already read are kept, that they stay."""
+    _readings[:] = folders
 
 
 def problem_lines(problem: Problem) -> list[str]:
@@ -74,8 +80,18 @@ def refusal(fault: AaotEvalError, as_json: bool) -> int:
 
 
 def interrupted(as_json: bool) -> int:
-    """Ctrl-C, or a request to end: nothing was left behind."""
-    return _tell(ExitCode.INTERRUPTED, [Problem("U130", "interrupted; nothing was left behind")], as_json)
+    """Ctrl-C, or a request to end: no run is left; what an earlier or this run had read for the next one stays, and is named."""
+    kept = [folder for folder in _readings if folder.is_dir() and any(folder.iterdir())]
+    if not kept:
+        return _tell(ExitCode.INTERRUPTED, [Problem("U130", "interrupted; nothing was left behind")], as_json)
+    problem = Problem(
+        "U130",
+        "interrupted; no run was left, but the files already read are kept, and hold rows of people",
+        where=", ".join(map(str, kept)),
+        do="nothing, and the next run is quicker; or delete them: `aaot-eval purge CONFIG --older-than 0d --yes` "
+        "(it deletes restricted/ of every run too)",
+    )
+    return _tell(ExitCode.INTERRUPTED, [problem], as_json)
 
 
 def is_no_room(fault: BaseException | None) -> bool:

@@ -173,6 +173,7 @@ def _new_run(
     cycle: bool,
 ) -> RunFolder:
     from aaot_eval.cli._cycle import Refresh, carry, plan_refresh, refuse_stale
+    from aaot_eval.cli._endings import readings_are_in
     from aaot_eval.disclosure import control, csv_text
     from aaot_eval.ingest import secret_fingerprint
     from aaot_eval.pipeline import prepare, run_evaluation
@@ -181,6 +182,7 @@ def _new_run(
 
     started = datetime.now(UTC)
     with study.work_folder(config.path(config.output.work) if config.output.work else None) as work:
+        readings_are_in(work / CACHE)
         prepared = prepare(config, notify=terminal.progress, work=work, keep=work / CACHE)
     data_cut = str(prepared.panel.periods["label"].iloc[-1])
     if as_of is not None:

@@ -27,8 +27,9 @@ def power(
     from aaot_eval.config import load_config
     from aaot_eval.console import Terminal
     from aaot_eval.pipeline import prepare
-    from aaot_eval.power import plan_study
+    from aaot_eval.power import plan_study, refuse_settings
 
+    refuse_settings(fall, replicates, referred)
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
     config = load_config(config_file, data=data)
     with scratch(*homes_of(config)) as work:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aaot_eval.cli._options import Json, Quiet, RunFolderPath, Verbose, answer
-from aaot_eval.errors import Problem, VerifyMismatchError
+from aaot_eval.errors import InputError, Problem, VerifyMismatchError
 
 if TYPE_CHECKING:
     from aaot_eval.console import Terminal
@@ -19,7 +19,7 @@ def verify(
     run: RunFolderPath,
     data: Annotated[
         Path | None,
-        typer.Option("--data", metavar="DIR", help="The folder of the extracts: repeat the run and compare."),
+        typer.Option("--data", metavar="DIR", help="Repeat the run and compare; where the paths in its config start."),
     ] = None,
     rtol: Annotated[float, typer.Option("--rtol", help="Largest relative difference that counts as the same.")] = 1e-9,
     as_json: Json = False,
@@ -84,7 +84,8 @@ def _repeat(found: RunFolder, data: Path, terminal: Terminal) -> dict[str, float
     config = load_config(found.config_file, data=data)
     changed = differing_inputs(found, fingerprint(config).inputs)
     if changed:
-        raise VerifyMismatchError(*changed)
+        missing = all(problem.code == "V611" for problem in changed)
+        raise (InputError if missing else VerifyMismatchError)(*changed)
     with scratch(found.path.resolve().parent, Path.cwd()) as work:
         result = run_evaluation(config, notify=terminal.progress, work=work)
     again = control(result.tables, result.meta, profile=config.disclosure.profile, national=config.disclosure.national)

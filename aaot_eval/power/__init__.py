@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from aaot_eval.config import RunConfig, parse_entry_rule
-from aaot_eval.errors import InputError, NotIdentifiedError, Problem
+from aaot_eval.errors import InputError, NotIdentifiedError, Problem, UsageError
 from aaot_eval.power._before import first_start, periods_before
 from aaot_eval.power._people import people_rows
 from aaot_eval.power._series import series_rows
@@ -54,9 +54,9 @@ def plan_study(
     """Power and precision of the study's designs for a relative `fall` (0.23 = 23 % fewer), with `replicates` simulations.
 
     `referred` is the number of people to judge the precision for; by default those on the caseload so far, by date of
-    referral alone. Raises InputError (C200 to C202) and NotIdentifiedError (C203 to C205) with every problem at once.
+    referral alone. Raises UsageError (C200 to C202) and NotIdentifiedError (C203 to C205) with every problem at once.
     """
-    _refuse_settings(fall, replicates, referred)
+    refuse_settings(fall, replicates, referred)
     outcome = config.study.outcome
     _refuse_panel(panel, outcome)
     start = first_start(panel)
@@ -80,7 +80,8 @@ def plan_study(
     return Plan(table, (*sentences, *words), {"last_period_read": label, "replicates": replicates} | facts | found)
 
 
-def _refuse_settings(fall: float, replicates: int, referred: int | None) -> None:
+def refuse_settings(fall: float, replicates: int, referred: int | None) -> None:
+    """UsageError for numbers of the command line that nothing can be worked out with; no data are needed to say so."""
     problems = []
     if not 0.01 <= fall <= 0.9:
         problems.append(
@@ -93,7 +94,7 @@ def _refuse_settings(fall: float, replicates: int, referred: int | None) -> None
     if referred is not None and referred < 2:
         problems.append(Problem("C202", f"{referred} people referred", allowed="2 or more", do="mend --referred"))
     if problems:
-        raise InputError(*problems)
+        raise UsageError(*problems)
 
 
 def _refuse_panel(panel: Panel, outcome: str) -> None:

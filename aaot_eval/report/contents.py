@@ -23,6 +23,7 @@ from aaot_eval.report.words import (
     in_sentence,
     is_missing,
     name_of,
+    scale_name,
     sentence_case,
     slug,
     truth,
@@ -297,6 +298,8 @@ def _name(source: Source, field: str, value: Any) -> str:
         return source.outcome_name(value)
     if field == "analysis":
         return source.analysis_name(value)
+    if field == "scale":
+        return scale_name(value)
     return unit_name(value) if field == "unit" and str(value) in TOGETHER else name_of(value)
 
 

@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from aaot_eval.wording import difference_text
+
 MISSING = "–"
 MINUS = "−"
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
           "November", "December")  # fmt: skip
 
 RATIO_SCALES = ("rate_ratio", "ratio")
+DIFFERENCE_SCALES = ("rate_difference", "difference")
+SCALES = {"rate_ratio": "rate ratio", "rate_difference": "rate difference", "currency": "difference in pounds"}
 MONEY = ("money", "price")
 INVENTED = "[invented]"
 
@@ -108,6 +112,11 @@ def name_of(code: Any) -> str:
     return NAMES.get(str(code), str(code).replace("_", " "))
 
 
+def scale_name(scale: Any) -> str:
+    """A scale in words."""
+    return SCALES.get(str(scale), str(scale))
+
+
 def unit_name(unit: Any) -> str:
     """A unit of a series in words."""
     return TOGETHER.get(str(unit), "" if is_missing(unit) else str(unit))
@@ -163,7 +172,7 @@ def written(value: Any, kind: str = "", scale: str = "") -> str:
     if kind == "" or math.isnan(x):
         return plain(value)
     if kind == "effect":
-        kind = "money" if scale == "currency" else "ratio"
+        kind = "money" if scale == "currency" else "difference" if scale in DIFFERENCE_SCALES else "ratio"
     if kind == "by_unit":
         kind = "money" if scale.startswith("pounds") else "percent" if scale.startswith("share") else "number"
     text = _FORMATS[kind](abs(x))
@@ -179,6 +188,7 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
     "integer": lambda x: f"{x:.0f}",
     "expected": lambda x: f"{x:,.0f}" if x >= 100 or x % 1 == 0 else f"{x:,.1f}",
     "ratio": lambda x: f"{x:.2f}",
+    "difference": difference_text,
     "rate": lambda x: f"{x:,.0f}" if x >= 1000 else f"{x:.1f}" if x >= 20 else f"{x:.2f}",
     "tenths": lambda x: f"{x:.1f}",
     "small": lambda x: f"{x:.3f}",

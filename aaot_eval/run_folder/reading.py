@@ -201,7 +201,7 @@ def differing_inputs(run: RunFolder, now: Sequence[InputFile]) -> list[Problem]:
         Problem(
             "V611",
             f"{then[key]} ({key[0]}) was read by the run and is not here",
-            do="verify with the extracts of the run",
+            do="give with --data the folder where the paths of the config start: the one the study's .toml file was in",
         )
         for key in sorted(then.keys() - found.keys())
         if then[key] not in {found[k] for k in found.keys() - then.keys()}

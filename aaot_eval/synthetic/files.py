@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aaot_eval.errors import InputError, Problem
+from aaot_eval.errors import Problem, UsageError
 from aaot_eval.synthetic.layouts import Cells, Layout
 
 DELIMITERS = {"comma": ",", "pipe": "|", "tab": "\t", "semicolon": ";"}
@@ -28,7 +28,7 @@ FIXED_TIME = (2000, 1, 1, 0, 0, 0)
 
 
 def chosen_dialect(words: Sequence[str]) -> frozenset[str]:
-    """The words of `--dialect`. Raises InputError for one there is not, or two that exclude each other."""
+    """The words of `--dialect`. Raises UsageError for one there is not, or two that exclude each other."""
     problems = [
         Problem(
             "X264",
@@ -44,7 +44,7 @@ def chosen_dialect(words: Sequence[str]) -> frozenset[str]:
         if len(both) > 1:
             problems.append(Problem("X264", f"{' and '.join(both)} exclude each other", do="name one of them"))
     if problems:
-        raise InputError(*problems)
+        raise UsageError(*problems)
     return frozenset(words)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from aaot_eval.errors import InputError, Problem
+from aaot_eval.errors import Problem, UsageError
 from aaot_eval.schema import ColumnSpec, TableSchema, schema_names, table_schema
 
 Cells = dict[str, list[str | None]]
@@ -93,7 +93,7 @@ def _made_of_key(column: ColumnSpec) -> bool:
 
 
 def chosen_layouts(names: Sequence[str]) -> dict[str, Layout]:
-    """The layouts asked for, by table. Raises InputError for a name there is not, or two for one table."""
+    """The layouts asked for, by table. Raises UsageError for a name there is not, or two for one table."""
     known = layouts()
     chosen: dict[str, Layout] = {}
     problems = []
@@ -117,7 +117,7 @@ def chosen_layouts(names: Sequence[str]) -> dict[str, Layout]:
         else:
             chosen[known[name].table] = known[name]
     if problems:
-        raise InputError(*problems)
+        raise UsageError(*problems)
     return chosen
 
 

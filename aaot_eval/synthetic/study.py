@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from aaot_eval.errors import InputError, Problem
+from aaot_eval.errors import InputError, Problem, UsageError
 from aaot_eval.synthetic.extracts import Ledger, write_extracts
 from aaot_eval.synthetic.files import chosen_dialect, suffix_of
 from aaot_eval.synthetic.further import write_further_tables
@@ -156,15 +156,15 @@ def simulate_study(
     dialect       words of DIALECTS: how the extracts are written, and `xlsx` for the small tables
     only_held     write the default formats with what `formats` hold of each row: for comparison
 
-    The same arguments write the same bytes. Raises InputError for an unknown scenario, a layout that cannot be
-    simulated, a folder that is not empty, or a world too small for the effect to come about through the caseload.
+    The same arguments write the same bytes. Raises UsageError for an unknown scenario or what cannot be
+    simulated, InputError for a folder that is not empty or a world too small for the effect to come about through the caseload.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(
             Problem("C152", "the folder for the simulated study is not empty", where=str(out), do="name a new folder")
         )
     if not 0 <= faults <= MOST_FAULTS:
-        raise InputError(
+        raise UsageError(
             Problem("C157", f"faults cannot be {faults} times as frequent", allowed=f"0 to {MOST_FAULTS:g}")
         )
     writing = Writing(chosen_layouts(formats), chosen_dialect(dialect), "panel" in formats, only_held)
@@ -195,7 +195,7 @@ def simulate_study(
 
 def _scenario(name: str) -> Scenario:
     if name not in SCENARIOS:
-        raise InputError(
+        raise UsageError(
             Problem("C151", f"there is no scenario {name!r}", allowed=", ".join(SCENARIOS), do="name one of them")
         )
     return SCENARIOS[name]
@@ -234,7 +234,7 @@ def _refuse_what_cannot_be(
     if not 0.01 <= size <= 1000:
         problems.append(Problem("C156", f"a size of {size} cannot be simulated", allowed="0.01 to 1000"))
     if problems:
-        raise InputError(*problems)
+        raise UsageError(*problems)
 
 
 def _deaths(worlds: Sequence[SiteWorld]) -> tuple[Ints, Ints]:

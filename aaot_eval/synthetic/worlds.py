@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from aaot_eval.errors import InputError, Problem
+from aaot_eval.errors import Problem, UsageError
 from aaot_eval.results import generator
 from aaot_eval.synthetic.records import share_of
 from aaot_eval.synthetic.scenarios import SCENARIOS, Illness, Scenario, Selection
@@ -181,7 +181,7 @@ WORLDS: dict[str, World] = {
 
 
 def chosen_worlds(names: Sequence[str]) -> tuple[World, ...]:
-    """The worlds of these names, in the order of WORLDS, each once. Raises InputError for unknown or contradictory ones."""
+    """The worlds of these names, in the order of WORLDS, each once. Raises UsageError for unknown or contradictory ones."""
     unknown = [n for n in dict.fromkeys(names) if n not in WORLDS]
     problems = [
         Problem("C240", f"there is no world {n!r}", allowed=", ".join(WORLDS), do="name one of them") for n in unknown
@@ -198,16 +198,16 @@ def chosen_worlds(names: Sequence[str]) -> tuple[World, ...]:
             )
         )
     if problems:
-        raise InputError(*problems)
+        raise UsageError(*problems)
     return chosen
 
 
 def refuse_worlds_without_sites(worlds: Sequence[World], sites: Sequence[Site]) -> None:
-    """InputError where a world needs a treated site, or one without a service, and there is none."""
+    """UsageError where a world needs a treated site, or one without a service, and there is none."""
     needs = {"displaced_elsewhere", "merger", "spill_over"}
     asked = [w.name for w in worlds if w.name in needs]
     if asked and not (any(s.go_live is None for s in sites) and any(s.go_live is not None for s in sites)):
-        raise InputError(
+        raise UsageError(
             Problem(
                 "C242",
                 f"{', '.join(asked)} happens between a site with a service and one without",

@@ -228,3 +228,41 @@ def test_interrupted_while_reading_leaves_nothing(study, number):
     assert "nothing was left behind" in err
     assert out == ""
     assert everything(study) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["power", "nowhere.toml", "--replicates", "20"], "C201"),
+        (["power", "nowhere.toml", "--fall", "2"], "C200"),
+        (["simulate", "made", "--dialect", "nonsense"], "X264"),
+        (["simulate", "made", "--format", "nonsense"], "X263"),
+        (["simulate", "made", "--scenario", "nonsense"], "C151"),
+        (["simulate", "made", "--world", "nonsense"], "C240"),
+    ],
+)
+def test_a_wrong_command_line_is_code_2_before_anything_is_read(tmp_path, monkeypatch, capsys, arguments, code):
+    monkeypatch.chdir(tmp_path)
+    assert run(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith(code)
+    assert shown.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_names_the_readings_that_stay(tiny, capsys, monkeypatch):
+    import aaot_eval.pipeline as pipeline
+
+    def stopped(*_, **__):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(pipeline, "run_evaluation", stopped)
+    assert run(["analyze", "-q", str(tiny / "study.toml"), "--out", str(tiny / "runs")]) == 130
+    shown = re.sub(r"\s+", " ", capsys.readouterr().err)
+    assert list((tiny / "runs").glob("*/cache/*.rows.parquet"))
+    assert "nothing was left" not in shown
+    assert "hold rows of people" in shown
+    assert "aaot-eval purge CONFIG --older-than 0d --yes" in shown
+    assert run(["analyze", "-q", "--no-cache", str(tiny / "study.toml"), "--out", str(tiny / "other")]) == 130
+    assert "nothing was left behind" in capsys.readouterr().err
+    assert not (tiny / "other").exists()

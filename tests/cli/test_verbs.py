@@ -319,3 +319,11 @@ def test_help_lists_the_verbs_under_their_headings_in_eighty_columns(capsys):
         "Planning:",
     ]
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_verify_without_the_inputs_is_a_missing_file(finished, tmp_path, capsys):
+    assert run(["verify", "-q", str(finished), "--data", str(tmp_path)]) == 3
+    shown = re.sub(r"\s+", " ", capsys.readouterr().err)
+    assert "is not here" in shown
+    assert "where the paths of the config start" in shown
+    assert "where the paths of the config start" in (finished / "README.txt").read_text("utf-8")

@@ -595,6 +595,40 @@ def test_the_least_p_has_four_decimals() -> None:
     assert written(1 / 56, "least_p") == "0.0179"
 
 
+@pytest.mark.parametrize(
+    ("value", "scale", "text"),
+    [
+        (-0.001326, "rate_difference", "−0.0013"),
+        (0.0098, "difference", "0.0098"),
+        (0.0999, "rate_difference", "0.100"),
+        (-12.345, "rate_difference", "−12.35"),
+        (0.0, "difference", "0.00"),
+        (0.0013, "rate_ratio", "0.00"),
+    ],
+)
+def test_a_small_difference_keeps_two_figures(value: float, scale: str, text: str) -> None:
+    assert written(value, "effect", scale) == text
+
+
+def test_estimates_on_several_scales_say_which() -> None:
+    base = made("full")[0]
+    estimates = base.tables["estimates"].copy()
+    last = estimates.index[-1]
+    values = ["rate_difference", -0.001326, -0.0026, -0.00003]
+    estimates.loc[last, ["scale", "estimate", "conf_low", "conf_high"]] = values
+    text = render_html(build_report(changed(base, {"estimates": estimates})))
+    assert "Rate difference" in text
+    assert "−0.0026" in text
+
+
+def test_checks_are_counted_of_the_result_and_of_those_beside_it() -> None:
+    base = made("full")[0]
+    checks = base.tables["checks"].head(3).assign(
+        analysis=["site_did", "site_did", "other"], verdict=["pass", "warn", "pass"])  # fmt: skip
+    text = render_html(build_report(changed(base, {"checks": checks})))
+    assert "1 passed, 1 warning; of the results beside it: 1 passed" in text
+
+
 def test_a_dip_the_design_does_not_rest_on_is_no_passed_test() -> None:
     checks = made("full")[0].tables["checks"].head(1).assign(
         check="dip", verdict="pass", sentence="1.80 times: dip, certain. This result does not rest on one.")  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aaot_eval.errors import InputError
+from aaot_eval.errors import UsageError
 from aaot_eval.results import Panel
 from aaot_eval.synthetic import SCENARIOS, WORLDS, Study, draw_study, simulate_study
 from aaot_eval.synthetic.panel import panel_of
@@ -217,7 +217,7 @@ def test_files_hold_what_the_panel_in_memory_holds(tmp_path: Path, worlds: tuple
     [(["flood"], 6, "C240"), (["peak", "severity"], 6, "C241"), (["merger"], 2, "C242")],
 )
 def test_refusals(worlds: list[str], sites: int, code: str) -> None:
-    with pytest.raises(InputError) as refusal:
+    with pytest.raises(UsageError) as refusal:
         draw_study(scenario="null", worlds=worlds, **(SMALL | {"sites": sites}))
     assert [p.code for p in refusal.value.problems] == [code]
     assert refusal.value.problems[0].do

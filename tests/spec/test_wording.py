@@ -104,6 +104,35 @@ def test_limits_of_people_and_of_codes_only_where_there_are_any() -> None:
     assert "how alcohol was coded" in texts(OUTCOME, Finding("D318", "patients and costs"))
 
 
+def test_a_check_of_how_much_it_takes_is_named_behind_others() -> None:
+    def threat(*kinds: tuple[str, str]) -> str:
+        given = effect(0.7, 0.9)
+        checks = tuple(CheckResult(name, "primary", verdict, f"{name} says so.") for name, verdict in kinds)  # type: ignore[arg-type]
+        given = replace(given, checks=checks)
+        return str(headline_table(given, effect_verdict(given, PANEL, CONFIG), None, ())["sentence"][3])
+
+    assert "pre_trend says so" in threat(("trend_violation", "warn"), ("e_value", "warn"), ("pre_trend", "warn"))
+    assert "trend_violation says so" in threat(("trend_violation", "warn"), ("pre_trend", "pass"))
+    assert "specification_curve says so" in threat(("specification_curve", "fail"), ("pre_trend", "warn"))
+
+
+def test_the_least_p_and_a_p_equal_to_it_have_the_same_figures() -> None:
+    def certainty(p: float) -> str:
+        given = effect(0.7, 0.9)
+        given = replace(given, estimates=(replace(given.headline, p_value=p, p_least=1 / 120),))
+        return str(headline_table(given, effect_verdict(given, PANEL, CONFIG), None, ())["sentence"][1])
+
+    assert "no p below 0.0083 is possible. Here p = 0.0083;" in certainty(1 / 120)
+    assert "no p below 0.0083 is possible. Here p = 0.017;" in certainty(2 / 120)
+    assert "1 of 1 checks of this result passed" in certainty(2 / 120)
+
+
+def test_a_small_rate_difference_is_not_said_to_be_nothing() -> None:
+    given = effect(0.7, 0.9).headline
+    found = replace(given, scale="rate_difference", estimate=-0.001326, conf_low=-0.0026, conf_high=-0.00003)
+    assert interval_text(found) == "95 % interval: -0.0026 to -0.000030"
+
+
 def test_numbers_in_words() -> None:
     assert change(0.77) == "23 % lower"
     assert change(1.25) == "25 % higher"

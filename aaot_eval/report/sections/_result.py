@@ -6,7 +6,7 @@ import pandas as pd
 
 from aaot_eval.report.blocks import Ref, words
 from aaot_eval.report.contents import Source, cell
-from aaot_eval.report.words import is_missing, number, sentence_case, truth
+from aaot_eval.report.words import is_missing, number, scale_name, sentence_case, truth
 
 
 def result(source: Source, rows: pd.DataFrame, i: int) -> tuple[str | Ref, ...]:
@@ -38,13 +38,6 @@ def reading(rows: pd.DataFrame, i: int) -> str:
         f"the whole interval is above {null:g}"
         if number(row["conf_low"]) > null
         else f"the interval includes {null:g}, no difference"
-    )
-
-
-def scale_name(scale: object) -> str:
-    """A scale in words."""
-    return {"rate_ratio": "rate ratio", "rate_difference": "rate difference", "currency": "difference in pounds"}.get(
-        str(scale), str(scale)
     )
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from aaot_eval.report.blocks import Block, Heading, Ref, Table, Text
 from aaot_eval.report.contents import Column, Source, cell, chart, interval, named, table
-from aaot_eval.report.sections._result import reading, result, scale_name
-from aaot_eval.report.words import TOGETHER, is_missing, sentence_case, unit_name
+from aaot_eval.report.sections._result import reading, result
+from aaot_eval.report.words import TOGETHER, is_missing, scale_name, sentence_case, unit_name
 
 MOST_ROWS = 240
 MOST_IN_A_TITLE = 6

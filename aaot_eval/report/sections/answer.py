@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pandas as pd
+
 from aaot_eval.report.blocks import Answer, Block, Brief, Facts, Ref
 from aaot_eval.report.contents import Column, Source, chart, interval, named, table
 from aaot_eval.report.sections import section
@@ -78,6 +80,12 @@ def _checks(source: Source) -> str:
     checks = source.table("checks")
     if checks is None:
         return f"none. {source.why_missing('checks')}"
+    own = source.of_primary(checks)
+    beside = checks.drop(index=own.index)
+    return _verdicts(own) + (f"; of the results beside it: {_verdicts(beside)}" if len(beside) else "")
+
+
+def _verdicts(checks: pd.DataFrame) -> str:
     counts = checks["verdict"].value_counts()
     return ", ".join(f"{counts[v]} {CHECK_WORDS[v][1].lower()}" for v in CHECK_WORDS if v in counts.index)
 

@@ -29,6 +29,7 @@ def reproduce(source: Source) -> Sequence[Block]:
         Paragraph("The same config, data and version give the same numbers. The run folder holds the config with every default written out."),
         Facts((("Check the files of the run", f"aaot-eval verify {folder}"),
                ("Run again on the data and compare", f"aaot-eval verify {folder} --data FOLDER"),
+               ("FOLDER", "where the paths of the config start: the folder the study's .toml file was in"),
                ("Draw this page again", f"aaot-eval report {folder}")), code=True),
         Facts((*facts, ("Packages", listed))),
         Heading("What was read"),
