@@ -13,7 +13,7 @@ from aaot_eval.costs.prices import Prices
 from aaot_eval.costs.savings import Money
 from aaot_eval.results import Panel
 
-COLUMNS = ("order", "quantity", "unit", "now", "break_even", "low", "high", "status")
+COLUMNS = ("order", "quantity", "unit", "now", "now_low", "now_high", "break_even", "low", "high", "status")
 ADMISSIONS = "Admissions to avert to pay for the service, each at the mean price of those counted"
 NOT_REACHABLE = "not reachable: nothing is averted"
 MORE_THAN_ALL = "not reachable: the service costs more than all hospital care of these people"
@@ -57,7 +57,7 @@ def break_even_table(panel: Panel, money: Money | None, prices: Prices, primary:
     price = mean_price(panel, primary)
     if not math.isnan(price):
         needed = prices.programme.per_patient_year / price
-        rows.append((ADMISSIONS, "per patient-year", math.nan, needed, math.nan, math.nan, "ok"))
+        rows.append((ADMISSIONS, "per patient-year", math.nan, math.nan, math.nan, needed, math.nan, math.nan, "ok"))
     return pd.DataFrame([(i, *row) for i, row in enumerate(rows, start=1)], columns=list(COLUMNS))
 
 
@@ -69,7 +69,7 @@ def mean_price(panel: Panel, outcome: str) -> float:
     return float(panel.cells[f"{outcome}_cost"].sum()) / count if count > 0 else math.nan
 
 
-def _solved(money: Money, prices: Prices) -> list[tuple[str, str, float, float, float, float, str]]:
+def _solved(money: Money, prices: Prices) -> list[tuple[str, str, float, float, float, float, float, float, str]]:
     team, loop = prices.programme, money.loop
     if loop is None:
         return []
@@ -96,9 +96,13 @@ def _solved(money: Money, prices: Prices) -> list[tuple[str, str, float, float, 
         ("Prices of hospital care", "times the prices used", 1.0),
         (_fall_of(money), "share", money.gross / usual if usual > 0 else math.nan),
     )
+    # What is put in has no interval of its own here; the fall is estimated, and has that of the same draws.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fell = np.where(usual_draws > 0, loop.gross / usual_draws, -math.inf)
+    estimated = _ends(names[-1][-1], fell, money.level)[1:3]
     rows = [
-        (*name, *_ends(value, values, money.level))
-        for name, value, values in zip(names, astuple(point), draws, strict=True)
+        (*name, *(estimated if k == len(names) - 1 else (math.nan, math.nan)), *_ends(value, values, money.level))
+        for k, (name, value, values) in enumerate(zip(names, astuple(point), draws, strict=True))
     ]
     if point.fall > 1:
         rows[-1] = (*rows[-1][:-1], MORE_THAN_ALL)

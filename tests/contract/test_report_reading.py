@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -52,7 +53,7 @@ def test_labels_of_the_forest_stay_on_the_figure_and_apart() -> None:
         (b for b, t in zip(boxes, figure.axes[0].texts, strict=True) if "riple" in t.get_text()), key=lambda b: b.y0
     )
     assert len(labels) == 3
-    assert all(low.y1 < high.y0 for low, high in zip(labels, labels[1:], strict=False))
+    assert all(low.y1 < high.y0 for low, high in pairwise(labels))
 
 
 def test_a_series_without_a_site_is_the_mean_over_sites() -> None:

@@ -162,10 +162,19 @@ def _break_even(source: Source) -> list[Block]:
     if frame is None:
         return [source.missing("break_even", "where the service pays for itself")]
     frame = frame.sort_values("order", kind="stable")
-    shown = table(source, "break_even", frame, ["quantity", "unit", "now", "break_even", interval("low", "high"), named("status")],
+    shown = table(source, "break_even", frame, ["quantity", "unit", "now", interval("now_low", "now_high", "Interval, in this evaluation"), "break_even",
+                   interval("low", "high", "Interval, break-even"), named("status")],
                   "Where the service neither saves nor costs: each quantity with the others held",
-                  note="The interval is that of the break-even point; an end that cannot be reached is empty.")  # fmt: skip
-    return [chart(source, "break_even", frame, shown, subtitle="The dashed line is break-even, the band its interval.")]
+                  note="An end of the break-even point that cannot be reached is empty; what is put in has no interval of its own here.")  # fmt: skip
+    return [
+        chart(
+            source,
+            "break_even",
+            frame,
+            shown,
+            subtitle="The dashed line is break-even, the band its interval; the bar is the interval of the estimate.",
+        )
+    ]
 
 
 def _ranges(source: Source) -> list[Block]:
