@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from aaot_eval.findings import Finding
+
+if TYPE_CHECKING:
+    from aaot_eval.config import DisclosureConfig
 
 #: Where there is no terminal to ask, lines stay within what a scheduler's mail shows.
 WIDTH_WITHOUT_TERMINAL = 80
@@ -34,13 +38,13 @@ class Terminal:
         seconds = f"{time.monotonic() - self._started:6.1f} s  " if self.verbose else ""
         self._console.print(escape(f"{seconds}{text}"), style="dim")
 
-    def findings(self, findings: Iterable[Finding]) -> None:
-        """The findings as a table, stops first, one line per kind; with --verbose one line per place."""
-        found = list(findings)
+    def findings(self, findings: Iterable[Finding], rules: DisclosureConfig) -> None:
+        """The findings as a table, stops first, one line per kind; with --verbose one line per place. Counts as they may leave."""
+        found = sorted(findings, key=_rank)
         for finding in found:
             self.log.append(f"{finding.level} {finding.code} {finding.where} {finding.detail}".rstrip())
         if found:
-            self._console.print(findings_table(found, each_place=self.verbose))
+            self._console.print(findings_table(found, _counts(found, rules), each_place=self.verbose))
 
     def headline(self, rows: Iterable[Mapping[str, str]]) -> None:
         """The answers, one paragraph each."""
@@ -50,18 +54,37 @@ class Terminal:
         self._console.print()
 
 
-def findings_table(findings: Iterable[Finding], *, each_place: bool = False) -> Table:
-    """Level, code, what and how often, most serious first; notes in one line per code unless each place is asked for."""
-    rank = {"stop": 0, "warn": 1, "note": 2}
+def _rank(finding: Finding) -> tuple[int, str, str]:
+    """The order of the released table of findings."""
+    return ("stop", "warn", "note").index(finding.level), finding.code, finding.where
+
+
+def _counts(ordered: Sequence[Finding], rules: DisclosureConfig) -> list[str]:
+    """How many records each finding concerns, from the table that may leave; empty where it counts none.
+
+    The terminal is copied into mails and tickets: it shows no count that the page hides.
+    """
+    from aaot_eval.disclosure import control
+    from aaot_eval.record import quality_tables
+
+    tables = quality_tables(ordered, (), None)
+    shown = control(tables, {}, profile=rules.profile, national=rules.national).tables["data_quality"]["records"]
+    return [
+        "" if finding.records is None else f"{count} records" if isinstance(count, str) else f"{int(count):,} records"
+        for finding, count in zip(ordered, shown, strict=True)
+    ]
+
+
+def findings_table(findings: Sequence[Finding], counts: Sequence[str], *, each_place: bool = False) -> Table:
+    """Level, code, what and how often, in the order given; notes in one line per code unless each place is asked for."""
     colour = {"stop": "bold red", "warn": "yellow", "note": "dim"}
-    ordered = sorted(findings, key=lambda f: (rank[f.level], f.code))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("Level", "Code", "What, where, and what to do"):
         table.add_column(heading, no_wrap=heading != "What, where, and what to do")
-    for code in dict.fromkeys(f.code for f in ordered):
-        same = [f for f in ordered if f.code == code]
-        kind = same[0].kind
-        texts = [_place(f) for f in same] if each_place or kind.level != "note" else [_together(same)]
+    for code in dict.fromkeys(f.code for f in findings):
+        same = [(f, count) for f, count in zip(findings, counts, strict=True) if f.code == code]
+        kind = same[0][0].kind
+        texts = [_place(*s) for s in same] if each_place or kind.level != "note" else [_together(same)]
         if not each_place and len(texts) > SHOWN_PLACES:
             texts = [*texts[:SHOWN_PLACES], f"and {len(same) - SHOWN_PLACES} more places; --verbose shows them"]
         if kind.level != "note":
@@ -72,12 +95,12 @@ def findings_table(findings: Iterable[Finding], *, each_place: bool = False) -> 
     return table
 
 
-def _place(finding: Finding) -> str:
-    records = f"{finding.records:,} records" if finding.records is not None else ""
-    return "; ".join(part for part in (finding.kind.title, finding.where, records, finding.detail) if part)
+def _place(finding: Finding, count: str) -> str:
+    return "; ".join(part for part in (finding.kind.title, finding.where, count, finding.detail) if part)
 
 
-def _together(same: list[Finding]) -> str:
-    known = [f.records for f in same if f.records is not None]
-    places = "" if len(same) == 1 else f"{len(same)} places"
-    return "; ".join(part for part in (same[0].kind.title, places, f"{sum(known):,} records" if known else "") if part)
+def _together(same: Sequence[tuple[Finding, str]]) -> str:
+    title = same[0][0].kind.title
+    if len(same) == 1:
+        return "; ".join(part for part in (title, same[0][1]) if part)
+    return f"{title}; {len(same)} places"

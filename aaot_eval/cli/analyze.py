@@ -121,7 +121,7 @@ def _stop_early(config: RunConfig, terminal: Terminal, stage: str, as_json: bool
             labels = prepared.panel.periods["label"]
             findings, span = prepared.findings, (labels.iloc[0], labels.iloc[-1])
             what = f"The panel is built: {len(prepared.panel.units)} units"
-    terminal.findings(findings)
+    terminal.findings(findings, config.disclosure)
     first, last = (str(period) for period in span)
     answer(
         f"{what}, {first} to {last}. Nothing was written.",
@@ -188,7 +188,7 @@ def _new_run(
     if as_of is not None:
         refuse_stale(data_cut, prepared.panel.frequency, as_of, config.monthly.lag_months)
     result = run_evaluation(config, notify=terminal.progress, prepared=prepared)
-    terminal.findings(result.findings)
+    terminal.findings(result.findings, config.disclosure)
 
     name = run_name(data_cut, print_)
     refresh = plan_refresh(study, config, data_cut) if cycle else Refresh("none", True, data_cut, "")

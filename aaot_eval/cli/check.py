@@ -45,10 +45,10 @@ def check(
             prepared = prepare(config, notify=terminal.progress, work=work)
     except DataQualityError as fault:
         if fault.evidence is not None:
-            terminal.findings(fault.evidence.findings)
+            terminal.findings(fault.evidence.findings, config.disclosure)
             _stopped(config, fault, page, as_json)
         raise
-    terminal.findings(prepared.findings)
+    terminal.findings(prepared.findings, config.disclosure)
     analyses, left_out = refuse_unfit(prepared.panel, choose_analyses(prepared.panel, config))
     labels = prepared.panel.periods["label"]
     chosen = [f"{'primary' if a.primary else 'also   '}  {a.name}: {a.reason}" for a in analyses]

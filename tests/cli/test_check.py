@@ -89,3 +89,19 @@ def test_what_was_found_is_told_when_a_gate_stops(flawed, tmp_path, capsys):
     assert "A gate stops the run" in page.read_text("utf-8")
     assert run(["check", str(flawed / "study.toml"), "--quiet"]) == 4
     assert "D332" in capsys.readouterr().err
+
+
+def test_the_terminal_hides_the_counts_that_the_page_hides(made_tiny, tmp_path, capsys):
+    study = Path(shutil.copytree(made_tiny, tmp_path / "study"))
+    caseload = study / "caseload.csv"
+    header, first, *rest = caseload.read_text("utf-8").splitlines()
+    names = header.split(",")
+    cells = first.split(",")
+    cells[names.index("ended")] = "2001-01-01"
+    caseload.write_text("\n".join([header, ",".join(cells), *rest]) + "\n", encoding="utf-8")
+    assert run(["check", str(study / "study.toml"), "--verbose"]) == 0
+    shown = re.sub(r"\s+", " ", capsys.readouterr().err)
+    assert "D342" in shown
+    assert "* records" in shown
+    counts = [int(n.replace(",", "")) for n in re.findall(r"([0-9][0-9,]*) records", shown)]
+    assert all(n % 5 == 0 for n in counts)
