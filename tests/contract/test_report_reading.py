@@ -65,3 +65,15 @@ def test_a_series_without_a_site_is_the_mean_over_sites() -> None:
 def test_ratios_of_people_and_of_sites_are_not_to_be_compared() -> None:
     charts = [b for s in made()[1].sections for b in s.blocks if isinstance(b, Chart) and b.name == "forest"]
     assert "cannot be compared with ratios of the other" in charts[0].subtitle
+
+
+def test_the_estimate_of_the_break_even_figure_has_its_interval_and_its_label_beside_it() -> None:
+    figure = drawn("break_even", made()[0].tables["break_even"]).figure
+    axes, renderer = figure.axes[0], FigureCanvasAgg(figure).get_renderer()
+    now = made()[0].tables["break_even"].set_index("unit").loc["share"]
+    assert any(list(line.get_xdata()) == [now["now_low"], now["now_high"]] for line in axes.lines)
+    (label,) = (t for t in axes.texts if "estimated" in t.get_text())
+    box, mark = label.get_window_extent(renderer), axes.transData.transform((now["now"], 0))
+    assert box.x0 <= mark[0] <= box.x1
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+    assert mark[1] - box.y1 < 25

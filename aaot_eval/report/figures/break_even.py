@@ -54,10 +54,9 @@ def break_even(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     )
     mine = f"; estimated for people taken on: {written(now, 'percent')}{ends}" if np.isfinite(now) else ""
     title = f"The service pays for itself when the hospital cost of people taken on falls by {written(point, 'percent')}{band}{mine}"
+    bar = ", the bar that of the estimate" if between else ""
     return Drawing(
-        figure,
-        title,
-        f"One line from zero. {title}. The band is the interval of the break-even point, the bar that of the estimate.",
+        figure, title, f"One line from zero. {title}. The band is the interval of the break-even point{bar}."
     )
 
 
