@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aaot_eval.errors import Problem
     from aaot_eval.findings import Finding
     from aaot_eval.pipeline import Evidence
-    from aaot_eval.results import Release
+    from aaot_eval.results import Analysis, Panel, Release
 
 
 def check(
@@ -58,6 +58,12 @@ def check(
         *(f"  not run  {a.name}: {why}" for a, why in left_out),
         f"Nothing stops the run; {_count(prepared.findings)}.",
     ]
+    least = _least_p(prepared.panel, analyses, config)
+    if least is not None and least > 1 - config.study.conf_level:
+        lines.append(
+            f"Warning: no p below {least:.3f} is possible with these sites: cannot tell is the only answer; "
+            f"see `aaot-eval power {config_file}`."
+        )
     release = _released(config, Evidence(prepared.findings, prepared.flow, prepared.restricted.get("rejects")))
     if page is not None:
         _write(page, release, [f"{a.name}: {a.reason}" for a in analyses], [])
@@ -70,9 +76,20 @@ def check(
             {"name": a.name, "estimator": a.estimator, "primary": a.primary, "reason": a.reason} for a in analyses
         ],
         "not_run": [{"name": a.name, "why": why} for a, why in left_out],
+        "least_p": least,
         **_tables(release),
     }
     answer("\n".join(lines), document, as_json)
+
+
+def _least_p(panel: Panel, analyses: Iterable[Analysis], config: RunConfig) -> float | None:
+    """The least p that the primary analysis can reach where it compares sites; None for other designs."""
+    from aaot_eval.power import least_reachable_p
+
+    if not any(a.primary and a.design == "sites" for a in analyses):
+        return None
+    least = least_reachable_p(panel, config.seed)
+    return None if least != least else least
 
 
 def _stopped(config: RunConfig, fault: Any, page: Path | None, as_json: bool) -> None:

@@ -18,6 +18,7 @@ from aaot_eval.errors import InputError, NotIdentifiedError, Problem, UsageError
 from aaot_eval.power._before import first_start, periods_before
 from aaot_eval.power._people import people_rows
 from aaot_eval.power._series import series_rows
+from aaot_eval.power._sites import least_reachable_p as least_reachable_p
 from aaot_eval.power._sites import site_rows
 from aaot_eval.results import Panel
 

@@ -60,6 +60,24 @@ def site_rows(
     return rows, [words], facts
 
 
+def least_reachable_p(panel: Panel, seed: int) -> float:
+    """The least p that handing the start dates to the sites can give, whatever the data; NaN where nothing is compared.
+
+    Sites that the estimate leaves out make it larger.
+    """
+    end = len(panel.periods)
+    starts = np.nan_to_num(panel.units["start_t"].to_numpy(dtype=float, na_value=np.nan), nan=end)
+    starts = np.minimum(starts, end).astype(int)
+    if not 0 < int((starts < end).sum()) < len(starts):
+        return float("nan")
+    return _least(ri.assign_starts(starts, end, seed))
+
+
+def _least(ways: ri.Assignments) -> float:
+    # With half of the sites treated each assignment has a mirror image with the same contrast.
+    return ways.p_least * (2 if ways.mirrored else 1)
+
+
 def _power(
     mean: np.ndarray,
     dispersion: float,
@@ -76,8 +94,7 @@ def _power(
     starts = np.full(n, end)
     starts[: len(delay)] = before + delay
     ways = ri.assign_starts(starts, end, seed)
-    # With half of the sites treated each assignment has a mirror image with the same contrast.
-    least = ways.p_least * (2 if ways.mirrored else 1)
+    least = _least(ways)
     if least > level:
         return 0.0, least
     rng = generator(seed, "power", "sites", *map(int, delay))

@@ -105,3 +105,37 @@ def test_the_terminal_hides_the_counts_that_the_page_hides(made_tiny, tmp_path, 
     assert "* records" in shown
     counts = [int(n.replace(",", "")) for n in re.findall(r"([0-9][0-9,]*) records", shown)]
     assert all(n % 5 == 0 for n in counts)
+
+
+PANEL_STUDY = """
+config_version = 1
+name = "few"
+[data]
+panel = "panel.csv"
+[panel]
+unit = "hospital"
+period = "month"
+outcomes = { admissions = "count" }
+exposure = "people"
+start = "start"
+[study]
+outcome = "admissions"
+"""
+
+
+@pytest.mark.parametrize(("sites", "least"), [(3, 1 / 3), (24, None)])
+def test_a_design_that_can_show_nothing_is_said_before_it_is_run(tmp_path, capsys, sites, least):
+    months = [f"{2020 + m // 12}-{m % 12 + 1:02d}" for m in range(48)]
+    rows = [
+        f"H{s},{month},{40 + (7 * s + 3 * i) % 11},100000,{'2022-01' if s == 0 else ''}"
+        for s in range(sites)
+        for i, month in enumerate(months)
+    ]
+    (tmp_path / "panel.csv").write_text("\n".join(["hospital,month,admissions,people,start", *rows]) + "\n", "utf-8")
+    (tmp_path / "study.toml").write_text(PANEL_STUDY, encoding="utf-8")
+    assert run(["check", "-q", str(tmp_path / "study.toml")]) == 0
+    shown = re.sub(r"\s+", " ", capsys.readouterr().out)
+    said = "no p below 0.333 is possible with these sites: cannot tell is the only answer; see `aaot-eval power"
+    assert (said in shown) is (least is not None)
+    assert run(["check", str(tmp_path / "study.toml"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["least_p"] == pytest.approx(least or 1 / sites)
