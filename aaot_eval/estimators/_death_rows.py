@@ -100,4 +100,4 @@ def mean_ratio(c: Comparison, follow_up: int) -> MeanRatio:
     rates = random_effects(c)
     people = float((score**2).sum())
     error = math.sqrt(people + rates.std_error**2 - rates.person_variance) if rates.std_error > 0 else math.nan
-    return MeanRatio(float(total), RandomEffects(people, rates.tau2, error, rates.df))
+    return MeanRatio(float(total), RandomEffects(people, rates.tau2, error, rates.df, rates.lacking))

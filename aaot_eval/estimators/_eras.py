@@ -176,12 +176,16 @@ def compare(
 
 @dataclass(frozen=True)
 class RandomEffects:
-    """Variance of the log ITT with hospitals as random: persons' part, tau2 among comparison hospitals, standard error, df."""
+    """Variance of the log ITT with hospitals as random: persons' part, tau2 among comparison hospitals, standard error, df.
+
+    `lacking` says why there is no tau2, and is empty when there is one.
+    """
 
     person_variance: float
     tau2: float
     std_error: float
     df: int
+    lacking: str = ""
 
 
 @dataclass(frozen=True)
@@ -234,14 +238,33 @@ def linearised(c: Comparison) -> Linearised:
 def random_effects(c: Comparison) -> RandomEffects:
     """Person-clustered linearised scores plus DerSimonian-Laird variance between comparison hospitals.
 
-    tau2 is NaN, and so is the standard error, with fewer than six comparison hospitals.
+    tau2 is NaN, and so is the standard error, with fewer than six comparison hospitals, or where one of them has no event in a
+    cohort: its log change is not finite, and leaving out the largest changes would make the variance too small.
     """
     parts, df = linearised(c), int(c.controls.sum()) - 1
-    if c.controls.sum() < HOSPITALS_FOR_TAU2:
-        return RandomEffects(parts.person_variance, math.nan, math.nan, df)
+    lacking = _lacking(c)
+    if lacking:
+        return RandomEffects(parts.person_variance, math.nan, math.nan, df, lacking)
     tau2 = float(np.mean([_between(c, era) for w, era in enumerate(c.eras) if (c.treated & (c.given == w)).any()]))
     shares = float((parts.treated_share**2).sum() + (parts.control_share**2).sum())
     return RandomEffects(parts.person_variance, tau2, math.sqrt(parts.person_variance + tau2 * shares), df)
+
+
+def _lacking(c: Comparison) -> str:
+    """Why the variance between comparison hospitals cannot be had, in words; empty when it can."""
+    if c.controls.sum() < HOSPITALS_FOR_TAU2:
+        return f"hospital random effects need {HOSPITALS_FOR_TAU2} comparison hospitals"
+    launches = [era for w, era in enumerate(c.eras) if (c.treated & (c.given == w)).any()]
+    empty = np.zeros(len(c.people.names), dtype=bool)
+    for era in launches:
+        for events in (era.y0, era.y1):
+            empty |= c.controls & (by_unit(events, c.people) <= 0)
+    names = ", ".join(c.people.names[u] for u in np.flatnonzero(empty))
+    return (
+        f"hospital random effects need an event in each cohort of every comparison hospital; none in {names}"
+        if names
+        else ""
+    )
 
 
 def _between(c: Comparison, era: Era) -> float:

@@ -57,7 +57,9 @@ def uptake_of(people: PersonMonths, cohorts: Sequence[tuple[Cohort, Flags]]) -> 
         running_total(x) for x in (people.at_risk, people.outcome * people.at_risk, on_team, people.outcome * on_team)
     ]
     months, y, on, y_on = (float(sum(c.total(r)[who].sum() for c, who in cohorts)) for r in running)
-    return Uptake(on / months, y / months, y_on / on if on else math.nan, on, months)
+    return Uptake(
+        on / months if months else 0.0, y / months if months else math.nan, y_on / on if on else math.nan, on, months
+    )
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from aaot_eval.errors import Problem
+from aaot_eval.errors import NotIdentifiedError, Problem
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators._by_rule import ByEntryRule
 from aaot_eval.estimators._cohorts import (
-    HOSPITALS_FOR_TAU2,
     SHARE_MET_NEEDED,
     UPTAKE_NEEDED,
     Cohort,
@@ -102,8 +101,10 @@ class EntryRule(ByEntryRule):
                         do="use a longer extract, a softer rule, or fewer and larger hospitals")]  # fmt: skip
 
     def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
-        """ITT by the headline inference, ITT by the other one, ratio on the referred. Raises nothing that `objections` does not name."""
+        """ITT by the headline inference, ITT by the other one, ratio on the referred. What `objections` names is refused (NotIdentifiedError)."""
         c, why = self._compare(panel, analysis)
+        if not (c.treated.any() and c.controls.any()):
+            raise NotIdentifiedError(*self.objections(panel, analysis))
         team = uptake(c)
         ways, rows = reassignments(np.where(c.treated, c.given, -1)[c.used], seed)
         sums = c.sums.take(c.used)
@@ -217,7 +218,7 @@ class EntryRule(ByEntryRule):
 
     def _interval(self, base: Estimate, estimate: float, effects: RandomEffects) -> Estimate:
         if math.isnan(effects.std_error):
-            note = joined(base.note, f"hospital random effects need {HOSPITALS_FOR_TAU2} comparison hospitals")
+            note = joined(base.note, effects.lacking)
             return replace(base, inference="hospital random effects", status="no_finite_interval", note=note)
         reach = effects.std_error * float(stats.t.ppf((1 + self.conf_level) / 2, effects.df))
         p_value = float(2 * stats.t.sf(abs(estimate) / effects.std_error, effects.df))

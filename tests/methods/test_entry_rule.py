@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from aaot_eval.errors import NotIdentifiedError
 from aaot_eval.estimators import build_estimator
 from aaot_eval.estimators._cohorts import (
     Rule,
@@ -23,7 +24,7 @@ from aaot_eval.estimators._cohorts import (
 from aaot_eval.estimators._eras import Sums, log_ratio, reassignments
 from aaot_eval.estimators._referred import Uptake
 from aaot_eval.estimators.entry_rule import EntryRule
-from aaot_eval.results import Analysis, Panel
+from aaot_eval.results import Analysis, OutcomeSpec, Panel
 from aaot_eval.schema import table_schema
 from benchmarks.patient_worlds import MANY, ONE, simulate
 from tests.methods.patients import OUTCOME, panel_of_people, patients_mixed
@@ -218,6 +219,25 @@ class TestInference:
         assert math.isfinite(first.estimate)
         assert first.confidence is None
 
+    @pytest.mark.filterwarnings("error")
+    def test_a_comparison_hospital_without_an_event_leaves_no_variance_between_hospitals(self, mixed):
+        """Deaths as an outcome: a hospital stays in by its admissions, and may have no death in one of its cohorts."""
+        cells = mixed.person_cells.assign(rare=mixed.person_cells[OUTCOME])
+        home = cells["person"].map(mixed.people["unit"])
+        name = next(u for u in mixed.units.index if pd.isna(mixed.units.loc[u, "start_t"]))
+        cells.loc[home == name, "rare"] = 0
+        panel = replace(
+            mixed,
+            person_cells=cells,
+            cells=mixed.cells.assign(rare=mixed.cells[OUTCOME]),
+            outcomes=(*mixed.outcomes, OutcomeSpec("rare", "Rare", "continuous")),
+        )
+        first, second, *_ = EntryRule(4, 12).fit(panel, replace(ANALYSIS, outcome="rare"), seed=1)
+        assert first.conf_method == "randomisation"
+        assert math.isfinite(first.estimate)
+        assert second.status == "no_finite_interval"
+        assert f"none in {name}" in second.note
+
     def test_same_seed_same_result(self, mixed, fitted):
         again = EntryRule(4, 12).fit(mixed, ANALYSIS, seed=1)
         assert [e.row() for e in again] == [e.row() for e in fitted]
@@ -320,6 +340,13 @@ class TestRefusals:
     def test_no_launch_inside_the_data(self, mixed):
         never = mixed.units.assign(start_t=pd.array([pd.NA] * 12, dtype="Int64"))
         assert "starts the service inside the data" in self.words(replace(mixed, units=never))
+
+    def test_nobody_has_months_of_follow_up(self, mixed):
+        gone = mixed.periods.assign(left_out=np.arange(72) >= 24)
+        panel = replace(mixed, periods=gone)
+        assert "large enough for its own baseline" in self.words(panel, rule_count=4, rule_months=12)
+        with pytest.raises(NotIdentifiedError, match="large enough"):
+            EntryRule(4, 12).fit(panel, ANALYSIS, seed=1)
 
     def test_launch_too_early_for_a_baseline(self, mixed):
         early = mixed.units.assign(start_t=pd.array([20] + [pd.NA] * 11, dtype="Int64"))
