@@ -176,6 +176,11 @@ class Source:
             expected_from=self.without,
         )
 
+    @property
+    def mark(self) -> str:
+        """What stands behind a sum of money, once a paragraph, when prices are invented."""
+        return f" {INVENTED}" if self.invented else ""
+
     def money(self, text: str) -> str:
         """A sentence in which each sum made from invented prices says so."""
         return _POUNDS.sub(lambda m: f"{m.group()} {INVENTED}", text) if self.invented else text

@@ -8,8 +8,8 @@ from itertools import pairwise
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from aaot_eval.report import build_report
-from aaot_eval.report.blocks import Chart, Folded, Report, Table
+from aaot_eval.report import build_report, render_markdown
+from aaot_eval.report.blocks import Chart, Folded, Paragraph, Report, Table, words
 from aaot_eval.report.figures import Context, Drawing, draw
 from aaot_eval.report.figures._lines import lines_of
 from aaot_eval.results import Release
@@ -77,3 +77,26 @@ def test_the_estimate_of_the_break_even_figure_has_its_interval_and_its_label_be
     assert box.x0 <= mark[0] <= box.x1
     assert 0 <= box.x0 < box.x1 <= figure.bbox.width
     assert mark[1] - box.y1 < 25
+
+
+def test_who_pays_is_said_and_what_was_not_entered_is_said_once() -> None:
+    blocks = next(s for s in made()[1].sections if s.name == "costs").blocks
+    paid = [words(b.text) for b in blocks if isinstance(b, Paragraph) and "pays for the service" in words(b.text)]
+    assert len(paid) == 1
+    assert "The commissioner pays for the service: £315,000 in the first year, £286,500 in a later one" in paid[0]
+    assert "setting up" in paid[0]
+    text = render_markdown(made()[1])
+    assert text.count("not entered: activity") == 1
+
+
+def test_a_payer_without_any_sum_has_no_panel_and_millions_are_written_out() -> None:
+    frame = made()[0].tables["budget_impact"]
+    rows = frame[frame["scenario"] == "ends"].copy()
+    rows.loc[rows["payer"] == "provider", "cash_released"] = None
+    rows.loc[rows["payer"] == "system", ["value_of_resources", "value_high"]] = 1_900_000.0
+    drawing = drawn("budget_impact", rows)
+    assert len(drawing.figure.axes) == 2
+    FigureCanvasAgg(drawing.figure).draw()
+    ticks = [t.get_text() for t in drawing.figure.axes[0].get_yticklabels()]
+    assert "£1 million" in ticks
+    assert "£500,000" in ticks

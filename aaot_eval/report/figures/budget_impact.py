@@ -9,9 +9,11 @@ import pandas as pd
 
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap
 from aaot_eval.report.figures._style import BLUE, BLUE_LIGHT, INK, MUTED, ORANGE, ORANGE_LIGHT, SMALL, canvas, wrapped
-from aaot_eval.report.words import is_missing, listed, numbers, sentence_case, written
+from aaot_eval.report.words import MINUS, is_missing, listed, numbers, sentence_case, written
 
+MILLION = 1e6
 BAR = 0.36
+LEFT = 0.165  # of the width: the sums in words and the name of the axis
 #: What stands beside the service in a payer's panel: cash for those who hold a budget, value for all of them together.
 BESIDE = {"system": ("value_of_resources", "value of hospital care averted, not cash")}
 CASH = ("cash_released", "cash released")
@@ -22,7 +24,8 @@ def budget_impact(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     """Rows of `budget_impact` of one scenario; a panel for each payer."""
     rows = table.sort_values("order", kind="stable").reset_index(drop=True)
     rows = rows[np.isfinite(numbers(rows["year"])) & np.array([not is_missing(p) for p in rows["payer"]], dtype=bool)]
-    payers = list(rows["payer"].drop_duplicates())
+    payers = [p for p in rows["payer"].drop_duplicates() if _has_any(rows[rows["payer"] == p], str(p))]
+    rows = rows[rows["payer"].isin(payers)]
     service = numbers(rows["service_cost"])
     if not len(payers) or not np.isfinite(service).any():
         return Gap("no year has a cost of the service")
@@ -30,12 +33,12 @@ def budget_impact(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     low, high = (float(f([v[np.isfinite(v)].min() if f is min else v[np.isfinite(v)].max() for v in every if np.isfinite(v).any()]))
                  for f in (min, max))  # fmt: skip
     figure = canvas(3.4)
-    width = 0.87 / len(payers)
+    width = (0.995 - LEFT) / len(payers)
     for i, payer in enumerate(payers):
-        axes = figure.add_axes((0.125 + i * width, 0.16, width * 0.94, 0.66))
+        axes = figure.add_axes((LEFT + i * width, 0.16, width * 0.94, 0.66))
         _panel(axes, rows[rows["payer"] == payer], str(payer))
         axes.set_ylim(min(0.0, low) * 1.1, max(high, 0.0) * 1.12)
-        axes.yaxis.set_major_formatter(lambda v, _: written(float(v) / 1000, "money") + "k")
+        axes.yaxis.set_major_formatter(lambda v, _: _tick(float(v)))
         if i:
             axes.tick_params(axis="y", labelleft=False)
         else:
@@ -53,6 +56,19 @@ def budget_impact(table: pd.DataFrame, context: Context) -> Drawing | Gap:
         f"Bars by year in {len(payers)} panels, one a payer: the service in orange with lines, what is released in blue. {title}.{unknown} Cash and "
         "value are not to be added.",
     )
+
+
+def _has_any(rows: pd.DataFrame, payer: str) -> bool:
+    """Whether anything of a payer can be drawn: a sum that is not nothing."""
+    sums = np.concatenate([numbers(rows[c]) for c in ("service_cost", BESIDE.get(payer, CASH)[0])])
+    return bool((np.isfinite(sums) & (sums != 0)).any())
+
+
+def _tick(value: float) -> str:
+    """A sum on an axis: "£400,000", "£1.2 million"."""
+    if abs(value) < MILLION:
+        return written(value, "money")
+    return f"{MINUS if value < 0 else ''}£{abs(value) / MILLION:g} million"
 
 
 def _title(first: pd.DataFrame, context: Context) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from aaot_eval.report.blocks import Block, Folded, Notice, Paragraph
-from aaot_eval.report.contents import Column, Source, chart, interval, named, table
-from aaot_eval.report.words import written
+from typing import Any
+
+import pandas as pd
+
+from aaot_eval.report.blocks import Block, Folded, Notice, Paragraph, Ref
+from aaot_eval.report.contents import Column, Source, cell, chart, interval, named, table
+from aaot_eval.report.words import name_of, number, numbers, sentence_case, written
 
 #: The scenario that assumes least comes first and is drawn.
 FIRST = "ends"
@@ -31,31 +35,60 @@ def budget_blocks(source: Source) -> list[Block]:
             "Undiscounted, for the whole team with its planned caseload. Cash, capacity and value are three columns: they are views of the "
             "same beds and are never added. An empty cell was not entered; no share is assumed. These sums repeat the estimate "
             "behind them with its interval: they claim no more than it does."
-        )
+        ),
+        *_who_pays(source, frame),
+        *_not_entered(frame),
     ]
     for scenario in frame["scenario"].drop_duplicates():
         rows = frame[frame["scenario"] == scenario]
         said = f"assumption: the effect {scenario} after the year on the caseload"
-        three = table(source, "budget_impact", rows, value, f"Cash, capacity and value by year; {said}")
-        net = table(
-            source,
-            "budget_impact",
-            rows[rows["payer"] != "system"],
-            cash,
-            f"Net cost in cash by year and payer; {said}",
-        )
+        some = rows[(rows["payer"] == "system") | (numbers(rows["service_cost"]) != 0) | rows["cash_released"].notna()]
+        three = table(source, "budget_impact", some, value, f"Cash, capacity and value by year; {said}")
+        known = rows[(rows["payer"] != "system") & rows["net_cost"].notna()]
+        net = table(source, "budget_impact", known, cash, f"Net cost in cash by year and payer; {said}")
         if scenario == FIRST:
-            blocks += [
-                chart(source, "budget_impact", rows, three, subtitle="By year of the service; whiskers are intervals."),
-                net,
-            ]
+            blocks.append(
+                chart(source, "budget_impact", rows, three, subtitle="By year of the service; whiskers are intervals.")
+            )
+            blocks += [net] if len(known) else []
         else:
             summary = f"Assumption: the effect {scenario} after the year on the caseload"
-            blocks += [
-                Folded(f"{summary}: cash, capacity and value", three),
-                Folded(f"{summary}: net cost in cash", net),
-            ]
+            blocks.append(Folded(f"{summary}: cash, capacity and value", three))
+            blocks += [Folded(f"{summary}: net cost in cash", net)] if len(known) else []
     return blocks
+
+
+def _who_pays(source: Source, frame: pd.DataFrame) -> list[Block]:
+    """Who pays what for the service, why the first year differs, and that the perspective of the prices is another question."""
+    paid = frame[(frame["scenario"] == frame["scenario"].iloc[0]) & (frame["payer"] != "system")]
+    paid = paid[numbers(paid["service_cost"]) > 0]
+    if paid.empty:
+        return []
+    rows = list(paid.sort_values("year", kind="stable").index)
+    first, later = rows[0], rows[-1]
+    payer = name_of(paid.at[first, "payer"])
+    text: list[str | Ref] = [f"The {payer} pays for the service: ", _sum(source, paid, first), " in the first year"]
+    if number(paid.at[first, "service_cost"]) > number(paid.at[later, "service_cost"]):
+        text += [", ", _sum(source, paid, later), " in a later one; the difference is setting up, which is paid once"]
+    perspective = source.fact("perspective").replace("_", " ")
+    text.append(
+        f"{source.mark}. The {perspective} perspective named above says which costs are counted in the saving; it does not say who pays."
+    )
+    return [Paragraph(tuple(text))]
+
+
+def _sum(source: Source, frame: pd.DataFrame, row: Any) -> str | Ref:
+    return cell(source, "budget_impact", frame, row, "service_cost")
+
+
+def _not_entered(frame: pd.DataFrame) -> list[Block]:
+    """What was not entered, once for each payer instead of in every year and under every assumption."""
+    bare = frame[(frame["payer"] != "system") & frame["net_cost"].isna()]
+    said = bare.drop_duplicates(["payer", "status"])
+    if said.empty:
+        return []
+    parts = [f"{name_of(p)}: {s}" for p, s in zip(said["payer"], said["status"], strict=True)]
+    return [Notice("missing", "Not shown: net cost in cash", f"{sentence_case('; '.join(parts))}.")]
 
 
 def persistence_blocks(source: Source) -> list[Block]:
