@@ -200,6 +200,18 @@ def test_a_figure_copes_with_empty_hidden_and_missing_cells(figure: str) -> None
     assert isinstance(draw(figure, as_text, Context()), Drawing), "numbers read back as text are numbers"
 
 
+@pytest.mark.filterwarnings("error:All-NaN:RuntimeWarning")
+def test_comparison_sites_whose_every_count_is_hidden_have_no_range() -> None:
+    frame = table_of("effect_chart", made("full")[0])
+    assert frame is not None
+    assert (frame["unit"] == "comparison").any()
+    frame = frame.astype({"observed": object})
+    frame.loc[frame["unit"] == "comparison", "observed"] = "*"
+    found = draw("effect_chart", frame, Context())
+    assert isinstance(found, Drawing)
+    assert "nan" not in found.description
+
+
 def shown_numbers(frame: pd.DataFrame, name: str) -> set[str]:
     """Every number of a table as the page writes it, and as a plain number."""
     found: set[str] = set()
@@ -343,7 +355,7 @@ def test_harm_stands_on_the_first_page_as_a_benefit_would() -> None:
     assert "21 % higher than expected" in flat("".join(Page(first_page(bad)).text))
 
 
-def test_money_from_invented_prices_says_so_beside_each_sum() -> None:
+def test_money_from_invented_prices_says_so_on_page_one_and_in_each_table() -> None:
     html = made("full")[2]
     text = flat("".join(Page(html).text))
     assert "Invented prices" in html
@@ -351,8 +363,9 @@ def test_money_from_invented_prices_says_so_beside_each_sum() -> None:
         sums = re.findall(r"£[\d,]+(?: to -?£[\d,]+)?", sentence)
         assert sums
         assert sentence.count(INVENTED) == len(sums)
-    for head in re.findall(r"<th scope=\"col\" class=\"n\">([^/]*cost[^/]*|Net saving[^/]*)<", html):
-        assert "invented" in head
+    for table in re.findall(r"<table.*?</table>", html, re.DOTALL):
+        assert table.count(INVENTED) == ("£" in table), "a table with sums says so once, in its caption"
+        assert INVENTED not in table or INVENTED in re.findall(r"<caption>.*?</caption>", table, re.DOTALL)[0]
     honest = render_html(build_report(release("full", invented_prices=False)))
     assert INVENTED not in honest
     assert "Invented prices" not in honest

@@ -123,7 +123,7 @@ def _description(s: Series, context: Context, comparison: Series | None) -> str:
         parts.append(f"Vertical lines mark the starts: {listed(starts)}." if len(starts) > 1
                      else f"A vertical line marks when the {context.start_name}." if context.start_name.startswith("service")
                      else f"A vertical line marks {context.start_name}.")  # fmt: skip
-    if comparison is not None:
+    if comparison is not None and np.isfinite(comparison.observed).any():
         low, high = (written(float(f(comparison.observed)), "count") for f in (np.nanmin, np.nanmax))
         parts.append(f"The lowest panel shows the comparison sites, from {low} to {high}.")
     if s.is_hidden.any():
