@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -234,9 +234,11 @@ def table(
     wanted = [c for c in wanted if c not in said_once]
     once = [_name(source, c.fields[0], frame[c.fields[0]].iloc[0]) for c in said_once]
     rows = [[_cell_text(source, name, shown, row, c) for c in wanted] for row in shown.index]
+    caption = f"{caption}: {', '.join(once)}" if once else caption
     return Table(
         name=name,
-        caption=f"{caption}: {', '.join(once)}" if once else caption,
+        # Once a table: the mark stands in the caption instead of behind every sum.
+        caption=f"{caption} {INVENTED}" if source.invented and _has_money(rows) else caption,
         heads=tuple(_head(source, name, c, [row[k] for row in rows]) for k, c in enumerate(wanted)),
         rows=tuple(map(tuple, rows)),
         note=note,
@@ -290,8 +292,6 @@ def _head(source: Source, name: str, column: Column, cells: Sequence[Text]) -> H
     if source.aggregated and (name, field) == ("series", "expected"):
         return Heads(f"Expected {source.without}", numeric=True)
     text = column.head or (spec.title if spec and spec.title else sentence_case(field.replace("_", " ")))
-    if source.invented and kind in MONEY:
-        text += f" {INVENTED}"
     numeric = bool(kind) and kind != "period"
     longest = 0 if numeric else max((len(words(c)) for c in cells), default=0)
     width = next((w for w, least in ROOM.items() if longest >= least), None)
@@ -313,12 +313,20 @@ def _cell_text(source: Source, name: str, frame: pd.DataFrame, row: Any, column:
         return sentence_case(_name(source, column.fields[0], frame.at[row, column.fields[0]]))
     cells = [cell(source, name, frame, row, f) for f in column.fields]
     if all(isinstance(c, str) for c in cells):
-        return source.money(words((cells[0],)))
-    joined = cells if len(cells) == 1 else [cells[0], column.joint, cells[1]]
-    kind = _kind(name, column.fields[0])
-    # A column of money says in its head that prices are invented; where only some rows are money, those rows do.
-    some = source.invented and kind not in MONEY and _is_money(kind, column.fields[0], frame, row)
-    return (*joined, f" {INVENTED}") if some else tuple(joined)
+        return words((cells[0],))
+    return tuple(cells if len(cells) == 1 else [cells[0], column.joint, cells[1]])
+
+
+def _has_money(rows: Sequence[Sequence[Text]]) -> bool:
+    return any("£" in words(c) for row in rows for c in row)
+
+
+def _marked_once(text: Text) -> Text:
+    """The text with the mark of invented prices behind its first sum alone."""
+    if not isinstance(text, str) or INVENTED not in text:
+        return text
+    first, _, rest = text.partition(f" {INVENTED}")
+    return f"{first} {INVENTED}{rest.replace(f' {INVENTED}', '')}"
 
 
 def chart(
@@ -339,4 +347,7 @@ def chart(
         return Notice("missing", f"Chart not drawn: {what}", f"{sentence_case(drawing.reason)}.")
     if shown is None:
         raise ValueError(f"the chart {figure!r} comes without its table")
-    return Chart(slug(figure, part), drawing, title or drawing.title, subtitle, shown)
+    drawing = replace(
+        drawing, title=str(_marked_once(drawing.title)), description=str(_marked_once(drawing.description))
+    )
+    return Chart(slug(figure, part), drawing, _marked_once(title or drawing.title), subtitle, shown)

@@ -100,3 +100,14 @@ def test_a_payer_without_any_sum_has_no_panel_and_millions_are_written_out() -> 
     ticks = [t.get_text() for t in drawing.figure.axes[0].get_yticklabels()]
     assert "£1 million" in ticks
     assert "£500,000" in ticks
+
+
+def test_passed_checks_are_folded_and_the_answer_in_money_is_not_repeated() -> None:
+    released, report = made()
+    shown = [b for s in report.sections for b in s.blocks if isinstance(b, Table) and b.name == "checks"]
+    assert all("Passed" not in words(row[0]) for t in shown for row in t.rows)
+    folded = [b for s in report.sections for b in s.blocks if isinstance(b, Folded) and b.table.name == "checks"]
+    assert sum(len(b.table.rows) for b in folded) == (released.tables["checks"]["verdict"] == "pass").sum()
+    sentence = released.meta["money"]["sentence"]
+    costs = next(s for s in report.sections if s.name == "costs").blocks
+    assert not any(sentence in words(b.text).replace(" [invented]", "") for b in costs if isinstance(b, Paragraph))

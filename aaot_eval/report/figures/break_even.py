@@ -13,6 +13,8 @@ from aaot_eval.report.words import numbers, written
 
 #: Of the width of the plot, a bold letter of a label.
 CHARACTER = 0.0125
+#: Of the height of the plot: band and dashed line end above the label.
+FLOOR = 0.5
 
 
 @FIGURES.register("break_even")
@@ -28,8 +30,8 @@ def break_even(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     figure = canvas(1.7)
     axes = figure.add_axes((0.02, 0.32, 0.96, 0.46))
     if np.isfinite(low) and np.isfinite(high):
-        axes.axvspan(low, high, color=ORANGE_LIGHT, lw=0)
-    axes.axvline(point, color=ORANGE, lw=2.0, ls=(0, (5, 2)))
+        axes.axvspan(low, high, FLOOR, color=ORANGE_LIGHT, lw=0)
+    axes.axvline(point, FLOOR, color=ORANGE, lw=2.0, ls=(0, (5, 2)))
     known = [v for v in (0.0, now, now_low, now_high, point, low, high) if np.isfinite(v)]
     width = max(known) - min(known)
     axes.set_xlim(min(known) - 0.06 * width, max(known) + 0.10 * width)
@@ -61,9 +63,9 @@ def break_even(table: pd.DataFrame, context: Context) -> Drawing | Gap:
 
 
 def _label(axes: Any, now: float, text: str) -> None:
-    """The label under its mark, moved along only as far as the edge of the plot asks, and readable across the dashed line."""
+    """The label under its mark, moved along only as far as the edge of the plot asks."""
     left, right = axes.get_xlim()
     room = (right - left) * CHARACTER * len(text) / 2
     middle = min(max(now, left + room), right - room) if right - left > 2 * room else (left + right) / 2
     axes.annotate(text, (middle, 0), xytext=(0, -10), textcoords="offset points", ha="center", va="top", fontsize=SMALL,
-                  fontweight="bold", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # fmt: skip
+                  fontweight="bold")  # fmt: skip

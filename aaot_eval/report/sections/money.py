@@ -16,6 +16,7 @@ from aaot_eval.report.sections._deciding import (
     solve_blocks,
 )
 from aaot_eval.report.sections._value import value_blocks
+from aaot_eval.report.words import INVENTED, in_sentence
 
 TABLES = (
     "service_cost",
@@ -47,7 +48,7 @@ def costs(source: Source) -> Sequence[Block]:
         ]
     blocks: list[Block] = []
     if source.meta.get("money"):
-        blocks.append(Paragraph(source.money(source.fact("money", "sentence")), lead=True))
+        blocks.append(Paragraph("The answer in money stands on the first page; here is what is behind it.", lead=True))
     if source.invented:
         blocks.append(Notice("warning", "Invented prices", "Every sum in this section is made from invented prices."))
     return [
@@ -90,7 +91,7 @@ def costs(source: Source) -> Sequence[Block]:
 def _folded(blocks: Sequence[Block]) -> list[Block]:
     """The blocks with their tables closed: detail behind the answer, a click away and whole in print."""
     return [
-        Folded(f"Show the table: {block.caption[0].lower()}{block.caption[1:]}", block)
+        Folded(f"Show the table: {in_sentence(block.caption.removesuffix(f' {INVENTED}'))}", block)
         if isinstance(block, Table)
         else block
         for block in blocks

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from aaot_eval.report.blocks import Block, Bullets, Heading, Paragraph
+from aaot_eval.report.blocks import Block, Bullets, Folded, Heading, Paragraph
 from aaot_eval.report.contents import Column, Source, chart, interval, named, table
 from aaot_eval.report.sections import section
-from aaot_eval.report.words import CHECK_WORDS, name_of, sentence_case, truth
+from aaot_eval.report.words import CHECK_WORDS, in_sentence, name_of, sentence_case, truth
 
 MEASURED = Column(("value_name", "statistic"), "Measured", joint=": ")
 ORDER = ("fail", "warn", "not_evaluable", "pass")
@@ -85,23 +85,28 @@ def _checks(source: Source) -> list[Block]:
     if frame is None:
         return [source.missing("checks", "the checks")]
     own = source.of_primary(frame)
-    blocks: list[Block] = [
-        _judged(source, own, "What was done to find out whether the primary result could be wrong, failures first")
-    ]
+    blocks: list[Block] = [*_judged(source, own, "What was done to find out whether the primary result could be wrong")]
     for analysis, rows in frame.drop(index=own.index).groupby("analysis", sort=False):
         name = source.analysis_name(analysis)
-        blocks.append(_judged(source, rows, f"The same for a result beside the primary one ({name})"))
+        blocks += _judged(source, rows, f"The same for a result beside the primary one ({name})")
     return blocks
 
 
-def _judged(source: Source, frame: pd.DataFrame, caption: str) -> Block:
+def _judged(source: Source, frame: pd.DataFrame, caption: str) -> list[Block]:
+    """What did not pass, failures first, in sight; what passed under a fold."""
     rank = frame["verdict"].map({v: i for i, v in enumerate(ORDER)})
     ordered = frame.assign(result=[_verdict(check, verdict, text) for check, verdict, text in
                                    zip(frame["check"], frame["verdict"], frame["sentence"], strict=True)])  # fmt: skip
     ordered = ordered.loc[rank.sort_values(kind="stable").index]
-    return table(
-        source, "checks", ordered, ["result", named("check"), "sentence", MEASURED, "p_value", "threshold"], caption
-    )
+    columns: list[str | Column] = ["result", named("check"), "sentence", MEASURED, "p_value", "threshold"]
+    passed = ordered["verdict"] == "pass"
+    blocks: list[Block] = []
+    if (~passed).any():
+        blocks.append(table(source, "checks", ordered[~passed], columns, f"{caption}, failures first"))
+    if passed.any():
+        shown = table(source, "checks", ordered[passed], columns, f"{caption}: passed")
+        blocks.append(Folded(f"Show what passed ({passed.sum()}): {in_sentence(caption)}", shown))
+    return blocks
 
 
 def _verdict(check: str, verdict: str, sentence: str) -> str:
