@@ -26,6 +26,8 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout,
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="More on stderr.")]
 
+#: Where there is no terminal to ask, lines stay within what a scheduler's mail shows.
+WIDTH = 80
 #: The arguments of the command being carried out, for the record of a run.
 typed: list[str] = []
 
@@ -40,6 +42,23 @@ def command_line() -> str:
 def with_engine(config: RunConfig, engine: str | None) -> RunConfig:
     """The config with the engine of the command line, when it names one."""
     return config.changed(engine__name=engine) if engine else config
+
+
+def terminal_width() -> int:
+    """Columns of the terminal; 80 where stdout is none, or so few that nothing could be read."""
+    import shutil
+    import sys
+
+    return max(shutil.get_terminal_size((WIDTH, 24)).columns, 40) if sys.stdout.isatty() else WIDTH
+
+
+def wrapped(line: str, indent: str = "    ") -> str:
+    """One line folded at the width of the terminal; a path or a word is never cut."""
+    import textwrap
+
+    return textwrap.fill(
+        line, terminal_width(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def answer(text: str, document: dict[str, Any], as_json: bool) -> None:

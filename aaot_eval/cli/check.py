@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aaot_eval.cli._options import ConfigFile, DataFolder, EngineName, Json, Quiet, Verbose, answer, with_engine
+from aaot_eval.cli._options import (
+    ConfigFile,
+    DataFolder,
+    EngineName,
+    Json,
+    Quiet,
+    Verbose,
+    answer,
+    with_engine,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -79,7 +89,7 @@ def check(
         "least_p": least,
         **_tables(release),
     }
-    answer("\n".join(lines), document, as_json)
+    answer("\n".join(wrapped(line, "           ") for line in lines), document, as_json)
 
 
 def _least_p(panel: Panel, analyses: Iterable[Analysis], config: RunConfig) -> float | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aaot_eval.cli._options import Json, Quiet, Verbose, answer
+from aaot_eval.cli._options import Json, Quiet, Verbose, answer, terminal_width, wrapped
 
 
 def explain(
@@ -44,9 +44,22 @@ def explain(
         return
     for kind, entries in topics.items():
         if name in entries:
-            answer(f"{name} ({kind})\n\n{entries[name]}", {"name": name, "kind": kind, "text": entries[name]}, as_json)
+            answer(
+                _fitted(f"{name} ({kind})\n\n{entries[name]}"),
+                {"name": name, "kind": kind, "text": entries[name]},
+                as_json,
+            )
             return
     raise _unknown(name, [entry for entries in topics.values() for entry in entries])
+
+
+def _fitted(text: str) -> str:
+    """A text with the lines folded that are wider than the terminal, each at its own indentation."""
+    width = terminal_width()
+    return "\n".join(
+        line if len(line) <= width else wrapped(line, " " * (len(line) - len(line.lstrip())))
+        for line in text.split("\n")
+    )
 
 
 def _json_schema(name: str) -> dict[str, Any]:

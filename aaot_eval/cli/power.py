@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aaot_eval.cli._options import ConfigFile, DataFolder, Json, Quiet, Verbose, answer
+from aaot_eval.cli._options import ConfigFile, DataFolder, Json, Quiet, Verbose, answer, terminal_width, wrapped
 
 
 def power(
@@ -37,7 +37,7 @@ def power(
     plan = plan_study(panel, config, fall=fall, replicates=replicates, referred=referred, notify=terminal.progress)
     rows = [{str(k): v for k, v in row.items() if v == v and v is not None} for row in plan.table.to_dict("records")]
     head = f"Read to {plan.facts['last_period_read']}, nothing later; {replicates} simulations a number (seed {config.seed})."
-    lines = [head, "", *_table(rows), "", *plan.sentences]
+    lines = [wrapped(head, ""), "", *_table(rows), "", *(wrapped(s) for s in plan.sentences)]
     document: dict[str, Any] = {
         "fall": fall, "seed": config.seed, "table": [_rounded(r) for r in rows], "sentences": list(plan.sentences), **_rounded(plan.facts),
     }  # fmt: skip
@@ -55,10 +55,18 @@ HEADS = (("what", "Design"), ("months_after", "Periods after"), ("monthly_mean",
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     cells = [[head for _, head in HEADS], *([_cell(row, key) for key, _ in HEADS] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(HEADS))]
+    if sum(widths) + 2 * (len(widths) - 1) > terminal_width():
+        return [line for row in rows for line in _stacked(row)]
     return [
         "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
         for line in cells
     ]
+
+
+def _stacked(row: dict[str, Any]) -> list[str]:
+    """A row that is too wide for the terminal: the design, and below it what is known of it."""
+    known = [f"{head} {cell}" for key, head in HEADS[1:] if (cell := _cell(row, key))]
+    return [wrapped(_cell(row, "what")), wrapped("    " + "; ".join(known))]
 
 
 def _cell(row: dict[str, Any], key: str) -> str:

@@ -28,6 +28,7 @@ def purge(
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Delete them; without it they are listed only.")] = False,
     as_json: Json = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name each copy.")] = False,
 ) -> None:
     """List, and with --yes delete, old copies of people's rows.
 
@@ -42,7 +43,7 @@ def purge(
     age = age_of(older_than)
     studies, work = _places(place)
     if not yes:
-        _tell(person_copies(studies, work, now, age), older_than, deleted=False, as_json=as_json)
+        _tell(person_copies(studies, work, now, age), older_than, deleted=False, as_json=as_json, verbose=verbose)
         return
     with ExitStack() as locks:
         for study in dict.fromkeys(s.parent if (s / "manifest.json").is_file() else s for s in studies):
@@ -50,7 +51,7 @@ def purge(
                 locks.enter_context(StudyFolder(study).hold())
         copies = person_copies(studies, work, now, age)
         delete_copies(copies, now)
-    _tell(copies, older_than, deleted=True, as_json=as_json)
+    _tell(copies, older_than, deleted=True, as_json=as_json, verbose=verbose)
 
 
 def _places(place: Path) -> tuple[list[Path], list[Path]]:
@@ -84,15 +85,19 @@ def _places(place: Path) -> tuple[list[Path], list[Path]]:
     return (studies or [place]), [place]
 
 
-def _tell(copies: Sequence[PersonCopy], older_than: str, *, deleted: bool, as_json: bool) -> None:
+def _tell(copies: Sequence[PersonCopy], older_than: str, *, deleted: bool, as_json: bool, verbose: bool) -> None:
     size = sum(c.bytes for c in copies)
-    lines = [f"{c.modified:%Y-%m-%d}  {c.kind:<10}  {_size(c.bytes):>9}  {c.path}" for c in copies]
+    lines = [f"{c.modified:%Y-%m-%d}  {c.kind:<10}  {_size(c.bytes):>9}  {c.path}" for c in copies if verbose]
+    if not verbose:
+        for kind in dict.fromkeys(c.kind for c in copies):
+            same = [c for c in copies if c.kind == kind]
+            lines.append(f"{kind:<10}  {len(same):>4} copies  {_size(sum(c.bytes for c in same)):>9}")
     if not copies:
         lines = [f"There is no copy of people's rows older than {older_than}."]
     elif deleted:
         lines.append(f"Deleted: {len(copies)} copies, {_size(size)}. What may leave, release/, is untouched.")
     else:
-        lines.append(f"{len(copies)} copies, {_size(size)}. Nothing was deleted; --yes deletes them.")
+        lines.append(f"{len(copies)} copies, {_size(size)}. Nothing was deleted; --yes deletes them, -v names each.")
     document = {
         "older_than": older_than,
         "deleted": deleted and bool(copies),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aaot_eval.cli._options import Json, Quiet, RunFolderPath, Verbose, answer
+from aaot_eval.cli._options import Json, Quiet, RunFolderPath, Verbose, answer, wrapped
 from aaot_eval.errors import InputError, Problem, VerifyMismatchError
 
 if TYPE_CHECKING:
@@ -55,18 +55,22 @@ def verify(
     differences = _repeat(found, data, terminal)
     worst = sorted(differences.items(), key=lambda item: -item[1])
     beyond = [(name, value) for name, value in worst if value > rtol]
-    lines = [
-        f"  {name:<28} {value:.1e}" if value < float("inf") else f"  {name:<28} not comparable" for name, value in worst
-    ]
     if beyond:
         raise VerifyMismatchError(
             *(Problem("V620", f"table {name} differs: largest relative difference {value:.3g}", allowed=f"{rtol:g}",
                       do="compare version and packages with manifest.json") for name, value in beyond)
         )  # fmt: skip
+    most, where = (worst[0][1], f" ({worst[0][0]})" if worst[0][1] else "") if worst else (0.0, "")
+    lines = [
+        wrapped(
+            f"{found.path.name}: repeated from its own config; {len(worst)} tables compared, largest relative "
+            f"difference {most:.1e}{where}.{said}"
+        )
+    ]
+    if verbose:
+        lines += [f"  {name:<28} {value:.1e}" for name, value in worst]
     answer(
-        "\n".join(
-            [f"{found.path.name}: repeated from its own config; largest relative difference by table:{said}", *lines]
-        ),
+        "\n".join(lines),
         {**about, "largest_relative_difference": differences, "rtol": rtol},
         as_json,
     )

@@ -134,7 +134,9 @@ def test_a_design_that_can_show_nothing_is_said_before_it_is_run(tmp_path, capsy
     (tmp_path / "panel.csv").write_text("\n".join(["hospital,month,admissions,people,start", *rows]) + "\n", "utf-8")
     (tmp_path / "study.toml").write_text(PANEL_STUDY, encoding="utf-8")
     assert run(["check", "-q", str(tmp_path / "study.toml")]) == 0
-    shown = re.sub(r"\s+", " ", capsys.readouterr().out)
+    text = capsys.readouterr().out
+    assert all(len(line) <= 80 or " " not in line.strip() for line in text.splitlines())
+    shown = re.sub(r"\s+", " ", text)
     said = "no p below 0.333 is possible with these sites: cannot tell is the only answer; see `aaot-eval power"
     assert (said in shown) is (least is not None)
     assert run(["check", str(tmp_path / "study.toml"), "--json"]) == 0

@@ -39,9 +39,13 @@ def the_run(study: Path) -> Path:
 def test_nothing_is_deleted_without_yes(kept, capsys):
     before = everything(kept)
     assert run(["purge", str(kept / "study.toml"), "--older-than", "0d"]) == 0
+    short = capsys.readouterr().out
+    assert str(kept) not in short
+    assert all(len(line) <= 80 for line in short.splitlines())
+    assert run(["purge", str(kept / "study.toml"), "--older-than", "0d", "--verbose"]) == 0
     said = capsys.readouterr().out
     assert "restricted" in said
-    assert "Nothing was deleted; --yes deletes them." in said
+    assert "Nothing was deleted; --yes deletes them, -v names each." in said
     assert everything(kept) == before
 
 
@@ -67,7 +71,7 @@ def test_purged_runs_keep_what_may_leave_and_still_verify(kept, capsys):
 
     assert run(["verify", str(folder)]) == 0
     assert f"were purged on {record['purged'][:10]}" in capsys.readouterr().out
-    assert run(["verify", str(folder), "--data", str(kept), "--quiet"]) == 0
+    assert run(["verify", str(folder), "--data", str(kept), "--quiet", "--verbose"]) == 0
     assert "release/" in capsys.readouterr().out
     assert run(["report", str(folder), "--to", str(kept / "page.html")]) == 0
     assert (kept / "page.html").read_text("utf-8") == (folder / "release" / "report.html").read_text("utf-8")

@@ -327,3 +327,27 @@ def test_verify_without_the_inputs_is_a_missing_file(finished, tmp_path, capsys)
     assert "is not here" in shown
     assert "where the paths of the config start" in shown
     assert "where the paths of the config start" in (finished / "README.txt").read_text("utf-8")
+
+
+def test_verify_says_in_a_line_what_a_repetition_gave(analysed, finished, capsys):
+    assert run(["verify", "-q", str(finished), "--data", str(analysed)]) == 0
+    short = capsys.readouterr().out
+    assert re.search(r"[0-9]+ tables compared, largest relative difference 0\.0e\+00\.", re.sub(r"\s+", " ", short))
+    assert len(short.splitlines()) <= 4
+    assert all(len(line) <= 80 for line in short.splitlines())
+
+
+@pytest.mark.parametrize("name", ["site_did", "entry_rule", "pre_trend", "hes_apc", "D308"])
+def test_explanations_fit_the_terminal(capsys, name):
+    assert run(["explain", name]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80 and " " in line.strip()] == []
+
+
+def test_a_plan_fits_the_terminal():
+    from aaot_eval.cli.power import _table
+
+    row = {"what": "sites compared, exact randomisation", "months_after": 24, "monthly_mean": 41.25, "treated": 3,
+           "units": 14, "people": 200, "p_least": 0.0027, "power": 0.81, "half_width": 0.12}  # fmt: skip
+    lines = "\n".join(_table([row])).splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert "Power 81 %" in " ".join(" ".join(lines).split())
