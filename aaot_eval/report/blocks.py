@@ -83,7 +83,10 @@ class Heads:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: `rows` of cells, the first cell of a row names it. `left_out` rows are not shown, and it says so."""
+    """A table: `rows` of cells, the first cell of a row names it. `left_out` rows are not shown, and it says so.
+
+    `below` holds, for each row, a text that stands under it across all columns (empty: none), so that long words widen no table.
+    """
 
     name: str
     caption: str
@@ -92,6 +95,7 @@ class Table:
     note: str = ""
     left_out: int = 0
     emphasis: tuple[bool, ...] = ()
+    below: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

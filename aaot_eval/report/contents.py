@@ -18,6 +18,7 @@ from aaot_eval.report.blocks import Block, Chart, Heads, Notice, Ref, Table, Tex
 from aaot_eval.report.figures import Context, Gap, draw
 from aaot_eval.report.words import (
     INVENTED,
+    MISSING,
     MONEY,
     TOGETHER,
     in_sentence,
@@ -234,6 +235,15 @@ def table(
     wanted = [c for c in wanted if c not in said_once]
     once = [_name(source, c.fields[0], frame[c.fields[0]].iloc[0]) for c in said_once]
     rows = [[_cell_text(source, name, shown, row, c) for c in wanted] for row in shown.index]
+    below: tuple[str, ...] = ()
+    if len(wanted) >= MANY and _is_long(name, wanted[-1], rows):
+        head = _head(source, name, wanted[-1], ()).text
+        said = [words(row.pop()) for row in rows]
+        wanted = wanted[:-1]
+        if len(said) > 1 and len(set(said)) == 1:
+            note = f"{head}: {said[0]}. {note}".rstrip()
+        else:
+            below = _below(head, said)
     caption = f"{caption}: {', '.join(once)}" if once else caption
     return Table(
         name=name,
@@ -244,7 +254,33 @@ def table(
         note=note,
         left_out=len(frame) - len(shown),
         emphasis=() if emphasis is None else tuple(truth(shown[emphasis])),
+        below=below,
     )
+
+
+#: From so many columns a last column of long words stands under its rows.
+MANY = 7
+
+
+def _is_long(name: str, column: Column, rows: Sequence[Sequence[Text]]) -> bool:
+    """Whether a column holds words, and long ones."""
+    if column.named or len(column.fields) > 1 or _kind(name, column.fields[0]):
+        return False
+    return max((len(words(row[-1])) for row in rows), default=0) >= ROOM["wide"]
+
+
+def _below(head: str, said: Sequence[str]) -> tuple[str, ...]:
+    """What stands under each row: rows one after the other that say the same are told it once, under the last of them."""
+    out, first = [], 0
+    for k, text in enumerate(said):
+        if k + 1 < len(said) and said[k + 1] == text:
+            out.append("")
+            continue
+        rows = k + 1 - first
+        first = k + 1
+        many = f" ({rows} rows above)" if rows > 1 else ""
+        out.append("" if text in ("", MISSING) else f"{head}{many}: {text}")
+    return tuple(out)
 
 
 #: From how many characters a column of words has a width.

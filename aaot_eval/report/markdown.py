@@ -71,9 +71,15 @@ def _table(table: Table) -> list[str]:
     lines.append("| " + " | ".join(_plain(h.text) for h in table.heads) + " |")
     lines.append("|" + "|".join("---:" if h.numeric else "---" for h in table.heads) + "|")
     lines += ["| " + " | ".join(_plain(c) for c in row) + " |" for row in table.rows]
+    lines += [f"{'' if k else chr(10)}- {_plain(text)}" for k, text in enumerate(t for t in _said(table) if t)]
     if table.left_out:
         lines += ["", f"{table.left_out} more rows are in the table {table.name}."]
     return [*lines, *(["", _plain(table.note)] if table.note else [])]
+
+
+def _said(table: Table) -> list[str]:
+    """What stands under the rows, each with the name of its row."""
+    return [f"{words(row[0])}: {text}" if text else "" for row, text in zip(table.rows, table.below, strict=False)]
 
 
 def _plain(text: Text) -> str:

@@ -10,10 +10,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from aaot_eval.report import build_report, render_markdown
 from aaot_eval.report.blocks import Chart, Folded, Paragraph, Report, Table, words
+from aaot_eval.report.contents import Source, table
 from aaot_eval.report.figures import Context, Drawing, draw
 from aaot_eval.report.figures._lines import lines_of
 from aaot_eval.results import Release
 from tests.report_fixture import release
+
+LONG = "from hospitals with and without the service, averted admissions shared over the patient-years"
 
 
 @cache
@@ -111,3 +114,18 @@ def test_passed_checks_are_folded_and_the_answer_in_money_is_not_repeated() -> N
     sentence = released.meta["money"]["sentence"]
     costs = next(s for s in report.sections if s.name == "costs").blocks
     assert not any(sentence in words(b.text).replace(" [invented]", "") for b in costs if isinstance(b, Paragraph))
+
+
+def test_long_words_of_a_wide_table_stand_under_its_rows_once() -> None:
+    frame = pd.concat([made()[0].tables["averted_activity"].head(1)] * 4, ignore_index=True)
+    said = [LONG, LONG, LONG, LONG.upper()]
+    source = Source(made()[0])
+    columns = ["analysis", "design", "averted", "people", "patient_years", "per_patient_year", "label"]
+    shown = table(source, "averted_activity", frame.assign(label=said), columns, "Many")
+    assert shown.below == ("", "", f"Read with it (3 rows above): {LONG}", f"Read with it: {LONG.upper()}")
+    assert len(shown.heads) == len(shown.rows[0]) == 6
+    alike = table(source, "averted_activity", frame.assign(label=LONG), columns, "Many", note="And this.")
+    assert alike.note == f"Read with it: {LONG}. And this."
+    assert not alike.below
+    few = table(source, "averted_activity", frame.assign(label=said), columns[-3:], "Few")
+    assert len(few.heads) == 3
