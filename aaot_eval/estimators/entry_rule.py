@@ -60,6 +60,8 @@ from aaot_eval.results import Analysis, Design, Estimate, Panel
 
 #: More referrals before the index than this share are said.
 EARLY_REFERRALS_SAID = 0.10
+#: A refusal names this many hospitals, and counts the others.
+PLACES_TOLD = 3
 
 
 def uptake(c: Comparison) -> Uptake:
@@ -96,7 +98,10 @@ class EntryRule(ByEntryRule):
         if c.treated.any() and c.controls.any():
             return []
         side = "comparison hospital" if c.treated.any() else "hospital with the service"
-        told = "; ".join(f"{name}: {reason}" for name, reason in sorted(why.items()))
+        concerned = set(map(str, panel.treated_units))
+        reasons = [(n, r) for n, r in sorted(why.items()) if (n in concerned) != bool(c.treated.any())]
+        told = "; ".join(f"{name}: {reason}" for name, reason in reasons[:PLACES_TOLD])
+        told += f"; and {len(reasons) - PLACES_TOLD} more" if len(reasons) > PLACES_TOLD else ""
         return [Problem("E438", f"no {side} is large enough for its own baseline: {told}", where=analysis.name,
                         do="use a longer extract, a softer rule, or fewer and larger hospitals")]  # fmt: skip
 

@@ -16,7 +16,7 @@ from aaot_eval.errors import InputError, Problem, UsageError
 from aaot_eval.synthetic.extracts import Ledger, write_extracts
 from aaot_eval.synthetic.files import chosen_dialect, suffix_of
 from aaot_eval.synthetic.further import write_further_tables
-from aaot_eval.synthetic.layouts import Writing, chosen_layouts
+from aaot_eval.synthetic.layouts import DEFAULTS, Writing, chosen_layouts, layouts
 from aaot_eval.synthetic.money import PRICE_YEAR, UNIT_COSTS, places_for, programme_rows
 from aaot_eval.synthetic.records import DIRT, Scene, tokens
 from aaot_eval.synthetic.scenarios import SCENARIOS, Scenario
@@ -188,7 +188,7 @@ def simulate_study(
     _write_tables(out, study, ledger, truth)
     further = write_further_tables(out, study, ledger, writing)
     _write_text(out / "study.toml", _study_toml(study, further, writing))
-    _write_text(out / "README.txt", _readme(study))
+    _write_text(out / "README.txt", _readme(study, writing))
     _write_text(out / "truth.json", json.dumps(truth, indent=1, ensure_ascii=False) + "\n")
     return truth
 
@@ -381,22 +381,31 @@ reason = "{REASON}"
 """
 
 
-def _readme(study: Study) -> str:
+def _format_of(writing: Writing, table: str) -> str:
+    """Name and title of the format that a table is written in."""
+    layout = layouts()[DEFAULTS[table]] if writing.only_held else writing.chosen.get(table, layouts()[DEFAULTS[table]])
+    return f"{layout.name} ({layout.title})"
+
+
+def _readme(study: Study, writing: Writing) -> str:
     world, seed = study.scenario, study.seed
+    admissions, attendances = (_format_of(writing, table) for table in ("admissions", "attendances"))
+    label = "one file for each " + ("month" if "monthly" in writing.dialect else "financial year")
+    label = "one file, whatever the year" if "single" in writing.dialect else label
     return f"""\
 ARTIFICIAL DATA. Nobody in these files exists, and no hospital, price or team is real.
 
 Made by `aaot-eval simulate` (scenario {world.name}, seed {seed}): {world.title[0].lower()}{world.title[1:]}.
 Switched on, and nothing else: {"; ".join([world.switched_on, *(w.switched_on for w in study.fooled_by)])}.
 
-extracts/apc_*.csv     admitted patient care episodes in the HES layout, one file for each financial year in which
+extracts/apc_*         admitted patient care episodes in the format {admissions}, {label} in which
                        an episode ended; all admissions of the window, also those discharged after it
-extracts/ed_*.csv      emergency department attendances in the ECDS layout
+extracts/ed_*          emergency department attendances in the format {attendances}
 caseload.csv, sites.csv, deaths.csv
 unit_costs_invented.csv, programme_invented.csv
 study.toml             a config that runs as it is: aaot-eval analyze study.toml
 truth.json             the right answers, and how many rows carry which fault
 truth_series.csv       the true counts of each site and month, before any fault
 
-Every TOKEN_PERSON_ID begins with TEST.
+Every person id begins with TEST.
 """

@@ -201,6 +201,10 @@ def test_the_command_writes_formats_and_refuses_what_there_is_not(tmp_path, caps
     )
     first = next((out / "extracts").glob("apc_*.csv")).read_bytes().splitlines(keepends=True)[0]
     assert first.startswith(b"ENCRYPTED_HESID|EPIKEY|")
+    about = (out / "README.txt").read_text("utf-8")
+    assert "in the format hes_apc_old (" in about
+    assert "in the format hes_ae (" in about
+    assert "TOKEN_PERSON_ID" not in about
     assert first.endswith(b"\r\n")
     assert run(["simulate", str(tmp_path / "other"), *size, "--format", "hes_opa"]) == 2
     told = capsys.readouterr().err

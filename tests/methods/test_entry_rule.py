@@ -344,7 +344,11 @@ class TestRefusals:
     def test_nobody_has_months_of_follow_up(self, mixed):
         gone = mixed.periods.assign(left_out=np.arange(72) >= 24)
         panel = replace(mixed, periods=gone)
-        assert "large enough for its own baseline" in self.words(panel, rule_count=4, rule_months=12)
+        words = self.words(panel, rule_count=4, rule_months=12)
+        assert "large enough for its own baseline" in words
+        never = [u for u in map(str, panel.units.index) if u not in set(map(str, panel.treated_units))]
+        assert [u for u in never if f"{u}:" in words] == []
+        assert 1 <= sum(f"{u}:" in words for u in map(str, panel.treated_units)) <= 3
         with pytest.raises(NotIdentifiedError, match="large enough"):
             EntryRule(4, 12).fit(panel, ANALYSIS, seed=1)
 
