@@ -10,6 +10,20 @@ import typer
 from aaot_eval.cli._options import Json, Quiet, Verbose, answer, terminal_width, wrapped
 
 
+#: Refusals that people ask about: what they mean, and what to do. The others say it themselves.
+MEANINGS = {
+    "X204": (
+        "A column that is needed is not in a file, or [data.columns] names one that is not there.",
+        "Do: write the name as it stands in the header under [data.columns], or ask for the column; "
+        "`aaot-eval explain hes_apc` lists those of a format.",
+    ),
+    "P409": (
+        "The lines of a file of unit costs, or the running costs of the programme, are at prices of more than one year.",
+        "Do: give them all in pounds of one year; they are then moved to the run's price year together.",
+    ),
+}
+
+
 def explain(
     name: Annotated[
         str | None,
@@ -33,7 +47,9 @@ def explain(
         and name[1:].isdigit()
         and name not in topics["finding"]
     ):
-        text = f"{topics['message code'][letter]}\nThe message itself says what is wrong, where, what is allowed and what to do."
+        known = MEANINGS.get(name)
+        about = f"{topics['message code'][letter]}\nThe message itself says what is wrong, where, what is allowed and what to do."
+        text = "\n".join([*(_wrapped(line) for line in known), about]) if known else about
         answer(f"{name} (message code)\n\n{text}", {"name": name, "kind": "message code", "text": text}, as_json)
         return
     if name is None:

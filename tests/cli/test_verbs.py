@@ -351,3 +351,13 @@ def test_a_plan_fits_the_terminal():
     lines = "\n".join(_table([row])).splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert "Power 81 %" in " ".join(" ".join(lines).split())
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [("X204", "column that is needed is not in a file"), ("P409", "prices of more than one year")]
+)
+def test_a_refusal_people_ask_about_is_explained(capsys, code, words):
+    assert run(["explain", code]) == 0
+    shown = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert words in shown
+    assert "Do: " in shown
