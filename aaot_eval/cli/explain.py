@@ -9,7 +9,6 @@ import typer
 
 from aaot_eval.cli._options import Json, Quiet, Verbose, answer, terminal_width, wrapped
 
-
 #: Refusals that people ask about: what they mean, and what to do. The others say it themselves.
 MEANINGS = {
     "X204": (
