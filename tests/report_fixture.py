@@ -515,7 +515,18 @@ def _more_costs(people: int) -> dict[str, pd.DataFrame]:
     break_even = _frame(
         "order quantity unit now now_low now_high break_even low high status",
         (1, "Cost of the service", "pounds per patient-year", 4_870.0, None, None, 5_930.0, 900.0, 13_070.0, "ok"),
-        (2, "Places of the team", "places", 60.0, None, None, 49.3, 22.4, None, "not reachable at one end of the interval"),
+        (
+            2,
+            "Places of the team",
+            "places",
+            60.0,
+            None,
+            None,
+            49.3,
+            22.4,
+            None,
+            "not reachable at one end of the interval",
+        ),
         (3, "Fall in the hospital cost of care as usual", "share", 0.244, 0.046, 0.411, 0.200, 0.151, 0.262, "ok"),
         (4, "Admissions to avert at their mean price", "per patient-year", None, None, None, 1.61, None, None, "ok"),
     )

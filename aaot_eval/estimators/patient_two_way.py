@@ -83,7 +83,14 @@ class PatientTwoWay:
         more: dict[str, Any] = {"offset": "log_days", "iwls_tol": SETTLED, "iwls_maxiter": 100} if poisson else {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # people seen for one month only say nothing and are dropped
-            fit = model("y ~ on_team | person + month", frame, vcov={"CRV1": "hospital"}, fixef_tol=SETTLED, fixef_maxiter=100_000, **more)
+            fit = model(
+                "y ~ on_team | person + month",
+                frame,
+                vcov={"CRV1": "hospital"},
+                fixef_tol=SETTLED,
+                fixef_maxiter=100_000,
+                **more,
+            )
         effect, error = float(fit.coef()["on_team"]), float(fit.se()["on_team"])
         df = int(frame["hospital"].nunique()) - 1
         half = float(stats.t.ppf((1 + self.conf_level) / 2, df)) * error

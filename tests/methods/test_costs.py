@@ -441,7 +441,9 @@ def test_at_its_break_even_the_service_neither_saves_nor_costs(tmp_path: Path) -
     assert table.loc[fall, "now"] == pytest.approx(gross / usual)
     # The observed cost is the same in every draw but for its price, so that the ends of the fall are those of the averted cost.
     ends = [result.facts[f"gross_{end}"] for end in ("low", "high")]
-    assert table.loc[fall, ["now_low", "now_high"]].tolist() == pytest.approx([g / (900 * 12 + g) for g in ends], rel=0.02)
+    assert table.loc[fall, ["now_low", "now_high"]].tolist() == pytest.approx(
+        [g / (900 * 12 + g) for g in ends], rel=0.02
+    )
     assert table.drop(index=fall)[["now_low", "now_high"]].isna().all(axis=None)
     solved = table.drop(index=ADMISSIONS)
     assert (solved["low"] < solved["break_even"]).all()

@@ -258,7 +258,9 @@ class TestNullCaseOfTheNhs:
     def test_quasi_poisson_would_have_found_more(self, root: Any) -> None:
         panel = read_panel(load_config(root / "configs" / "nhs_ae_placebo.toml"))
         found = InterruptedTimeSeries(units="treated").fit(panel, replace(ANALYSIS, outcome="admissions"), seed=1)
-        trusts = [e for e in found if e.analysis == "its" and "sensitivity" in e.tables]  # the mean over trusts has none
+        trusts = [
+            e for e in found if e.analysis == "its" and "sensitivity" in e.tables
+        ]  # the mean over trusts has none
         assert len(trusts) == 13
         rows = [e.tables["sensitivity"].set_index("method").loc["quasi-Poisson"] for e in trusts]
         claims = sum(r["p_value"] < 0.05 for r in rows)
