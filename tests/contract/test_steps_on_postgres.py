@@ -44,7 +44,7 @@ DRAWN = (
     "counting",
     "entry_rules",
     "first_contact",
-    "formats",
+    "reading_formats",
     "named_rules",
     "panel",
     "price_basis",
