@@ -150,6 +150,10 @@ class Panel:
         n_t, n_u = len(self.periods), len(self.units)
         if len(self.cells) != n_t * n_u:
             raise ValueError(f"panel is not balanced: {len(self.cells)} cells for {n_u} units x {n_t} periods")
+        in_order = self.cells["t"].to_numpy().reshape(n_u, n_t) == np.arange(n_t)
+        by_unit = self.cells["unit"].to_numpy().reshape(n_u, n_t)
+        if not in_order.all() or not (by_unit == by_unit[:, :1]).all() or set(by_unit[:, 0]) != set(self.units.index):
+            raise ValueError("the cells of a panel are sorted by unit and period, every unit once")
         if not (self.cells["exposure"].dropna() > 0).all():
             raise ValueError("panel has a cell without exposure")
         for outcome in self.outcomes:
@@ -160,10 +164,14 @@ class Panel:
 
     def matrix(self, column: str) -> np.ndarray:
         """A column of `cells` as units x periods, in the order of `units`."""
-        wide = self.cells.pivot(index="unit", columns="t", values=column).reindex(self.units.index)
-        if any(pd.api.types.is_extension_array_dtype(kind) for kind in wide.dtypes):
-            return wide.astype("Float64").to_numpy(dtype=float, na_value=np.nan)
-        return wide.to_numpy()
+        values = self.cells[column]
+        if pd.api.types.is_extension_array_dtype(values.dtype):
+            flat = values.astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+        else:
+            flat = values.to_numpy()
+        n_t = len(self.periods)
+        order = pd.Index(self.cells["unit"].to_numpy()[::n_t]).get_indexer(self.units.index)
+        return np.asarray(flat.reshape(-1, n_t)[order])
 
     def person_matrix(self, column: str) -> np.ndarray:
         """A column of `person_cells` as people x periods, in the order of `people`."""
