@@ -23,7 +23,6 @@ from aaot_eval.estimators._cohorts import (
     meets_rule,
     person_months,
     rule_outcome_of,
-    running_total,
 )
 from aaot_eval.results import Panel
 
@@ -79,7 +78,7 @@ def dip(people: PersonMonths, rng: np.random.Generator) -> Dip | str:
     who = np.flatnonzero(people.referred & (people.referral >= 2 * YEAR))
     if len(who) < PEOPLE_NEEDED:
         return f"fewer than {PEOPLE_NEEDED} referred with 24 months of history"
-    running = running_total(people.outcome)
+    running = people.outcome_so_far
     at = people.referral[who]
     late = running[who, at] - running[who, at - YEAR]
     early = running[who, at - YEAR] - running[who, at - 2 * YEAR]
@@ -162,7 +161,7 @@ def predict(people: PersonMonths, rule: Rule) -> Prediction | str:
 def _prediction(
     people: PersonMonths, rule: Rule, who: Ints, person: Ints, month: Ints, cut: Ints, whole: bool
 ) -> Prediction | None:
-    y_run, n_run = running_total(people.outcome * people.at_risk), running_total(people.at_risk)
+    y_run, n_run = people.outcome_at_risk_so_far, people.months_at_risk_so_far
     at, end = people.referral[who], np.minimum(people.referral[who] + YEAR, people.n_months)
     before = y_run[who, at] - y_run[who, at - YEAR], n_run[who, at] - n_run[who, at - YEAR]
     after = y_run[who, end] - y_run[who, at], n_run[who, end] - n_run[who, at]

@@ -31,7 +31,7 @@ def history(
     def between(running: Floats, first: int, last: int) -> Floats:
         return np.asarray(running[person, month - first + 1] - running[person, month - last])
 
-    running = running_total(people.counts)
+    running = people.counts_so_far
     columns = [*(between(running, *w) for w in windows), between(running, 1, rule.months) ** 2]
     if attendances is not None:
         seen = running_total(attendances)

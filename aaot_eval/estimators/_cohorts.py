@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -75,6 +76,26 @@ class PersonMonths:
     def referred(self) -> Flags:
         """(P,) people of a hospital with a team, referred inside the data."""
         return (self.referral < self.n_months) & self.treated[self.unit]
+
+    @cached_property
+    def outcome_so_far(self) -> Floats:
+        """(P, T + 1) sums of the outcome over the months before each month."""
+        return running_total(self.outcome)
+
+    @cached_property
+    def outcome_at_risk_so_far(self) -> Floats:
+        """(P, T + 1) the same over months at risk."""
+        return running_total(self.outcome * self.at_risk)
+
+    @cached_property
+    def months_at_risk_so_far(self) -> Floats:
+        """(P, T + 1) months at risk before each month."""
+        return running_total(self.at_risk)
+
+    @cached_property
+    def counts_so_far(self) -> Floats:
+        """(P, T + 1) sums of what the entry rule looks at, over the months before each month."""
+        return running_total(self.counts)
 
 
 @dataclass(frozen=True)
@@ -186,7 +207,7 @@ def meets_rule(people: PersonMonths, rule: Rule) -> Flags:
     """
     if rule.words and people.met is not None:
         return people.met & people.alive
-    before = running_total(people.counts)
+    before = people.counts_so_far
     met = np.zeros(people.alive.shape, dtype=bool)
     m = rule.months
     if people.n_months > m:
@@ -296,7 +317,7 @@ def lost_months(people: PersonMonths, cohort: Cohort) -> Floats:
 
 def rate_before(people: PersonMonths, cohort: Cohort, months: int = 12) -> Floats:
     """(P,) each member's own monthly rate over the `months` months before the index, 0 for others."""
-    running = running_total(people.outcome)
+    running = people.outcome_so_far
     rows, at = np.arange(len(cohort.index)), np.maximum(cohort.index, 0)
     since = np.maximum(at - months, 0)
     total = running[rows, at] - running[rows, since]

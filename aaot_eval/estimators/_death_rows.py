@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aaot_eval.estimators._cohorts import Cohort, Floats, by_unit, died, lost_months, rate_before, running_total
+from aaot_eval.estimators._cohorts import Cohort, Floats, by_unit, died, lost_months, rate_before
 from aaot_eval.estimators._eras import Comparison, Era, RandomEffects, Sums, log_ratio, random_effects
 from aaot_eval.estimators._survival import Curve, FollowedPeople, curve
 
@@ -44,7 +44,7 @@ def lived_on(c: Comparison, at_own_rate: float) -> Comparison:
 
 def alive_throughout(c: Comparison) -> Comparison:
     """The comparison without those who died in follow-up."""
-    n_run, y_run = running_total(c.people.at_risk), running_total(c.people.outcome * c.people.at_risk)
+    n_run, y_run = c.people.months_at_risk_so_far, c.people.outcome_at_risk_so_far
 
     def living(cohort: Cohort) -> Cohort:
         return replace(cohort, index=np.where(died(c.people, cohort), -1, cohort.index))

@@ -127,8 +127,7 @@ def compare(
 
     `sizes` (P, T) holds the admissions that the minimum sizes are counted on.
     """
-    n_run = running_total(people.at_risk)
-    y_run = running_total(people.outcome * people.at_risk)
+    n_run, y_run = people.months_at_risk_so_far, people.outcome_at_risk_so_far
     size_run = running_total(sizes * people.at_risk)
     windows = sorted(
         {(int(s), int(e)) for s, e in zip(people.launch[people.treated], people.stop[people.treated], strict=True)}

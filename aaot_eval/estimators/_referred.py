@@ -54,7 +54,10 @@ def uptake_of(people: PersonMonths, cohorts: Sequence[tuple[Cohort, Flags]]) -> 
     """Person-months on the team in the cohorts after launch, each with the people (P,) of its own hospitals."""
     on_team = people.at_risk & (np.arange(people.n_months) >= people.referral[:, None])
     running = [
-        running_total(x) for x in (people.at_risk, people.outcome * people.at_risk, on_team, people.outcome * on_team)
+        people.months_at_risk_so_far,
+        people.outcome_at_risk_so_far,
+        running_total(on_team),
+        running_total(people.outcome * on_team),
     ]
     months, y, on, y_on = (float(sum(c.total(r)[who].sum() for c, who in cohorts)) for r in running)
     return Uptake(

@@ -39,7 +39,6 @@ from aaot_eval.estimators._cohorts import (
     first_cohort,
     joined,
     percent,
-    running_total,
     scale_of,
     share_met,
 )
@@ -157,7 +156,7 @@ def contrast(people: PersonMonths, m: Matched, follow_up: int, end: int) -> Cont
     Scores and the variance between comparison hospitals are those of weights that were estimated.
     """
     n_people, n_units = len(people.unit), len(people.names)
-    y_run, n_run = running_total(people.outcome * people.at_risk), running_total(people.at_risk)
+    y_run, n_run = people.outcome_at_risk_so_far, people.months_at_risk_so_far
 
     def follow(person: Ints, month: Ints) -> tuple[Floats, Floats]:
         stop = np.minimum(month + follow_up, end)
@@ -287,6 +286,7 @@ class RiskSet(ByEntryRule):
                       math.hypot(effect.people_error, placebo.people_error), effect.df)  # fmt: skip
         beside = replace(
             base,
+            scores=None,
             estimand=f"{base.estimand}, divided by the placebo launch",
             facts={**first.facts, "role": "referred_beside"},
         )
@@ -387,6 +387,7 @@ class RiskSet(ByEntryRule):
             scale=scale_of(panel, analysis.outcome), estimate=math.nan, conf_level=self.conf_level,
             n_units=len(people.names), n_treated=int(people.treated.sum()), n_periods=people.n_months,
             n_obs=len(m.person) + len(m.like_person), n_people=len(np.union1d(m.person, m.like_person)), note=joined(*said), facts=facts,
+            scores=None if panel.outcome(analysis.outcome).kind == "count" else _scores(people, m, found),
         )  # fmt: skip
 
     def _with_interval(self, base: Estimate, pooled: Pooled) -> Estimate:
@@ -402,3 +403,16 @@ class RiskSet(ByEntryRule):
             p_value=pooled.p_value(), inference=f"hospital random effects, t({pooled.df})",
             confidence=StudentDraws(pooled.log_ratio, pooled.std_error, pooled.df),
         )  # fmt: skip
+
+
+def _scores(people: PersonMonths, m: Matched, found: Contrast) -> pd.DataFrame:
+    """Each person's part in the log of the ratio, as `Estimate.scores` says, the estimation of the weights included."""
+    person = np.union1d(m.person, m.like_person)
+    return pd.DataFrame(
+        {
+            "person": person,
+            "unit": np.array(people.names)[people.unit[person]],
+            "service": people.treated[people.unit[person]],
+            "score": found.scores[person],
+        }
+    )

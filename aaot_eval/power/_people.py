@@ -16,7 +16,6 @@ from aaot_eval.estimators._cohorts import (
     newly_meets_rule,
     person_months,
     rule_outcome_of,
-    running_total,
 )
 from aaot_eval.results import Panel, generator
 
@@ -62,7 +61,7 @@ def people_rows(
 
 def _followed(people: PersonMonths, cohort: Cohort, follow_up: int) -> np.ndarray:
     """Events of each person of the cohort in the months from meeting the rule; after a death there are none."""
-    running = running_total(people.outcome)
+    running = people.outcome_so_far
     rows = np.flatnonzero(cohort.members)
     begin = cohort.index[rows]
     return np.asarray(running[rows, begin + follow_up] - running[rows, begin])
