@@ -224,7 +224,8 @@ class Estimate:
     name; `facts` holds numbers that sentences use. `confidence` maps uniform draws to draws of the estimate, from the
     same inference as the interval (None when there is no finite interval). `windows` holds what an estimate over people
     was made from, one row for each person, era and launch: `person`, `unit`, `launch`, `service` and `after` (bool), `months` at risk and
-    `total` of the outcome; it never leaves.
+    `total` of the outcome; it never leaves. `scores` holds the first-order part of each person in the log of a ratio (`person`,
+    `unit`, `service` (bool), `score`; the parts of an arm add up to 0), where the estimate is a ratio of money over people; it never leaves.
     """
 
     analysis: str
@@ -256,6 +257,7 @@ class Estimate:
     facts: Mapping[str, Any] = field(default_factory=dict)
     confidence: Draws | None = None
     windows: pd.DataFrame | None = None
+    scores: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         if not self.estimand:

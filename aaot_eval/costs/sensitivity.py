@@ -21,7 +21,9 @@ from aaot_eval.costs.censoring import (
     zhao_tian,
 )
 from aaot_eval.costs.cost_models import Difference, NoFitError, Windows, gamma_log, least_squares, two_part
+from aaot_eval.costs.draws import percentiles
 from aaot_eval.costs.rates import MONTHS_IN_YEAR, Caseload
+from aaot_eval.costs.resampling import LEAST_HOSPITALS, Arm, resampled_means
 from aaot_eval.costs.savings import Money
 from aaot_eval.results import Effect, Panel
 
@@ -32,22 +34,30 @@ MANY_ZEROS = 0.15
 """From this share of windows without any cost the two-part model is the one to read (Mihaylova and others 2011)."""
 COLUMNS = ("order", "part", "method", "unit", "estimate", "std_error", "low", "high", "people", "status", "note")
 PER_PATIENT, PER_YEAR = "pounds per patient over 12 months", "pounds per patient-year"
-OBSERVED, AVERTED = "observed cost of the referred", "averted hospital cost"
+OBSERVED, AVERTED, NET = "observed cost of the referred", "averted hospital cost", "net saving"
+TWO_STAGE = "Two-stage resampling of hospitals and people"
 NO_ARMS = {
     "sites": "a comparison of sites has no person in its arms",
     "own_cohorts": "one hospital gives no hospitals to cluster by",
     "risk_set": "the comparison weights people, and these models have no weights",
     "series": "a series has no arms",
 }
+NO_SCORES = {
+    "sites": "a comparison of sites has no person in its arms",
+    "controlled_series": "one site gives no hospitals to resample",
+    "own_cohorts": "one hospital gives no hospitals to resample",
+    "trial": "people were allocated, and not hospitals",
+    "series": "a series has no arms",
+}
 
 
 def cost_sensitivity(
-    panel: Panel, people: Caseload | None, effects: Sequence[Effect], money: Sequence[Money]
+    panel: Panel, people: Caseload | None, effects: Sequence[Effect], money: Sequence[Money], *, seed: int
 ) -> pd.DataFrame:
     """The release table `cost_sensitivity`; empty when the panel has no caseload of ten people or more with priced care."""
     if people is None or len(people.people) < LEAST_PEOPLE or math.isnan(people.cost_rate):
         return pd.DataFrame(columns=list(COLUMNS))
-    rows = [*follow_up_rows(panel, people), *model_rows(effects, money)]
+    rows = [*follow_up_rows(panel, people), *model_rows(effects, money), two_stage_row(money, seed)]
     return pd.DataFrame([{"order": i, **row} for i, row in enumerate(rows, 1)], columns=list(COLUMNS))
 
 
@@ -167,6 +177,53 @@ def _by_model(
     half = float(stats.t.ppf(0.975, data.n_clusters - 1)) * error
     note = f"{share}{best}; clustered by hospital, which is too narrow when few have the service"
     return _row(AVERTED, name, PER_YEAR, found.value / uptake, error, half, people, note)
+
+
+# --- the saving, with hospitals and people resampled --------------------------------------------------------------------
+
+
+ARMS = ("with the service", "without it")
+RESAMPLED = (
+    "hospitals drawn with replacement, then people in them; prices and service as in the saving; uptake held; never the headline, "
+    "whose interval is that of its effect"
+)
+
+
+def two_stage_row(money: Sequence[Money], seed: int) -> dict[str, object]:
+    """The net saving of the most credible comparison over people, its effect drawn by resampling hospitals, then people in them.
+
+    Prices and service are the draws of the one loop. Only with ten hospitals or more in each arm and where the comparison has
+    a finite interval of its own: docs/decisions/0099-resampling-beside-the-saving.md.
+    """
+    over_people = [m for m in money if m.rung.estimate.scores is not None]
+    own = next((m for m in over_people if m.rung.usable and m.loop is not None), None)
+    if not over_people:
+        design = money[0].rung.design if money else "series"
+        why = NO_SCORES.get(design, "the design has no people in hospitals to resample")
+        return _refused(NET, TWO_STAGE, PER_YEAR, f"not worked out: {why}")
+    if own is None or own.loop is None or own.rung.gross is None or own.rung.estimate.scores is None:
+        return _refused(NET, TWO_STAGE, PER_YEAR, "not worked out: the comparison has no saving with an interval")
+    scores = own.rung.estimate.scores
+    arms = [_arm_of(scores[scores["service"] == service]) for service in (True, False)]
+    few = min(len(arm.sizes) for arm in arms)
+    if few < LEAST_HOSPITALS:
+        why = (
+            f"an arm of {few} hospital{'' if few == 1 else 's'}; {LEAST_HOSPITALS} in each are needed to resample them"
+        )
+        return _refused(NET, TWO_STAGE, PER_YEAR, f"not worked out: {why}")
+    n = len(own.loop.saving)
+    moved = sum(resampled_means(arm, n, seed=seed, purpose=name) for arm, name in zip(arms, ARMS, strict=True))
+    saving = own.rung.gross(own.rung.estimate.estimate * np.exp(moved)) * own.loop.price - own.loop.programme
+    if not np.isfinite(saving).all():
+        return _refused(NET, TWO_STAGE, PER_YEAR, "not worked out: some resamples give no finite saving")
+    low, high = percentiles(saving, own.level)
+    found = _row(NET, TWO_STAGE, PER_YEAR, own.saving, float(saving.std(ddof=1)), math.nan, len(scores), RESAMPLED)
+    return {**found, "low": low, "high": high}
+
+
+def _arm_of(scores: pd.DataFrame) -> Arm:
+    """The arm's people by hospital, each with their part times the people of the arm, so that a mean of them is a sum of parts."""
+    return Arm.of([len(scores) * own["score"].to_numpy() for _, own in scores.groupby("unit", sort=True)])
 
 
 def _row(

@@ -65,7 +65,7 @@ def cost_service(
         "cost_ranges": ranges_table(best, prices, items_table(panel, people)),
         "averted_activity": activity,
         "benefit_lines": benefit_lines(best, activity, prices),
-        "cost_sensitivity": cost_sensitivity(panel, people, effects, money),
+        "cost_sensitivity": cost_sensitivity(panel, people, effects, money, seed=config.seed),
     }
     outcome = outcome_of(panel, effects, people, best, prices, config)
     tables |= decision_tables(outcome, best, verdict)

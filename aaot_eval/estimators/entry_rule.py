@@ -48,6 +48,7 @@ from aaot_eval.estimators._eras import (
     RandomEffects,
     Sums,
     compare,
+    linearised,
     log_ratio,
     random_effects,
     reassignments,
@@ -129,8 +130,8 @@ class EntryRule(ByEntryRule):
             first = replace(first, tables=tables)
         return (
             first,
-            replace(second, tables={}, facts={**second.facts, "role": "itt_beside"}, windows=None),
-            effect_on_referred(first, team),
+            replace(second, tables={}, facts={**second.facts, "role": "itt_beside"}, windows=None, scores=None),
+            effect_on_referred(replace(first, scores=None), team),
             *self._about_deaths(base, c, counted),
         )
 
@@ -150,7 +151,13 @@ class EntryRule(ByEntryRule):
             return ()
         rows = []
         plain = replace(
-            base, tables={}, windows=None, series=None, p_least=math.nan, facts={**base.facts, "role": "deaths_beside"}
+            base,
+            tables={},
+            windows=None,
+            scores=None,
+            series=None,
+            p_least=math.nan,
+            facts={**base.facts, "role": "deaths_beside"},
         )
         for told, other in (
             (PAIRS_ALIVE, alive_throughout(c)),
@@ -178,7 +185,7 @@ class EntryRule(ByEntryRule):
               estimate: float, ways: Assignments) -> Estimate:  # fmt: skip
         met_share = share_met(c.people, c.met)
         early, referrals = _referred_before_index(c)
-        everyone = _everyone(c)
+        everyone, counted = _everyone(c), panel.outcome(analysis.outcome).kind == "count"
         facts = {
             "role": "itt", "rule": str(c.rule), "rule_count": c.rule.count, "rule_months": c.rule.months,
             "rule_declared": bool(self.rule_count and self.rule_months),
@@ -197,7 +204,7 @@ class EntryRule(ByEntryRule):
             n_obs=int(sum(e.n0[c.used[c.people.unit]].sum() + e.n1[c.used[c.people.unit]].sum() for e in c.eras)),
             n_people=int(everyone.sum()), note=_note(panel, facts, why, c.people),
             tables={"rates": _rates(panel, analysis, c), "deaths": _deaths(panel, analysis, c), **self._scan(analysis, c.people, c.rule)}, facts=facts,
-            windows=_windows(c),
+            windows=_windows(c), scores=_scores(c, everyone) if math.isfinite(estimate) and not counted else None,
         )  # fmt: skip
 
     def _randomised(self, base: Estimate, sums: Sums, ways: Assignments, rows: Ints, estimate: float) -> Estimate:
@@ -253,6 +260,19 @@ def _windows(c: Comparison) -> pd.DataFrame:
             }
             parts.append(pd.DataFrame({**frame, "months": months[rows], "total": total[rows]}))
     return pd.concat(parts, ignore_index=True)
+
+
+def _scores(c: Comparison, everyone: Flags) -> pd.DataFrame:
+    """Each person's part in the log of the effect, as `Estimate.scores` says."""
+    unit = c.people.unit[everyone]
+    return pd.DataFrame(
+        {
+            "person": np.flatnonzero(everyone),
+            "unit": np.array(c.people.names)[unit],
+            "service": c.treated[unit],
+            "score": linearised(c).score[everyone],
+        }
+    )
 
 
 def _everyone(c: Comparison) -> Flags:

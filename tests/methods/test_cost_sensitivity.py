@@ -25,7 +25,7 @@ from aaot_eval.costs.ladder import ladder
 from aaot_eval.costs.rates import caseload
 from aaot_eval.costs.resampling import Arm, resampled_by_site, resampled_means
 from aaot_eval.costs.savings import run_loop
-from aaot_eval.costs.sensitivity import COLUMNS, against, cost_sensitivity, windows_of
+from aaot_eval.costs.sensitivity import COLUMNS, against, cost_sensitivity, two_stage_row, windows_of
 from aaot_eval.errors import InputError
 from aaot_eval.results import Estimate, Panel
 from aaot_eval.schema import table_schema
@@ -211,7 +211,7 @@ def test_models_that_cannot_be_fitted_say_why() -> None:
 def rows_of(panel: Panel, effects: list) -> pd.DataFrame:
     people = caseload(panel)
     money = [run_loop(r, PRICES, seed=1, n=100) for r in ladder(panel, effects, people)]
-    return cost_sensitivity(panel, people, effects, money)
+    return cost_sensitivity(panel, people, effects, money, seed=1)
 
 
 def test_a_costed_study_gets_every_row() -> None:
@@ -220,8 +220,9 @@ def test_a_costed_study_gets_every_row() -> None:
     estimate = effects[0].headline
     table = rows_of(panel, effects)
     assert list(table.columns) == list(COLUMNS) == [s.name for s in table_schema("release", "cost_sensitivity").columns]
-    assert (table["status"] == "ok").all()
-    assert table["order"].tolist() == list(range(1, 10))
+    assert (table["status"] == "ok").tolist() == [True] * 9 + [False]
+    assert table["note"].iloc[-1] == "not worked out: an arm of 3 hospitals; 10 in each are needed to resample them"
+    assert table["order"].tolist() == list(range(1, 11))
     models = table[table["part"] == "averted hospital cost"].set_index("method")
     assert ((models["low"] < truth.gross) & (truth.gross < models["high"])).all()
     assert (models["people"] == _windows(estimate)["person"].nunique()).all()
@@ -232,7 +233,7 @@ def test_a_costed_study_gets_every_row() -> None:
         "Models of each person's cost disagree with the averted cost in sign or size: Least squares."
     ]
     assert against(table, None) == []
-    seen = table[table["part"] != "averted hospital cost"].set_index("method")["estimate"]
+    seen = table[table["part"] == "observed cost of the referred"].set_index("method")["estimate"]
     assert seen["Everybody, as far as seen"] < seen["Zhao-Tian"]
     assert seen["Lin"] == pytest.approx(seen["Zhao-Tian"])
 
@@ -245,7 +246,13 @@ def _windows(estimate: Estimate) -> pd.DataFrame:
 def test_windows_add_up_to_the_estimate() -> None:
     """The ratio of the entry-rule estimate is made from these windows and nothing else."""
     panel, _, _ = drawn_world(World(ratio=0.5), 3, "windows")
-    estimate = priced_effects(panel)[0].headline
+    effect = priced_effects(panel)[0]
+    estimate = effect.headline
+    by_hospitals = effect.estimates[1]
+    assert estimate.scores is not None
+    assert estimate.scores.groupby("service")["score"].sum().to_numpy() == pytest.approx([0, 0], abs=1e-9)
+    assert set(estimate.scores["unit"]) == set(_windows(estimate)["unit"])
+    assert (estimate.scores["score"] ** 2).sum() == pytest.approx(by_hospitals.facts["person_variance"])
     total = _windows(estimate).groupby(["unit", "service", "after"])[["total", "months"]].sum()
     rate = total["total"] / total["months"]
     control = total.xs(False, level="service").groupby("after").sum()
@@ -269,6 +276,65 @@ def test_other_designs_say_why_there_is_no_model() -> None:
 def test_a_small_caseload_gets_no_table() -> None:
     panel = caseload_panel(n_people=12)
     assert rows_of(panel, [site_cost(panel)]).empty
+
+
+# --- two-stage resampling, beside the saving --------------------------------------------------------------------------
+
+
+def scores_of(j: int, m: int = 20, size: float = 0.002, seed: int = 1) -> pd.DataFrame:
+    """Two arms of j hospitals of m people; hospitals alike, parts of people normal and adding up to 0 in each hospital."""
+    rng = np.random.default_rng(seed)
+    parts = rng.normal(0, size, (2, j, m))
+    parts -= parts.mean(axis=2, keepdims=True)
+    arm, hospital, person = (x.ravel() for x in np.indices(parts.shape))
+    return pd.DataFrame(
+        {"person": np.arange(len(person)), "unit": arm * j + hospital, "service": arm == 0, "score": parts.ravel()}
+    )
+
+
+def with_scores(scores: pd.DataFrame | None, **more: object) -> pd.Series:
+    money = [run_loop(r, PRICES, seed=1, n=2000) for r in _rungs(scores, **more)]
+    return pd.Series(two_stage_row(money, 1))
+
+
+def _rungs(scores: pd.DataFrame | None, **more: object) -> list:
+    panel = caseload_panel()
+    return ladder(panel, [entry_rule_cost(scores=scores, **more)], caseload(panel))
+
+
+def test_the_two_stage_row_is_the_saving_with_hospitals_and_people_resampled() -> None:
+    """Ten hospitals an arm without a difference between them: the spread on the log scale is that of 200 people's parts an arm.
+
+    Pushed through (r / ratio - r) / uptake x 12 with r = 400, uptake 0.5 and the loop's own prices and service.
+    """
+    scores = scores_of(10)
+    row = with_scores(scores)
+    money = run_loop(_rungs(scores)[0], PRICES, seed=1, n=2000)
+    assert money.loop is not None
+    assert row["method"] == "Two-stage resampling of hospitals and people"
+    assert (row["part"], row["status"], row["people"]) == ("net saving", "ok", 400)
+    assert row["estimate"] == money.saving
+    assert row["low"] < money.saving < row["high"]
+    log_error = math.sqrt((scores["score"] ** 2).sum())
+    of_effect = 400 / 0.7 / 0.5 * 12 * log_error
+    rest = (
+        money.gross / money.loop.gross.mean() * money.gross * money.loop.price.std()
+    ) ** 2 + money.loop.programme.var()
+    assert row["std_error"] == pytest.approx(math.sqrt(of_effect**2 + rest), rel=0.1)
+    assert "never the headline" in row["note"]
+
+
+def test_the_two_stage_row_refuses_what_it_cannot_do() -> None:
+    few = scores_of(12)
+    few = few[few["service"] | (few["unit"] < 21)]
+    refused = "not worked out: an arm of 9 hospitals; 10 in each are needed to resample them"
+    assert with_scores(few)["note"] == refused
+    assert math.isnan(with_scores(few)["low"])
+    nothing = with_scores(scores_of(10), status="no_finite_interval", conf_low=math.nan, conf_high=math.nan)
+    assert nothing["note"] == "not worked out: the comparison has no saving with an interval"
+    panel = caseload_panel()
+    money = [run_loop(r, PRICES, seed=1, n=10) for r in ladder(panel, [site_cost(panel)], caseload(panel))]
+    assert "a comparison of sites has no person in its arms" in str(two_stage_row(money, 1)["note"])
 
 
 # --- two-stage resampling ---------------------------------------------------------------------------------------------
