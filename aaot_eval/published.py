@@ -17,7 +17,6 @@ from statistics import NormalDist
 from typing import Any
 
 from aaot_eval.errors import Problem, UsageError
-from aaot_eval.saving_identity import solve_for
 from aaot_eval.schema import shipped
 
 REPRODUCED = "reproduced"
@@ -189,22 +188,6 @@ def _reachable(printed: str, inputs: Mapping[str, str]) -> bool:
     return bool(min(reached) <= float(printed) + half and max(reached) >= float(printed) - half)
 
 
-# ---- The saving per patient: which inputs would have to hold --------------------------------------------------------------
-
-
-#: A grid to read, not estimates: the falls are those of published figures (23 %, and 66.9 % of Salford, uncontrolled) and two between.
-FALLS = (0.23, 0.33, 0.50, 0.669)
-PROGRAMME_COSTS = (0, 2500, 5000, 7500, 10000)
-
-
-def care_as_usual_cost_needed(saving: float) -> list[tuple[float, list[float]]]:
-    """Hospital cost per patient-year under care as usual that a saving needs: one row per fall, one column per programme cost."""
-    return [
-        (fall, [solve_for(saving=saving, fall=fall, price=1, programme=a)[1] for a in PROGRAMME_COSTS])
-        for fall in FALLS
-    ]
-
-
 # ---- As text --------------------------------------------------------------------------------------------------------------
 
 
@@ -236,35 +219,3 @@ def _figure_lines(figure: Figure, full: bool) -> list[str]:
                 line, 80, initial_indent="          ", subsequent_indent="            ", break_long_words=False
             )
     return lines
-
-
-def solve_for_lines(figures: Sequence[Figure]) -> list[str]:
-    """What would have to hold for the published saving per patient; empty when that figure is not among those asked for."""
-    target = next((f for f in figures if f.id == "KCH-02"), None)
-    if target is None:
-        return []
-    saving = float(target.printed)
-    lines = [
-        f"WHAT WOULD HAVE TO HOLD for a saving of {saving:,.0f} a patient-year (not a reproduction):",
-        *textwrap.wrap(
-            "saving = admissions x fall x price - programme: one equation, four unknowns, none of them published, so every "
-            "combination is one of many. The table gives the hospital cost per patient-year under care as usual "
-            "(admissions x price) that it needs.", 78, initial_indent="  ", subsequent_indent="  ",
-        ),
-        "",
-        f"  {'fall':>8}   programme cost per patient-year",
-        f"  {'':>8} " + "".join(f"{a:>11,}" for a in PROGRAMME_COSTS),
-    ]  # fmt: skip
-    lines += [
-        f"  {fall:>8.1%} " + "".join(f"{cost:>11,.0f}" for cost in costs)
-        for fall, costs in care_as_usual_cost_needed(saving)
-    ]
-    return [
-        *lines,
-        "",
-        *textwrap.wrap(
-            "KCH-01 (a hospital's admissions) and KCH-02 (a patient's cost) have different units: the fall of one is not the "
-            "fall in the other. Read as a patient's own fall, 23 % needs the first row.", 78,
-            initial_indent="  ", subsequent_indent="  ",
-        ),
-    ]  # fmt: skip

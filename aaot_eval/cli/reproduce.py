@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from aaot_eval.cli._options import Json, Quiet, Verbose, answer
+from aaot_eval.errors import Problem, UsageError
+
+SAVING = "KCH-02"  # the published saving whose inputs are not published
 
 
 def reproduce(
     name: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="One figure, e.g. KCH-02, with its inputs; default: all.")
     ] = None,
+    saving: Annotated[
+        float | None,
+        typer.Option(metavar="POUNDS", help="Solve for this saving a patient-year; default: the published one."),
+    ] = None,
+    admissions: Annotated[
+        float | None, typer.Option(metavar="N", help="Admissions per patient-year under care as usual.")
+    ] = None,
+    fall: Annotated[float | None, typer.Option(metavar="SHARE", help="Their fall, 0.23 for 23 %.")] = None,
+    price: Annotated[float | None, typer.Option(metavar="POUNDS", help="Price of an admission.")] = None,
+    programme: Annotated[
+        float | None, typer.Option(metavar="POUNDS", help="Cost of the service per patient-year.")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Recompute published figures, and say which cannot be."""
-    from aaot_eval.published import figures_table, published_figures, solve_for_lines
+    """Recompute published figures, and say which cannot be and what would have to hold."""
+    from aaot_eval.published import figures_table, published_figures
+    from aaot_eval.saving_identity import IDENTITY, NOT_A_REPRODUCTION, combinations, solve_for_lines
 
-    figures = published_figures(name)
-    document = {"figures": [figure.row() for figure in figures]}
-    answer("\n".join([*figures_table(figures, full=name is not None), *solve_for_lines(figures)]), document, as_json)
+    parts = {"admissions": admissions, "fall": fall, "price": price, "programme": programme}
+    known = {part: value for part, value in parts.items() if value is not None}
+    solving = bool(known) or saving is not None
+    figures = published_figures(SAVING if solving and name is None else name)
+    document: dict[str, Any] = {"figures": [figure.row() for figure in figures]}
+    lines = figures_table(figures, full=name is not None)
+    published = next((float(figure.printed) for figure in figures if figure.id == SAVING), None)
+    if published is None and solving:
+        raise UsageError(Problem("U009", f"{name} is no saving to solve for", allowed=SAVING, do="leave the ID out"))
+    if published is not None:
+        target = published if saving is None else saving
+        lines += solve_for_lines(target, known)
+        found = [row.row() for row in combinations(target, known)]
+        document["solve_for"] = {"target": target, "identity": IDENTITY, "note": NOT_A_REPRODUCTION, "given": known, "combinations": found}  # fmt: skip
+    answer("\n".join(lines), document, as_json)

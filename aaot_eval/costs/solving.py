@@ -8,7 +8,7 @@ import pandas as pd
 
 from aaot_eval.costs.prices import Prices
 from aaot_eval.costs.savings import Money
-from aaot_eval.saving_identity import solve_for
+from aaot_eval.saving_identity import NOT_A_REPRODUCTION, solve_for
 
 COLUMNS = (
     "order", "target", "fall", "fall_from", "programme_cost", "usual_cost_needed", "unit_cost", "admissions_needed", "note",
@@ -19,7 +19,6 @@ FALLS = (
     (0.50, "between published falls"),
     (0.669, "a published before-after fall without a control: an upper bound"),
 )
-NOT_A_REPRODUCTION = "one of many combinations; not a reproduction"
 FREE = 0.0
 
 

@@ -16,12 +16,10 @@ from aaot_eval.published import (
     NOT_RECOMPUTABLE,
     REPRODUCED,
     WITHIN_ROUNDING,
-    care_as_usual_cost_needed,
     figures_table,
     published_figures,
-    solve_for,
-    solve_for_lines,
 )
+from aaot_eval.saving_identity import care_as_usual_cost_needed, combinations, solve_for, solve_for_lines
 from aaot_eval.schema import shipped
 from tests.cli.conftest import aaot
 
@@ -122,7 +120,7 @@ def test_cost_needed_for_the_published_saving():
 
 
 def test_text_fits_a_console_and_claims_nothing():
-    lines = [*figures_table(published_figures(), full=True), *solve_for_lines(published_figures())]
+    lines = [*figures_table(published_figures(), full=True), *solve_for_lines(10470, {})]
     assert max(map(len, lines)) <= 88  # an address of a source may not be broken
     text = "\n".join(lines)
     reproduced = text[text.index("REPRODUCED (") : text.index("WITHIN ROUNDING (")]
@@ -133,9 +131,80 @@ def test_text_fits_a_console_and_claims_nothing():
 
 def test_one_figure_and_an_unknown_one():
     assert [f.id for f in published_figures("kch-02")] == ["KCH-02"]
-    assert solve_for_lines(published_figures("WOR-01")) == []
     with pytest.raises(UsageError, match="no published figure"):
         published_figures("KCH-99")
+
+
+def test_combinations_show_all_four_parts_and_each_gives_the_saving():
+    found = combinations(10470, {})
+    for part in ("admissions", "fall", "price", "programme"):
+        assert len({getattr(c, part) for c in found}) >= 3, part
+    for c in found:
+        assert c.admissions * c.fall * c.price - c.programme == pytest.approx(10470)
+        assert c.row()["note"] == "one of many combinations; not a reproduction"
+    # By hand: 10,470 + 5,000 over 0.23 x 2,000, and 10,470 over it.
+    by = {(c.fall, c.price, c.programme): c.admissions for c in found}
+    assert round(by[0.23, 2000, 5000], 1) == 33.6
+    assert round(by[0.23, 2000, 0], 1) == 22.8
+
+
+def test_what_is_given_is_kept_and_the_rest_follows():
+    assert {(c.admissions, c.solved) for c in combinations(10470, {"admissions": 8.0})} == {(8.0, "price")}
+    (one,) = combinations(10470, {"admissions": 8.0, "price": 2000.0, "programme": 5000.0})
+    assert (one.solved, one.fall, one.reachable) == ("fall", pytest.approx(0.966875), True)
+    (beyond,) = combinations(10470, {"admissions": 4.0, "price": 2000.0, "programme": 5000.0})
+    assert not beyond.reachable
+    (below,) = combinations(10470, {"admissions": 4.0, "price": 2000.0, "fall": 0.5})
+    assert (below.solved, below.programme, below.reachable) == ("programme", pytest.approx(-6470), False)
+    (all_four,) = combinations(10470, {"admissions": 8.0, "price": 2000.0, "fall": 0.9, "programme": 5000.0})
+    assert (all_four.solved, all_four.saving) == ("saving", pytest.approx(9400))
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({}, ["price of an admission", "33.6", "45,522"]),
+        ({"admissions": 8.0, "price": 2000.0, "programme": 5000.0}, ["fall would have to be 96.7%"]),
+        ({"admissions": 4.0, "price": 2000.0, "fall": 0.5}, ["not reachable even by a service that costs nothing"]),
+        ({"admissions": 4.0, "price": 2000.0}, ["193.4%", "not reachable"]),
+        ({"admissions": 8.0, "price": 2000.0, "fall": 0.9, "programme": 5000.0}, ["a saving of 9,400, 1,070 below 10,470"]),
+    ],
+)  # fmt: skip
+def test_every_answer_says_that_it_is_no_reproduction(known, said):
+    lines = solve_for_lines(10470, known)
+    assert max(map(len, lines)) <= 80
+    text = re.sub(r"\s+", " ", "\n".join(lines))
+    assert "not a reproduction" in text
+    for words in said:
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--fall", "23"], "--fall = 23 cannot be the share by which they fall"),
+        (["--price", "0"], "--price = 0 cannot be pounds an admission"),
+        (["--admissions", "nan"], "--admissions = nan cannot be admissions per patient-year"),
+        (["--programme", "-1"], "--programme = -1 cannot be pounds of the service"),
+        (["--saving", "inf"], "--saving is no amount"),
+        (["WOR-01", "--fall", "0.2"], "WOR-01 is no saving to solve for"),
+    ],
+)
+def test_parts_that_cannot_be_are_refused(arguments, said, tmp_path):
+    ended = aaot("reproduce", *arguments, cwd=tmp_path, check=2)
+    assert said in re.sub(r"\s+", " ", ended.err)
+
+
+def test_solving_on_the_command_line(tmp_path):
+    ended = aaot("reproduce", "--admissions", "8", "--price", "2000", "--programme", "5000", cwd=tmp_path, check=0)
+    assert "WOR-01" not in ended.out
+    document = json.loads(aaot("reproduce", "KCH-02", "--json", cwd=tmp_path, check=0).out)
+    assert document["solve_for"]["target"] == 10470
+    assert document["solve_for"]["note"] == "one of many combinations; not a reproduction"
+    assert {"admissions", "fall", "price", "programme", "saving", "reachable"} <= set(
+        document["solve_for"]["combinations"][0]
+    )
+    assert "solve_for" not in json.loads(aaot("reproduce", "WOR-01", "--json", cwd=tmp_path, check=0).out)
 
 
 def test_command(tmp_path):
