@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
+import numpy as np
 import pandas as pd
 
 from aaot_eval.config import RunConfig
@@ -34,6 +35,8 @@ FINDING_OF_LOSS = {"no_person": "D316", "regular_attender": "D302", "repeated": 
 SILENT_DAYS = 2
 # Nobody admitted anywhere for a year: what lies beyond has a wrong year in its date.
 EMPTY_MONTHS = 12
+# A month at either end with less than this share of the usual admissions holds strays: a pandemic or a closed site leaves far more.
+STRAY_SHARE = 0.1
 # Deaths are linked up to about a year beyond an extract; nobody of it died before 1900.
 MONTHS_OF_LATE_DEATHS, EARLIEST_DEATH = 12, "1900-01-01"
 # More people than any hospital serves.
@@ -124,7 +127,7 @@ def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Peri
     Episodes are filed by their end, so the first complete month is that of the first end. The last is that of
     `complete_to`, else the last month at whose end there still are admissions. Raises InputError without a whole month.
     """
-    first_end, last_admission, last_end = _extent(engine)
+    first_end, last_admission, last_end = _extent(engine, config)
     first = pd.Period(first_end, "M") + (0 if first_end.day <= 1 + SILENT_DAYS else 1)
     last = pd.Period(last_admission, "M")
     if config.data.complete_to:
@@ -220,11 +223,12 @@ def check_rules(config: RunConfig) -> list[Finding]:
     return [Finding("D369", where="config", detail=", ".join(f"{k} = {v}" for k, v in other.items()))] if other else []
 
 
-def _extent(engine: Engine) -> tuple[date, date, date]:
-    """The first end, the last admission and the last end of an episode, wrong years aside.
+def _extent(engine: Engine, config: RunConfig) -> tuple[date, date, date]:
+    """The first end, the last admission and the last end of an episode, wrong years and stray records at the ends aside.
 
-    Only episodes whose dates are in order count, and only the largest block of months without a gap of a year. Raises
-    InputError when there is no such episode.
+    Only episodes whose dates are in order count, and only the largest block of months without a gap of a year. At an end that
+    the config does not name, months with next to no admissions are not months of the extract: stays moved on from its last
+    days, or dates mistyped. Raises InputError when there is no such episode.
     """
     months = engine.frame(
         """SELECT year(admission_date) * 12 + month(admission_date) - 1 AS clock, count(*) AS n, min(episode_end) AS first_end,
@@ -242,6 +246,10 @@ def _extent(engine: Engine) -> tuple[date, date, date]:
         )
     block = (months["clock"].diff() > EMPTY_MONTHS).cumsum()
     main = months[block == months.groupby(block)["n"].sum().idxmax()]
+    full = np.flatnonzero(main["n"] >= STRAY_SHARE * main["n"].median())
+    begin = 0 if config.study.first_period is not None else full[0]
+    end = len(main) if config.data.complete_to or config.study.last_period is not None else full[-1] + 1
+    main = main.iloc[begin:end]
     return main["first_end"].min().date(), main["last_admission"].max().date(), main["last_end"].max().date()
 
 
