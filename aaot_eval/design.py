@@ -23,6 +23,11 @@ NO_PEAK = (
     "no peak before referral, so people may be compared with themselves before it; where groups differ for good, matching on their "
     "past is what misleads (Daw and Hatfield 2018)"
 )
+#: Plain comparisons over people, only where there is no peak; with one they refuse, and the refusal is printed.
+OVER_PEOPLE = (
+    ("patient_group_time", "each month's referred against people of hospitals without the service"),
+    ("patient_event_study", "the same by months since referral"),
+)
 HISTORICAL_LABEL = "historical comparison: selection removed, other changes not"
 
 
@@ -155,6 +160,8 @@ def _asked_for(panel: Panel, config: RunConfig) -> list[Analysis]:
     for asked in config.analyses:
         design = ESTIMATORS[asked.estimator].design
         options = {**_study_options(asked.estimator, config.study, panel), **asked.options}
+        if "no_peak" in ESTIMATORS[asked.estimator].__dataclass_fields__ and "no_peak" not in options:  # type: ignore[attr-defined]
+            options["no_peak"] = _no_peak(panel, config)
         checks = tuple(asked.checks) if asked.checks is not None else (_checks_for(design) if asked.primary else ())
         for name in checks:
             _ = CHECKS[name]
@@ -232,6 +239,8 @@ def _no_peak(panel: Panel, config: RunConfig) -> bool:
     from aaot_eval.checks._caseload import dip
     from aaot_eval.checks.dip import word_of
 
+    if panel.people is None or panel.frequency != "month":
+        return False
     rule_outcome = rule_outcome_of(panel, RULE_OUTCOME)
     if rule_outcome is None:
         return False
@@ -347,6 +356,7 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
                     no_peak=peak_free,
                 )
             )
+            plan += [analysis(name, name, f"{what}: {NO_PEAK}", no_peak=peak_free) for name, what in OVER_PEOPLE]
             if "hospital_cost" in kinds:
                 plan.append(
                     analysis("entry_rule_cost", "entry_rule", "the same comparison in pounds", outcome="hospital_cost")

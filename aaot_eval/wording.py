@@ -81,6 +81,9 @@ def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
         return Verdict("too_early", "Too early to judge. Monitoring only.", (estimate.note,))
     if estimate.status == "not_estimable":
         return Verdict("no_estimate", f"No estimate is given. {estimate.note}", (estimate.note,))
+    if not estimate.finite and math.isnan(estimate.p_least):
+        why = estimate.note.split("; ")[0]
+        return Verdict("cannot_tell", f"This evaluation cannot tell whether {title} changed: {why}.", (estimate.note,))
     if not estimate.finite:
         return Verdict(
             "cannot_tell",
@@ -115,6 +118,8 @@ def _subject(effect: Effect, title: str) -> str:
         return f"Among people allocated to the service, {title}"
     if effect.analysis.design in ("own_cohorts", "entry_rule"):
         return f"Among people who newly met the entry rule, {title}"
+    if effect.analysis.design == "patients":
+        return f"Among the people compared, {title}"
     return f"{title[:1].upper()}{title[1:]}"
 
 

@@ -35,7 +35,7 @@ class DipTest:
     failure of a design that does not compare the referred with themselves.
     """
 
-    designs: ClassVar[tuple[Design, ...]] = ("sites", "series", "entry_rule", "own_cohorts")
+    designs: ClassVar[tuple[Design, ...]] = ("sites", "series", "entry_rule", "own_cohorts", "patients")
 
     def run(
         self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int

@@ -47,7 +47,7 @@ DESIGNS: Mapping[str, str] = {
     "entry_rule": "everybody who meets the entry rule, in hospitals with and without the service",
     "own_cohorts": "people who met the entry rule before the service compared with those who met it after",
     "risk_set": "people referred compared with similar people elsewhere",
-    "patients": "people referred compared with themselves before, a foil",
+    "patients": "people compared with themselves before",
     "trial": "people allocated by chance",
 }
 NAMES: Mapping[str, str] = {
@@ -65,6 +65,8 @@ NAMES: Mapping[str, str] = {
     "own_cohorts": "own earlier cohorts",
     "risk_set": "matched people",
     "patient_two_way": "two-way model over people",
+    "patient_group_time": "people by month of start",
+    "patient_event_study": "people by time since the start",
     "patients": "people compared with themselves",
     "sites": "sites compared",
     "series": "own earlier trend",
