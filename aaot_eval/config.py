@@ -25,6 +25,7 @@ from pydantic import (
 
 from aaot_eval.entry_rules import Condition, parse_rule
 from aaot_eval.errors import InputError, Problem
+from aaot_eval.findings import LIMITS, WARNED_BEFORE
 from aaot_eval.schema import disclosure_profiles
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,60}$"
@@ -296,6 +297,11 @@ class BudgetConfig(_Part):
     )
 
 
+QALY_WORTH = (20_000.0, 25_000.0, 30_000.0, 35_000.0)
+"""What NICE has used for a QALY, and the range in force for appraisals of medicines (docs/methods/net_benefit.md)."""
+QALY_SHIFTS = (-0.05, -0.1)
+
+
 class OutcomeConfig(_Part):
     """What the money is set against, beside the saving: net benefit, plane, acceptability, value of information."""
 
@@ -303,20 +309,26 @@ class OutcomeConfig(_Part):
     thresholds: list[float] | None = Field(
         None,
         validate_default=True,
-        description="what one unit of outcome is worth, in pounds; default 20,000 and 30,000 for a QALY and none for the others, "
-        "which have no accepted value",
+        description="what one unit of outcome is worth, in pounds; default 20,000, 25,000, 30,000 and 35,000 for a QALY and none "
+        "for the others, which have no accepted value",
     )
     utilities: str | None = Field(None, description="for qaly: a table of person, arm, day, utility with its source")
     horizon_days: int = Field(365, ge=30, le=1100, description="for qaly: the day up to which the utilities count")
-    missing: Literal["refuse", "complete_cases"] = Field(
+    missing: Literal["refuse", "complete_cases", "impute"] = Field(
         "refuse", description="for qaly: what to do when an assessment is missing while the person was alive"
+    )
+    missing_shifts: list[Annotated[float, Field(ge=-1, le=1)]] | None = Field(
+        None,
+        max_length=4,
+        description="for qaly with impute: by how much imputed utilities are shifted, should they not be missing at random; "
+        "default -0.05 and -0.1",
     )
 
     @field_validator("thresholds")
     @classmethod
     def _positive_and_rising(cls, values: list[float] | None, info: ValidationInfo) -> list[float]:
         if values is None:
-            return [20_000.0, 30_000.0] if info.data.get("kind") == "qaly" else []
+            return list(QALY_WORTH) if info.data.get("kind") == "qaly" else []
         if any(not 0 < v <= MOST_WORTH for v in values) or sorted(set(values)) != list(values):
             raise ValueError("write values above 0, the lowest first and each once, such as [20000, 30000]")
         return values
@@ -325,6 +337,10 @@ class OutcomeConfig(_Part):
     def _utilities_for_qalys(self) -> OutcomeConfig:
         if self.kind == "qaly" and not self.utilities:
             raise ValueError("qaly needs utilities = the file with them; QALYs are never made up")
+        if self.missing_shifts is not None and self.missing != "impute":
+            raise ValueError('missing_shifts belong to missing = "impute"')
+        if any(not shift for shift in self.missing_shifts or ()):
+            raise ValueError("a shift of 0 is the imputation itself; leave it out")
         if self.kind != "qaly" and {"utilities", "horizon_days", "missing"} & self.model_fields_set:
             raise ValueError(f"utilities, horizon_days and missing belong to qaly, not to {self.kind}")
         return self
@@ -434,31 +450,38 @@ class FidelityConfig(_Part):
 FIDELITY_LEVELS = {"high": 5, "mid": 3, "low": 0}
 
 
-#: The gates whose limit may be set: the least, the default and the largest share.
-QUALITY_LIMITS = {"D382": (0.1, 0.3, 0.9), "D383": (0.05, 0.2, 0.5)}
-
-
 class QualityConfig(_Part):
-    """Limits of gates that depend on the place; the others are part of the rules."""
+    """Numbers that the gates ask, where a place needs others than the defaults of `aaot_eval.findings.LIMITS`."""
 
     thresholds: dict[str, float] = Field(
-        default_factory=dict, description="by gate: D382 volume against last year, D383 codes per episode, as shares"
+        default_factory=dict,
+        description="by code of a gate: D382 = 0.2; `aaot-eval explain D382` says what it bounds, its unit and its default. There are: "
+        + ", ".join(LIMITS),
     )
 
     @field_validator("thresholds")
     @classmethod
     def _within_limits(cls, thresholds: dict[str, float]) -> dict[str, float]:
         for code, value in thresholds.items():
-            if code not in QUALITY_LIMITS:
-                raise ValueError(f"{code} has no limit to set; these have: {', '.join(QUALITY_LIMITS)}")
-            least, _, most = QUALITY_LIMITS[code]
+            if code not in LIMITS:
+                raise ValueError(f"{code} has no limit to set; these have: {', '.join(LIMITS)}")
+            least, most = LIMITS[code].least, LIMITS[code].most
             if not least <= value <= most:
                 raise ValueError(f"{code} = {value:g} is not between {least:g} and {most:g}")
         return thresholds
 
+    @model_validator(mode="after")
+    def _warned_before_stopped(self) -> QualityConfig:
+        for warns, stops in WARNED_BEFORE:
+            if self.limit(warns) > self.limit(stops):
+                raise ValueError(
+                    f"{warns} warns from {self.limit(warns):g} on, and {stops} stops above {self.limit(stops):g}: turn them round"
+                )
+        return self
+
     def limit(self, code: str) -> float:
         """The limit of a gate: that of the study, else the default."""
-        return self.thresholds.get(code, QUALITY_LIMITS[code][1])
+        return self.thresholds.get(code, LIMITS[code].default)
 
 
 class MonthlyConfig(_Part):

@@ -67,7 +67,7 @@ def _counts(ordered: Sequence[Finding], rules: DisclosureConfig) -> list[str]:
     from aaot_eval.disclosure import control
     from aaot_eval.record import quality_tables
 
-    tables = quality_tables(ordered, (), None)
+    tables = quality_tables(ordered, (), {})
     shown = control(tables, {}, profile=rules.profile, national=rules.national).tables["data_quality"]["records"]
     return [
         "" if finding.records is None else f"{count} records" if isinstance(count, str) else f"{int(count):,} records"

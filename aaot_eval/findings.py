@@ -12,6 +12,27 @@ Level = Literal["stop", "warn", "note"]
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """The number that a gate asks: its default, between which numbers a study may set it, its unit and what it bounds."""
+
+    default: float
+    least: float
+    most: float
+    meaning: str
+    unit: Literal["share", "days", "months"] = "share"
+
+    def shown(self, value: float) -> str:
+        """A value as a sentence has it: 30 %, 28 days."""
+        return f"{100 * value:g} %" if self.unit == "share" else f"{value:g} {self.unit}"
+
+    @property
+    def sentence(self) -> str:
+        """What the limit is, its default, and what a study may write instead."""
+        between = f"{self.least:g} to {self.most:g}"
+        return f"Limit: {self.shown(self.default)} ({self.meaning}); [quality] thresholds may set {between}."
+
+
+@dataclass(frozen=True, slots=True)
 class FindingKind:
     """One entry of the catalogue."""
 
@@ -20,6 +41,11 @@ class FindingKind:
     level: Level
     why: str
     do: str
+
+    @property
+    def limit(self) -> Limit | None:
+        """The number that this gate asks; None for one that asks none."""
+        return LIMITS.get(self.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +73,39 @@ class Finding:
 
 
 CATALOGUE: dict[str, FindingKind] = {}
+
+#: Every number that a gate asks, by the code of what it then says. X213 and C183 are refusals of a file and of a price table.
+LIMITS: dict[str, Limit] = {
+    "X211": Limit(0.05, 0.0, 0.5, "of the lines of a file cannot be split into its columns: above it the file is refused"),
+    "X213": Limit(0.05, 0.0, 0.5, "of the cells of a column cannot be read: above it the file is refused"),
+    "C183": Limit(0.10, 0.0, 0.5, "of the stays have no price though they may be listed: above it the run stops"),
+    "D307": Limit(0.0, 0.0, 1.0, "of the caseload has no record: above it a warning"),
+    "D309": Limit(2, 0, 15, "without an admission or an end make the last month one that is not whole", "days"),
+    "D312": Limit(0.10, 0.01, 0.5, "of the episodes of a month have no main diagnosis: from it on a warning"),
+    "D314": Limit(0.5, 0.1, 0.9, "of the usual month of the site: below it a month is unusual"),
+    "D331": Limit(0.5, 0.05, 1.0, "of the episodes of a month, or of a site in a month, have no main diagnosis: above it the run stops"),
+    "D332": Limit(0.5, 0.05, 1.0, "of the episodes of a month, or of a site in a month, have no admission method: above it the run stops"),
+    "D333": Limit(0.2, 0.01, 1.0, "of the rows fall to one rule: above it the run stops"),
+    "D334": Limit(0.05, 0.0, 1.0, "of the rows fall to one rule: from it on a warning"),
+    "D335": Limit(0.10, 0.01, 0.5, "of the episodes of a month have no admission method: from it on a warning"),
+    "D344": Limit(12, 1, 36, "after the data in which a death may still be dated", "months"),
+    "D361": Limit(2, 1, 12, "from an end of the data in which a provider begins or ends with the data", "months"),
+    "D367": Limit(28, 1, 90, "between two episodes of one spell: above it they are counted", "days"),
+    "D370": Limit(92, 0, 366, "after a change of code in which the old one may still occur", "days"),
+    "D382": Limit(0.3, 0.1, 0.9, "by which the newest quarter differs from the same months a year before: from it on a warning"),
+    "D383": Limit(0.2, 0.05, 0.5, "by which the codes an episode of the last year differ from the first: from it on a warning"),
+    "D385": Limit(0.01, 0.0, 0.5, "of the episodes of a month of the newest three, and above every earlier month: from it on a warning"),
+    "D386": Limit(0.2, 0.05, 1.0, "by which a half-year differs from the half-year before it: from it on a warning"),
+    "D387": Limit(0.02, 0.0, 1.0, "by which an earlier month of a site differs from what the run before saw: from it on a warning"),
+    "D388": Limit(0.25, 0.05, 10.0, "by which an earlier month of all sites differs from what the run before saw: from it on the run stops"),
+    "D391": Limit(0.0, 0.0, 1.0, "of the spells of a point of delivery have no price: above it a warning"),
+    "D394": Limit(0.2, 0.0, 1.0, "of the caseload of a site is not among the admissions: above it a warning"),
+    "D395": Limit(0.10, 0.01, 1.0, "of the records of a month, or of a site, lack a column: from it on a warning"),
+    "D396": Limit(0.10, 0.01, 1.0, "of the rows of a site in a month are lost for one reason: from it on a warning"),
+}  # fmt: skip
+
+#: Pairs of gates about one number: the first warns where the second does not stop yet.
+WARNED_BEFORE = (("D312", "D331"), ("D335", "D332"), ("D334", "D333"), ("D387", "D388"))
 
 
 def _add(code: str, level: Level, title: str, why: str, do: str) -> None:
@@ -285,9 +344,9 @@ _add(
 _add(
     "D346",
     "warn",
-    "Columns of the panel that no estimate uses",
-    "They are read, checked and kept with the panel, but no estimator weights, clusters or adjusts by them.",
-    "Do not read the results as weighted, clustered or adjusted by these columns.",
+    "Columns of the panel that not every estimate uses",
+    "They are read, checked and kept with the panel, but estimators that are not named beside them do not weight, cluster or adjust by them.",
+    "Do not read other results, the primary included, as weighted, clustered or adjusted by these columns.",
 )
 _add(
     "D350",
@@ -428,6 +487,91 @@ _add(
     "Extract of a single trust",
     "Admissions of the same people elsewhere are not seen: a person who goes to another hospital looks like one who stays away.",
     "Ask for the records of neighbouring trusts, or say how many of the caseload are known to go elsewhere.",
+)
+_add(
+    "D385",
+    "warn",
+    "More uncoded episodes in the newest months than ever before",
+    "Diagnoses come later than admissions: the newest months would seem to have fewer alcohol admissions than they had.",
+    "Wait for the coded file, or end the study earlier with study.last_period.",
+)
+_add(
+    "D386",
+    "warn",
+    "Jump in the records of a provider",
+    "Codes an episode, uncoded episodes or stays without a night changed from one half-year to the next: a new system, a new contract or "
+    "care that moved looks like an effect.",
+    "Ask the provider what changed then; read the outcomes that do not depend on it.",
+)
+_add(
+    "D387",
+    "warn",
+    "Earlier months have changed since the last run",
+    "A back series that was revised changes the estimate without anything new having happened.",
+    "Ask the supplier what was resubmitted; restricted/revisions.csv of the run lists each month.",
+)
+_add(
+    "D388",
+    "stop",
+    "Earlier months have changed beyond revision since the last run",
+    "When a month that was read before loses or gains a large share of its records, files are missing or were loaded twice.",
+    "Give all the files that the run before had; raise the limit in [quality] thresholds when the supplier confirms the change.",
+)
+_add(
+    "D389",
+    "note",
+    "Compared with the last run, month by month",
+    "Which of the months that the run before saw have changed, and by how much.",
+    "Nothing.",
+)
+_add(
+    "D390",
+    "note",
+    "Transfers to mental-health wards that the data do not follow",
+    "The stay goes on in a hospital that is not in the extract: its bed days, and the time in which nobody can be admitted, are not seen.",
+    "Ask for the mental-health records (MHSDS) of these people, or read bed days as those of acute hospitals only.",
+)
+_add(
+    "D391",
+    "warn",
+    "Spells without a price",
+    "What has no price cannot be costed: it stops the run, or takes the mean price of its kind when [costs] unpriced says so.",
+    "Add prices for these to the table of unit costs.",
+)
+_add(
+    "D392",
+    "note",
+    "Spells whose episodes are not numbered from 1 without gaps",
+    "An episode of the spell is missing, was joined to another spell, or is numbered wrongly.",
+    "Nothing, if few; otherwise compare spell_rule hf, york and sus.",
+)
+_add(
+    "D393",
+    "note",
+    "Discharge dates before the last episode of a spell",
+    "Only the last episode should carry one; some suppliers copy it to all. The last episode's is used.",
+    "Nothing.",
+)
+_add(
+    "D394",
+    "warn",
+    "Caseload of a site that the admissions do not hold",
+    "People of one team are found less often than they should be: its ids are wrong, or its people go to hospitals outside the extract.",
+    "Check the ids of this site's caseload; the table of the join lists each site.",
+)
+_add(
+    "D395",
+    "warn",
+    "A column is often empty",
+    "Rules that need the column do not hold for these records; if the share changes over time it looks like an effect.",
+    "Ask the supplier to fill it for the months or sites named; restricted/completeness.csv of the run lists each.",
+)
+_add(
+    "D396",
+    "warn",
+    "Rows lost for one reason at one site or in some months",
+    "Rows without what every episode must have are not counted: where they are many, admissions seem to fall.",
+    "Ask the supplier to mend the column for the months or sites named.",
 )
 _add(
     "D330",

@@ -7,9 +7,9 @@ costs is imported by the functions that use it: reading and checking extracts ne
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from aaot_eval.errors import DataQualityError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.ingest import read_tables
 from aaot_eval.panel import build_panel, price_stays, read_panel
-from aaot_eval.results import Analysis, Effect, FlowStep, Panel, RunResult, Source, Tables
+from aaot_eval.results import Analysis, Effect, FlowStep, Panel, RunResult, Source, Tables, Vintage
 
 if TYPE_CHECKING:
     from aaot_eval.costs import Prices
@@ -54,13 +54,13 @@ class Evidence:
 
     findings: tuple[Finding, ...]
     flow: tuple[FlowStep, ...] = ()
-    rejects: pd.DataFrame | None = None
+    restricted: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The evidence as exact tables of the record."""
         from aaot_eval.record import quality_tables
 
-        return quality_tables(self.findings, self.flow, self.rejects)
+        return quality_tables(self.findings, self.flow, self.restricted)
 
 
 def run_evaluation(
@@ -114,7 +114,7 @@ def run_evaluation(
         flow=prepared.flow,
         sources=prepared.sources,
         tables=build_record(effects, verdict, costs, panel, findings, prepared.flow, config)
-        | Evidence((), (), prepared.restricted.get("rejects")).tables(),
+        | Evidence((), (), prepared.restricted).tables(),
         meta=meta,
         restricted=prepared.restricted,
     )
@@ -127,10 +127,13 @@ def prepare(
     work: Path | None = None,
     session: Any = None,
     keep: Path | None = None,
+    add: bool = True,
+    earlier: Vintage | None = None,
 ) -> Prepared:
     """The panel the study asks for, from an extract or from an already aggregated table, behind every data gate.
 
-    `keep` is a folder of readings: rows of files kept by an earlier run are taken from there, and those of new files added.
+    `keep` is a folder of readings: rows of files kept by an earlier run are taken from there and, with `add`, those of new files
+    added. `earlier` is what the run before saw: the months that changed since are found.
     `session` is a Spark session that the platform hands in, for a config whose engine is Spark.
     """
     if config.data.panel:
@@ -141,22 +144,19 @@ def prepare(
     prices = _prices(config)
     with _engine(config, work, session) as engine:
         notify("Reading the extracts")
-        readings = None
-        if keep is not None and config.output.cache:
-            readings = KeptReadings(keep, engine.folder / "kept", owner=config.name, limit=config.output.cache_bytes)
-        tables = read_tables(config, engine, notify=notify, readings=readings)
-        rejects = _rejects(engine, tables)
-        _stop_on(Evidence(tables.findings, tables.flow, rejects))
+        readings = _readings(config, engine, keep, add=add)
+        tables = read_tables(config, engine, notify=notify, readings=readings, earlier=earlier)
+        restricted = _restricted(engine, tables)
+        _stop_on(Evidence(tables.findings, tables.flow, restricted))
         if prices is not None:
             notify("Pricing stays")
-            tables = price_stays(tables, prices.stays, config.costs)
+            tables = price_stays(tables, prices.stays, config.costs, config.quality)
         notify("Building the panel")
         panel = build_panel(tables, config)
-        _stop_on(Evidence((*tables.findings, *panel.findings), tables.flow, rejects))
+        _stop_on(Evidence((*tables.findings, *panel.findings), tables.flow, restricted))
         if readings is not None:
             readings.keep()
         described = engine.describe()
-        restricted = {"rejects": rejects} if rejects is not None else {}
     facts = dict(panel.extra) | {"engine": described}
     findings = (*tables.findings, *panel.findings)
     return Prepared(panel, findings, tables.flow, tables.sources, prices, restricted, facts)
@@ -171,14 +171,33 @@ def _prices(config: RunConfig) -> Prices | None:
     return load_prices(config)
 
 
-def read_only(config: RunConfig, *, notify: Notify = quiet, work: Path | None = None) -> Tables:
-    """The extracts read and judged, and nothing more; the engine behind the tables is closed when they are returned."""
+def read_only(
+    config: RunConfig,
+    *,
+    notify: Notify = quiet,
+    work: Path | None = None,
+    keep: Path | None = None,
+    earlier: Vintage | None = None,
+) -> Tables:
+    """The extracts read and judged, and nothing more; the engine behind the tables is closed when they are returned.
+
+    `keep` is a folder of readings that are taken and not added to; `earlier` as in `prepare`.
+    """
     with _engine(config, work) as engine:
         notify("Reading the extracts")
-        tables = read_tables(config, engine, notify=notify)
-        rejects = _rejects(engine, tables)
-    _stop_on(Evidence(tables.findings, tables.flow, rejects))
+        readings = _readings(config, engine, keep, add=False)
+        tables = read_tables(config, engine, notify=notify, readings=readings, earlier=earlier)
+        restricted = _restricted(engine, tables)
+    _stop_on(Evidence(tables.findings, tables.flow, restricted))
     return tables
+
+
+def _readings(config: RunConfig, engine: Any, keep: Path | None, *, add: bool) -> KeptReadings | None:
+    """The readings kept in a folder, as a run may use them; None where nothing may be kept or there is nothing to take."""
+    if keep is None or not config.output.cache:
+        return None
+    limit = config.output.cache_bytes
+    return KeptReadings(keep, engine.folder / "kept", owner=config.name, limit=limit, add=add)
 
 
 def estimate_effect(panel: Panel, analysis: Analysis, seed: int) -> Effect:
@@ -210,11 +229,12 @@ def _engine(config: RunConfig, work: Path | None, session: Any = None) -> Iterat
             engine.close()
 
 
-def _rejects(engine: Any, tables: Tables) -> pd.DataFrame | None:
-    if not tables.has("rejects"):
-        return None
-    listed = f'SELECT * FROM {tables.names["rejects"]} ORDER BY file, line, "column", reason'
-    found: pd.DataFrame = engine.frame(listed)
+def _restricted(engine: Any, tables: Tables) -> dict[str, pd.DataFrame]:
+    """The exact tables that never leave: lines that could not be read, and counts by site and month."""
+    found = dict(tables.summaries)
+    if tables.has("rejects"):
+        listed = f'SELECT * FROM {tables.names["rejects"]} ORDER BY file, line, "column", reason'
+        found["rejects"] = engine.frame(listed)
     return found
 
 
@@ -231,9 +251,7 @@ def _stop_on(evidence: Evidence) -> None:
 def _left_out_stages(config: RunConfig, panel: Panel, analyses: Sequence[Analysis]) -> list[Finding]:
     if panel.people is None:
         skipped = Finding("D318", "patients and costs", detail="the input is an aggregated panel: it holds no people")
-        used = {c for a in analyses for c in a.options.get("covariates", ())}
-        idle = [c for c in (config.panel.cluster, config.panel.weight, *config.panel.covariates) if c and c not in used]
-        return [skipped, *([Finding("D346", "panel", detail=f"columns: {', '.join(idle)}")] if idle else [])]
+        return [skipped, *_idle_columns(config, analyses)]
     parts = {
         "costs": config.costs is None,
         "caseload": config.data.caseload is None,
@@ -241,6 +259,22 @@ def _left_out_stages(config: RunConfig, panel: Panel, analyses: Sequence[Analysi
     }
     parts["entry-rule comparison"] = not config.study.entry_rule
     return [Finding("D319", part, detail=f"[{part}] is not in the config") for part, absent in parts.items() if absent]
+
+
+def _idle_columns(config: RunConfig, analyses: Sequence[Analysis]) -> list[Finding]:
+    """Columns of an aggregated panel that no estimate uses, or that the primary does not use though others do."""
+    from aaot_eval.estimators import ESTIMATORS
+
+    adjusted = {c for a in analyses for c in a.options.get("covariates", ())}
+    told = []
+    for column, role in ((config.panel.cluster, "cluster"), (config.panel.weight, "weight")):
+        users = [a for a in analyses if role in getattr(ESTIMATORS[a.estimator], "panel_columns", ())]
+        if column and not users:
+            told.append(column)
+        elif column and not any(a.primary for a in users):
+            told.append(f"{column} ({role} of {', '.join(a.name for a in users)}; the primary is made without it)")
+    told += [c for c in config.panel.covariates if c not in adjusted]
+    return [Finding("D346", "panel", detail=f"columns: {', '.join(told)}")] if told else []
 
 
 def _meta(config: RunConfig, prepared: Prepared, primary: Effect, skipped: list[dict[str, str]]) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from aaot_eval.results import CheckResult, CostResult, Effect, Estimate, FlowSte
 from aaot_eval.schema import schema_names, table_schema
 from aaot_eval.wording import headline_table, limits_table
 
+#: In the place of a site or a month: all of them together.
+ALL = "all"
+
 
 def build_record(
     effects: Sequence[Effect],
@@ -106,10 +109,17 @@ def _series(effects: Sequence[Effect], panel: Panel) -> pd.DataFrame:
 
 
 def quality_tables(
-    findings: Sequence[Finding], flow: Sequence[FlowStep], rejects: pd.DataFrame | None
+    findings: Sequence[Finding], flow: Sequence[FlowStep], restricted: Mapping[str, pd.DataFrame]
 ) -> dict[str, pd.DataFrame]:
-    """What a check of the data shows: findings, flow of inclusion, and rejects by reason; a table without rows is absent."""
-    tables = {"data_quality": _data_quality(findings), "flow": _flow(flow), "rejected": rejected_table(rejects)}
+    """What a check of the data shows: findings, flow of inclusion, and from the exact tables of `restricted` rejects by reason,
+    completeness and the join of the caseload; a table without rows is absent."""
+    tables = {
+        "data_quality": _data_quality(findings),
+        "flow": _flow(flow),
+        "rejected": rejected_table(restricted.get("rejects")),
+        "completeness": completeness_table(restricted.get("completeness")),
+        "caseload_join": restricted.get("caseload_join", pd.DataFrame()),
+    }
     return {name: _shaped(name, frame) for name, frame in tables.items() if len(frame)}
 
 
@@ -121,6 +131,21 @@ def rejected_table(rejects: pd.DataFrame | None) -> pd.DataFrame:
     counted = rejects.groupby(by, dropna=False, sort=True)["line"].nunique().rename("lines").reset_index()
     lost = counted.pop("row_lost").map({True: "yes", False: "no"})
     return counted.assign(rows_lost=lost, people=pd.array([pd.NA] * len(counted), dtype="Int64"))
+
+
+def completeness_table(found: pd.DataFrame | None) -> pd.DataFrame:
+    """How complete each column is: by month over all sites and by site over all months where anything is missing, else in one row."""
+    if found is None or found.empty:
+        return pd.DataFrame()
+    counts = ["records", "missing"]
+    whole = found.groupby("column")[counts].sum().reset_index().assign(site=ALL, month=ALL, first=0)
+    some = found[found["column"].isin(whole.loc[whole["missing"] > 0, "column"])]
+    months = some.groupby(["column", "month"])[counts].sum().reset_index().assign(site=ALL, first=1)
+    sites = some.groupby(["column", "site"])[counts].sum().reset_index().assign(month=ALL, first=2)
+    rows = pd.concat([whole, months[months["missing"] > 0], sites[sites["missing"] > 0]], ignore_index=True)
+    rows["share"] = rows["missing"] / rows["records"].where(rows["records"] > 0)
+    rows = rows.assign(people=rows["missing"], behind=rows["records"])
+    return rows.sort_values(["column", "first", "site", "month"], ignore_index=True)
 
 
 def _flow(flow: Sequence[FlowStep]) -> pd.DataFrame:

@@ -82,11 +82,20 @@ class FlowStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Vintage:
+    """What an earlier run of a study saw: its name, and records by `site` and `month` (`ingest.vintage.months_seen`)."""
+
+    run: str
+    months: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
 class Tables:
     """The validated tables inside the engine: names and counts, never rows.
 
     `names` maps a logical table (`episodes`, `stays`, `attendances`, `caseload`, `sites`, `deaths`, `people`, ...) to its
-    name in the engine; a table that was not given is absent. `first_month`/`last_month` bound the usable data.
+    name in the engine; a table that was not given is absent. `first_month`/`last_month` bound the usable data. `summaries` are
+    small tables of exact counts by site and month for the record (`months_seen`, `completeness`, `revisions`, `caseload_join`).
     """
 
     engine: Engine
@@ -97,6 +106,7 @@ class Tables:
     sources: tuple[Source, ...]
     first_month: pd.Period
     last_month: pd.Period
+    summaries: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def has(self, table: str) -> bool:
         """Whether the table was given."""

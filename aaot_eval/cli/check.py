@@ -74,7 +74,7 @@ def check(
             f"Warning: no p below {least:.3f} is possible with these sites: cannot tell is the only answer; "
             f"see `aaot-eval power {config_file}`."
         )
-    release = _released(config, Evidence(prepared.findings, prepared.flow, prepared.restricted.get("rejects")))
+    release = _released(config, Evidence(prepared.findings, prepared.flow, prepared.restricted))
     if page is not None:
         _write(page, release, [f"{a.name}: {a.reason}" for a in analyses], [])
         lines.append(f"Page: {page}")
@@ -132,7 +132,7 @@ def _tables(release: Release) -> dict[str, Any]:
             return None
         return value.item() if hasattr(value, "item") else value
 
-    names = {"data_quality": "findings", "rejected": "rejected", "flow": "flow"}
+    names = {n: n for n in ("rejected", "flow", "completeness", "caseload_join")} | {"data_quality": "findings"}
     return {
         said: [{k: plain(v) for k, v in row.items()} for row in release.tables[name].to_dict("records")]
         if name in release.tables

@@ -62,10 +62,13 @@ class Kept:
 
 
 class KeptReadings:
-    """The entries of one work folder. New ones lie in `staging` until `keep`, so that a run that refuses leaves none."""
+    """The entries of one work folder. New ones lie in `staging` until `keep`, so that a run that refuses leaves none.
 
-    def __init__(self, folder: Path, staging: Path, *, owner: str, limit: int) -> None:
-        self.folder, self.staging, self.owner, self.limit = folder, staging, owner, limit
+    With `add=False` entries are taken, and nothing in the folder is added, marked or deleted.
+    """
+
+    def __init__(self, folder: Path, staging: Path, *, owner: str, limit: int, add: bool = True) -> None:
+        self.folder, self.staging, self.owner, self.limit, self.add = folder, staging, owner, limit, add
         self._used: set[str] = set()
 
     def entry(self, path: Path, depends: Mapping[str, Any], left_out: str) -> Kept:
@@ -96,12 +99,14 @@ class KeptReadings:
     def forget_others(self, left_out: str) -> None:
         """Delete the study's entries that were made with another list of people who opted out: they may hold rows of theirs."""
         ours, now = f"{_short(self.owner)}-", f"{_short(self.owner)}-{_short(left_out)}-"
-        for path in self.folder.glob(f"{ours}*"):
+        for path in self.folder.glob(f"{ours}*") if self.add else ():
             if not path.name.startswith(now):
                 path.unlink(missing_ok=True)
 
     def keep(self) -> None:
         """Move new entries in, mark those used, and delete the longest unused above the limit. What cannot be kept is not."""
+        if not self.add:
+            return
         with suppress(OSError):
             if self.staging.is_dir():
                 self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -130,7 +135,7 @@ class KeptReadings:
             total -= sizes[key]
 
     def _delete(self, key: str) -> None:
-        for path in self.folder.glob(f"{key}.*"):
+        for path in self.folder.glob(f"{key}.*") if self.add else ():
             with suppress(OSError):
                 path.unlink()
 

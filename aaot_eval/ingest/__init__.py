@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import replace
 
-from aaot_eval.config import RunConfig
+from aaot_eval.config import QualityConfig, RunConfig
 from aaot_eval.engine import Engine, ReadReport
 from aaot_eval.engine.kept import KeptReadings
 from aaot_eval.errors import InputError, Problem
@@ -18,13 +18,15 @@ from aaot_eval.ingest.check import (
     check_rules,
     check_sites,
     episode_flow,
+    join_report,
     stay_flow,
     unused_links,
     usable_months,
 )
 from aaot_eval.ingest.coding import make_coded
+from aaot_eval.ingest.completeness import check_completeness, completeness, months_of_providers
 from aaot_eval.ingest.drift import check_drift
-from aaot_eval.ingest.gates import check_code_years, check_codes, check_losses
+from aaot_eval.ingest.gates import check_code_years, check_losses
 from aaot_eval.ingest.keeping import Keeping
 from aaot_eval.ingest.opt_out import opted_out_flow, read_opt_out
 from aaot_eval.ingest.providers import check_providers, make_provider_codes, recode_given
@@ -41,7 +43,8 @@ from aaot_eval.ingest.read import (
 )
 from aaot_eval.ingest.service import make_service
 from aaot_eval.ingest.spells import check_joining, make_one_off_people, make_stays, refuse_without_numbers
-from aaot_eval.results import Source, Tables
+from aaot_eval.ingest.vintage import compare, months_seen
+from aaot_eval.results import Source, Tables, Vintage
 from aaot_eval.schema import in_full, table_schema
 
 __all__ = ["read_tables", "secret_fingerprint"]
@@ -69,13 +72,18 @@ def _quiet(message: str) -> None:
 
 
 def read_tables(
-    config: RunConfig, engine: Engine, *, notify: Notify = _quiet, readings: KeptReadings | None = None
+    config: RunConfig,
+    engine: Engine,
+    *,
+    notify: Notify = _quiet,
+    readings: KeptReadings | None = None,
+    earlier: Vintage | None = None,
 ) -> Tables:
     """The extracts of a config as validated tables in the engine.
 
     Names: `episodes`, `spells`, `stays`, `persons`, `deaths`, `rejects` always; `attendances`, `caseload`, `sites` when given.
-    `readings` are the files kept from earlier runs; new ones are added to it. Raises InputError with every problem of every
-    file at once.
+    `readings` are the files kept from earlier runs; new ones are added to it. `earlier` is what the run before saw, for the
+    months that changed since. Raises InputError with every problem of every file at once.
     """
     listed, listed_sources = read_opt_out(config, engine)
     keeping = None
@@ -85,7 +93,7 @@ def read_tables(
         keeping = Keeping(readings, config, secret_fingerprint(config), digest)
     given, sources, findings = _plan(config, engine, keeping)
     refuse_without_hrg(config, given)
-    sources, read, more = _read(given, sources, engine, notify)
+    sources, read, more = _read(given, sources, engine, notify, config.quality)
     findings += more
     opted_out, more = opted_out_flow(engine, listed, read)
     findings += more
@@ -108,6 +116,8 @@ def read_tables(
         engine.run(step)
     if "providers" in tables_given:
         engine.run("episodes_recoded")
+    for step in ("provider_months", "lost_months"):
+        engine.run(step)
     flow = opted_out + episode_flow(engine)
     engine.drop("episodes_judged", "episodes_repeated", "episodes_copied", "episode_losses")
     first_month, last_month, late = usable_months(engine, config)
@@ -125,18 +135,29 @@ def read_tables(
     names |= {"stay_legs": "stay_legs"} if tariff else {}
     names |= {"one_off_people": "one_off_people"} if config.data.one_off_keys else {}
     findings += late
-    findings += check_records(engine, flow, first_month, last_month)
-    findings += check_losses(flow) + check_codes(engine, config, first_month, last_month)
+    findings += check_records(engine, flow)
+    findings += check_losses(flow, config.quality)
+    months = months_of_providers(engine, first_month, last_month)
+    complete = completeness(engine, months, first_month, last_month)
+    held = {c for g in given if g.table == "episodes" for plan in g.plans for c in plan.columns}
+    findings += check_completeness(complete, config, held)
+    summaries = {"completeness": complete, "months_seen": months_seen(engine, months)}
+    if earlier is not None:
+        more, revisions = compare(earlier, summaries["months_seen"], first_month, last_month, config.quality)
+        findings += more
+        summaries |= {"earlier_months": earlier.months.assign(run=earlier.run), "revisions": revisions}
     findings += check_rules(config) + check_joining(engine, config) + check_code_years(engine)
-    findings += check_providers(engine, tables_given, first_month, last_month)
-    findings += check_drift(engine, config, first_month, last_month)
+    findings += check_providers(engine, tables_given, months, first_month, last_month, config.quality)
+    findings += check_drift(engine, config, months, first_month, last_month)
     names |= make_coded(engine, config)
     engine.drop(*PASSING)
     findings += check_sites(engine, config, names, last_month)
-    findings += check_deaths(engine, last_month) + unused_links(engine)
+    findings += check_deaths(engine, last_month, config.quality) + unused_links(engine)
     flow += stay_flow(engine, names, first_month, last_month)
     if "caseload" in names:
         caseload_flow, caseload_findings = check_caseload(engine, config, names, first_month, last_month)
+        summaries["caseload_join"], more = join_report(engine, config.quality)
+        findings += more
         flow += caseload_flow
         findings += caseload_findings
     flow += check_activity(engine, names, first_month, last_month)
@@ -145,7 +166,15 @@ def read_tables(
     findings += service_findings
     counts = {t: engine.rows(f"SELECT count(*) FROM {n}")[0][0] for t, n in names.items()}
     return Tables(
-        engine, names, counts, tuple(findings), tuple(flow), (*sources, *listed_sources), first_month, last_month
+        engine,
+        names,
+        counts,
+        tuple(findings),
+        tuple(flow),
+        (*sources, *listed_sources),
+        first_month,
+        last_month,
+        summaries,
     )
 
 
@@ -203,14 +232,14 @@ def _plan(
 
 
 def _read(
-    given: list[Given], sources: list[Source], engine: Engine, notify: Notify
+    given: list[Given], sources: list[Source], engine: Engine, notify: Notify, limits: QualityConfig
 ) -> tuple[list[Source], list[tuple[Given, list[ReadReport]]], list[Finding]]:
     problems: list[Problem] = []
     counted, read, findings = [], [], []
     left = iter(sources)
     for table in given:
         try:
-            reports, found = read_given(table, engine, notify)
+            reports, found = read_given(table, engine, notify, limits)
         except InputError as fault:
             problems += fault.problems
             continue

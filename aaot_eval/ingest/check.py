@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from aaot_eval.config import RunConfig
+from aaot_eval.config import QualityConfig, RunConfig
 from aaot_eval.engine import Engine
 from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import InputError, Problem
@@ -31,17 +31,14 @@ LOSSES = (
     ("copied", "each episode once", "the same person, provider, order and dates under another key"),
 )
 FINDING_OF_LOSS = {"no_person": "D316", "regular_attender": "D302", "repeated": "D303", "copied": "D303"}
-# A month is whole when something still happens in its last days; a shorter silence than this is chance.
-SILENT_DAYS = 2
 # Nobody admitted anywhere for a year: what lies beyond has a wrong year in its date.
 EMPTY_MONTHS = 12
 # A month at either end with less than this share of the usual admissions holds strays: a pandemic or a closed site leaves far more.
 STRAY_SHARE = 0.1
-# Deaths are linked up to about a year beyond an extract; nobody of it died before 1900.
-MONTHS_OF_LATE_DEATHS, EARLIEST_DEATH = 12, "1900-01-01"
+# Nobody of an extract died before 1900.
+EARLIEST_DEATH = "1900-01-01"
 # More people than any hospital serves.
 MOST_SERVED = 1e9
-UNCODED_SHARE, LATE_MONTHS = 0.01, 3
 
 
 def episode_flow(engine: Engine) -> list[FlowStep]:
@@ -128,7 +125,9 @@ def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Peri
     `complete_to`, else the last month at whose end there still are admissions. Raises InputError without a whole month.
     """
     first_end, last_admission, last_end = _extent(engine, config)
-    first = pd.Period(first_end, "M") + (0 if first_end.day <= 1 + SILENT_DAYS else 1)
+    # A month is whole when something still happens in its last days; a shorter silence than this is chance.
+    silent = int(config.quality.limit("D309"))
+    first = pd.Period(first_end, "M") + (0 if first_end.day <= 1 + silent else 1)
     last = pd.Period(last_admission, "M")
     if config.data.complete_to:
         complete = _last_whole(config.data.complete_to)
@@ -142,9 +141,7 @@ def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Peri
                 )
             )
         last = complete
-    elif last_admission < last.end_time.date() - timedelta(
-        days=SILENT_DAYS
-    ) or last_end < last.end_time.date() - timedelta(days=SILENT_DAYS):
+    elif min(last_admission, last_end) < last.end_time.date() - timedelta(days=silent):
         last -= 1
     last = _mature(config, last)
     if config.study.first_period is not None:
@@ -296,7 +293,7 @@ def _cut(config: RunConfig, first: pd.Period, last: pd.Period) -> tuple[pd.Perio
     return begin, end
 
 
-def check_records(engine: Engine, flow: Sequence[FlowStep], first: pd.Period, last: pd.Period) -> list[Finding]:
+def check_records(engine: Engine, flow: Sequence[FlowStep]) -> list[Finding]:
     """Findings about the episodes and stays themselves."""
     findings = flow_findings(flow)
     dates = engine.rows(
@@ -319,7 +316,6 @@ def check_records(engine: Engine, flow: Sequence[FlowStep], first: pd.Period, la
     if overlaps[0]:
         findings.append(Finding("D306", where="spells", records=overlaps[0], people=overlaps[1]))
     findings += _unknown_codes(engine)
-    findings += _uncoded_late(engine, first, last)
     return findings
 
 
@@ -341,26 +337,6 @@ def _unknown_codes(engine: Engine) -> list[Finding]:
             )[0][0]
             findings.append(Finding("D313", where=checked[name].source_names[0], records=n, people=people))
     return findings
-
-
-def _uncoded_late(engine: Engine, first: pd.Period, last: pd.Period) -> list[Finding]:
-    """Uncoded primary diagnoses, when the newest months have more of them than any month before."""
-    by_month = engine.frame(
-        f"""SELECT year(admission_date) * 12 + month(admission_date) - 1 AS clock, sum(uncoded) AS uncoded, count(*) AS n,
-        count(DISTINCT CASE WHEN uncoded = 1 THEN person END) AS people FROM episodes
-        WHERE admission_date BETWEEN DATE '{first.start_time.date()}' AND DATE '{last.end_time.date()}' GROUP BY 1 ORDER BY 1"""
-    )
-    share = by_month["uncoded"] / by_month["n"]
-    if len(share) <= LATE_MONTHS:
-        return []
-    usual = max(float(share.iloc[:-LATE_MONTHS].max()), UNCODED_SHARE)
-    late = by_month.iloc[-LATE_MONTHS:][share.iloc[-LATE_MONTHS:] > usual]
-    months = [str(pd.Period(year=int(c) // 12, month=int(c) % 12 + 1, freq="M")) for c in late["clock"]]
-    return (
-        [Finding("D312", where=", ".join(months), records=int(late["uncoded"].sum()), people=int(late["people"].max()))]
-        if months
-        else []
-    )
 
 
 def check_sites(engine: Engine, config: RunConfig, names: Mapping[str, str], last: pd.Period) -> list[Finding]:
@@ -443,9 +419,10 @@ def unused_links(engine: Engine) -> list[Finding]:
     return [Finding("D353", where="deaths", records=n)] if n else []
 
 
-def check_deaths(engine: Engine, last: pd.Period) -> list[Finding]:
+def check_deaths(engine: Engine, last: pd.Period, limits: QualityConfig) -> list[Finding]:
     """Deaths with activity after them, and deaths at a time that no register can hold."""
-    latest = (last + MONTHS_OF_LATE_DEATHS).end_time.date()
+    # Deaths are linked up to about a year beyond an extract.
+    latest = (last + int(limits.limit("D344"))).end_time.date()
     findings = []
     for code, when in (
         ("D305", "used = 0"),
@@ -525,10 +502,31 @@ def check_caseload(
         ),
     ]
     findings = []
-    if people - linked:
+    if people - linked > config.quality.limit("D307") * people:
         findings.append(Finding("D307", where="caseload", records=people - linked, people=people - linked))
     findings += _contradictions(engine, "sites" in names)
     return [s for s in flow if s.lost or s.step != "first referrals"], findings
+
+
+def join_report(engine: Engine, limits: QualityConfig) -> tuple[pd.DataFrame, list[Finding]]:
+    """By `site` of the caseload and together (`all`): `people`, how many of them are `found` among the admissions and how many at the
+    site itself (`found_here`). A site above the limit is a warning (D394), unless every site is as badly joined."""
+    found = engine.frame(
+        """SELECT c.site, count(*) AS people, count(s.person) AS found, count(h.person) AS found_here FROM caseload AS c
+        LEFT JOIN (SELECT DISTINCT person FROM episodes) AS s ON s.person = c.person
+        LEFT JOIN (SELECT DISTINCT person, site FROM stays) AS h ON h.person = c.person AND h.site = c.site
+        GROUP BY c.site ORDER BY c.site"""
+    )
+    limit = limits.limit("D394")
+    findings = []
+    for site, people, there in zip(found["site"], found["people"].astype(int), found["found"].astype(int), strict=True):
+        if people - there > limit * people:
+            detail = f"above {limit:.0%} of its caseload"
+            findings.append(
+                Finding("D394", where=shown_names([site]), records=people - there, people=people - there, detail=detail)
+            )
+    together = found[["people", "found", "found_here"]].sum().to_frame().T.assign(site="all")
+    return pd.concat([together, found], ignore_index=True)[["site", "people", "found", "found_here"]], findings
 
 
 def _contradictions(engine: Engine, with_sites: bool) -> list[Finding]:

@@ -10,15 +10,27 @@ from aaot_eval.config import RunConfig
 from aaot_eval.engine import Engine
 from aaot_eval.engine.files import shown_names
 from aaot_eval.findings import Finding
+from aaot_eval.ingest.completeness import month_text, spans
 
 # The newest months are compared with the same months a year before.
 NEWEST, YEAR = 3, 12
 # Fewer episodes than this say nothing; a difference within so many of its own errors is chance.
 LEAST_EPISODES, ERRORS = 50, 4.0
+# What is compared from one half-year to the next beside the codes an episode; a change of a share below the last number is small.
+HALF_YEAR, LEAST_CHANGE, JUMP_ERRORS = 6, 0.03, 5.0
+SHARES = (("uncoded episodes", "uncoded"), ("episodes that end on the day of admission", "same_day"))
+# The newest month counts as beyond the earlier ones by so many of its own errors.
+LATE_ERRORS, LEAST_LATE = 2.0, 10
 
 
-def check_drift(engine: Engine, config: RunConfig, first: pd.Period, last: pd.Period) -> list[Finding]:
-    """Volume against the year before (D382), mean codes per episode (D383) and the blind spot of a single trust (D384)."""
+def check_drift(
+    engine: Engine, config: RunConfig, months: pd.DataFrame, first: pd.Period, last: pd.Period
+) -> list[Finding]:
+    """Volume against the year before (D382), mean codes per episode (D383), uncoded newest months (D385), jumps from one
+    half-year to the next (D386) and the blind spot of a single trust (D384).
+
+    `months` is `provider_months` of the usable months.
+    """
     codes = " + ".join(f"CASE WHEN diag_{i:02d} IS NULL THEN 0 ELSE 1 END" for i in range(1, 21))
     found = engine.frame(
         f"""SELECT provider, year(admission_date) * 12 + month(admission_date) - 1 AS clock, count(*) AS n, sum({codes}) AS codes
@@ -34,6 +46,10 @@ def check_drift(engine: Engine, config: RunConfig, first: pd.Period, last: pd.Pe
         where = shown_names([provider])
         findings += _volume(counts, end, where, config.quality.limit("D382"))
         findings += _depth(counts, depth, begin, end, where, config.quality.limit("D383"))
+        own = months[months["provider"] == provider].set_index("clock")
+        findings += _late_uncoded(own, end, where, config.quality.limit("D385"))
+        of = {name: (own[column], own["n"]) for name, column in SHARES}
+        findings += _jumps(of | {"codes an episode": (depth, counts)}, where, config.quality.limit("D386"))
     if found["provider"].nunique() == 1:
         findings.append(Finding("D384", where=shown_names(found["provider"].unique())))
     return findings
@@ -57,3 +73,58 @@ def _depth(counts: pd.Series, codes: pd.Series, begin: int, end: int, where: str
         return []
     detail = f"{before:.1f} codes an episode in the first year, {after:.1f} in the last; limit {limit:.0%}"
     return [Finding("D383", where=where, detail=detail)]
+
+
+def _late_uncoded(months: pd.DataFrame, end: int, where: str, limit: float) -> list[Finding]:
+    """Which of the newest months hold more uncoded episodes than any month of the provider before."""
+    months = months[months["n"] >= LEAST_LATE]
+    share = months["uncoded"] / months["n"]
+    earlier, newest = share[share.index <= end - NEWEST], share[share.index > end - NEWEST]
+    if len(earlier) < NEWEST:
+        return []
+    usual = max(float(earlier.max()), limit)
+    error = (usual * (1 - usual) / months["n"].reindex(newest.index)) ** 0.5
+    late = newest[newest > usual + LATE_ERRORS * error]
+    if late.empty:
+        return []
+    records = int(months.loc[late.index, "uncoded"].sum())
+    detail = f"above every earlier month; judged from {limit:.0%} of the episodes on"
+    return [Finding("D385", where=f"{where}: {spans(late.index)}", records=records, detail=detail)]
+
+
+def _jumps(measures: dict[str, tuple[pd.Series, pd.Series]], where: str, limit: float) -> list[Finding]:
+    """The largest change of each measure between two half-years that follow one another, where it is beyond limit and chance."""
+    findings = []
+    for name, (above, below) in measures.items():
+        found = _largest_jump(above.astype(float), below.astype(float), limit, share=name != "codes an episode")
+        if found is not None:
+            month, before, after = found
+            shown = f"{before:.0%} to {after:.0%}" if name != "codes an episode" else f"{before:.1f} to {after:.1f}"
+            findings.append(
+                Finding("D386", where=f"{where}: {month_text(month)}", detail=f"{name}: {shown}; limit {limit:.0%}")
+            )
+    return findings
+
+
+def _largest_jump(above: pd.Series, below: pd.Series, limit: float, *, share: bool) -> tuple[int, float, float] | None:
+    clocks = below.index.to_numpy()
+    best: tuple[float, int, float, float] | None = None
+    for month in clocks:
+        early, late = (clocks >= month - HALF_YEAR) & (clocks < month), (clocks >= month) & (clocks < month + HALF_YEAR)
+        if early.sum() < HALF_YEAR or late.sum() < HALF_YEAR:
+            continue
+        n0, n1 = float(below[early].sum()), float(below[late].sum())
+        if min(n0, n1) < LEAST_EPISODES:
+            continue
+        before, after = float(above[early].sum()) / n0, float(above[late].sum()) / n1
+        mean = (before * n0 + after * n1) / (n0 + n1)
+        by_chance = math.sqrt(mean * ((1 - mean) if share else 1.0) * (1 / n0 + 1 / n1))
+        # Episodes of one person are alike, so months differ by more than single episodes would make them.
+        months = [float((above[half] / below[half]).var()) / HALF_YEAR for half in (early, late)]
+        error = max(by_chance, math.sqrt(sum(months)))
+        change = abs(after - before)
+        if change < limit * max(before, 1e-9) or change <= JUMP_ERRORS * error or (share and change < LEAST_CHANGE):
+            continue
+        if best is None or change / max(error, 1e-9) > best[0]:
+            best = (change / max(error, 1e-9), int(month), before, after)
+    return best[1:] if best else None

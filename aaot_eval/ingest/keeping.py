@@ -31,8 +31,8 @@ class Keeping:
     secret: str | None
     left_out: str
 
-    def entry(self, path: Path, table: str) -> Kept:
-        """The entry of one file of a table of [data]."""
+    def entry(self, path: Path, table: str) -> Kept | None:
+        """The entry of one file of a table of [data]; None when it holds nothing and nothing may be added."""
         data = self.config.data
         depends = {
             "version": [__version__, duckdb.__version__, reading_code()],
@@ -44,7 +44,8 @@ class Keeping:
             "person_key": data.person_key.column if data.person_key else None,
             "secret": self.secret,
         }
-        return self.readings.entry(path, depends, self.left_out)
+        found = self.readings.entry(path, depends, self.left_out)
+        return found if found.note or self.readings.add else None
 
 
 @cache

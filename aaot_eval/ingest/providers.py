@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
+from aaot_eval.config import QualityConfig
 from aaot_eval.engine import Engine
 from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import InputError, Problem
@@ -13,10 +14,6 @@ from aaot_eval.findings import Finding
 
 # A provider with fewer episodes in its usual month is too small to be missed.
 LEAST_USUAL = 10
-# A series that begins or ends within so many months of the data's ends does so with the data.
-NEAR_THE_END = 2
-# Records under an old code so long after the change are no stragglers.
-STRAGGLERS_DAYS = 92
 
 
 def make_provider_codes(engine: Engine, given: Collection[str]) -> None:
@@ -73,9 +70,19 @@ def recode_given(engine: Engine, given: Collection[str]) -> None:
             engine.run(f"{table}_read_recoded")
 
 
-def check_providers(engine: Engine, given: Collection[str], first: pd.Period, last: pd.Period) -> list[Finding]:
-    """What the table of changes did, and providers whose records begin or end inside the series (D361, D362, D370)."""
-    findings = _begins_or_ends(engine, first, last)
+def check_providers(
+    engine: Engine,
+    given: Collection[str],
+    months: pd.DataFrame,
+    first: pd.Period,
+    last: pd.Period,
+    limits: QualityConfig,
+) -> list[Finding]:
+    """What the table of changes did, and providers whose records begin or end inside the series (D361, D362, D370).
+
+    `months` is `provider_months` of the usable months.
+    """
+    findings = _begins_or_ends(months, first, last, int(limits.limit("D361")))
     if "providers" not in given:
         return findings
     old = engine.rows(
@@ -89,7 +96,7 @@ def check_providers(engine: Engine, given: Collection[str], first: pd.Period, la
         )  # fmt: skip
     late = engine.rows(
         f"""SELECT c.old_code, count(*) FROM episodes_read AS e JOIN provider_codes AS c ON c.old_code = e.provider
-        JOIN episodes AS p ON p.row = e.row WHERE date_diff('day', CAST(c.valid_from AS DATE), p.admission_date) > {STRAGGLERS_DAYS}
+        JOIN episodes AS p ON p.row = e.row WHERE date_diff('day', CAST(c.valid_from AS DATE), p.admission_date) > {int(limits.limit("D370"))}
         GROUP BY c.old_code ORDER BY c.old_code"""
     )
     if late:
@@ -97,17 +104,13 @@ def check_providers(engine: Engine, given: Collection[str], first: pd.Period, la
     return findings
 
 
-def _begins_or_ends(engine: Engine, first: pd.Period, last: pd.Period) -> list[Finding]:
-    months = engine.frame(
-        f"""SELECT provider, year(admission_date) * 12 + month(admission_date) - 1 AS clock, count(*) AS n FROM episodes
-        WHERE admission_date BETWEEN DATE '{first.start_time.date()}' AND DATE '{last.end_time.date()}'
-        GROUP BY provider, year(admission_date) * 12 + month(admission_date) - 1"""
-    )
+def _begins_or_ends(months: pd.DataFrame, first: pd.Period, last: pd.Period, near: int) -> list[Finding]:
+    """A series that begins or ends within `near` months of the data's ends does so with the data."""
     begin, end = (int(p.year) * 12 + int(p.month) - 1 for p in (first, last))
     found = months.groupby("provider").agg(usual=("n", "median"), begins=("clock", "min"), ends=("clock", "max"))
     found = found[found["usual"] >= LEAST_USUAL].sort_index()
-    late = found[found["begins"] > begin + NEAR_THE_END]
-    early = found[found["ends"] < end - NEAR_THE_END]
+    late = found[found["begins"] > begin + near]
+    early = found[found["ends"] < end - near]
     findings = []
     for provider, row in early.iterrows():
         heirs = [str(p) for p in late.index if 0 <= late.loc[p, "begins"] - row["ends"] <= 1]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aaot_eval.config import Files, RunConfig
+from aaot_eval.config import Files, QualityConfig, RunConfig
 from aaot_eval.engine import Engine, ReadPlan, ReadReport
 from aaot_eval.engine.database_tables import inspect_source, is_table
 from aaot_eval.engine.files import Dialect, binary, is_name, repeated_names, shown_names
@@ -34,8 +34,6 @@ GIVEN = (
 )
 # What is read beside them: the list of people who opted out comes before all else.
 READ = (*GIVEN, "opt_out")
-# Above this share of unreadable rows a file is not what it says it is.
-MOST_REJECTED = 0.05
 DATE_ORDERS = {
     "DMY": ("%d/%m/%Y", "%d-%m-%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S"),
     "MDY": ("%m/%d/%Y", "%m-%d-%Y"),
@@ -627,13 +625,15 @@ def strptime_pattern(written: str) -> str:
     return written
 
 
-def read_given(given: Given, engine: Engine, notify: Notify) -> tuple[list[ReadReport], list[Finding]]:
+def read_given(
+    given: Given, engine: Engine, notify: Notify, limits: QualityConfig
+) -> tuple[list[ReadReport], list[Finding]]:
     """Read one table into `<table>_read`. Raises InputError when lines do not add up or too many rows are unreadable."""
     reports = list(engine.ingest(given.plans, f"{given.table}_read"))
     problems, findings = [], []
     for report, plan in zip(reports, given.plans, strict=True):
         notify(f"{'kept from an earlier run:' if report.taken else 'read'} {report.name}")
-        problems += _reading_problems(report, plan, engine)
+        problems += _reading_problems(report, plan, engine, limits)
         if report.unquoted:
             findings.append(Finding("X212", where=report.name))
         rejected = report.rejected_lines + sum(report.bad_cells.values())
@@ -652,7 +652,9 @@ def read_given(given: Given, engine: Engine, notify: Notify) -> tuple[list[ReadR
     return reports, findings
 
 
-def _reading_problems(report: ReadReport, plan: ReadPlan, engine: Engine) -> list[Problem]:
+def _reading_problems(report: ReadReport, plan: ReadPlan, engine: Engine, limits: QualityConfig) -> list[Problem]:
+    """Above a share of unreadable lines or cells a file is not what it says it is."""
+    most_lines, most_cells = limits.limit("X211"), limits.limit("X213")
     problems = []
     if not report.adds_up:
         problems.append(
@@ -664,17 +666,17 @@ def _reading_problems(report: ReadReport, plan: ReadPlan, engine: Engine) -> lis
             )
         )
     total = report.rows + report.rejected_lines
-    if (total and report.rows == 0) or (total and report.rejected_lines > MOST_REJECTED * total):
+    if (total and report.rows == 0) or (total and report.rejected_lines > most_lines * total):
         problems.append(
             Problem(
                 "X211",
-                f"more than {MOST_REJECTED:.0%} of the lines of {report.name} cannot be split into its columns",
+                f"more than {most_lines:.0%} of the lines of {report.name} cannot be split into its columns",
                 where=_first_place(engine, report.name, ""),
                 do="check the delimiter and that the file was not cut",
             )
         )
     for column, count in report.bad_cells.items():
-        if count > MOST_REJECTED * max(report.rows, 1):
+        if count > most_cells * max(report.rows, 1):
             theirs = plan.columns[column]
             spec = plan.schema[column]
             do = (
@@ -685,7 +687,7 @@ def _reading_problems(report: ReadReport, plan: ReadPlan, engine: Engine) -> lis
             problems.append(
                 Problem(
                     "X213",
-                    f"more than {MOST_REJECTED:.0%} of {theirs} cannot be read as {_kind(spec.type)}",
+                    f"more than {most_cells:.0%} of {theirs} cannot be read as {_kind(spec.type)}",
                     where=_first_place(engine, report.name, theirs),
                     do=do,
                 )

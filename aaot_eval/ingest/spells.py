@@ -18,8 +18,11 @@ NEEDED_BY_RULE = {
     "sus": (("sus_spell", "provider_spell"), "SUSSPELLID or the hospital provider spell number (PROVSPNOPS)"),
     "smr": (("stay_number",), "the marker of the continuous inpatient stay (CIS_MARKER)"),
 }
-# Leave from hospital ends a spell when it lasts longer than this.
-LONGEST_LEAVE = 28
+
+# The number of an episode that has none in the source.
+UNKNOWN_ORDER = 99
+# Discharged to a ward for people with mental illness or a learning disability; within so many days the next stay is the same one.
+MENTAL_HEALTH, DAYS_OF_TRANSFER = "53", 3
 
 
 def refuse_without_numbers(engine: Engine, config: RunConfig) -> None:
@@ -93,14 +96,42 @@ def make_one_off_people(engine: Engine, config: RunConfig) -> list[Finding]:
 
 
 def check_joining(engine: Engine, config: RunConfig) -> list[Finding]:
-    """What the rules of joining leave to be said: long leave inside a spell, and a marker of stays that the rule does not use."""
-    findings = []
+    """What the rules of joining leave to be said: long leave inside a spell, a marker of stays that the rule does not use, episodes
+    numbered with gaps, early dates of discharge, and transfers to mental-health wards that the data do not follow."""
+    findings = _numbering(engine) + _left_for_mental_health(engine)
     long = engine.rows(
         f"""SELECT count(*), count(DISTINCT person) FROM episodes_met
-        WHERE admission_date = before_admission AND date_diff('day', before_end, episode_start) > {LONGEST_LEAVE}"""
+        WHERE admission_date = before_admission AND date_diff('day', before_end, episode_start) > {int(config.quality.limit("D367"))}"""
     )[0]
     if long[0]:
         findings.append(Finding("D367", where="admissions", records=long[0], people=long[1]))
     if config.study.stay_rule != "smr" and _filled(engine, ("stay_number",)):
         findings.append(Finding("D360", where="study.stay_rule", detail=f"{config.study.stay_rule!r} is used"))
     return findings
+
+
+def _numbering(engine: Engine) -> list[Finding]:
+    """Spells whose episodes are not 1, 2, 3, ... (D392) and discharge dates before the last episode (D393).
+
+    A spell with an episode of unknown number is not asked.
+    """
+    gaps, gap_people, early, early_people = engine.rows(
+        f"""SELECT coalesce(sum(gaps), 0), count(DISTINCT CASE WHEN gaps = 1 THEN person END),
+        coalesce(sum(early_discharges), 0), count(DISTINCT CASE WHEN early_discharges > 0 THEN person END)
+        FROM (SELECT person, early_discharges, CASE WHEN highest_order < {UNKNOWN_ORDER} AND (lowest_order <> 1 OR highest_order <> episodes)
+            THEN 1 ELSE 0 END AS gaps FROM spell_spans) AS numbered"""
+    )[0]
+    found = (("D392", gaps, gap_people), ("D393", early, early_people))
+    return [Finding(code, where="spells", records=int(n), people=int(people)) for code, n, people in found if n]
+
+
+def _left_for_mental_health(engine: Engine) -> list[Finding]:
+    """Spells that end with a transfer to a mental-health ward (destination 53) and have no spell of the person after them (D390)."""
+    n, people = engine.rows(
+        f"""SELECT count(*), count(DISTINCT s.person) FROM spells AS s
+        LEFT JOIN (SELECT DISTINCT t.spell FROM spells AS t JOIN spells AS a ON a.person = t.person AND a.spell <> t.spell
+            AND date_diff('day', t.end_date, a.admission_date) BETWEEN 0 AND {DAYS_OF_TRANSFER}
+            WHERE t.discharge_destination = '{MENTAL_HEALTH}') AS followed ON followed.spell = s.spell
+        WHERE s.discharge_destination = '{MENTAL_HEALTH}' AND followed.spell IS NULL"""
+    )[0]
+    return [Finding("D390", where="admissions", records=int(n), people=int(people))] if n else []

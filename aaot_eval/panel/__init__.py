@@ -40,7 +40,7 @@ from aaot_eval.results import OutcomeSpec, Panel, Tables
 __all__ = ["build_panel", "price_stays", "read_panel"]
 
 PANDEMIC = (pd.Period("2020-03", "M"), pd.Period("2021-12", "M"))
-LOW_VOLUME, LEAST_MEDIAN = 0.5, 20
+LEAST_MEDIAN = 20
 
 
 def build_panel(tables: Tables, config: RunConfig) -> Panel:
@@ -59,7 +59,7 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
     primary = _known_outcomes(config, (*outcomes, *asked))
     _count(tables, periods, config)
     units = _units(tables, config)
-    cells, findings = _cells(tables, units, periods, outcomes)
+    cells, findings = _cells(tables, units, periods, outcomes, config.quality.limit("D314"))
     priced = tables.has("stay_prices")
     if priced:
         share_stays(tables, periods, config.costs)
@@ -205,7 +205,7 @@ def _units(tables: Tables, config: RunConfig) -> pd.DataFrame:
 
 
 def _cells(
-    tables: Tables, units: pd.DataFrame, periods: pd.DataFrame, outcomes: tuple[OutcomeSpec, ...]
+    tables: Tables, units: pd.DataFrame, periods: pd.DataFrame, outcomes: tuple[OutcomeSpec, ...], low_volume: float
 ) -> tuple[pd.DataFrame, list[Finding]]:
     n_u, n_t = len(units), len(periods)
     t = np.tile(np.arange(n_t), n_u)
@@ -220,7 +220,7 @@ def _cells(
     stays = spread(months, units.index, "site", "stays", n_t)
     missing = stays == 0
     cells["missing"] = missing.reshape(-1)
-    findings = _volume_findings(stays, units, periods)
+    findings = _volume_findings(stays, units, periods, low_volume)
     for outcome in outcomes:
         source, gone = (visits, None) if outcome.name == "ed_attendances" else (months, missing)
         counts = spread(source, units.index, "site", outcome.name, n_t)
@@ -237,7 +237,7 @@ def _holed(counts: np.ndarray, gone: np.ndarray) -> np.ndarray:
     return np.where(gone, np.nan, counts).reshape(-1) if gone.any() else counts.reshape(-1)
 
 
-def _volume_findings(stays: np.ndarray, units: pd.DataFrame, periods: pd.DataFrame) -> list[Finding]:
+def _volume_findings(stays: np.ndarray, units: pd.DataFrame, periods: pd.DataFrame, low_volume: float) -> list[Finding]:
     findings = []
     labels = periods["label"].to_numpy()
     for name, row in zip(units.index, stays, strict=True):
@@ -245,7 +245,7 @@ def _volume_findings(stays: np.ndarray, units: pd.DataFrame, periods: pd.DataFra
         if len(empty):
             findings.append(Finding("D310", where=str(name), detail=", ".join(empty)))
         usual = np.median(row[row > 0]) if (row > 0).any() else 0
-        low = labels[(row > 0) & (row < LOW_VOLUME * usual)] if usual >= LEAST_MEDIAN else []
+        low = labels[(row > 0) & (row < low_volume * usual)] if usual >= LEAST_MEDIAN else []
         if len(low):
             findings.append(Finding("D314", where=str(name), detail=", ".join(low)))
     return findings

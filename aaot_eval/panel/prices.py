@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aaot_eval.config import CostsConfig
+from aaot_eval.config import CostsConfig, QualityConfig
 from aaot_eval.engine import Engine
 from aaot_eval.errors import InputError, Problem
+from aaot_eval.findings import Finding
 from aaot_eval.results import Tables
 
 #: The step that prices stays on each basis.
@@ -22,19 +23,20 @@ STEP_OF_BASIS = {
 }
 #: So many unpriced codes are named in a refusal; the others are counted as codes.
 MOST_NAMED = 20
-#: Listed instead of stopped only up to here: beyond, the price table is not one for these spells.
-MOST_UNPRICED = 0.10
 
 
-def price_stays(tables: Tables, prices: pd.DataFrame, costs: CostsConfig | None = None) -> Tables:
+def price_stays(
+    tables: Tables, prices: pd.DataFrame, costs: CostsConfig | None = None, quality: QualityConfig | None = None
+) -> Tables:
     """The tables with a price for every stay and attendance, on the basis of [costs].
 
     `prices` has `item` and `value` (one price year, one currency), for the basis `tariff` also `delivery`, `trim_days` and
     `excess_day` in the rows of an HRG. Adds `stay_prices` (stay, item, price), `attendance_prices`, `prices`,
     `index_stays` and, with unpriced stays that are listed, `unpriced`. Raises InputError naming every item and HRG that the
-    data need and that has no price (P425, C183): nothing unpriced costs 0.
+    data need and that has no price (P425, C183), with the share of spells without one by point of delivery: nothing unpriced costs
+    0. Where they are listed instead, that share is a warning (D391) above the limit in `quality`.
     """
-    engine = tables.engine
+    engine, quality = tables.engine, quality or QualityConfig()
     basis = costs.basis if costs else "bed_day_and_stay"
     value = _items(engine, prices)
     if basis == "tariff":
@@ -42,14 +44,15 @@ def price_stays(tables: Tables, prices: pd.DataFrame, costs: CostsConfig | None 
     step = STEP_OF_BASIS[basis]
     engine.run(step, **({"excess_day": value.get("emergency_excess_day", 0.0)} if step == "stay_prices_found" else {}))
     engine.run("attendance_prices")
-    problems, listed = _without_price(engine, basis, costs.unpriced if costs else "stop")
+    problems, listed = _without_price(engine, basis, costs.unpriced if costs else "stop", quality)
     problems += _care_without_price(tables, value)
     if problems:
         raise InputError(*problems)
     engine.run("stay_prices", listed=int(listed))
     engine.run("index_stays", left_out=int(costs is not None and costs.index_admission == "left_out"))
     names = {"stay_prices": "stay_prices", "prices": "prices", **({"unpriced": "leg_prices"} if listed else {})}
-    return replace(tables, names={**tables.names, **names})
+    findings = _coverage_findings(engine, quality.limit("D391")) if listed else []
+    return replace(tables, names={**tables.names, **names}, findings=(*tables.findings, *findings))
 
 
 def _items(engine: Engine, prices: pd.DataFrame) -> dict[str, float]:
@@ -73,7 +76,7 @@ def _items(engine: Engine, prices: pd.DataFrame) -> dict[str, float]:
     return value
 
 
-def _without_price(engine: Engine, basis: str, unpriced: str) -> tuple[list[Problem], bool]:
+def _without_price(engine: Engine, basis: str, unpriced: str, quality: QualityConfig) -> tuple[list[Problem], bool]:
     """The refusals of stays without a price, and whether some are listed instead."""
     missing = [
         str(r[0]) for r in engine.rows("SELECT DISTINCT item FROM stay_prices_found WHERE price IS NULL ORDER BY item")
@@ -93,7 +96,7 @@ def _without_price(engine: Engine, basis: str, unpriced: str) -> tuple[list[Prob
     if unpriced == "stop":
         what = f"there is no price for: {named}.{day_case}"
         do = 'add these HRGs; or list them with [costs] unpriced = "list": a spell without a price never costs 0'
-        return [Problem("C183", what, where="costs.unit_costs", do=do)], False
+        return [Problem("C183", what, where=f"costs.unit_costs; {_coverage_words(engine)}", do=do)], False
     gone, stays = engine.rows("SELECT sum(CASE WHEN price IS NULL THEN 1 ELSE 0 END), count(*) FROM stay_prices_found")[
         0
     ]
@@ -101,15 +104,41 @@ def _without_price(engine: Engine, basis: str, unpriced: str) -> tuple[list[Prob
         str(r[0])
         for r in engine.rows("SELECT item FROM stay_prices_found GROUP BY item HAVING count(price) = 0 ORDER BY item")
     ]
-    if bare or gone > MOST_UNPRICED * stays:
-        why = (
-            f"no {' and no '.join(bare)} has a price"
-            if bare
-            else f"over {100 * MOST_UNPRICED:.0f} % of stays have no price"
-        )
+    most = quality.limit("C183")
+    if bare or gone > most * stays:
+        why = f"no {' and no '.join(bare)} has a price" if bare else f"over {100 * most:g} % of stays have no price"
         what = f"{why}, so the unpriced cannot take the mean of their kind; without a price: {named}.{day_case}"
-        return [Problem("C183", what, where="costs.unit_costs", do="add prices for these HRGs")], False
+        where = f"costs.unit_costs; {_coverage_words(engine)}"
+        return [Problem("C183", what, where=where, do="add prices for these HRGs")], False
     return [], True
+
+
+def _coverage(engine: Engine) -> list[tuple[str, int, int, int]]:
+    """By point of delivery: spells, those without a price, and the people of these."""
+    found = engine.rows(
+        """SELECT delivery, count(*), sum(CASE WHEN price IS NULL THEN 1 ELSE 0 END),
+        count(DISTINCT CASE WHEN price IS NULL THEN person END) FROM leg_prices GROUP BY delivery ORDER BY delivery"""
+    )
+    return [(str(d), int(n), int(gone), int(people)) for d, n, gone, people in found]
+
+
+def _coverage_words(engine: Engine) -> str:
+    shares = [f"{d.replace('_', ' ')} {100 * gone / n:.0f} %" for d, n, gone, _ in _coverage(engine)]
+    return f"spells without a price: {', '.join(shares)}"
+
+
+def _coverage_findings(engine: Engine, limit: float) -> list[Finding]:
+    return [
+        Finding(
+            "D391",
+            where=f"point of delivery: {d.replace('_', ' ')}",
+            records=gone,
+            people=people,
+            detail=f"{gone / n:.1%} of the spells",
+        )
+        for d, n, gone, people in _coverage(engine)
+        if gone > limit * n
+    ]
 
 
 def _care_without_price(tables: Tables, value: dict[str, float]) -> list[Problem]:

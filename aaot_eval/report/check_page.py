@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from aaot_eval.report.blocks import Block, Bullets, Notice, Paragraph, Report, Section
 from aaot_eval.report.contents import Column, Source, named, table
-from aaot_eval.report.sections.quality import findings, rejected
+from aaot_eval.report.sections.quality import complete, findings, joined, rejected
 from aaot_eval.results import Release
 
 
 def check_report(release: Release, analyses: Sequence[str], stopped: Sequence[str]) -> Report:
-    """A page from the released tables `data_quality`, `rejected` and `flow`; `stopped` are the gates that stop a run."""
+    """A page from the released tables `data_quality`, `rejected`, `completeness`, `caseload_join` and `flow`; `stopped` are the gates
+    that stop a run."""
     source = Source(release)
     return Report(
         title=source.fact("title"),
@@ -22,6 +23,7 @@ def check_report(release: Release, analyses: Sequence[str], stopped: Sequence[st
             Section(
                 "rejected", "What could not be read", tuple(rejected(source) or [Paragraph("Every line was read.")])
             ),
+            Section("complete", "How complete the records are", tuple(_records(source))),
             Section("flow", "What became of every row", tuple(_flow(source))),
         ),
         footer=(("Disclosure profile", str(release.profile)), ("Made with", f"aaot-eval {source.fact('version')}")),
@@ -33,6 +35,12 @@ def _verdict(analyses: Sequence[str], stopped: Sequence[str]) -> list[Block]:
     if stopped:
         return [Notice("warning", "No", "A gate stops the run until it is mended:"), Bullets(tuple(stopped))]
     return [Paragraph("Nothing stops the run. These analyses would be run:"), Bullets(tuple(analyses))]
+
+
+def _records(source: Source) -> list[Block]:
+    return [*complete(source), *joined(source)] or [
+        Paragraph("The input was already counted, or the run stopped before records were looked at.")
+    ]
 
 
 def _flow(source: Source) -> list[Block]:

@@ -1,6 +1,7 @@
 -- reads: spell_members, episodes, alcohol_episodes
 -- makes: spell_spans
--- rule: the first and the last row of each spell, its dates, and whether any episode of it is alcohol-specific
+-- rule: the first and the last row of each spell, its dates, and whether any episode of it is alcohol-specific; also how its episodes
+--       are numbered, how many before the last have a date of discharge, and whether any has one
 -- decision: docs/decisions/0012-spell.md
 SELECT m.person, m.provider, m.spell_no,
     max(CASE WHEN m.is_first = 1 THEN m.row END) AS first_row,
@@ -8,7 +9,11 @@ SELECT m.person, m.provider, m.spell_no,
     min(e.episode_start) AS first_start,
     coalesce(max(CASE WHEN m.is_last = 1 THEN e.discharge_date END), max(e.discharge_date), max(e.episode_end)) AS end_date,
     max(CASE WHEN a.row IS NULL THEN 0 ELSE 1 END) AS alcohol_specific,
-    count(*) AS episodes
+    count(*) AS episodes,
+    min(e.episode_order) AS lowest_order,
+    max(e.episode_order) AS highest_order,
+    count(CASE WHEN m.is_last = 0 AND e.discharge_date IS NOT NULL THEN 1 END) AS early_discharges,
+    count(e.discharge_date) AS discharges
 FROM spell_members AS m
 JOIN episodes AS e ON e.row = m.row
 LEFT JOIN alcohol_episodes AS a ON a.row = m.row

@@ -132,8 +132,8 @@ def test_a_damaged_file_is_an_error_in_words_or_counted_rejects(tmp_path, capsys
     reports = []
     reading = ingest.read_given
 
-    def spied(given, engine, notify):
-        found = reading(given, engine, notify)
+    def spied(*given):
+        found = reading(*given)
         reports.extend(found[0])
         return found
 

@@ -18,6 +18,8 @@ def quality(source: Source) -> Sequence[Block]:
     return [
         *findings(source),
         *rejected(source),
+        *complete(source),
+        *joined(source),
         *_counting(source),
         Heading("Parts not in this run"),
         *_skipped(source),
@@ -60,6 +62,26 @@ def rejected(source: Source) -> list[Block]:
     return [
         table(source, "rejected", frame, ["file", "column", "reason", "value_class", "lines", "rows_lost"], caption)
     ]
+
+
+def complete(source: Source) -> list[Block]:
+    """How complete each column is, all sites and months together; where and when stands in the table's file. Nothing for a panel."""
+    frame = source.table("completeness")
+    if frame is None:
+        return []
+    whole = frame[(frame["site"] == "all") & (frame["month"] == "all")]
+    note = "By month and by site: tables/completeness.csv." if len(whole) < len(frame) else ""
+    caption = "How often each column of the admissions is missing, all sites and months together"
+    return [table(source, "completeness", whole, ["column", "records", "missing", "share"], caption, note=note)]
+
+
+def joined(source: Source) -> list[Block]:
+    """How many people of each site's caseload the admissions hold; nothing without a caseload."""
+    frame = source.table("caseload_join")
+    if frame is None:
+        return []
+    caption = "People of the caseload among the admissions, by site of the caseload"
+    return [table(source, "caseload_join", frame, ["site", "people", "found", "found_here"], caption)]
 
 
 def findings(source: Source) -> list[Block]:
