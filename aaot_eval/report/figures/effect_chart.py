@@ -43,7 +43,7 @@ def effect_chart(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     figure = canvas(total)
     panels = _panels(figure, heights, total, keys)
     plot_series(panels[0], main, context)
-    panels[0].set_ylim(bottom=0)
+    _from_zero(panels[0])
     mark_periods(panels[0], main, context, name=True)
     keys_on_top(figure, LEFT)
     if expects:
@@ -90,7 +90,12 @@ def _difference(axes: Any, s: Series) -> None:
 
 def _beside(axes: Any, s: Series) -> None:
     axes.plot(s.t, s.observed, color=GREEN, lw=1.0, ls=(0, (1, 1.2)), marker="s", ms=3.2, mfc="white", mew=1.0)
-    axes.set_ylim(bottom=0)
+    _from_zero(axes)
+
+
+def _from_zero(axes: Any) -> None:
+    """The axis from zero, with room for the marks at the top: the library leaves a share of the spread, not of the height."""
+    axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
 
 
 def _title(s: Series, context: Context) -> str:
