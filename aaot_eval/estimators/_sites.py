@@ -20,6 +20,8 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 OutcomeScale = Literal["log", "difference"]
 
+LEAST_CLUSTERS = 3
+"""With fewer clusters than this there is no clustered standard error."""
 MOST_HOLES = 0.10
 """A larger share of periods with a hole costs the site that has the holes, a smaller one the periods."""
 
@@ -46,6 +48,25 @@ class SiteData:
     scale: OutcomeScale
     phase_in: int
     left: tuple[str, ...]
+    cluster: Ints | None = None
+    """(n,) number of the cluster of each site where the panel names clusters of several sites; None: each its own."""
+    weight: Floats | None = None
+    """n x T weights of the cells where the panel names a column of weights; None: all the same."""
+
+    @property
+    def n_clusters(self) -> int:
+        """How many independent clusters there are."""
+        return len(self.units) if self.cluster is None else len(np.unique(self.cluster))
+
+    @property
+    def treated_clusters(self) -> int:
+        """How many of them hold a treated site."""
+        return len(self.treated) if self.cluster is None else len(np.unique(self.cluster[self.treated]))
+
+    @property
+    def clusters(self) -> Ints:
+        """(n,) the cluster of each site, sites being their own where none are named."""
+        return np.arange(len(self.units)) if self.cluster is None else self.cluster
 
     @property
     def n_periods(self) -> int:
@@ -85,7 +106,9 @@ class SiteData:
         """The same table without one site."""
         keep = np.arange(len(self.units)) != row
         return replace(self, units=tuple(u for u, k in zip(self.units, keep, strict=True) if k), values=self.values[keep],
-                       exposure=self.exposure[keep], starts=self.starts[keep])  # fmt: skip
+                       exposure=self.exposure[keep], starts=self.starts[keep],
+                       cluster=None if self.cluster is None else self.cluster[keep],
+                       weight=None if self.weight is None else self.weight[keep])  # fmt: skip
 
 
 def site_data(
@@ -128,7 +151,9 @@ def site_data(
         some = values.sum(axis=1) > 0
         _note(left, panel, rows[~some], "without a single event")
         rows, starts, values, exposure = rows[some], starts[some], values[some], exposure[some]
+    weight = panel.extra.get("weight")
     return SiteData(
+        cluster=_clusters(panel, rows), weight=_matrix(panel, weight)[np.ix_(rows, t)] if weight else None,
         units=tuple(str(u) for u in panel.units.index[rows]), t=t, values=values, exposure=exposure, starts=starts,
         years=_years(panel)[t], count=count, total=total, half=_half(values, count), scale="log" if on_log else "difference", phase_in=phase_in, left=tuple(left),
     )  # fmt: skip
@@ -171,6 +196,35 @@ def site_objections(panel: Panel, outcome: str, *, least_before: int | None, lea
         problems.append(Problem("E316", f"{outcome} has values below zero, so it has no ratio", where=outcome,
                                 allowed='scale = "difference"', do="ask for the difference"))  # fmt: skip
     return problems
+
+
+def column_problems(panel: Panel, where: str) -> list[Problem]:
+    """Why the columns of clusters and weights cannot be used: hardly any clusters, or a weight not above zero; empty when they can."""
+    problems = []
+    codes = _clusters(panel, np.arange(len(panel.units)))
+    if codes is not None and len(np.unique(codes)) < LEAST_CLUSTERS:
+        problems.append(
+            Problem("E346", f"the column of clusters makes {len(np.unique(codes))} of all sites, from which no error can be told", where=where,
+                    allowed=f"at least {LEAST_CLUSTERS}", do="name smaller groups, or take cluster out of [panel]"))  # fmt: skip
+    name = panel.extra.get("weight")
+    if not name:
+        return problems
+    values, known = panel.matrix(name).astype(float), ~panel.matrix("missing").astype(bool)
+    wrong = int((known & ~(values > 0)).sum())
+    if not wrong:
+        return problems
+    return [*problems, Problem("E345", f"{wrong} site-periods have no weight above zero in {name!r}", where=where,
+                    allowed="a number above zero for each", do="mend the column, or take weight out of [panel]")]  # fmt: skip
+
+
+def _clusters(panel: Panel, rows: Ints) -> Ints | None:
+    """The panel's clusters as numbers, None where every site is its own; a site without a name of one is its own."""
+    if "cluster" not in panel.units:
+        return None
+    named = panel.units["cluster"].iloc[rows].astype(object)
+    own = pd.Series([f"\0{u}" for u in named.index], index=named.index)
+    codes = pd.factorize(named.where(named.notna() & (named != ""), own), sort=True)[0].astype(np.int64)
+    return codes if len(np.unique(codes)) < len(codes) else None
 
 
 def _half(values: Floats, count: bool) -> float:

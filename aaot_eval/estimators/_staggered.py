@@ -43,6 +43,10 @@ class Staggered:
     base: Base = "varying"
     adjustment: Adjustment = "dr"
     phase_in: int = 0
+    weight: Floats | None = None
+    """n: what a site counts in every mean; None: all the same."""
+    cluster: Ints | None = None
+    """n: the cluster of each site, within which influences add up before they are squared; None: each its own."""
     matched: bool = True
     """False: means of all sites seen at each date, as repeated cross-sections; only ever beside the matched answer."""
 
@@ -70,6 +74,39 @@ class Staggered:
     def whole(self) -> bool:
         """No hole in the table."""
         return not bool(np.isnan(self.level).any())
+
+    def share_of(self, chosen: Bools) -> float:
+        """The share of all sites, by weight."""
+        if self.weight is None:
+            return float(chosen.mean())
+        return float(self.weight[chosen].sum() / self.weight.sum())
+
+    def spread_out(self, values: Floats) -> Floats:
+        """n x ...: each site's part in a mean over all sites."""
+        if self.weight is None:
+            return np.asarray(values / self.n_sites)
+        return np.asarray(values * (self.weight / self.weight.sum())[:, None])
+
+    def std_error(self, influence: Floats) -> float:
+        """Root of the sum of squares of influences (n), summed within clusters first."""
+        return float(np.linalg.norm(self.by_cluster(influence)))
+
+    def by_cluster(self, influence: Floats) -> Floats:
+        """Influences (n, or n x k) summed within clusters."""
+        if self.cluster is None:
+            return influence
+        sums = np.zeros((int(self.cluster.max()) + 1, *influence.shape[1:]))
+        np.add.at(sums, self.cluster, influence)
+        return sums
+
+    def centred(self, values: Floats, rows: Bools) -> tuple[float, Floats]:
+        """(mean of some sites' values, each one's part in its error), by weight."""
+        mine = values[rows]
+        if self.weight is None:
+            return float(mine.mean()), np.asarray((mine - mine.mean()) / rows.sum())
+        w = self.weight[rows] / self.weight[rows].sum()
+        mean = float(w @ mine)
+        return mean, np.asarray(w * (mine - mean))
 
     def with_level(self, level: Floats) -> Staggered:
         """The same sites with another outcome; holes stay holes."""
@@ -143,17 +180,17 @@ def _pair(data: Staggered, start: int, t: int, base: int) -> Pair | None:
     influence = np.zeros(data.n_sites)
     change = np.where(both, data.level[:, t] - data.level[:, base], 0.0)
     if data.covariates is None or t == base:
-        gap = change[treated].mean() - change[others].mean()
-        influence[treated] = (change[treated] - change[treated].mean()) / treated.sum()
-        influence[others] = -(change[others] - change[others].mean()) / others.sum()
+        own_change, influence[treated] = data.centred(change, treated)
+        other_change, part = data.centred(change, others)
+        gap, influence[others] = own_change - other_change, -part
     else:
         rows = np.flatnonzero(treated | others)
         gap, influence[rows] = adjusted_change(
             change[rows], own[rows].astype(float), data.covariates[rows, min(t, base)], data.adjustment
         )
     level, observed = data.level[:, t], np.zeros(data.n_sites)
-    observed[treated] = (level[treated] - level[treated].mean()) / treated.sum()
-    return Pair(start, t, base, int(data.clock[t] - data.clock[start]), float(gap), influence, float(level[treated].mean()),
+    mean_level, observed[treated] = data.centred(level, treated)
+    return Pair(start, t, base, int(data.clock[t] - data.clock[start]), float(gap), influence, mean_level,
                 observed, int(treated.sum()), int(others.sum()), lost)  # fmt: skip
 
 
@@ -167,13 +204,13 @@ def _cells(data: Staggered, own: Bools, control: Bools, start: int, t: int, base
             seen = group & ~np.isnan(data.level[:, at])
             if not seen.any():
                 return None
-            values = data.level[seen, at]
-            gap += side * sign * float(values.mean())
-            influence[seen] += side * sign * (values - values.mean()) / seen.sum()
+            mean, part = data.centred(data.level[:, at], seen)
+            gap += side * sign * mean
+            influence[seen] += side * sign * part
             counts.append(int(seen.sum()))
             if side == sign == 1.0:
-                level = float(values.mean())
-                observed[seen] = (values - values.mean()) / seen.sum()
+                level = mean
+                observed[seen] = part
     event = int(data.clock[t] - data.clock[start])
     return Pair(start, t, base, event, gap, influence, level, observed, min(counts[:2]), min(counts[2:]), 0)
 
@@ -228,11 +265,11 @@ def fixed_average(found: Sequence[Pair], weights: Floats, key: int | None = None
 def share_average(data: Staggered, found: Sequence[Pair], keep: Bools, key: int | None = None) -> Average:
     """The mean of the kept effects weighted by the size of their cohorts, whose estimation is part of the standard error."""
     starts = np.array([p.start for p in found])
-    share = np.array([(data.starts == s).mean() for s in starts]) * keep
+    share = np.array([data.share_of(data.starts == s) for s in starts]) * keep
     total = share.sum()
     fixed = fixed_average(found, share / total, key)
     own = (data.starts[:, None] == starts[None, :]) * keep - share
-    drawn = (own / total - own.sum(axis=1)[:, None] * share / total**2) / data.n_sites
+    drawn = data.spread_out(own / total - own.sum(axis=1)[:, None] * share / total**2)
     att = np.array([p.att if k else 0.0 for p, k in zip(found, keep, strict=True)])
     level = np.array([p.observed if k else 0.0 for p, k in zip(found, keep, strict=True)])
     return replace(
@@ -273,10 +310,10 @@ def aggregate(data: Staggered, found: Sequence[Pair], kind: Aggregation) -> tupl
 
 
 def _over_cohorts(data: Staggered, by: Sequence[Average]) -> Average:
-    share = np.array([(data.starts == b.key).mean() for b in by])
+    share = np.array([data.share_of(data.starts == b.key) for b in by])
     fixed = mean_of(by, share / share.sum())
     own = (data.starts[:, None] == np.array([b.key for b in by])[None, :]) - share
-    drawn = (own / share.sum() - own.sum(axis=1)[:, None] * share / share.sum() ** 2) / data.n_sites
+    drawn = data.spread_out(own / share.sum() - own.sum(axis=1)[:, None] * share / share.sum() ** 2)
     return replace(
         fixed,
         influence=fixed.influence + drawn @ np.array([b.att for b in by]),
@@ -321,7 +358,7 @@ def by_weights(weights: Floats, ways: ri.Assignments) -> Linear:
 
 
 def by_pairs(data: Staggered, found: Sequence[Pair], weights: Floats, ways: ri.Assignments) -> Linear:
-    """The estimate under every assignment from sites seen at both dates: for tables with holes.
+    """The estimate under every assignment from sites seen at both dates: for tables with holes or weights.
 
     A cohort or its controls that an assignment leaves without a site at some pair of dates add nothing there.
     """
@@ -329,7 +366,7 @@ def by_pairs(data: Staggered, found: Sequence[Pair], weights: Floats, ways: ri.A
     groups = [ways.rows[:, ways.cohort == c] for c in range(len(ways.starts))]
 
     def one(level: Floats, pair: Pair) -> Floats:
-        seen = (seen_all[:, pair.t] & seen_all[:, pair.base]).astype(float)
+        seen = (seen_all[:, pair.t] & seen_all[:, pair.base]) * (1.0 if data.weight is None else data.weight)
         change = (level[:, pair.t] - level[:, pair.base]) * seen
         sums = [np.stack([change[g].sum(axis=1), seen[g].sum(axis=1)]) for g in groups]
         others = np.array([[change.sum()], [seen.sum()]]) - np.sum(sums, axis=0)

@@ -87,7 +87,7 @@ class RowMaker:
     @property
     def few(self) -> bool:
         """Too few treated or too few sites for a normal-theory p."""
-        return len(self.data.treated) < LEAST_TREATED or len(self.data.units) < LEAST_SITES
+        return self.data.treated_clusters < LEAST_TREATED or self.data.n_clusters < LEAST_SITES
 
     def least(self, ways: ri.Assignments) -> float:
         """The least p: twice as much where every assignment has a mirror image of the same size."""
@@ -104,7 +104,7 @@ class RowMaker:
             note = (f"standard error as other programs print it; with {len(self.data.treated)} of {len(self.data.units)} sites "
                     "treated a p value made from it would be far too small, so none is shown")  # fmt: skip
             return self.row(what, show(value), ratio=ratio, std_error=std_error, inference=how, note=note)
-        df = len(self.data.units) - 1
+        df = self.data.n_clusters - 1
         half = float(stats.t.ppf(1 - self.alpha / 2, df)) * std_error
         p = float(2 * stats.t.sf(abs(value) / std_error, df)) if std_error > 0 else math.nan
         return self.row(what, show(value), ratio=ratio, std_error=std_error, conf_low=show(value - half),
@@ -137,7 +137,7 @@ class RowMaker:
         """The first thing said of a randomisation p."""
         data = self.data
         text = (
-            f"The least p this design can reach is {least:.4g} ({len(data.treated)} of {len(data.units)} sites treated)"
+            f"The least p this design can reach is {least:.4f} ({len(data.treated)} of {len(data.units)} sites treated)"
         )
         return f"{text}: there is no {100 * (1 - self.alpha):.0f} % interval" if least > self.alpha + ri.TIE else text
 

@@ -20,7 +20,7 @@ from aaot_eval.estimators import _staggered as sg
 from aaot_eval.estimators import _staggered_rows as rows
 from aaot_eval.estimators._saturated import SunAbraham, sun_abraham
 from aaot_eval.estimators._sites import Bools, Floats, Ints
-from aaot_eval.estimators.group_time import staggered_of
+from aaot_eval.estimators.group_time import column_objections, staggered_of
 from aaot_eval.results import Analysis, Design, Estimate, Panel, generator
 
 DRAWS = 4_999
@@ -68,6 +68,7 @@ class EventStudy:
     """
 
     design: ClassVar[Design] = "sites"
+    panel_columns: ClassVar[tuple[str, ...]] = ("cluster", "weight")
     base: ClassVar[Literal["universal"]] = "universal"
     conf_level: float = 0.95
     phase_in: int = 0
@@ -89,6 +90,10 @@ class EventStudy:
                     do="name it under [panel] covariates, or remove it from the options")
             for name in self.covariates if name not in panel.cells
         ]  # fmt: skip
+        problems += column_objections(panel, analysis, self.covariates)
+        if not problems and self.method == "sun_abraham" and panel.extra.get("weight"):
+            problems.append(Problem("E342", "the regression of Sun and Abraham is made without weights", where=analysis.name,
+                                    do='use method = "group_time", which has them'))  # fmt: skip
         if problems or self.method == "group_time":
             return problems
         _, table = staggered_of(self, panel, analysis, 0, "event_study", False)
@@ -113,11 +118,11 @@ class EventStudy:
         what = f"{'ratio' if ratio else 'difference'} of the treated to their expected level, mean over periods since the start"
         first = _overall(make, table, found, overall, what)
         tables = {"event_time": _table(points, analysis.name, ratio=ratio)}
-        facts = _facts(make, points, found, seed)
+        facts = _facts(make, points, found, table, seed)
         note = "; ".join(n for n in (first.note, power_sentence(facts, ratio=ratio)) if n)
         out = [replace(first, tables=tables, facts=facts, note=note)]
         if self.detail:
-            out += _points(make, parts)
+            out += _points(make, table, parts)
         return tuple(out)
 
 
@@ -129,7 +134,7 @@ def event_times(make: rows.RowMaker, table: sg.Staggered, found: list[sg.Pair], 
                       for p in parts])  # fmt: skip
     ratio = make.ratio and all(math.isfinite(p.log_ratio) for p in parts)
     values = np.array([p.log_ratio if ratio else p.att for p in parts])
-    if make.few and table.whole and table.covariates is None:
+    if make.few and table.whole and table.covariates is None and table.weight is None:
         drawn = _drawn(make, table, found, parts, ratio)
         covariance = np.cov(drawn, rowvar=False, ddof=0)
         spread = np.sqrt(np.diag(covariance))
@@ -137,7 +142,7 @@ def event_times(make: rows.RowMaker, table: sg.Staggered, found: list[sg.Pair], 
         reachable = make.least(make.ways) <= make.alpha + 1e-12
         critical = float(np.quantile(size, 1 - make.alpha, method="higher")) if reachable else math.nan
         return EventTimes(times, values, covariance, critical, units)
-    influence = np.column_stack([p.log_ratio_influence if ratio else p.influence for p in parts])
+    influence = table.by_cluster(np.column_stack([p.log_ratio_influence if ratio else p.influence for p in parts]))
     critical = math.nan if make.few else simultaneous(influence, make.alpha, seed)
     return EventTimes(times, values, influence.T @ influence, critical, units)
 
@@ -173,7 +178,7 @@ def simultaneous(influence: Floats, alpha: float, seed: int) -> float:
     return max(one, float(np.quantile(np.concatenate(largest), 1 - alpha)))
 
 
-def pre_test(found: list[sg.Pair]) -> tuple[float, float, int]:
+def pre_test(found: list[sg.Pair], table: sg.Staggered | None = None) -> tuple[float, float, int]:
     """(Wald statistic, p, degrees of freedom) of all effects before the start being nought; NaN when they are collinear.
 
     As the R package did: all cohorts and periods, chi-squared. Collinear means more effects than sites can tell apart,
@@ -183,6 +188,7 @@ def pre_test(found: list[sg.Pair]) -> tuple[float, float, int]:
     if not before:
         return math.nan, math.nan, 0
     influence = np.column_stack([p.influence for p in before])
+    influence = influence if table is None else table.by_cluster(influence)
     covariance = influence.T @ influence
     if np.linalg.matrix_rank(influence) < len(before) or np.linalg.cond(covariance) > 1 / np.finfo(float).eps:
         return math.nan, math.nan, len(before)
@@ -224,17 +230,17 @@ def _overall(
     make: rows.RowMaker, table: sg.Staggered, found: list[sg.Pair], overall: sg.Average, what: str
 ) -> Estimate:
     how = "Callaway-Sant'Anna, universal base"
-    if make.few and table.whole and table.covariates is None:
+    if make.few and table.whole and table.covariates is None and table.weight is None:
         weights = sg.cohort_weights(table, found, overall.weights)
         drawn = sg.randomise(table, make.ways, sg.by_weights(weights, make.ways), weights, ratio=make.ratio)
         return make.randomised(what, replace(drawn, p_least=make.least(make.ways)), f"{how}, {make.how(make.ways)}")
     value = overall.log_ratio if make.ratio else overall.att
     influence = overall.log_ratio_influence if make.ratio and math.isfinite(value) else overall.influence
-    return make.analytic(what, value, float(np.linalg.norm(influence)), ratio=make.ratio,
+    return make.analytic(what, value, table.std_error(influence), ratio=make.ratio,
                          how=f"{how}, influence functions, cohort shares estimated")  # fmt: skip
 
 
-def _points(make: rows.RowMaker, parts: list[sg.Average]) -> list[Estimate]:
+def _points(make: rows.RowMaker, table: sg.Staggered, parts: list[sg.Average]) -> list[Estimate]:
     out = []
     for part in parts:
         if part.key == -1:
@@ -242,7 +248,7 @@ def _points(make: rows.RowMaker, parts: list[sg.Average]) -> list[Estimate]:
         value = part.log_ratio if make.ratio else part.att
         influence = part.log_ratio_influence if make.ratio and math.isfinite(value) else part.influence
         out.append(make.analytic(f"effect, event_study, {part.key:+d} periods since the start", value,
-                                 float(np.linalg.norm(influence)), ratio=make.ratio,
+                                 table.std_error(influence), ratio=make.ratio,
                                  how="Callaway-Sant'Anna, universal base, influence functions, cohort shares estimated"))  # fmt: skip
     return out
 
@@ -257,8 +263,10 @@ def _table(points: EventTimes, analysis: str, *, ratio: bool) -> pd.DataFrame:
                          "conf_high": show(high), "n_units": points.units})  # fmt: skip
 
 
-def _facts(make: rows.RowMaker, points: EventTimes, found: list[sg.Pair], seed: int) -> dict[str, Any]:
-    statistic, p, df = pre_test(found)
+def _facts(
+    make: rows.RowMaker, points: EventTimes, found: list[sg.Pair], table: sg.Staggered, seed: int
+) -> dict[str, Any]:
+    statistic, p, df = pre_test(found, table)
     slopes = detectable_slopes(points, 0.05, seed)
     after = points.times[points.times >= 0]
     return {

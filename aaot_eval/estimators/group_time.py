@@ -19,6 +19,7 @@ from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators import _staggered as sg
 from aaot_eval.estimators import _staggered_rows as rows
 from aaot_eval.estimators._adjusted import Adjustment
+from aaot_eval.estimators._sites import column_problems
 from aaot_eval.results import Analysis, Design, Estimate, Panel
 
 KINDS: tuple[sg.Aggregation, ...] = ("simple", "dynamic", "group", "calendar")
@@ -44,6 +45,7 @@ class GroupTime:
     """
 
     design: ClassVar[Design] = "sites"
+    panel_columns: ClassVar[tuple[str, ...]] = ("cluster", "weight")
     conf_level: float = 0.95
     phase_in: int = 0
     least_before: int = 1
@@ -63,6 +65,7 @@ class GroupTime:
                     do="name it under [panel] covariates, or remove it from the options")
             for name in self.covariates if name not in panel.cells
         ]  # fmt: skip
+        problems += column_objections(panel, analysis, self.covariates)
         return problems or rows.staggered_objections(panel, analysis, phase_in=self.phase_in, scale=self.scale,
                                                      least_before=self.least_before, least_after=self.least_after)  # fmt: skip
 
@@ -90,8 +93,8 @@ class _Fit:
 
     @property
     def plain(self) -> bool:
-        """No holes and no covariates: every estimate is one weight for each cohort and period."""
-        return self.table.whole and self.table.covariates is None
+        """No holes, weights or covariates: every estimate is one weight for each cohort and period."""
+        return self.table.whole and self.table.covariates is None and self.table.weight is None
 
     def estimates(self) -> tuple[Estimate, ...]:
         s, make = self.settings, self.make
@@ -135,7 +138,7 @@ class _Fit:
         if ratio:
             value = average.log_ratio
             influence = average.log_ratio_influence if math.isfinite(value) else np.full(self.table.n_sites, math.nan)
-        return self.make.analytic(what, value, float(np.linalg.norm(influence)), ratio=ratio,
+        return self.make.analytic(what, value, self.table.std_error(influence), ratio=ratio,
                                   how=f"{self._name()}, influence functions, cohort shares estimated")  # fmt: skip
 
     def _randomised(self, kind: sg.Aggregation, what: str, average: sg.Average, *, ratio: bool) -> Estimate:
@@ -160,7 +163,7 @@ class _Fit:
         table = replace(self.table, matched=False, covariates=None)
         whole, _ = sg.aggregate(table, sg.pairs(table), self.settings.aggregation)
         what = f"difference of the treated to their expected level, {WORDS[self.settings.aggregation]}, all rows"
-        row = self.make.analytic(what, whole.att, whole.std_error, ratio=False,
+        row = self.make.analytic(what, whole.att, table.std_error(whole.influence), ratio=False,
                                  how="means of all rows as repeated cross-sections, clustered by site")  # fmt: skip
         return replace(row, note=f"sensitivity: rows without a partner at the other date count too; {row.note}")
 
@@ -199,7 +202,7 @@ class _Fit:
             "lost",
         ]
         return pd.DataFrame(
-            [(labels[p.start], labels[p.t], labels[p.base], p.event_time, p.att, p.std_error, p.observed, p.cohort,
+            [(labels[p.start], labels[p.t], labels[p.base], p.event_time, p.att, self.table.std_error(p.influence), p.observed, p.cohort,
               p.controls, p.lost) for p in self.found],
             columns=columns,
         )  # fmt: skip
@@ -207,7 +210,7 @@ class _Fit:
     def _facts(self, average: sg.Average) -> dict[str, Any]:
         return {
             "level_effect": average.att,
-            "level_std_error": average.std_error,
+            "level_std_error": self.table.std_error(average.influence),
             "observed_level": average.observed,
             "expected_level": average.expected,
             "pairs_lost": sum(p.lost for p in self.found),
@@ -222,6 +225,14 @@ def _refit(kind: sg.Aggregation) -> Callable[[sg.Staggered], float]:
     return of
 
 
+def column_objections(panel: Panel, analysis: Analysis, covariates: tuple[str, ...]) -> list[Problem]:
+    """Why the panel's columns of clusters and weights cannot be used; empty when they can or there are none."""
+    if panel.extra.get("weight") and covariates:
+        return [Problem("E344", "weights and covariates together are not worked out", where=analysis.name,
+                        do="take one of them out of [panel], or set covariates = [] in the options")]  # fmt: skip
+    return column_problems(panel, analysis.name)
+
+
 def staggered_of(settings: Any, panel: Panel, analysis: Analysis, seed: int, name: str,
                  ratio: bool) -> tuple[rows.RowMaker, sg.Staggered]:  # fmt: skip
     """The row maker and the table of levels that the settings of an estimator (group_time, event_study) give."""
@@ -232,8 +243,13 @@ def staggered_of(settings: Any, panel: Panel, analysis: Analysis, seed: int, nam
     adjustment, why = _adjustment(settings.adjust, cube, ways)
     table = sg.Staggered(
         rows.levels(data), data.starts, data.t, rows.sizes(data), covariates=cube, control=settings.control,
-        base=settings.base, adjustment=adjustment, phase_in=settings.phase_in,
+        base=settings.base, adjustment=adjustment, phase_in=settings.phase_in, cluster=data.cluster,
+        weight=None if data.weight is None else np.nanmean(data.weight, axis=1),
     )  # fmt: skip
+    if data.weight is not None:
+        why.append("weighted by each site's mean weight")
+    if data.cluster is not None:
+        why.append(f"clustered by {data.n_clusters} groups of sites")
     holes = int(np.isnan(table.level).sum())
     if holes:
         why.append(f"{holes} site-periods are missing: each effect compares the sites seen at both of its dates")

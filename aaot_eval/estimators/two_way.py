@@ -18,7 +18,7 @@ from aaot_eval.errors import Problem
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators import _clustered as cl
 from aaot_eval.estimators import _goodman_bacon as gb
-from aaot_eval.estimators._sites import Floats, SiteData, site_data, site_objections
+from aaot_eval.estimators._sites import Floats, SiteData, column_problems, site_data, site_objections
 from aaot_eval.results import Analysis, ConfMethod, Design, Estimate, Panel
 
 LEAST_TREATED = 6
@@ -35,6 +35,7 @@ class TwoWayModels:
     """
 
     design: ClassVar[Design] = "sites"
+    panel_columns: ClassVar[tuple[str, ...]] = ("cluster", "weight")
     conf_level: float = 0.95
     phase_in: int = 0
     least_before: int | None = None
@@ -50,6 +51,7 @@ class TwoWayModels:
         """Why these models cannot be fitted, or cannot be the primary analysis, on this panel; empty when they can."""
         problems = site_objections(panel, analysis.outcome, phase_in=self.phase_in, least_before=self.least_before,
                                    least_after=self.least_after, scale=self.scale)  # fmt: skip
+        problems += column_problems(panel, analysis.name)
         if problems or not analysis.primary:
             return problems
         data = self.data(panel, analysis.outcome)
@@ -68,7 +70,7 @@ class TwoWayModels:
 
 
 def _few(data: SiteData) -> bool:
-    return len(data.treated) < LEAST_TREATED or len(data.units) < LEAST_SITES
+    return data.treated_clusters < LEAST_TREATED or data.n_clusters < LEAST_SITES
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class _Rows:
     def _with_comparisons(self, row: Estimate, level: Floats) -> Estimate:
         """The row with what its coefficient is a mean of, where sites start at different times."""
         data = self.data
-        if data.phase_in or len(np.unique(data.starts[data.treated])) < 2:
+        if data.phase_in or data.weight is not None or len(np.unique(data.starts[data.treated])) < 2:
             return row
         table = gb.comparisons(level, data.starts)
         started = table[table["comparison"] == gb.STARTED]
@@ -122,16 +124,18 @@ class _Rows:
 
     def _cr2(self, level: Floats, what: str) -> Estimate:
         name = f"linear regression of the {what}, CR2 with Satterthwaite degrees of freedom"
-        if len(self.data.treated) < 2:
-            return self._not_run(name, "with one treated site CR2 is silently wrong")
+        if self.data.treated_clusters < 2:
+            return self._not_run(name, f"with one treated {self._unit} CR2 is silently wrong")
         if self.data.used.sum() > cl.MOST_CELLS:
             return self._not_run(name, f"more than {cl.MOST_CELLS:,} site-periods")
         return self._row(name, cl.cr2(self.data, level), "satterthwaite_t", note="allows for few treated sites")
 
     def _wild(self, level: Floats, linear: Estimate) -> Estimate:
         name = "linear regression, restricted wild cluster bootstrap over all sign vectors"
-        if len(self.data.units) > cl.MOST_SIGN_SITES:
-            return self._not_run(name, f"more than {cl.MOST_SIGN_SITES} sites")
+        if self.data.n_clusters > cl.MOST_SIGN_SITES:
+            return self._not_run(name, f"more than {cl.MOST_SIGN_SITES} {self._unit}s")
+        if self.data.weight is not None:
+            return self._not_run(name, "it is made for tables without weights")
         if self.data.phase_in:
             return self._not_run(name, "it needs a table without phase-in periods")
         p = cl.wild_bootstrap(self.data, level)
@@ -151,12 +155,22 @@ class _Rows:
 
     def _warning(self) -> str:
         data = self.data
-        if len(data.treated) == 1:
-            return "foil: with one treated site clustered standard errors break down; read the randomisation result"
+        if data.treated_clusters == 1:
+            return f"foil: with one treated {self._unit} clustered standard errors break down; read the randomisation result"
         if _few(data):
-            return (f"foil: with {len(data.treated)} treated of {len(data.units)} sites clustered p values are too small; "
+            return (f"foil: with {data.treated_clusters} treated of {data.n_clusters} {self._unit}s clustered p values are too small; "
                     "read the randomisation result")  # fmt: skip
         return "foil: the usual two-way model, one effect for all sites and months"
+
+    @property
+    def _unit(self) -> str:
+        return "site" if self.data.cluster is None else "cluster"
+
+    def _how(self) -> list[str]:
+        """What the panel's columns of weights and clusters did, in words."""
+        data = self.data
+        said = ["weighted by the panel's column of weights"] if data.weight is not None else []
+        return [*said, *([f"clustered by {data.n_clusters} groups of sites"] if data.cluster is not None else [])]
 
     def _not_run(self, name: str, why: str) -> Estimate:
         return self._estimate(name, math.nan, status="not_run", note=f"not run: {why}")
@@ -173,7 +187,7 @@ class _Rows:
             scale=scale, estimate=estimate, std_error=std_error, conf_low=conf_low, conf_high=conf_high,  # type: ignore[arg-type]
             conf_level=round(1.0 - self.alpha, 10), conf_method=conf_method, p_value=p_value, n_units=len(data.units),
             n_treated=len(data.treated), n_periods=data.n_periods, n_obs=int(data.used.sum()), inference=name,
-            primary=False, status=status, note="; ".join([note, *data.left]),  # type: ignore[arg-type]
+            primary=False, status=status, note="; ".join([note, *self._how(), *data.left]),  # type: ignore[arg-type]
         )  # fmt: skip
 
 
@@ -183,6 +197,8 @@ def linear_cr1(data: SiteData, level: Floats) -> cl.Clustered:
     The flags make linearmodels count no effects; the period effects are then counted by `cr1_factor`, without which the
     standard error of few sites and many periods is too small.
     """
+    if data.weight is not None or data.cluster is not None:
+        return cl.least_squares(data, level)
     from linearmodels.panel import PanelOLS  # costs two seconds, which a run without this row need not pay
 
     n, n_t = data.values.shape
@@ -202,13 +218,19 @@ def poisson_cr1(data: SiteData) -> cl.Clustered:
     import statsmodels.api as sm
 
     columns, site = cl.design_matrix(data)
-    n, n_t = data.values.shape
+    n, n_t = data.n_clusters, data.n_periods
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = sm.GLM(
-            data.values[data.used], columns, family=sm.families.Poisson(), offset=np.log(data.exposure[data.used])
+            data.values[data.used], columns, family=sm.families.Poisson(), offset=np.log(data.exposure[data.used]),
+            var_weights=None if data.weight is None else data.weight[data.used],
+        )  # fmt: skip
+        fit = model.fit(
+            cov_type="cluster",
+            cov_kwds={"groups": data.clusters[site], "use_correction": False},
+            tol=1e-12,
+            maxiter=100,
         )
-        fit = model.fit(cov_type="cluster", cov_kwds={"groups": site, "use_correction": False}, tol=1e-12, maxiter=100)
     if not fit.converged or abs(fit.params[0]) > 10:
         return cl.Clustered(math.nan, math.nan, n - 1)
     return cl.Clustered(float(fit.params[0]), float(fit.bse[0]) * cl.cr1_factor(n, len(site), n_t), n - 1)

@@ -103,6 +103,8 @@ def read_panel(config: RunConfig) -> Panel:
         "artificial": False,
         "covariates": tuple(config.panel.covariates),
     }
+    if roles["weight"]:
+        extra["weight"] = roles["weight"]
     if beside:
         extra["beside_start_t"] = beside
     unit_of_exposure = (

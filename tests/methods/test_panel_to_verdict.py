@@ -77,5 +77,22 @@ def test_columns_that_no_estimate_uses_are_named(tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(CONFIG.replace("[study]", more), encoding="utf-8")
     result = run_evaluation(load_config(tmp_path / "study.toml"))
     found = result.tables["data_quality"].set_index("code").loc["D346"]
-    assert found["why"] == "columns: region, weight"  # beds is adjusted for, or named as the same everywhere
-    assert "Columns of the panel that no estimate uses" in " ".join(result.tables["limits"]["text"])
+    # One region for all tells no error, so group_time, which would adjust for beds, is left out as well.
+    assert found["why"] == "columns: region, weight, beds"
+    assert "Columns of the panel that not every estimate uses" in " ".join(result.tables["limits"]["text"])
+    assert any("makes 1 of all sites" in s["why"] for s in result.meta["skipped"] if s["stage"] == "two_way")
+
+
+def test_clusters_and_weights_are_used_and_the_primary_without_them_is_named(tmp_path: Path) -> None:
+    frame = quarters(0.7)
+    frame = frame.assign(w=1.0 + frame["site"].str[1:].astype(int), region=frame["site"].str[1:].astype(int) // 2)
+    frame.to_csv(tmp_path / "panel.csv", index=False)
+    more = 'weight = "w"\ncluster = "region"\n[study]'
+    (tmp_path / "study.toml").write_text(CONFIG.replace("[study]", more), encoding="utf-8")
+    result = run_evaluation(load_config(tmp_path / "study.toml"))
+    found = result.tables["data_quality"].set_index("code").loc["D346"]
+    assert "region (cluster of two_way, group_time, event_study; the primary is made without it)" in found["why"]
+    assert "w (weight of two_way, group_time, event_study; the primary is made without it)" in found["why"]
+    notes = " ".join(result.estimates().query("analysis in ('two_way', 'group_time')")["note"])
+    assert "weighted by the panel's column of weights" in notes
+    assert "clustered by 4 groups of sites" in notes
