@@ -651,4 +651,17 @@ def _outcome() -> dict[str, pd.DataFrame]:
             (3, 200.0, "cost of the service", 4.0, 0.01),
             (4, 200.0, "everything", 640.0, 1.0),
         ),
+        "utilities_answered": _frame(
+            "order arm day answered",
+            (1, "care_as_usual", 0.0, "all"),
+            (2, "care_as_usual", 365.0, "over four fifths"),
+            (3, "aaot", 0.0, "all"),
+            (4, "aaot", 365.0, "half to four fifths"),
+        ),
+        "qaly_assumptions": _frame(
+            "order assumption threshold effect effect_low effect_high net_benefit used",
+            (1, "people with every assessment", 20_000.0, 0.04, -0.01, 0.09, 1_860.0, "no"),
+            (2, "imputed, missing at random", 20_000.0, 0.03, -0.03, 0.09, 1_660.0, "yes"),
+            (3, "imputed, 0.05 lower than at random, AAOT only", 20_000.0, 0.01, -0.05, 0.07, 1_260.0, "no"),
+        ),
     }  # fmt: skip

@@ -20,6 +20,7 @@ from aaot_eval.costs.money_wording import money_verdict
 from aaot_eval.costs.outcome import outcome_of
 from aaot_eval.costs.patients import LEAST_PEOPLE, expected_pence, patient_groups, patient_rows
 from aaot_eval.costs.prices import BASIS, Prices
+from aaot_eval.costs.qaly import answer_tables
 from aaot_eval.costs.ranges import ranges_table
 from aaot_eval.costs.rates import DAYS_IN_YEAR, Caseload, caseload, no_person_time
 from aaot_eval.costs.savings import Money, headline_of, run_loop, saving_table
@@ -43,7 +44,8 @@ def cost_service(
     Every effect on a cost outcome becomes a rung of the ladder; the most credible one with a finite interval is the
     headline. Nothing is discounted: the amounts are rates within a year. Tables: service_cost, saving, cost_waterfall,
     unit_costs, break_even, cost_ranges, averted_activity, benefit_lines and, with ten people or more, cost_sensitivity and patient_groups.
-    With [costs.outcome] also cost_effectiveness, net_benefit, acceptability, ce_plane, value_of_information.
+    With [costs.outcome] also cost_effectiveness, net_benefit, acceptability, ce_plane, value_of_information; for QALYs
+    utilities_answered and qaly_assumptions.
     `per_patient` is filled only when the config asks for patient reports; `facts["patient_note"]` says why it is empty.
     Raises NotIdentifiedError when net benefit and ladder choose differently (C160) or totals do not reconcile (C161,
     C162, P431).
@@ -69,6 +71,9 @@ def cost_service(
     }
     outcome = outcome_of(panel, effects, people, best, prices, config)
     tables |= decision_tables(outcome, best, verdict)
+    if outcome is not None and prices.utilities is not None:
+        saving = math.nan if best is None else best.saving
+        tables |= answer_tables(prices.utilities, saving, outcome.thresholds)
     check_routes(best, outcome, tables["cost_waterfall"])
     check_totals(tables, prices.programme, best)
     tables |= _for_decisions(panel, people, best, activity, prices, config)

@@ -13,14 +13,15 @@ from scipy import stats
 from aaot_eval.config import RunConfig
 from aaot_eval.costs import control_totals, cost_service, decision, load_prices
 from aaot_eval.costs.decision import AAOT, BETTER, CANNOT, USUAL, USUAL_BETTER, assert_agree, net_benefit_reading
-from aaot_eval.costs.differences import adjusted, seemingly_unrelated, two_part, welch
+from aaot_eval.costs.differences import Difference, adjusted, seemingly_unrelated, two_part, welch
 from aaot_eval.costs.draws import percentiles, uniforms
+from aaot_eval.costs.imputing import chained, imputations, pooled
 from aaot_eval.costs.incremental import chosen, incremental_ladder, ladder_table
 from aaot_eval.costs.ladder import OWN_COHORTS, SITES, TRIAL
 from aaot_eval.costs.net_benefit import Options, break_even_value, incremental_ratio, natural_spline, quadrants
 from aaot_eval.costs.outcome import days_alive
 from aaot_eval.costs.plane import contour
-from aaot_eval.costs.qaly import area_under_curve, qaly_difference, qalys
+from aaot_eval.costs.qaly import area_under_curve, imputed_gains, qaly_difference, qalys, schedule_of
 from aaot_eval.errors import InputError, NotIdentifiedError
 from aaot_eval.results import CostResult, Effect
 from aaot_eval.schema import table_schema
@@ -368,6 +369,127 @@ def test_missing_assessments_stop_the_run_unless_complete_cases_are_asked_for(tm
     assert "from about 90 % of people" in prices.utilities.label
 
 
+# --- missing answers imputed ------------------------------------------------------------------------------------------
+
+
+def test_rubins_rules_by_hand() -> None:
+    """Estimates 1, 2, 3 with variances 0.5: mean 2, W 0.5, B 1, T = 0.5 + 4/3; share 8/11 of it between.
+
+    Barnard and Rubin with 97 complete: nu_old = 2 (11/8)^2, nu_obs = 98/100 x 97 x 3/11.
+    """
+    found = pooled([Difference(float(k), math.sqrt(0.5), 97.0, 50, 50) for k in (1, 2, 3)])
+    assert found.estimate == pytest.approx(2)
+    assert found.std_error == pytest.approx(math.sqrt(0.5 + 4 / 3))
+    assert found.df == pytest.approx(1 / (1 / (2 * (11 / 8) ** 2) + 1 / (0.98 * 97 * 3 / 11)))
+    same = pooled([Difference(1.0, 0.1, 97.0, 50, 50)] * 3)
+    assert (same.estimate, same.std_error) == (pytest.approx(1), pytest.approx(0.1))
+
+
+def test_as_many_imputations_as_per_cent_incomplete_and_at_least_twenty() -> None:
+    assert [imputations(n, 200) for n in (1, 40, 90, 200)] == [20, 20, 45, 100]
+
+
+def test_an_imputed_answer_is_one_that_somebody_of_the_arm_gave_and_follows_the_others() -> None:
+    rng = np.random.default_rng(1)
+    first = rng.uniform(0, 1, 200)
+    level = np.column_stack([first, 0.8 * first])
+    level[:40, 1] = math.nan
+    due = np.ones_like(level, dtype=bool)
+    due[190:, 1] = False  # dead by then: known to be 0, no donor and never imputed
+    level[190:, 1] = 0.0
+    full = chained(level, due, np.random.default_rng(2))
+    assert np.array_equal(full[40:], level[40:])
+    assert set(full[:40, 1]) <= set(level[40:190, 1])
+    assert np.corrcoef(full[:40, 0], full[:40, 1])[0, 1] > 0.9
+
+
+def answers(n: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Two arms of n people, everybody's answers and those given: the worse of AAOT and the better of usual care miss day 365."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for arm, gain in (("care_as_usual", 0.0), ("aaot", 0.1)):
+        start = rng.normal(0.5, 0.15, n)
+        middle = 0.15 + 0.6 * start + gain + rng.normal(0, 0.1, n)
+        end = 0.12 + 0.7 * middle + rng.normal(0, 0.1, n)
+        steep = 8.0 if arm == "aaot" else -8.0
+        silent = rng.random(n) < 0.8 / (1 + np.exp(steep * (middle - middle.mean())))
+        for day, level in ((0, start), (180, middle), (365, end)):
+            rows += [(f"{arm}{i}", arm, day, level[i], math.nan, day == 365 and silent[i]) for i in range(n)]
+    full = pd.DataFrame(rows, columns=["person", "arm", "day", "utility", "death_day", "silent"])
+    return full, full.assign(utility=full["utility"].where(~full["silent"]))
+
+
+def test_imputing_takes_out_what_complete_people_get_wrong() -> None:
+    """Missing at random given the answer before: complete people overstate the gain by half, imputed answers do not."""
+    full, given = answers(500, 3)
+    truth = qaly_difference(qalys(full, 365))
+    complete = qaly_difference(qalys(given, 365))
+    first = imputed_gains(schedule_of(given, 365), 365, (), 1)[0]
+    assert first.words == "imputed, missing at random"
+    assert complete.estimate - truth.estimate > 3 * complete.std_error
+    assert first.gain.estimate == pytest.approx(truth.estimate, abs=2 * first.gain.std_error)
+    assert first.gain.std_error > truth.std_error, "answers that nobody gave add uncertainty"
+
+
+def test_a_shift_moves_the_gain_by_the_area_of_what_was_imputed() -> None:
+    """0.1 lower at day 365 takes half of it over the 185 days before, times the share imputed in that arm."""
+    _, given = answers(400, 4)
+    schedule = schedule_of(given, 365)
+    found = {a.words: a.gain.estimate for a in imputed_gains(schedule, 365, (-0.1,), 1)}
+    random = found["imputed, missing at random"]
+    area = 0.1 / 2 * 185 / 365.25
+    share = {arm: schedule.incomplete[schedule.arm == arm].mean() for arm in ("aaot", "care_as_usual")}
+    near = pytest.approx  # adjustment for the baseline moves it a little
+    assert found["imputed, 0.1 lower than at random, AAOT only"] == near(random - area * share["aaot"], abs=0.002)
+    usual = found["imputed, 0.1 lower than at random, care as usual only"]
+    assert usual == near(random + area * share["care_as_usual"], abs=0.002)
+    both = found["imputed, 0.1 lower than at random, both arms"]
+    assert both - random == near(found["imputed, 0.1 lower than at random, AAOT only"] + usual - 2 * random)
+
+
+def gaps_text() -> str:
+    lines = utilities_text().splitlines()
+    return "\n".join(x for x in lines if not x.startswith(("P03,aaot,180", "P04,care_as_usual,365"))) + "\n"
+
+
+def test_a_run_with_imputed_answers_says_so_and_shows_the_other_assumptions(tmp_path: Path) -> None:
+    (tmp_path / UTILITIES).write_text(gaps_text(), encoding="utf-8")
+    asked = {"kind": "qaly", "utilities": str(UTILITIES), "missing": "impute", "thresholds": [20_000]}
+    result = run(tmp_path, BOTH, **asked)
+    row = result.tables["cost_effectiveness"].iloc[0]
+    assert "imputed 20 times from those of their arm, as if missing at random" in row["label"]
+    assumed = result.tables["qaly_assumptions"].set_index("assumption")
+    assert len(assumed) == 2 + 2 * 3
+    assert assumed.loc["imputed, missing at random", "effect"] == pytest.approx(row["effect"])
+    assert assumed["used"].eq("yes").sum() == 1
+    saving = float(result.tables["saving"].query("headline")["saving"].iloc[0])
+    assert (assumed["net_benefit"] - 20_000 * assumed["effect"]).to_numpy() == pytest.approx(saving)
+    assert set(result.tables["utilities_answered"]["answered"]) == {"all", "over four fifths"}
+    again = run(tmp_path, BOTH, **asked)
+    pd.testing.assert_frame_equal(again.tables["qaly_assumptions"], result.tables["qaly_assumptions"])
+
+
+def test_too_few_answers_on_a_day_are_nothing_to_impute_from(tmp_path: Path) -> None:
+    off_day = utilities_text().replace("P03,aaot,180", "P03,aaot,190").replace("P05,aaot,180", "P05,aaot,190")
+    with pytest.raises(InputError, match="fewer than 10 people of the arm aaot have every assessment"):
+        loaded(tmp_path, off_day, missing="impute")
+    some = "\n".join(
+        f"Q{i:02d},aaot,{day},0.5,,UK EQ-5D-3L,Trial report 2024" for i in range(4) for day in (0, 180, 365)
+    )
+    extra = "\n".join(f"P{i:02d},aaot,270,0.5,,UK EQ-5D-3L,Trial report 2024" for i in range(1, 24, 2))
+    one_day_more = utilities_text() + extra + "\n" + some + "\n"
+    with pytest.raises(InputError, match="fewer than 10 people of the arm care_as_usual have every assessment"):
+        loaded(tmp_path, one_day_more, missing="impute")
+    # Ten answered everything, and each of eleven assessments needs two answers more than there are coefficients.
+    wide = ["person,arm,day,utility,death_day,value_set,source"]
+    for i in range(24):
+        arm = "aaot" if i % 2 else "care_as_usual"
+        days = [d for d in range(0, 366, 36) if not (i >= 22 and d == 36)] + [365]
+        wide += [f"P{i:02d},{arm},{d},{0.4 + 0.01 * (i % 7):.2f},,UK EQ-5D-3L,Trial report 2024" for d in days]
+    with pytest.raises(InputError, match="too few people of the arm aaot answered on day 36 to impute from"):
+        loaded(tmp_path, "\n".join(wide) + "\n", missing="impute")
+
+
 # --- arms of people ---------------------------------------------------------------------------------------------------
 
 
@@ -506,7 +628,11 @@ def test_qalys_are_valued_at_the_thresholds_in_use(tmp_path: Path) -> None:
     # half of the gain up to day 180, all of it after: (0.05 * 180 + 0.1 * 185) / 365 of a year, give or take the wobble
     assert row["effect"] == pytest.approx((0.05 * 180 + 0.1 * 185) / 365, abs=0.01)
     assert "UK EQ-5D-3L" in row["label"]
-    assert result.tables["net_benefit"]["threshold"].tolist() == [20_000, 30_000]
+    assert result.tables["net_benefit"]["threshold"].tolist() == [20_000, 25_000, 30_000, 35_000]
+    assert set(result.tables["utilities_answered"]["answered"]) == {"all"}
+    assumed = result.tables["qaly_assumptions"]
+    assert set(assumed["assumption"]) == {"people with every assessment"}
+    assert assumed["effect"].tolist() == pytest.approx([row["effect"]] * 4)
     assert "outcome" in set(result.tables["value_of_information"]["parameter"])
 
 
@@ -617,6 +743,9 @@ def test_own_cohorts_reconcile_too(tmp_path: Path) -> None:
         ({"kind": "admission_avoided", "thresholds": [0]}, "above 0"),
         ({"kind": "admission_avoided", "thresholds": [300, 200]}, "lowest first"),
         ({"kind": "happiness"}, "admission_avoided"),
+        ({"kind": "qaly", "utilities": "u.csv", "missing_shifts": [-0.1]}, "belong to missing"),
+        ({"kind": "alive_day", "missing_shifts": [-0.1]}, "belong to missing"),
+        ({"kind": "qaly", "utilities": "u.csv", "missing": "impute", "missing_shifts": [0.0]}, "shift of 0"),
     ],
 )
 def test_an_outcome_that_makes_no_sense_is_refused(tmp_path: Path, outcome: dict[str, object], said: str) -> None:
@@ -630,4 +759,4 @@ def test_only_a_qaly_has_values_by_default(tmp_path: Path) -> None:
         for kind in ("qaly", "alive_day", "admission_avoided")
     }
     values = {kind: costs.outcome.thresholds for kind, costs in asked.items() if costs and costs.outcome}
-    assert values == {"qaly": [20_000, 30_000], "alive_day": [], "admission_avoided": []}
+    assert values == {"qaly": [20_000, 25_000, 30_000, 35_000], "alive_day": [], "admission_avoided": []}

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from aaot_eval.report.blocks import Block, Heading, Notice, Paragraph
 from aaot_eval.report.contents import Column, Source, chart, interval, table
 
-TABLES = ("cost_effectiveness", "net_benefit", "acceptability", "ce_plane", "value_of_information")
+TABLES = (
+    "cost_effectiveness",
+    "net_benefit",
+    "acceptability",
+    "ce_plane",
+    "value_of_information",
+    "utilities_answered",
+    "qaly_assumptions",
+)
 NO_VALUE = (
     "This outcome has no accepted value in pounds, so no single figure of net benefit is given: the curve shows the answer for "
     "each value that a reader may place on it."
@@ -21,6 +29,7 @@ def value_blocks(source: Source) -> Sequence[Block]:
     return [
         Heading("Cost against outcome"),
         *_summary(source),
+        *_answers(source),
         *_net_benefit(source),
         *_plane(source),
         *_curve(source),
@@ -40,6 +49,25 @@ def _summary(source: Source) -> list[Block]:
             "only where it can be read: what is better and cheaper has none."
         ),
         table(source, "cost_effectiveness", frame, columns, "Cost and outcome for each patient-year"),
+    ]
+
+
+def _answers(source: Source) -> list[Block]:
+    """Who answered the questions behind the QALYs, and the QALYs under other assumptions about those who did not."""
+    answered, assumed = source.table("utilities_answered"), source.table("qaly_assumptions")
+    if answered is None or assumed is None:
+        return []
+    ordered = [frame.sort_values("order", kind="stable") for frame in (answered, assumed)]
+    return [
+        table(source, "utilities_answered", ordered[0], ["arm", "day", "answered"], "Who answered, by arm and day"),
+        table(
+            source,
+            "qaly_assumptions",
+            ordered[1],
+            ["assumption", "threshold", "effect", interval("effect_low", "effect_high"), "net_benefit", "used"],
+            "QALYs by what is assumed of missing answers, for each patient-year",
+            note="Shifts are assumptions, not estimates: people who do not answer may be worse than those like them who do.",
+        ),
     ]
 
 
