@@ -109,15 +109,17 @@ def _asked(config: RunConfig, until: str | None, patient_reports: bool, reason: 
 
 def _stop_early(config: RunConfig, terminal: Terminal, stage: str, as_json: bool) -> None:
     """Read, or read and build the panel, in a folder that is gone afterwards."""
+    from aaot_eval.cli._earlier import earlier_runs
     from aaot_eval.cli._scratch import homes_of, scratch
     from aaot_eval.pipeline import prepare, read_only
 
-    with scratch(*homes_of(config)) as work:
+    with scratch(*homes_of(config)) as work, earlier_runs(config) as earlier:
+        keep, vintage = earlier.readings, earlier.vintage
         if stage == "ingest" and config.data.admissions:
-            tables = read_only(config, notify=terminal.progress, work=work)
+            tables = read_only(config, notify=terminal.progress, work=work, keep=keep, earlier=vintage)
             findings, span, what = tables.findings, (tables.first_month, tables.last_month), "The extracts are read"
         else:
-            prepared = prepare(config, notify=terminal.progress, work=work)
+            prepared = prepare(config, notify=terminal.progress, work=work, keep=keep, add=False, earlier=vintage)
             labels = prepared.panel.periods["label"]
             findings, span = prepared.findings, (labels.iloc[0], labels.iloc[-1])
             what = f"The panel is built: {len(prepared.panel.units)} units"
@@ -178,12 +180,18 @@ def _new_run(
     from aaot_eval.ingest import secret_fingerprint
     from aaot_eval.pipeline import prepare, run_evaluation
     from aaot_eval.report import build_report, figure_files, patient_report, render_html, render_markdown
-    from aaot_eval.run_folder import CACHE, Account, RunFolder, package_versions, run_name, write_run
+    from aaot_eval.run_folder import CACHE, Account, RunFolder, counting_hash, package_versions, run_name, write_run
 
     started = datetime.now(UTC)
     with study.work_folder(config.path(config.output.work) if config.output.work else None) as work:
         readings_are_in(work / CACHE)
-        prepared = prepare(config, notify=terminal.progress, work=work, keep=work / CACHE)
+        prepared = prepare(
+            config,
+            notify=terminal.progress,
+            work=work,
+            keep=work / CACHE,
+            earlier=study.vintage(print_, counting_hash(config)),
+        )
     data_cut = str(prepared.panel.periods["label"].iloc[-1])
     if as_of is not None:
         refuse_stale(data_cut, prepared.panel.frequency, as_of, config.monthly.lag_months)

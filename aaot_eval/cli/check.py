@@ -35,12 +35,16 @@ def check(
     page: Annotated[
         Path | None, typer.Option("--page", metavar="FILE", help="Also write what was found as one HTML page.")
     ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Read every file again, also those a run has kept.")
+    ] = False,
     engine: EngineName = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Check config, extracts and design; write nothing."""
+    from aaot_eval.cli._earlier import earlier_runs
     from aaot_eval.cli._scratch import homes_of, scratch
     from aaot_eval.config import load_config
     from aaot_eval.console import Terminal
@@ -50,9 +54,12 @@ def check(
 
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
     config = with_engine(load_config(config_file, data=data), engine)
+    config = config.changed(output__cache=False) if no_cache else config
     try:
-        with scratch(*homes_of(config)) as work:
-            prepared = prepare(config, notify=terminal.progress, work=work)
+        with scratch(*homes_of(config)) as work, earlier_runs(config) as earlier:
+            prepared = prepare(
+                config, notify=terminal.progress, work=work, keep=earlier.readings, add=False, earlier=earlier.vintage
+            )
     except DataQualityError as fault:
         if fault.evidence is not None:
             terminal.findings(fault.evidence.findings, config.disclosure)

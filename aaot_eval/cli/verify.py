@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from aaot_eval.console import Terminal
     from aaot_eval.run_folder import RunFolder
 
+#: Findings that rest on what an earlier run saw.
+COMPARED = ("D387", "D388", "D389")
+
 
 def verify(
     run: RunFolderPath,
@@ -21,6 +24,9 @@ def verify(
         Path | None,
         typer.Option("--data", metavar="DIR", help="Repeat the run and compare; where the paths in its config start."),
     ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="With --data: read every file again, also those a run has kept.")
+    ] = False,
     rtol: Annotated[float, typer.Option("--rtol", help="Largest relative difference that counts as the same.")] = 1e-9,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -52,7 +58,7 @@ def verify(
         )
         answer(text, about, as_json)
         return
-    differences = _repeat(found, data, terminal)
+    differences = _repeat(found, data, terminal, no_cache=no_cache)
     worst = sorted(differences.items(), key=lambda item: -item[1])
     beyond = [(name, value) for name, value in worst if value > rtol]
     if beyond:
@@ -76,13 +82,17 @@ def verify(
     )
 
 
-def _repeat(found: RunFolder, data: Path, terminal: Terminal) -> dict[str, float]:
-    """The largest relative difference of each table, exact and released, between the run and its repetition."""
+def _repeat(found: RunFolder, data: Path, terminal: Terminal, *, no_cache: bool) -> dict[str, float]:
+    """The largest relative difference of each table, exact and released, between the run and its repetition.
+
+    Files whose content, format and reader are those of a reading kept are not read again: what was kept is hashed too.
+    """
     from aaot_eval.cli._cycle import MONITORING_TABLES
+    from aaot_eval.cli._earlier import earlier_runs
     from aaot_eval.cli._scratch import scratch
     from aaot_eval.config import load_config
     from aaot_eval.disclosure import control
-    from aaot_eval.pipeline import run_evaluation
+    from aaot_eval.pipeline import prepare, run_evaluation
     from aaot_eval.run_folder import differing_inputs, fingerprint, largest_differences
 
     config = load_config(found.config_file, data=data)
@@ -90,13 +100,22 @@ def _repeat(found: RunFolder, data: Path, terminal: Terminal) -> dict[str, float
     if changed:
         missing = all(problem.code == "V611" for problem in changed)
         raise (InputError if missing else VerifyMismatchError)(*changed)
-    with scratch(found.path.resolve().parent, Path.cwd()) as work:
-        result = run_evaluation(config, notify=terminal.progress, work=work)
+    config = config.changed(output__cache=False) if no_cache else config
+    home = found.path.resolve().parent
+    with scratch(home, Path.cwd()) as work, earlier_runs(config, home) as earlier:
+        prepared = prepare(
+            config, notify=terminal.progress, work=work, keep=earlier.readings, add=False, earlier=found.compared_with()
+        )
+        result = run_evaluation(config, notify=terminal.progress, prepared=prepared)
     again = control(result.tables, result.meta, profile=config.disclosure.profile, national=config.disclosure.national)
     # A month between refreshes carries the tables of another run; they are verified there.
     own = again.tables if found.manifest["refresh"].get("refreshed", True) else MONITORING_TABLES
     kept = {name: frame for name, frame in found.release().tables.items() if name in own or name not in again.tables}
     new = {name: frame for name, frame in again.tables.items() if name in own}
+    if found.purged[0] and "data_quality" in kept:
+        # What the run was compared with is gone with its other counts.
+        frame = kept["data_quality"]
+        kept["data_quality"] = frame[~frame["code"].isin(COMPARED)].reset_index(drop=True)
     # What was purged cannot be compared any more; the released tables can.
     exact = {} if found.purged[0] else largest_differences(found.exact_tables(), result.tables)
     released = largest_differences(kept, new)

@@ -35,6 +35,8 @@ NEEDED = (
     ("no_key", "episode key"),
     ("no_patient_class", "patient class"),
 )
+#: Columns that a source may leave empty altogether: no rule needs them unless some of them are there.
+OPTIONAL = ("site of treatment",)
 #: Columns with gates of their own: what stops above a limit, and what warns from another one on.
 OWN_GATES = (("main diagnosis", "D331", "D312"), ("admission method", "D332", "D335"))
 
@@ -107,8 +109,10 @@ def check_completeness(found: pd.DataFrame, config: RunConfig, held: Collection[
         findings += _with_own_gates(found[found["column"] == name], config.quality, stop, warn)
     own = {name for name, _, _ in OWN_GATES}
     for name, _, _, column in COLUMNS:
-        if name not in own and column in held:
-            findings += _often_empty(found[found["column"] == name], name, config.quality.limit("D395"))
+        rows = found[found["column"] == name]
+        unused = name in OPTIONAL and rows["missing"].sum() == rows["records"].sum()
+        if name not in own and column in held and not unused:
+            findings += _often_empty(rows, name, config.quality.limit("D395"))
     reasons = dict(NEEDED)
     for reason, _, why in LOSSES:
         if reason in reasons:

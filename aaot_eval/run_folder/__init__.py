@@ -7,7 +7,7 @@ that finished. Times stand in `manifest.json`, `restricted/log.txt` and `index.c
 from __future__ import annotations
 
 from aaot_eval.run_folder.environment import package_versions
-from aaot_eval.run_folder.fingerprint import Fingerprint, InputFile, config_hash, fingerprint, run_name
+from aaot_eval.run_folder.fingerprint import Fingerprint, InputFile, config_hash, counting_hash, fingerprint, run_name
 from aaot_eval.run_folder.parcel import write_parcel
 from aaot_eval.run_folder.purging import PersonCopy, age_of, delete_copies, person_copies
 from aaot_eval.run_folder.reading import RunFolder, differing_files, differing_inputs, largest_differences, read_run
@@ -24,6 +24,7 @@ __all__ = [
     "StudyFolder",
     "age_of",
     "config_hash",
+    "counting_hash",
     "delete_copies",
     "differing_files",
     "differing_inputs",

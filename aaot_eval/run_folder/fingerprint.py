@@ -81,6 +81,21 @@ def config_hash(config: RunConfig, *, window: bool = True) -> str:
     return sha256(json.dumps(document, sort_keys=True).encode())
 
 
+def counting_hash(config: RunConfig) -> str:
+    """The hash of everything that decides which records are counted and how, whatever files and months there are.
+
+    Two runs with the same hash can be compared month by month: what differs was changed in the data.
+    """
+    document = config.model_dump(mode="json")
+    data = {k: document["data"][k] for k in ("formats", "columns", "dates", "person_key", "one_off_keys", "providers")}
+    parts = {
+        "data": data,
+        "counting": document["counting"],
+        "rules": [document["study"][k] for k in ("spell_rule", "stay_rule")],
+    }
+    return sha256(json.dumps(parts, sort_keys=True).encode())
+
+
 def input_paths(config: RunConfig) -> dict[str, list[Path]]:
     """Every file the config names, by the key that names it. A person-key secret is not listed: its hash would be a clue."""
     given: dict[str, Any] = {name: getattr(config.data, name) for name in _FILE_KEYS}

@@ -14,12 +14,14 @@ from typing import Any
 import pandas as pd
 
 from aaot_eval.errors import InputError, Problem
-from aaot_eval.results import Release
+from aaot_eval.results import Release, Vintage
 from aaot_eval.run_folder.files import file_sha256, typed
 from aaot_eval.run_folder.fingerprint import InputFile
 
 #: Beside the manifest of a run whose person-level files were deleted: which, and when.
 PURGED = "purged.json"
+#: The columns of `ingest.vintage.months_seen`, as they are read back from a run.
+MONTHS_SEEN = {"site": "str", "month": "str", "episodes": "int64", "alcohol_episodes": "int64", "uncoded": "int64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,22 @@ class RunFolder:
             return str(document["purged"]), frozenset(n for n in names if n.startswith("restricted/"))
         except (OSError, ValueError, KeyError, TypeError):
             return "", frozenset()
+
+    def months_seen(self) -> Vintage | None:
+        """What this run saw, by site and month; None when it was purged or was made from totals."""
+        return self._vintage("months_seen", self.path.name)
+
+    def compared_with(self) -> Vintage | None:
+        """What this run was compared with: what the run before it saw; None when there was none, or it was purged."""
+        return self._vintage("earlier_months", "")
+
+    def _vintage(self, table: str, run: str) -> Vintage | None:
+        try:
+            found = pd.read_csv(self.path / "restricted" / f"{table}.csv", dtype=MONTHS_SEEN, keep_default_na=False)
+            run = run or str(found["run"].iloc[0])
+            return Vintage(run, found[list(MONTHS_SEEN)])
+        except (OSError, ValueError, KeyError, IndexError):
+            return None
 
     def exact_tables(self) -> dict[str, pd.DataFrame]:
         """The exact tables of `restricted/`."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aaot_eval.errors import InputError, LockedError, Problem
+from aaot_eval.results import Vintage
 from aaot_eval.run_folder.files import replace_text
 from aaot_eval.run_folder.fingerprint import Fingerprint
 from aaot_eval.run_folder.reading import RunFolder
@@ -87,6 +88,41 @@ class StudyFolder:
         finally:
             with suppress(OSError):
                 folder.rmdir()
+
+    @contextmanager
+    def readings(self, home: Path | None) -> Iterator[Path | None]:
+        """The readings kept for this study, to be taken and left as they are; None when there are none or a run is using them."""
+        from filelock import FileLock, Timeout
+
+        folder = (home / self.path.name if home else self.path) / CACHE
+        if not folder.is_dir() or not (self.path / ".lock").is_file():
+            yield None
+            return
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except (Timeout, OSError):
+            yield None
+            return
+        try:
+            yield folder
+        finally:
+            lock.release()
+
+    def vintage(self, print_: Fingerprint, counting: str) -> Vintage | None:
+        """What the run before saw: of the runs that counted by the same rules, the one with the newest data cut.
+
+        A run that is repeated is compared with what it was compared with the first time.
+        """
+        again = self.same(print_)
+        if again is not None:
+            return again.compared_with()
+        alike = [run for run in self.runs() if run.manifest.get("counting_sha256") == counting]
+        for run in sorted(alike, key=lambda r: (_cut(r), str(r.manifest["times"]["finished"])), reverse=True):
+            found = run.months_seen()
+            if found is not None:
+                return found
+        return None
 
     def _clear_partial(self) -> None:
         for left in (*self.path.glob(f"{PARTIAL}*"), *self.path.glob(f"{WORK}*")):

@@ -25,7 +25,7 @@ from aaot_eval.run_folder.files import (
     write_parquet,
     write_text,
 )
-from aaot_eval.run_folder.fingerprint import Fingerprint, config_hash, run_name
+from aaot_eval.run_folder.fingerprint import Fingerprint, config_hash, counting_hash, run_name
 from aaot_eval.run_folder.reading import RunFolder
 from aaot_eval.run_folder.study import PARTIAL, StudyFolder
 
@@ -184,6 +184,7 @@ def _write_manifest(
         "seed": result.config.seed,
         "config_sha256": print_.config,
         "study_sha256": config_hash(result.config, window=False),
+        "counting_sha256": counting_hash(result.config),
         "code_lists": code_lists(),
         "disclosure_profile": release.profile,
         "command": account.command,
