@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from aaot_eval.checks import FAIL_P, WARN_P
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators._sites import SiteData, site_data, site_objections
-from aaot_eval.estimators.site_did import SiteDid
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Panel
 
 THRESHOLD = f"p below {FAIL_P:g} fails, below {WARN_P:g} warns"
@@ -28,8 +26,9 @@ def verdict_of(p: float) -> CheckVerdict:
 
 
 def lean(estimator: Estimator) -> Estimator:
-    """The same estimator without the rows beside its headline, for checks that fit it again and read the headline alone."""
-    return replace(estimator, beside=False) if isinstance(estimator, SiteDid) else estimator
+    """The same estimator with its headline alone, where it has such a form, for checks that fit it again and read nothing else."""
+    quick = getattr(estimator, "quick", None)
+    return cast(Estimator, quick()) if quick else estimator
 
 
 def shown(value: float, *, ratio: bool) -> str:

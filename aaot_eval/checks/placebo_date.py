@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from aaot_eval.checks import CHECKS, WARN_P
+from aaot_eval.checks._sites import lean
 from aaot_eval.errors import AaotEvalError
 from aaot_eval.estimators import Estimator
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
@@ -52,9 +53,7 @@ class PlaceboDate:
                 f"{'date' if len(dates) == 1 else 'dates'} "
                 f"with {least} periods on each side, and {LEAST_DATES} are needed.",
             )  # fmt: skip
-        quick = getattr(estimator, "quick", None)
-        cheap = cast(Estimator, quick()) if quick else estimator
-        found = {k: _placebo(cheap, panel, analysis, units, end, k, seed) for k in spread_dates(dates)}
+        found = {k: _placebo(lean(estimator), panel, analysis, units, end, k, seed) for k in spread_dates(dates)}
         fits = {k: e for k, e in found.items() if e is not None and math.isfinite(e.p_value)}
         if len(fits) < LEAST_DATES or not math.isfinite(estimate.p_value):
             return CheckResult("placebo_date", analysis.name, "not_evaluable",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -97,13 +98,21 @@ def assign_starts(starts: Ints, never: int, seed: int) -> Assignments:
     cohort = np.repeat(np.arange(len(dates)), sizes)
     total = math.factorial(n) // math.prod(math.factorial(int(s)) for s in (*sizes, n - len(treated)))
     if total <= MOST_ENUMERATED:
-        rows = np.array(list(_ways(tuple(range(n)), tuple(int(s) for s in sizes))), dtype=np.int64)
+        rows = _every_way(n, tuple(int(s) for s in sizes))
         real = int(np.flatnonzero((rows == treated).all(axis=1))[0])
     else:
         rng = generator(seed, "assignments", n, *map(int, sizes))
         drawn = np.argsort(rng.random((DRAWS, n)), axis=1)[:, : len(treated)]
         rows, real = np.vstack([treated, drawn]), 0
     return Assignments(n, dates.astype(np.int64), sizes.astype(np.int64), cohort, rows, real, total)
+
+
+@lru_cache(maxsize=8)
+def _every_way(n: int, sizes: tuple[int, ...]) -> Ints:
+    """All of them as rows, made once for the many fits of a run, and not to be written to."""
+    rows = np.array(list(_ways(tuple(range(n)), sizes)), dtype=np.int64)
+    rows.flags.writeable = False
+    return rows
 
 
 def _ways(free: tuple[int, ...], sizes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

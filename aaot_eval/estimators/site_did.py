@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -94,6 +94,7 @@ class SiteDid:
 
     `phase_in`: periods after a start left out. `least_before` (default one year) and `least_after`: periods a treated
     site needs. `scale`: "ratio", "difference" or "auto". `beside`: also the rows with other statistics.
+    `tables`: also the series and tables of the headline.
     """
 
     design: ClassVar[Design] = "sites"
@@ -103,6 +104,11 @@ class SiteDid:
     least_after: int = 3
     scale: str = "auto"
     beside: bool = True
+    tables: bool = True
+
+    def quick(self) -> SiteDid:
+        """The same headline by itself, for checks that fit it many times."""
+        return replace(self, beside=False, tables=False)
 
     def data(self, panel: Panel, outcome: str) -> SiteData:
         """The balanced table this estimator uses."""
@@ -117,7 +123,7 @@ class SiteDid:
     def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
         """The size-scaled estimate, then the same question put to the two-way coefficient, its t and Poisson."""
         fit = fit_sites(self.data(panel, analysis.outcome), seed)
-        rows = _Rows(panel, analysis, fit, 1.0 - self.conf_level)
+        rows = _Rows(panel, analysis, fit, 1.0 - self.conf_level, self.tables)
         return (rows.headline(), *rows.others()) if self.beside else (rows.headline(),)
 
 
@@ -129,6 +135,7 @@ class _Rows:
     analysis: Analysis
     fit: Fit
     alpha: float
+    tables: bool
 
     @property
     def data(self) -> SiteData:
@@ -221,8 +228,8 @@ class _Rows:
         extra: dict[str, Any] = {}
         if headline:
             extra = {
-                "series": effect_series(self.panel, self.analysis.outcome, self.fit, low, high),
-                "tables": self._tables(),
+                "series": effect_series(self.panel, self.analysis.outcome, self.fit, low, high) if self.tables else None,
+                "tables": self._tables() if self.tables else {},
                 "facts": self._facts(value, low, high),
                 "confidence": ri.ConfidenceDraws.of(found, self.alpha, ratio=self.ratio)
                 if found is not None and finite
