@@ -40,12 +40,13 @@ def compare(
     """Findings (D387 warns, D388 stops, D389 says what was compared) and the months of each site that changed.
 
     Compared are the months that both runs could use, at the sites that either had then. A site that is new now is said and
-    not compared. The months that changed have `site`, `month`, `measure`, `before`, `now` and `change` (a share of `before`).
+    not compared. Months that lie outside the data now are a warning, as an extract may move on with the years. The months that changed have `site`, `month`, `measure`, `before`, `now` and `change` (a share of `before`).
     """
     window = [month_text(c) for c in range(clock_of(first), clock_of(last) + 1)]
     then = earlier.months[earlier.months["month"].isin(window)]
+    gone = _outside(earlier, window)
     if then.empty:
-        return [Finding("D389", where=earlier.run, detail="no month in common")], _no_months()
+        return [*gone, Finding("D389", where=earlier.run, detail="no month in common")], _no_months()
     common = now["month"].between(then["month"].min(), then["month"].max())
     both = then.merge(
         now[common & now["site"].isin(then["site"])], on=KEY, how="outer", suffixes=("_before", "_now")
@@ -59,9 +60,16 @@ def compare(
     new_sites = sorted(set(now["site"]) - set(then["site"]))
     changed = _with_change(found[found["before"] != found["now"]])
     findings = _stops(found, newest, earlier.run, limits.limit("D388"))
-    findings += _warnings(changed, newest, limits.limit("D387"))
+    findings += _warnings(changed, newest, limits.limit("D387")) + gone
     findings.append(Finding("D389", where=earlier.run, detail=_said(then, changed, new_sites)))
     return findings, changed
+
+
+def _outside(earlier: Vintage, window: list[str]) -> list[Finding]:
+    months = sorted(set(earlier.months["month"]) - set(window))
+    if not months:
+        return []
+    return [Finding("D387", where=spans([_clock(m) for m in months]), detail="no longer among the months of the data")]
 
 
 def _no_months() -> pd.DataFrame:

@@ -106,4 +106,11 @@ def test_windows_that_do_not_meet_are_said():
     now = seen(months=["2025-01"])
     vintage = Vintage("old", seen(months=["2020-01"]))
     findings, _ = compare(vintage, now, pd.Period("2025-01", "M"), pd.Period("2025-01", "M"), QualityConfig())
-    assert [(f.code, f.detail) for f in findings] == [("D389", "no month in common")]
+    assert [(f.code, f.detail) for f in findings] == [
+        ("D387", "no longer among the months of the data"), ("D389", "no month in common"),
+    ]  # fmt: skip
+
+
+def test_months_that_are_no_longer_in_the_data_warn():
+    findings, _ = compare(Vintage("old", seen()), seen(months=MONTHS[4:]), pd.Period("2023-05", "M"), LAST, QualityConfig())
+    assert [(f.code, f.where) for f in findings] == [("D387", "2023-01 to 2023-04"), ("D389", "old")]

@@ -48,6 +48,8 @@ def findings_of(capsys, study: Path) -> dict[str, list[dict]]:
 def test_the_first_run_says_nothing_and_the_next_check_that_nothing_changed(study, capsys):
     manifest = json.loads(next((study / "runs" / NAME).glob("*/manifest.json")).read_text("utf-8"))
     assert "D389" not in {g["code"] for g in manifest["gates"]}
+    config = study / "study.toml"
+    config.write_text(config.read_text("utf-8").replace("[study]", "[study]\nconf_level = 0.9", 1), encoding="utf-8")
     found = findings_of(capsys, study)
     assert [f["why"].split("; ")[1] for f in found["D389"]] == ["none has changed"]
     assert found["D389"][0]["where"] == manifest["run"]
@@ -79,11 +81,10 @@ def test_a_revised_back_series_is_told_by_check_and_run_and_the_run_repeats(stud
     assert run(["verify", str(folder), "--data", str(study), "--quiet"]) == 0
 
 
-def test_a_file_that_was_forgotten_stops_with_the_months(study, capsys):
-    """The panel goes on without it; only the earlier run knows."""
+def test_months_of_a_file_that_was_forgotten_are_named(study, capsys):
     extracts(study)[0].unlink()
-    assert run(["analyze", str(study / "study.toml"), "--quiet"]) in (3, 4)
-    assert findings_of(capsys, study)["exit"] in (3, 4)
+    run(["analyze", str(study / "study.toml"), "--stop-after", "ingest", "--verbose"])
+    assert "no longer among the months of the data" in " ".join(capsys.readouterr().err.split())
 
 
 def test_half_of_an_old_file_stops(study, capsys):
