@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from aaot_eval.estimators._arma_series import fit_arma
 from aaot_eval.estimators._count_series import (
     WIDEST,
     Array,
@@ -32,6 +33,7 @@ from aaot_eval.estimators._series_companions import (
     seasonal_arima,
 )
 
+LEAST_AR2 = 12
 LEAST_ARIMA = 48
 PHASE_IN = 3
 
@@ -175,7 +177,24 @@ def _on_log_rate(fitted: Fitted) -> list[Row]:
             wald_row(fitted, "reml_log_rate", f"AR(1) by REML{on}", reml.coefficient(fitted.level),
                  note=_and(f"rho {reml.rho:.2f}, Satterthwaite t", moved))
         )  # fmt: skip
-    return rows
+    return [*rows, _longer_memory(fitted, value[series.used], on, moved)]
+
+
+def _longer_memory(fitted: Fitted, value: Array, on: str, moved: str) -> Row:
+    """AR(2) errors: what the headline's errors leave out when a period also remembers the one before the last."""
+    name = f"AR(2) by REML{on}"
+    _, X, _, clock = _arrays(fitted)
+    if len(value) - X.shape[1] < LEAST_AR2:
+        return Row("", name, note=f"not run: needs {LEAST_AR2} periods beyond its terms")
+    try:
+        fit = fit_arma(value, X, clock, ar=2)
+    except np.linalg.LinAlgError:
+        return Row("", name, note="not run: the fit does not hold")
+    if fit.at_edge:
+        return Row("", name, note="not run: the errors run to a unit root, where the likelihood is flat")
+    wald = fit.contrast(np.eye(X.shape[1])[fitted.level])
+    said = f"coefficients {fit.ar[0]:.2f} and {fit.ar[1]:.2f}, t(n - p)"
+    return wald_row(fitted, "reml_ar2", name, wald, note=_and(said, moved))
 
 
 def _arima(fitted: Fitted) -> Row:

@@ -544,12 +544,12 @@ class TestBesideIt:
         table = found[0].tables["sensitivity"]
         assert set(table.columns) <= set(table_schema("release", "sensitivity").names)
         for words in ("AR(1) errors by REML", "AR(1) plus noise", "quasi-Poisson", "Newey-West, lag 3", "Prais-Winsten", "log rate",
-                      "seasonal ARIMA (1,0,0)(0,1,1)12", "projection of the period before", "one harmonic pair", "slope",
+                      "AR(2) by REML on the log rate", "seasonal ARIMA (1,0,0)(0,1,1)12", "projection of the period before", "one harmonic pair", "slope",
                       "first 3 periods after the start left out", "a ramp over the first 3 periods", "maximum likelihood", "pandemic months"):  # fmt: skip
             assert table["method"].str.contains(words, regex=False).any(), words
         assert table["note"].iloc[0].startswith("the headline")
         assert (table["estimate"].dropna().between(0.65, 0.9)).all()
-        assert "13 of 13 other ways" in found[0].facts["ways_sentence"]
+        assert "14 of 14 other ways" in found[0].facts["ways_sentence"]
 
     def test_rows_are_estimates_too(self, found: tuple[Estimate, ...]) -> None:
         others = {e.analysis: e for e in found[1:]}
