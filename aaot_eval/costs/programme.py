@@ -17,7 +17,19 @@ from aaot_eval.errors import InputError, Problem
 
 RUNNING = ("staff", "non_pay")
 PRICED = ("staff", "non_pay", "planned_care", "set_up", "budget")
+RANGED = ("staff", "non_pay", "planned_care", "set_up")
+"""Kinds whose amount may have a range; the budget is what was agreed."""
 RELEASE_KIND = {"overhead": "overheads"}
+
+
+@dataclass(frozen=True)
+class Uncertain:
+    """A cost line whose amount has a 95 % range, as pounds a year of the team: overheads and useful life included."""
+
+    item: str
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,8 @@ class Programme:
     """One team's cost a year and the patient-years it delivers a year, in the run's price year.
 
     `lines`: item, kind (staff, non_pay, overheads, planned_care, set_up), wte, annual_cost, price_year, source. A range is
-    a 95 % range. `set_up_once` is what setting up costs when it is paid, before it is spread over its useful life.
+    a 95 % range. `set_up_once` is what setting up costs when it is paid, before it is spread over its useful life. `uncertain`
+    holds the lines whose amount has a range.
     """
 
     lines: pd.DataFrame
@@ -36,6 +49,7 @@ class Programme:
     budget: float | None = None
     set_up_once: float = 0.0
     sources: Mapping[str, str] = field(default_factory=dict)
+    uncertain: tuple[Uncertain, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.places > 0 or not 0 < self.occupancy <= 1:
@@ -91,16 +105,20 @@ class Programme:
         return table[["order", "item", "kind", "wte", "annual_cost", "per_patient_year", "price_year", "source"]]
 
     def draws(self, seed: int, n: int) -> np.ndarray:
-        """n draws of the cost per patient-year: places gamma, occupancy beta where a range was given, else fixed."""
+        """n draws of the cost per patient-year: places and amounts gamma, occupancy beta where a range was given, else fixed."""
         places = np.full(n, self.places)
         occupancy = np.full(n, self.occupancy)
         if self.places_range:
             places = gamma_quantile(uniforms(seed, n, "places"), self.places, _se(self.places_range))
         if self.occupancy_range:
             occupancy = beta_quantile(uniforms(seed, n, "occupancy"), self.occupancy, _se(self.occupancy_range))
-        if not (self.places_range or self.occupancy_range):
+        if not (self.places_range or self.occupancy_range or self.uncertain):
             return np.full(n, self.per_patient_year)
-        return np.asarray(self.team_cost / (places * occupancy))
+        team = np.full(n, self.team_cost)
+        for k, line in enumerate(self.uncertain):
+            uniform = uniforms(seed, n, "amount", str(k), line.item)
+            team += gamma_quantile(uniform, line.value, _se((line.low, line.high))) - line.value
+        return np.asarray(team / (places * occupancy))
 
 
 def _se(ends: tuple[float, float]) -> float:
@@ -152,15 +170,7 @@ def load_programme(path: Path, index: PriceIndex, price_year: str, refusals: Ref
     occupancy, occupancy_range = _single(
         rows["occupancy"], refusals, "the share of places in use, such as 0.85", above=0, most=1
     )
-    for line in lines:
-        if line["kind"] not in ("caseload", "occupancy") and (line["low"] or line["high"]):
-            refusals.add(
-                "P424",
-                "a range is used for caseload and occupancy only",
-                line,
-                "low",
-                do="remove low and high from this line",
-            )
+    ends = _amount_ranges(lines, refusals)
     if len(refusals.problems) > before:
         return None
     frame = _lines_table(rows, cost, overhead, index, price_year)
@@ -175,7 +185,35 @@ def load_programme(path: Path, index: PriceIndex, price_year: str, refusals: Ref
         budget=budget if rows["budget"] else None,
         set_up_once=once,
         sources={line["kind"]: line["source"] for line in lines if line["kind"] in ("caseload", "occupancy", "budget")},
-    )
+        uncertain=tuple(_uncertain(line, ends, cost, overhead, index.factor(line["price_year"], price_year))
+                        for kind in RANGED for line in rows[kind] if id(line) in ends),
+    )  # fmt: skip
+
+
+def _amount_ranges(lines: Sequence[Line], refusals: Refusals) -> dict[int, tuple[float, float]]:
+    """The 95 % range of the amount of each line that has one, by the line's identity."""
+    found = {}
+    for line in lines:
+        if line["kind"] in ("caseload", "occupancy") or not (line["low"] or line["high"]):
+            continue
+        if line["kind"] not in RANGED:
+            refusals.add("P424", f"a range is not used for {line['kind']}", line, "low", allowed=", ".join(["caseload", "occupancy", *RANGED]),
+                         do="remove low and high from this line")  # fmt: skip
+            continue
+        amount = number(line, "amount", Refusals(""), least=0)
+        if amount is not None and (ends := _ends(line, amount, "amount", refusals, least=0)):
+            found[id(line)] = ends
+    return found
+
+
+def _uncertain(
+    line: Line, ends: Mapping[int, tuple[float, float]], cost: Mapping[int, float], overhead: float, factor: float
+) -> Uncertain:
+    """The line's value and range in the pounds that it adds to the team's cost a year."""
+    times = factor * (1 + overhead if line["kind"] in RUNNING else 1.0)
+    value, amount = cost[id(line)] * times, float(line["amount"])
+    low, high = (value * end / amount if amount else 0.0 for end in ends[id(line)])
+    return Uncertain(line["item"], value, low, high)
 
 
 def _price_years(lines: list[Line], index: PriceIndex, refusals: Refusals) -> None:
@@ -270,21 +308,21 @@ def _single(
     if not lines:
         return None, None
     value = _quantity(lines[0], refusals, meaning, **bounds)
-    low = number(lines[0], "low", refusals, **bounds)  # type: ignore[arg-type]
-    high = number(lines[0], "high", refusals, **bounds)  # type: ignore[arg-type]
+    return value, _ends(lines[0], value, "quantity", refusals, **bounds)
+
+
+def _ends(line: Line, value: float, what: str, refusals: Refusals, **bounds: float) -> tuple[float, float] | None:
+    """Both ends of the range that the line gives around its value; None without one."""
+    low = number(line, "low", refusals, **bounds)  # type: ignore[arg-type]
+    high = number(line, "high", refusals, **bounds)  # type: ignore[arg-type]
     if (low is None) != (high is None):
-        refusals.add("P424", "a range needs both ends", lines[0], "low", do="give low and high, or neither")
+        refusals.add("P424", "a range needs both ends", line, "low", do="give low and high, or neither")
     if low is None or high is None:
-        return value, None
+        return None
     if not low <= value <= high:
-        refusals.add(
-            "P424",
-            "the range does not hold the quantity",
-            lines[0],
-            "low",
-            do="low at most quantity, high at least quantity",
-        )
-    return value, (low, high)
+        refusals.add("P424", f"the range does not hold the {what}", line, "low",
+                     do=f"low at most {what}, high at least {what}")  # fmt: skip
+    return low, high
 
 
 def _lines_table(

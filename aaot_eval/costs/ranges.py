@@ -36,11 +36,11 @@ def one_way(
     return table.sort_values("swing", ascending=False, kind="stable", ignore_index=True)
 
 
-def ranges_table(money: Money | None, prices: Prices, items: pd.DataFrame | None = None) -> pd.DataFrame:
+def ranges_table(money: Money | None, prices: Prices, care: pd.DataFrame | None = None) -> pd.DataFrame:
     """The release table `cost_ranges` of the headline rung.
 
-    The effect at its own limits, the unit costs at the ends of their common error, places and occupancy at the ends
-    given. With the lines of `cost_items` also each price at the ends of its own range, as far as averted care has the
+    The effect at its own limits, the unit costs at the ends of their common error, places, occupancy and
+    cost lines at the ends given. With the lines of `cost_items` also each price at the ends of its own range, as far as averted care has the
     mix of the care on the caseload; the five that move most. A quantity without a stated range is not varied: no range
     is invented.
     """
@@ -48,10 +48,17 @@ def ranges_table(money: Money | None, prices: Prices, items: pd.DataFrame | None
         return pd.DataFrame(columns=list(COLUMNS))
     team, estimate, gross = prices.programme, money.rung.estimate, money.rung.gross
     base = {"effect": estimate.estimate, "unit costs": 1.0, "places": team.places, "occupancy": team.occupancy}
+    items = [line.item for line in team.uncertain]
+    lines = {
+        f"yearly cost of {line.item}{f' (line {k})' if items.count(line.item) > 1 else ''}": line
+        for k, line in enumerate(team.uncertain, start=1)
+    }
+    base |= {name: line.value for name, line in lines.items()}
 
     def saving(**at: float) -> float:
         averted = float(gross(np.array([at["effect"]]))[0]) * at["unit costs"]
-        return averted - team.team_cost / (at["places"] * at["occupancy"])
+        moved = sum(at[name] - line.value for name, line in lines.items())
+        return averted - (team.team_cost + moved) / (at["places"] * at["occupancy"])
 
     ranges = {"effect": (estimate.conf_low, estimate.conf_high)}
     if prices.common_error > 0:
@@ -62,9 +69,10 @@ def ranges_table(money: Money | None, prices: Prices, items: pd.DataFrame | None
         ranges["places"] = team.places_range
     if team.occupancy_range:
         ranges["occupancy"] = team.occupancy_range
+    ranges |= {name: (line.low, line.high) for name, line in lines.items()}
     table = one_way(saving, base, ranges)
-    if items is not None and len(items) and money.rung.estimate.outcome == "hospital_cost":
-        singles = _single_prices(prices, items, saving(**base), money)
+    if care is not None and len(care) and money.rung.estimate.outcome == "hospital_cost":
+        singles = _single_prices(prices, care, saving(**base), money)
         table = pd.concat([table, singles]).sort_values("swing", ascending=False, kind="stable", ignore_index=True)
     table.insert(0, "order", np.arange(1, len(table) + 1))
     table["unit"] = table["parameter"].map(OF_PARAMETER).fillna("pounds")

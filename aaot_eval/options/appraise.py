@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +13,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aaot_eval.errors import InputError, Problem
+from aaot_eval.errors import DisclosureError, InputError, Problem
 from aaot_eval.options.combining import Rule, combined_effect
-from aaot_eval.options.costing import NAN, Costs, Reach, cost_option, entered, reach_of
+from aaot_eval.options.costing import NAN, Costs, Reach, cost_option, entered, finite, reach_of
 from aaot_eval.options.evidence import RANKED, Evidence, badge_of, evidence_of, widened_ends
 from aaot_eval.options.horizon import by_quarter, course_of, present
 from aaot_eval.options.measured import Measured
 from aaot_eval.options.missing import missing_of
-from aaot_eval.options.ranking import Contender, finite, rank_table, scoring_table
+from aaot_eval.options.ranking import Contender, rank_table, scoring_table
 from aaot_eval.options.reading import Records
 from aaot_eval.options.record import EffectLine, OptionRecord, Population
+from aaot_eval.schema import schema_names, table_schema
 
 NOT_ENTERED = "not entered"
 #: A run's people are those of the appraisal when care as usual costs the same but for another cut of the same extract.
 SAME_PEOPLE = 0.1
+RANK_COLUMN = re.compile(r"p_rank_\d+")  # one column a rank, described once
 QUADRANTS = {
     "high_high": "mental health high, substance use high",
     "high_low": "mental health high, substance use low",
@@ -117,7 +120,23 @@ def appraise(
     scores = _scoring(records)
     if scores is not None:
         tables["scoring"] = scores
+    _refuse_undescribed(tables)
     return Appraised(tables, tuple(_warnings(standings, additive)), _facts(records, standings, rank, additive))
+
+
+def _refuse_undescribed(tables: Mapping[str, pd.DataFrame]) -> None:
+    """A table or column that `data_schemas/appraisal/` does not describe is not written. Raises DisclosureError (R601, R602)."""
+    problems = []
+    for name, frame in tables.items():
+        described = table_schema("appraisal", name).names if name in schema_names("appraisal") else ()
+        for column in map(str, frame.columns):
+            if RANK_COLUMN.sub("p_rank_1", column) not in described:
+                code, what = ("R602", f"column {name}.{column}") if described else ("R601", f"table {name!r}")
+                problems.append(
+                    Problem(code, f"the {what} has no schema", where="data_schemas/appraisal", do="describe it there")
+                )
+    if problems:
+        raise DisclosureError(*problems)
 
 
 def _refuse_other_terms(records: Records, measured: Mapping[str, Measured]) -> None:
@@ -203,6 +222,8 @@ def _options_row(order: int, s: Standing) -> dict[str, Any]:
         "served": s.reach.served[1],
         "wte": s.costs.wte,
         "cost_year": s.costs.year,
+        "cost_year_low": s.costs.year_range[0],
+        "cost_year_high": s.costs.year_range[1],
         "cost_person": s.cost_person[1],
         "set_up": s.costs.set_up,
         "months_to_full": entered(s.option.people.months_to_full),
@@ -518,7 +539,9 @@ def _ranking(standings: list[Standing], records: Records) -> dict[str, pd.DataFr
             ready = s.evidence.may_rank and finite((s.costs.year, *s.reach.served))
             if ready:
                 contenders.append(
-                    Contender(s.option.id, s.evidence.averted, s.evidence.level, s.costs.year, s.reach.served)
+                    Contender(
+                        s.option.id, s.evidence.averted, s.evidence.level, s.costs.year, s.reach.served, s.costs.pay
+                    )
                 )
             elif not s.option.reference:
                 rest.append((s.option.id, s.evidence.badge, _net_status(s)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +13,25 @@ from aaot_eval.options.measured import Measured
 from aaot_eval.options.record import OptionRecord
 
 NAN = math.nan
+RANGE_IN_SE = 3.92  # a 95 % range is 2 x 1.96 standard errors wide
 LINE_COLUMNS = ("item", "kind", "wte", "annual_cost", "once", "years", "source", "terms")
 
 
 @dataclass(frozen=True, slots=True)
+class Pay:
+    """A staffing line whose cost has a 95 % range: pounds a year, and the standard error, overheads included."""
+
+    role: str
+    value: float
+    std_error: float
+
+
+@dataclass(frozen=True, slots=True)
 class Costs:
-    """Pounds of an option: a year and once. `lines`: item, kind, wte, annual_cost, once, years, source, terms."""
+    """Pounds of an option: a year and once. `lines`: item, kind, wte, annual_cost, once, years, source, terms.
+
+    `pay` holds the staffing lines whose cost has a range.
+    """
 
     wte: float
     caseload_wte: float
@@ -26,6 +39,13 @@ class Costs:
     set_up: float
     set_up_year: float
     lines: pd.DataFrame
+    pay: tuple[Pay, ...] = ()
+
+    @property
+    def year_range(self) -> tuple[float, float]:
+        """The 95 % range of a year's cost from the ranges of pay, lines moving apart; empty when none was entered."""
+        reach = RANGE_IN_SE / 2 * math.sqrt(sum(line.std_error**2 for line in self.pay))
+        return (self.year - reach, self.year + reach) if self.pay else (NAN, NAN)
 
     @property
     def year(self) -> float:
@@ -103,7 +123,17 @@ def cost_option(option: OptionRecord, measured: Measured | None) -> Costs:
         set_up=_total(amount for _, amount, _ in once),
         set_up_year=_total(amount / years for _, amount, years in once),
         lines=pd.DataFrame(rows, columns=list(LINE_COLUMNS)),
+        pay=tuple(_pay(option)),
     )
+
+
+def _pay(option: OptionRecord) -> Iterator[Pay]:
+    overheads = 1 + (option.overhead_share or 0.0)
+    for line in option.staffing:
+        if line.cost_low is not None and line.cost_high is not None and line.wte is not None:
+            times = line.wte * overheads
+            error = (line.cost_high - line.cost_low) / RANGE_IN_SE
+            yield Pay(line.role, entered(line.cost_per_wte) * times, error * times)
 
 
 def _of_run(measured: Measured) -> Costs:
@@ -144,3 +174,8 @@ def reach_of(option: OptionRecord, costs: Costs, measured: Measured | None) -> R
     base = entered(given.base) * times
     low, high = (base if end is None else end * times for end in (given.low, given.high))
     return Reach(uptake, (low, base, high))
+
+
+def finite(values: Sequence[float]) -> bool:
+    """Whether every number was entered."""
+    return all(math.isfinite(v) for v in values)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from aaot_eval.options.costing import Pay
 from aaot_eval.results import generator
 
 CHANCE_Z = 1.6448536269514722  # a normal number exceeds it with probability 0.05
@@ -17,13 +18,17 @@ CHANCE_Z = 1.6448536269514722  # a normal number exceeds it with probability 0.0
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One option to be ranked: averted pounds for each person a year (point, low, high), cost a year, people (low, base, high)."""
+    """One option to be ranked: averted pounds for each person a year (point, low, high), cost a year, people (low, base, high).
+
+    `pay`: the staffing lines whose cost is uncertain.
+    """
 
     id: str
     averted: tuple[float, float, float]
     level: float
     cost_year: float
     served: tuple[float, float, float]
+    pay: tuple[Pay, ...] = ()
 
 
 def split_normal(uniform: np.ndarray, point: float, low: float, high: float, level: float) -> np.ndarray:
@@ -39,11 +44,20 @@ def _uniforms(seed: int, n: int, *purpose: str) -> np.ndarray:
 
 
 def net_draws(contender: Contender, seed: int, n: int) -> np.ndarray:
-    """n draws of the net saving a year in pounds: people x averted - cost. The range of caseload counts as a 95 % range."""
+    """n draws of the net saving a year in pounds: people x averted - cost. The range of caseload counts as a 95 % range.
+
+    Pay is gamma by mean and standard error, and the same draw for a role in every option: what a nurse costs is one unknown.
+    """
     averted = split_normal(_uniforms(seed, n, contender.id, "effect"), *contender.averted, contender.level)
     low, base, high = contender.served
     people = split_normal(_uniforms(seed, n, contender.id, "people"), base, low, high, 0.95)
-    return np.asarray(np.maximum(people, 0.0) * averted - contender.cost_year)
+    cost = np.full(n, contender.cost_year)
+    for line in contender.pay:
+        if line.std_error > 0:
+            shape = (line.value / line.std_error) ** 2
+            uniform = _uniforms(seed, n, "pay", line.role.casefold())
+            cost += stats.gamma.ppf(uniform, shape, scale=line.value / shape) - line.value
+    return np.asarray(np.maximum(people, 0.0) * averted - cost)
 
 
 def rank_table(contenders: Sequence[Contender], seed: int, n: int) -> pd.DataFrame:
@@ -105,11 +119,6 @@ def rank_shares(values: np.ndarray) -> np.ndarray:
     for rank in range(k):
         out[:, rank] = np.where((above <= rank) & (rank < above + tied), 1.0 / tied, 0.0).sum(axis=0) / n
     return out
-
-
-def finite(values: Sequence[float]) -> bool:
-    """Whether every number was entered."""
-    return all(math.isfinite(v) for v in values)
 
 
 def scoring_table(

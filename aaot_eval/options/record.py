@@ -133,11 +133,27 @@ class Staff(Entered):
     band: str = ""
     wte: Count | None = None
     cost_per_wte: Count | None = Field(None, description="pounds a year for one WTE, on-costs included")
+    cost_low: Count | None = Field(
+        None, description="lower end of a 95 % range of cost_per_wte; blank = taken as known"
+    )
+    cost_high: Count | None = Field(None, description="upper end of the same range")
     price_year: Year | None = None
     source: str = ""
     confidence: Literal["high", "medium", "low"] | None = None
     supervision_hours: Count | None = Field(None, description="hours of supervision a week for each WTE")
     holds_caseload: bool = True
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Staff:
+        ends = (self.cost_low, self.cost_per_wte, self.cost_high)
+        if (self.cost_low is None) != (self.cost_high is None):
+            raise ValueError("cost_low and cost_high come together")
+        if self.cost_low is not None and self.cost_per_wte is None:
+            raise ValueError("a range without its cost_per_wte")
+        known = [v for v in ends if v is not None]
+        if known != sorted(known):
+            raise ValueError("cost_low, cost_per_wte and cost_high are not in order")
+        return self
 
     @property
     def terms(self) -> str:

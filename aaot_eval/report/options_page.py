@@ -48,7 +48,7 @@ SHOWN = (
 COLUMNS: Mapping[str, Sequence[tuple[str, str, str]]] = {
     "cost": (
         ("option", "Option", ""), ("served", "People served", "expected"), ("wte", "WTE", "rate"),
-        ("cost_year", "Cost a year", "money"), ("cost_person", "For each person a year", "money"), ("set_up", "Set-up, once", "money"),
+        ("cost_year", "Cost a year", "money"), ("cost_year_low", "from", "money"), ("cost_year_high", "to", "money"), ("cost_person", "For each person a year", "money"), ("set_up", "Set-up, once", "money"),
         ("months_to_full", "Months to full", "integer"), ("main_condition", "Main condition", ""),
     ),
     "effect": (
@@ -108,7 +108,7 @@ COLUMNS: Mapping[str, Sequence[tuple[str, str, str]]] = {
 }  # fmt: skip
 #: Columns in which an empty cell is no number that could have been entered.
 NOT_ASKED = {"net_saving", "net_low", "net_high", "effect", "effect_low", "effect_high", "once", "years", "wte", "value", "low", "high",
-             "averted", "effect_both", "effect_half_additive", "study"}  # fmt: skip
+             "cost_year_low", "cost_year_high", "averted", "effect_both", "effect_half_additive", "study"}  # fmt: skip
 
 
 def build_options_report(

@@ -195,6 +195,30 @@ def test_every_rung_is_shown_and_the_most_credible_leads(tmp_path: Path) -> None
     assert "no other change" in table.loc[2, "label"]
 
 
+def test_a_range_of_a_salary_is_drawn_as_gamma_with_its_overheads_and_varied_in_the_ranges(tmp_path: Path) -> None:
+    """Four nurses at 40,000 known within 36,000 to 44,000, on-costs 0.3, overheads 0.2: 249,600 within 24,960 either side."""
+    text = PROGRAMME.replace("price_year,source\n", "price_year,source,low,high\n", 1)
+    fixed = text.replace("Trust payroll\nConsultant", "Trust payroll,,\nConsultant", 1)
+    write_prices(tmp_path, programme=fixed)
+    known = load_prices(price_config(tmp_path)).programme
+    write_prices(
+        tmp_path, programme=text.replace("Trust payroll\nConsultant", "Trust payroll,36000,44000\nConsultant", 1)
+    )
+    prices = load_prices(price_config(tmp_path))
+    team = prices.programme
+    assert team.per_patient_year == known.per_patient_year
+    assert set(known.draws(1, 2000)) == {known.per_patient_year}
+    (line,) = team.uncertain
+    assert (line.item, line.value, line.low, line.high) == ("Nurses", *map(pytest.approx, (249_600, 224_640, 274_560)))
+    draws = team.draws(1, 4000)
+    assert draws.mean() == pytest.approx(team.per_patient_year, rel=1e-4)
+    assert draws.std() == pytest.approx(24_960 / 1.96 / team.patient_years, rel=0.01)
+    panel = caseload_panel()
+    table = cost_service(panel, [entry_rule_cost()], verdict(), price_config(tmp_path), prices).tables["cost_ranges"]
+    row = table.set_index("parameter").loc["yearly cost of Nurses"]
+    assert row["swing"] == pytest.approx(2 * 24_960 / team.patient_years, abs=0.02)
+
+
 def test_without_an_interval_there_is_no_number(tmp_path: Path) -> None:
     nothing = {"conf_low": np.nan, "conf_high": np.nan, "confidence": None, "status": "no_finite_interval"}
     result = run(tmp_path, [entry_rule_cost(**nothing)])

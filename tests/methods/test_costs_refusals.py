@@ -110,6 +110,21 @@ def test_a_programme_is_refused(tmp_path: Path, old: str, new: str, code: str, w
     assert "programme.csv" in text
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("Nurses,staff,4.0,40000,0.3,2024/25,Trust payroll,41000,44000", "the range does not hold the amount"),
+        ("Nurses,staff,4.0,40000,0.3,2024/25,Trust payroll,36000,", "a range needs both ends"),
+        ("Overheads,overhead,0.2,,,,Trust finance,0.1,0.3", "a range is not used for overhead"),
+    ],
+)
+def test_a_range_of_a_cost_line_is_refused(tmp_path: Path, line: str, words: str) -> None:
+    text = PROGRAMME.replace("price_year,source\n", "price_year,source,low,high\n", 1)
+    start = line.split(",", maxsplit=1)[0]
+    lines = [line if old.startswith(start) else old for old in text.splitlines()]
+    assert words in told(refused(tmp_path, programme="\n".join(lines) + "\n"), "P424")
+
+
 def test_a_team_without_running_cost_is_refused(tmp_path: Path) -> None:
     bare = "item,kind,quantity,amount,on_cost,price_year,source\nPlaces,caseload,60,,,,plan\n"
     assert "no staff and no non-pay line" in told(refused(tmp_path, programme=bare), "P420")

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from aaot_eval.errors import InputError
+from aaot_eval.errors import DisclosureError, InputError
 from aaot_eval.options import appraise, measured_by, read_appraisal
 from aaot_eval.options.combining import combined_effect
+from aaot_eval.options.costing import Pay
 from aaot_eval.options.horizon import course_of, present
-from aaot_eval.options.ranking import rank_shares, smallest_study, split_normal
+from aaot_eval.options.ranking import Contender, net_draws, rank_shares, smallest_study, split_normal
 from aaot_eval.options.record import Fade
 from aaot_eval.results import Release
+from aaot_eval.schema import schema_names, table_schema
 from tests.options_builders import BEFORE_AFTER, CONTROLLED, REFERENCE, SHARED, THEORY, option, write_appraisal
 
 PENNY = 0.005  # the sums by hand are written to the penny
@@ -355,6 +360,65 @@ def test_scores_leave_money_out_and_give_the_share_of_draws_that_are_first(tmp_p
     ).tables["scoring"]
     assert table["p_rank_1"].tolist() == [1, 0]
     assert table["score"].to_numpy() == pytest.approx([70, 20], abs=0.1)
+
+
+# ---- Columns ------------------------------------------------------------------------------------------------------
+
+
+def test_every_table_of_an_appraisal_is_described_in_its_order_and_another_is_refused(tmp_path, monkeypatch):
+    shared = SHARED + '[[criteria]]\nname = "access"\nweight_low = 1\nweight_high = 2\n'
+    score = '[[scores]]\ncriterion = "access"\nlow = 10\nhigh = 50\nreason = "INVENTED"\n'
+    layered = option("7", more=score, top='layers_on = ["A"]')
+    tables = done(tmp_path, layered, option("A", CONTROLLED, more=score), shared=shared, rank=True).tables
+    assert set(tables) == set(schema_names("appraisal"))
+    for name, table in tables.items():
+        columns = [c for c in table.columns if not re.fullmatch(r"p_rank_[2-9]", c)]
+        assert columns == list(table_schema("appraisal", name).names), name
+    stage = importlib.import_module("aaot_eval.options.appraise")
+    monkeypatch.setattr(stage, "_measures", lambda _: pd.DataFrame({"person": ["x"]}))
+    with pytest.raises(DisclosureError, match=r"the column measures\.person has no schema"):
+        done(tmp_path / "b", option("7"))
+
+
+# ---- Pay with a range ---------------------------------------------------------------------------------------------
+
+
+def test_a_range_of_pay_is_a_range_of_the_cost(tmp_path):
+    """5 WTE at 50,000, known within 40,000 to 60,000: 250,000 a year within 50,000 either side; overheads move with it."""
+    ranged = option("A", CONTROLLED).replace(
+        "cost_per_wte = 50000", "cost_per_wte = 50000\ncost_low = 40000\ncost_high = 60000"
+    )
+    found = done(tmp_path, ranged, option("7")).tables["options"].set_index("option")
+    assert found.loc["A", ["cost_year", "cost_year_low", "cost_year_high"]].tolist() == pytest.approx(
+        [250e3, 200e3, 300e3]
+    )
+    assert found.loc["7", ["cost_year_low", "cost_year_high"]].isna().all()
+    more = ranged.replace("[people]", "overhead_share = 0.2\n[people]", 1)
+    found = done(tmp_path / "b", more).tables["options"].set_index("option")
+    assert found.loc["A", "cost_year_high"] - found.loc["A", "cost_year"] == pytest.approx(60e3)
+
+
+def test_uncertain_pay_widens_the_ranking_and_moves_together_in_all_options():
+    fixed = Contender("A", (8000.0, 6000.0, 10000.0), 0.95, 250e3, (60.0, 60.0, 60.0))
+    pay = (Pay("Key worker", 250e3, 25e3),)
+    loose = replace(fixed, pay=pay)
+    still, moved = (net_draws(c, 1, 4000) for c in (fixed, loose))
+    assert moved.mean() == pytest.approx(still.mean(), rel=1e-3)
+    assert moved.std() ** 2 - still.std() ** 2 == pytest.approx(25e3**2, rel=0.1)
+    other = net_draws(replace(loose, id="B"), 1, 4000) - net_draws(replace(fixed, id="B"), 1, 4000)
+    assert np.corrcoef(moved - still, other)[0, 1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("cost_low = 40000", "cost_low and cost_high come together"),
+        ("cost_low = 60000\ncost_high = 70000", "not in order"),
+    ],
+)
+def test_a_range_of_pay_that_cannot_be_is_refused(tmp_path, lines, words):
+    with pytest.raises(InputError, match=words):
+        done(tmp_path, option("A").replace("cost_per_wte = 50000", f"cost_per_wte = 50000\n{lines}"))
 
 
 # ---- Refusals -----------------------------------------------------------------------------------------------------
