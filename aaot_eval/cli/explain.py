@@ -9,19 +9,6 @@ import typer
 
 from aaot_eval.cli._options import Json, Quiet, Verbose, answer, terminal_width, wrapped
 
-#: Refusals that people ask about: what they mean, and what to do. The others say it themselves.
-MEANINGS = {
-    "X204": (
-        "A column that is needed is not in a file, or [data.columns] names one that is not there.",
-        "Do: write the name as it stands in the header under [data.columns], or ask for the column; "
-        "`aaot-eval explain hes_apc` lists those of a format.",
-    ),
-    "P409": (
-        "The lines of a file of unit costs, or the running costs of the programme, are at prices of more than one year.",
-        "Do: give them all in pounds of one year; they are then moved to the run's price year together.",
-    ),
-}
-
 
 def explain(
     name: Annotated[
@@ -40,17 +27,6 @@ def explain(
         answer(json.dumps(schema, indent=1), {"name": name, "text": schema}, as_json)
         return
     topics = _topics(name)
-    if (
-        name is not None
-        and (letter := f"{name[:1]}nnn") in topics["message code"]
-        and name[1:].isdigit()
-        and name not in topics["finding"]
-    ):
-        known = MEANINGS.get(name)
-        about = f"{topics['message code'][letter]}\nThe message itself says what is wrong, where, what is allowed and what to do."
-        text = "\n".join([*(_wrapped(line) for line in known), about]) if known else about
-        answer(f"{name} (message code)\n\n{text}", {"name": name, "kind": "message code", "text": text}, as_json)
-        return
     if name is None:
         lines = []
         for kind, entries in topics.items():
@@ -140,25 +116,44 @@ def _findings() -> dict[str, str]:
     from aaot_eval.findings import CATALOGUE
 
     return {
-        kind.code: "\n".join(_wrapped(line) for line in (f"{kind.level}: {kind.title}", kind.why, f"Do: {kind.do}"))
+        kind.code: "\n".join(
+            _wrapped(line)
+            for line in (
+                f"{kind.level}: {kind.title}",
+                kind.why,
+                f"Do: {kind.do}",
+                *([kind.limit.sentence] if kind.limit else []),
+            )
+        )
         for kind in CATALOGUE.values()
     }
 
 
+#: Whose code it is, by its letter.
+OWNERS = {
+    "C": "the config: a file, key, name or folder that it gives",
+    "X": "an extract: the file is not in the format, or cannot be read as declared",
+    "D": "the data: the rows do not obey the rules of the field",
+    "E": "estimation: the data do not allow the design",
+    "P": "prices: a unit cost, a programme item or a price year",
+    "R": "release: disclosure control",
+    "U": "the use of the command itself",
+    "V": "verify: a run is not what its record says",
+}
+
+
 def _messages() -> dict[str, str]:
-    owners = {
-        "C": "the config: a file, key, name or folder that it gives",
-        "X": "an extract: the file is not in the format, or cannot be read as declared",
-        "D": "the data: the rows do not obey the rules of the field",
-        "E": "estimation: the data do not allow the design",
-        "P": "prices: a unit cost, a programme item or a price year",
-        "R": "release: disclosure control",
-        "U": "the use of the command itself",
-        "V": "verify: a run is not what its record says",
+    from aaot_eval.findings import LIMITS
+    from aaot_eval.messages import MESSAGES
+
+    told = {
+        f"{letter}nnn": _wrapped(f"A message code with this letter is about {text}.") for letter, text in OWNERS.items()
     }
-    return {
-        f"{letter}nnn": _wrapped(f"A message code with this letter is about {text}.") for letter, text in owners.items()
-    }
+    for code, (meaning, do) in MESSAGES.items():
+        lines = [meaning, f"Do: {do}", *([LIMITS[code].sentence] if code in LIMITS else [])]
+        about = f"About {OWNERS[code[0]]}. The message itself says where, and what is allowed."
+        told[code] = "\n".join(_wrapped(line) for line in (*lines, about))
+    return told
 
 
 def _formats() -> dict[str, str]:

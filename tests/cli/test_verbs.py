@@ -270,10 +270,11 @@ def test_explain_lists_every_name(capsys):
     from aaot_eval.checks import CHECKS
     from aaot_eval.estimators import ESTIMATORS
     from aaot_eval.findings import CATALOGUE
+    from aaot_eval.messages import MESSAGES
 
     assert run(["explain"]) == 0
     listed = capsys.readouterr().out.split()
-    assert {*CATALOGUE, *ESTIMATORS, *CHECKS} <= set(listed)
+    assert {*CATALOGUE, *MESSAGES, *ESTIMATORS, *CHECKS} <= set(listed)
 
 
 def test_explain_config_is_the_published_schema(capsys):
