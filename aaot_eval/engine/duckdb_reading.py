@@ -145,7 +145,9 @@ class FileReading:
         held |= {c: part_of_a_cell(held[c], place, self.plan.schema) for c, place in self.plan.places.items()}
         missing = self.plan.schema.missing_values
         texts = {
-            c.name: held[c.name] if c.name in self.dated else cleaned(c, held[c.name], missing, bare)
+            c.name: held[c.name]
+            if c.name in self.dated
+            else cleaned(c, held[c.name], missing, bare, padded=self.plan.file.padded)
             for c in self.given
         }
         if self.hashing and "person" in texts:
@@ -313,9 +315,9 @@ def identifier(value: str) -> str:
     return '"' + value.replace('"', '""') + '"'
 
 
-def cleaned(column: ColumnSpec, source: str, missing: Sequence[str], bare: bool) -> str:
-    """The text of a cell: trimmed, codes in capitals, empty when it is missing or a mark for "unknown"."""
-    text = f"trim({source}, ' \"')" if bare else f"trim({source})"
+def cleaned(column: ColumnSpec, source: str, missing: Sequence[str], bare: bool, *, padded: bool = True) -> str:
+    """The text of a cell: trimmed where cells may be padded, codes in capitals, empty when it is missing or a mark for "unknown"."""
+    text = f"trim({source}, ' \"')" if bare else f"trim({source})" if padded else source
     marks = [*missing, *(() if column.type == "date" else column.null_values)]
     if column.extra.get("form") == "code":
         text = f"upper({text})"

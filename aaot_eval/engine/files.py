@@ -27,7 +27,11 @@ from aaot_eval.errors import InputError, Problem
 
 DELIMITERS = (",", "|", "\t", ";")
 PACKED = (".gz", ".zip")
-CHUNK = 1 << 22
+# Small enough that memory is used again from chunk to chunk: with megabytes a pass over a file takes twice as long.
+CHUNK = 1 << 17
+FEED, RETURN, SPACE = b"\n\r "
+# What a cell begins or ends beside.
+EDGES = np.frombuffer(b",|\t;\"'\r\n", np.uint8)
 # A packed file may unpack to this much whatever its size, and beyond that to so many times its size: real extracts pack 5 to 20 fold.
 FREELY_UNPACKED, MOST_FOLD = 1 << 26, 200
 # A header line of 200 names is under 10 KB.
@@ -58,8 +62,8 @@ def shown_names(texts: Iterable[object]) -> str:
 class Dialect:
     """One input file, ready to be read: where its plain text is, and what was found out about it.
 
-    `lines` counts lines that hold anything, the header included; `blank` counts the others. `encoding` is that of the
-    file as given. A Parquet file has a header and a hash, no lines; so has a table of a database server, whose `table`
+    `lines` counts lines that hold anything, the header included; `blank` counts the others. `padded` is False when no cell can
+    begin or end with a space, so that none has to be trimmed. `encoding` is that of the file as given. A Parquet file has a header and a hash, no lines; so has a table of a database server, whose `table`
     hands out its rows.
     """
 
@@ -76,6 +80,7 @@ class Dialect:
     nuls: bool = False
     table: Any = None
     sheet: str = ""
+    padded: bool = True
 
 
 @dataclass
@@ -89,36 +94,55 @@ class _Tally:
     returns: int = 0
     quotes: bool = False
     nuls: bool = False
+    padded: bool = False
     utf8: bool = True
-    tail: bytes = b"\n"
+    # The last two bytes before a chunk; a file begins as after a line end.
+    tail: bytes = b"\0\n"
 
     def add(self, chunk: bytes, decoder: codecs.IncrementalDecoder, final: bool = False) -> None:
-        if self.utf8:
+        plain = chunk.isascii()
+        if self.utf8 and (final or not plain or decoder.getstate()[0]):
             try:
                 decoder.decode(chunk, final)
             except UnicodeDecodeError:
                 self.utf8 = False
         if not chunk:
             return
-        joined = self.tail + chunk
-        self.feeds += chunk.count(b"\n")
-        self.returns += chunk.count(b"\r")
-        self.pairs += joined.count(b"\r\n") - self.tail.count(b"\r\n")
+        byte = np.frombuffer(chunk, np.uint8)
+        self._line_ends(chunk, byte)
         self.quotes = self.quotes or b'"' in chunk
         self.nuls = self.nuls or b"\0" in chunk
-        self.blank += _blank_lines(joined)
-        self.tail = joined[-2:]
+        spaces = b" " in chunk or self.tail.endswith(b" ")
+        self.padded = self.padded or not plain or (spaces and _spaces_at_edges(self.tail, byte))
+        self.tail = (self.tail + chunk[-2:])[-2:]
+
+    def _line_ends(self, chunk: bytes, byte: np.ndarray) -> None:
+        """Counts line ends and empty lines; compared as arrays, for a search that finds something on every line is slow."""
+        feed = _marks(self.tail, byte, FEED)
+        self.feeds += int(np.count_nonzero(feed[2:]))
+        self.blank += int(np.count_nonzero(feed[2:] & feed[1:-1]))
+        if b"\r" in chunk or b"\r" in self.tail:
+            back = _marks(self.tail, byte, RETURN)
+            self.returns += int(np.count_nonzero(back[2:]))
+            pairs = feed[2:] & back[1:-1]
+            self.pairs += int(np.count_nonzero(pairs))
+            self.blank += int(np.count_nonzero(pairs & feed[:-2]))
 
 
-def _blank_lines(text: bytes) -> int:
-    """Empty lines that end inside `text`; its first two bytes belong to what went before."""
-    if b"\n\n" not in text and b"\n\r\n" not in text:
-        return 0
-    byte = np.frombuffer(text, np.uint8)
-    feed = byte == 10
-    plain = feed[1:] & feed[:-1]
-    paired = feed[2:] & (byte[1:-1] == 13) & feed[:-2]
-    return int(plain[1 if len(text) > 2 and feed[0] and feed[1] else 0 :].sum() + paired.sum())
+def _marks(tail: bytes, byte: np.ndarray, sought: int) -> np.ndarray:
+    """Where a byte stands, in a chunk with the two bytes before it."""
+    found = np.empty(len(byte) + len(tail), dtype=bool)
+    found[: len(tail)] = [b == sought for b in tail]
+    np.equal(byte, sought, out=found[len(tail) :])
+    return found
+
+
+def _spaces_at_edges(tail: bytes, byte: np.ndarray) -> bool:
+    """Whether a cell may begin or end with a space: one stands beside a delimiter, a quotation mark or a line end."""
+    text = np.concatenate([np.frombuffer(tail, np.uint8), byte])
+    at = np.flatnonzero(text == SPACE)
+    beside = np.concatenate([text[at[at > 0] - 1], text[at[at < len(text) - 1] + 1]])
+    return bool(np.isin(beside, EDGES).any())
 
 
 @contextmanager
@@ -360,4 +384,5 @@ def _inspect_text(path: Path, work: Path, size: int) -> Dialect:
         tally.blank,
         tally.quotes,
         tally.nuls,
+        padded=tally.padded or tally.tail.endswith(b" "),
     )
