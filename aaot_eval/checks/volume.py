@@ -24,6 +24,8 @@ TIMES_SPREAD = 5.0
 """And by so many times the usual spread of such changes: with 14 sites and 60 months there are some hundred of them."""
 LEAST_MISSED = 10.0
 """Months without any emergency at an end are a hole when at the site's own rate so many would have been expected in them."""
+MOST_TOLD = 3
+"""Sites that the sentence names; the table has them all."""
 LEAST_COUNT = 20.0
 """Sites with fewer emergencies a month are not judged by jumps."""
 
@@ -36,8 +38,6 @@ class _Change:
     factor: float
 
     def words(self) -> str:
-        if self.kind == "hole":
-            return f"{self.unit} has no emergency at all in months from {self.period} on, while it had some before or after"
         size = f"{abs(self.factor - 1):.0%} {'more' if self.factor > 1 else 'fewer'} emergencies"
         if self.kind == "end":
             return f"{self.unit} has {size} from {self.period} to the end of the data than in the year before, relative to the other sites"
@@ -142,4 +142,25 @@ def _named(step: float, spread: float, unit: str, label: str, kind: str) -> _Cha
 def _sentence(found: list[_Change]) -> str:
     if not found:
         return "No site begins, ends or jumps in its volume of all emergencies, and the newest months are as full as the ones before."
-    return f"{'; '.join(c.words() for c in found)}: it looks as if records had moved or were still missing."
+    holes: dict[str, list[str]] = {}
+    for change in found:
+        if change.kind == "hole":
+            holes.setdefault(change.period, []).append(change.unit)
+    parts = [
+        f"{_listed(units)} {'has' if len(units) == 1 else 'have'} no emergency at all in months from {period} on, with some before or after"
+        for period, units in holes.items()
+    ]
+    others = [c for c in found if c.kind != "hole"]
+    parts += [c.words() for c in others[:MOST_TOLD]]
+    more = len(others) - MOST_TOLD
+    if more > 0:
+        parts.append(
+            "1 more site has a break of its own" if more == 1 else f"{more} more sites have breaks of their own"
+        )
+    return f"{'; '.join(parts)}: it looks as if records had moved or were still missing."
+
+
+def _listed(units: list[str]) -> str:
+    if len(units) <= MOST_TOLD:
+        return ", ".join(units)
+    return f"{len(units)} sites ({', '.join(units[:MOST_TOLD])} and {len(units) - MOST_TOLD} more)"

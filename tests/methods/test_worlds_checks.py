@@ -138,7 +138,14 @@ class TestVolume:
         assert [(c.unit, c.kind, c.period) for c in changes(values, np.ones((8, 48)), units, labels)] == [
             ("S0", "hole", "m42")
         ]
-        assert "no emergency at all" in changes(values, np.ones((8, 48)), units, labels)[0].words()
+
+    def test_the_sentence_names_few_sites_and_counts_the_others(self) -> None:
+        counts = np.full((8, 48), 200.0)
+        counts[:6, -6:] = 0.0
+        panel = site_panel({ALC: np.full((8, 48), 80.0), "emergency": counts}, [24, *[None] * 7])
+        said = Volume().run(SiteDid(), panel, ANALYSIS, study("effect")[1], seed=1).sentence
+        assert said.startswith("6 sites (S01, S02, S03 and 3 more) have no emergency at all in months from ")
+        assert said.count("no emergency at all") == 1
 
     def test_few_sites_cannot_be_judged(self) -> None:
         panel = site_panel({ALC: np.full((3, 48), 80.0), "emergency": np.full((3, 48), 200.0)}, [24, None, None])
