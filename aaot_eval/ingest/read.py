@@ -7,7 +7,7 @@ import difflib
 import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aaot_eval.config import Files, QualityConfig, RunConfig
@@ -392,9 +392,22 @@ def plan_table(
         plans.append(ReadPlan(file, in_full(schema), held, name, load, patterns, key, _places(schema, held), kept))
         sources.append(Source(table, name, 0, file.bytes, file.sha256))
     if problems:
-        raise InputError(*problems)
+        raise InputError(*once_for_all_files(problems))
     read_as = plans[0].schema
     return Given(str(read_as.extra["table"]), read_as, tuple(plans)), sources, [*sheets, *_unread(table, not_read)]
+
+
+def once_for_all_files(problems: Sequence[Problem]) -> list[Problem]:
+    """The same problem of several files said once, with the first of them and how many more there are."""
+    places: dict[Problem, list[str]] = {}
+    for problem in problems:
+        places.setdefault(replace(problem, where=""), []).append(problem.where)
+    said = []
+    for problem, where in places.items():
+        distinct = list(dict.fromkeys(where))
+        more = f" and {len(distinct) - 1} more file{'s' if len(distinct) > 2 else ''}" if len(distinct) > 1 else ""
+        said.append(replace(problem, where=distinct[0] + more))
+    return said
 
 
 def _no_workbook(table: str, path: Path) -> Problem:

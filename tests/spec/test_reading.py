@@ -520,3 +520,27 @@ def test_a_column_is_read_under_the_name_that_the_config_maps(tmp_path):
 
 def test_a_drawn_table_reads_as_drawn():
     assert table("a b\n1 .\n") == [{"a": "1", "b": ""}]
+
+
+def test_a_column_missing_from_every_file_is_said_once_with_their_number(tmp_path):
+    rows = episodes("person admitted\nA 2022-05-01")
+    for row in rows:
+        del row["EPISTART"]
+    config = study(tmp_path, {f"apc_{i}.csv": csv_text(rows) for i in range(7)}, data={"admissions": "apc_*.csv"})
+    with pytest.raises(InputError) as refused, read(config):
+        pass
+    (problem,) = refused.value.problems
+    assert problem.code == "X204"
+    assert problem.where.endswith("apc_0.csv and 6 more files")
+
+
+def test_different_problems_of_files_are_all_said(tmp_path):
+    rows = episodes("person admitted\nA 2022-05-01")
+    other = [{k: v for k, v in row.items() if k != "EPIEND"} for row in rows]
+    files = {
+        "apc_1.csv": csv_text([{k: v for k, v in r.items() if k != "EPISTART"} for r in rows]),
+        "apc_2.csv": csv_text(other),
+    }
+    with pytest.raises(InputError) as refused, read(study(tmp_path, files, data={"admissions": "apc_*.csv"})):
+        pass
+    assert [p.what.split()[2] for p in refused.value.problems] == ["EPISTART", "EPIEND"]
