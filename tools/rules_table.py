@@ -1,7 +1,7 @@
 """Writes docs/rules_and_traps.md: the rules and traps of the field, and the tests that hold each: `python -m tools.rules_table`.
 
-The numbers are those of the notes on hospital records that the project was built from; the labels are ours. A test asks that every test
-named here exists and that the page is what this module writes. A row without a test says so.
+The numbers are those of the notes on hospital records that the project was built from; the labels are ours. A test asks that every rule, trap
+and check of the notes has a row with a test, that every test named exists, and that the page is what this module writes.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ HEAD = """\
 
 <!-- Made by `python -m tools.rules_table > docs/rules_and_traps.md`; a test holds the two together. -->
 
-A rule is something the program does; a trap changes a result silently, so that it needs a gate or a handling. The tests are under `tests/`. A
-row that nothing holds says so.
+A rule is something the program does; a trap changes a result silently, so that it needs a gate or a handling. The tests are under `tests/`;
+every row has at least one.
 
 """
 
@@ -27,7 +27,7 @@ class Held:
     number: str
     label: str
     what: str
-    tests: tuple[str, ...] = ()
+    tests: tuple[str, ...]
 
 
 def _spec(*names: str) -> tuple[str, ...]:
@@ -141,13 +141,27 @@ RULES = (
     Held(
         "7.2",
         "Uncoded episodes and low counts in late months",
-        "R69X share by month and site stops or warns, site-months of unusual volume warn; the mean number of codes is compared by year",
+        "R69X share by month and site stops or warns, above every earlier month of the provider warns; low site-months and codes by year warn",
         _spec(
             "counting.py::test_months_without_diagnoses_stop_and_are_named",
             "counting.py::test_a_site_without_diagnoses_stops_though_the_month_as_a_whole_has_them",
+            "completeness.py::test_uncoded_newest_months_of_one_provider",
+            "drift.py::test_a_quarter_far_from_that_of_the_year_before",
+            "drift.py::test_more_codes_an_episode_than_in_the_first_year",
         ),
     ),
-    Held("7.3", "Which earlier months changed since the last run", "not held yet"),
+    Held(
+        "7.3",
+        "Which earlier months changed since the last run",
+        "months by site with both counts, a warning beyond 2 %, a stop beyond 25 %",
+        (
+            *_spec(
+                "vintage.py::test_a_revised_month_is_a_warning_with_its_size_and_both_counts_are_listed",
+                "vintage.py::test_months_that_are_gone_stop",
+            ),
+            "cli/test_month_later.py::test_a_revised_back_series_is_told_by_check_and_run_and_the_run_repeats",
+        ),
+    ),
     Held(
         "7.4",
         "End of follow-up",
@@ -179,7 +193,7 @@ RULES = (
 TRAPS = (
     Held("3.1", "Overlap and order of spells", "full order with a last tie-break; overlap stated by rule and counted", _spec("stays.py::test_overlap_joins_under_hf_and_never_under_nhsd", "stays.py::test_overlaps_are_counted")),
     Held("3.1b", "2B recoded as a number", "2B is text and a sign of transfer", _spec("stays.py::test_which_codes_are_a_sign_of_transfer")),
-    Held("3.2", "Transfer to a mental-health trust", "joined by its code; days outside the extract are not seen, and nothing says how many"),
+    Held("3.2", "Transfer to a mental-health trust", "joined by its code; stays that go on where the extract does not reach are counted", _spec("joins_and_numbers.py::test_transfers_to_mental_health_that_no_record_follows_are_counted")),
     Held("3.3", "Codes of source and destination changed", "both sets are read, those outside their years counted", _spec("named_rules.py::test_both_generations_of_codes_are_emergencies_and_those_outside_their_years_are_counted")),
     Held("3.4", "One-off person ids", "never linked", _spec("named_rules.py::test_one_off_keys_are_never_linked")),
     Held("5.1", "Fractions for single people", "patient outcomes are counts; fractions are for populations", _spec("asked_outcomes.py::test_the_three_measures_by_hand")),
@@ -192,11 +206,19 @@ TRAPS = (
     Held("12g", "Coding depth drifts", "mean codes per episode by provider, first year against last, warn; the study may look at fewer positions", _spec("drift.py::test_more_codes_an_episode_than_in_the_first_year", "named_rules.py::test_six_positions_are_looked_at_when_the_study_says_so")),
     Held("12h", "Length of a month", "days, or working days without holidays, are the exposure", _spec("panel.py::test_exposure_is_population_times_days", "calendar.py::test_a_month_is_as_long_as_the_study_says")),
     Held("12i", "Empty months", "missing, never nought", _spec("panel.py::test_a_site_month_without_a_record_is_missing_never_zero")),
+    Held("12j", "28 becomes 2A to 2D", "both are emergencies, and text", _spec("counting.py::test_which_methods_are_an_emergency", "named_rules.py::test_both_generations_of_codes_are_emergencies_and_those_outside_their_years_are_counted")),
+    Held("12k", "Pandemic", "a note, and three treatments of its months side by side", ("methods/test_its.py::test_pandemic_months_have_three_treatments", "methods/test_its.py::test_outside_the_pandemic_it_is_said")),
+    Held("12l", "Keys of 19 and 20 digits", "keys are text; one read as a decimal is refused", _spec("reading.py::test_keys_of_twenty_digits_stay_apart")),
+    Held("12m", "April", "a step in the records is named with its month; made-up start dates are tried over the whole past", (*_spec("completeness.py::test_a_jump_of_same_day_stays_is_found_at_its_month"), "methods/test_its_checks.py::test_the_table_is_that_of_the_record")),
     Held("13.1", "Dates that do not read", "rejects by place and kind; ambiguous spellings are refused", _spec("reading.py::test_unreadable_cells_are_listed_by_place_and_kind_never_by_value", "reading.py::test_dates_that_can_be_read_both_ways_are_refused_until_declared")),
     Held("13.2", "Dates out of order", "counted, not mended", _spec("counting.py::test_impossible_dates_are_counted_and_never_make_negative_nights")),
+    Held("13.3", "Numbering of episodes", "spells not numbered 1, 2, 3, ... are counted", _spec("joins_and_numbers.py::test_episodes_are_numbered_from_1_without_gaps_or_counted")),
+    Held("13.4", "Discharge date on the last episode", "earlier ones are counted, the last one's is used", _spec("joins_and_numbers.py::test_a_discharge_date_before_the_last_episode_is_counted_and_the_last_ones_used")),
     Held("13.5", "Unknown codes", "counted and kept", _spec("counting.py::test_unknown_codes_are_found_and_kept")),
     Held("13.6", "One key, different content", "the last load wins in any order of rows (no stop)", _spec("counting.py::test_the_last_load_of_an_episode_wins", "counting.py::test_of_two_rows_with_one_key_the_same_one_stays_in_any_order")),
     Held("13.7", "Activity after death", "the death is not used and counted", _spec("panel.py::test_a_death_with_activity_after_it_is_not_used")),
+    Held("13.8", "Records by provider and month", "completeness by column, month and site; jumps of codes, R69X and same-day stays are listed", _spec("completeness.py::test_a_jump_of_same_day_stays_is_found_at_its_month", "completeness.py::test_a_column_that_is_empty_at_one_site_from_a_month_on", "drift.py::test_more_codes_an_episode_than_in_the_first_year")),
+    Held("13.9", "People without any record", "no error: they stay in the denominator with no admissions; the join is reported by site", _spec("joins_and_numbers.py::test_people_of_the_caseload_without_any_record_stay_in_the_denominator_with_no_admission", "joins_and_numbers.py::test_the_join_of_the_caseload_is_reported_by_site_and_a_badly_joined_site_warns")),
     Held("13.10", "Index dates outside the data", "refused", _spec("panel.py::test_refusals_name_the_place_and_the_way_out")),
     Held("8", "Numbers that identify", "refused without a secret, hashed with one; no byte written holds them", (*_spec("reading.py::test_nhs_numbers_under_another_name_are_refused"), "cli/test_opt_out.py::test_no_byte_of_a_run_holds_a_number_or_anybody_who_opted_out")),
     Held("11", "Cost once per spell", "an HRG repeated on episodes is priced once; a stay without a price stops", _spec("price_basis.py::test_an_hrg_repeated_on_episodes_counts_once", "panel.py::test_a_stay_without_a_price_stops_and_never_costs_nothing")),
@@ -206,7 +228,7 @@ TRAPS = (
 def _table(heading: str, rows: tuple[Held, ...]) -> list[str]:
     lines = [f"## {heading}", "", "| number | about | what the program does | held by |", "|---|---|---|---|"]
     for row in rows:
-        tests = "<br>".join(f"`{t}`" for t in row.tests) or "nothing yet"
+        tests = "<br>".join(f"`{t}`" for t in row.tests)
         lines.append(f"| {row.number} | {row.label} | {row.what} | {tests} |")
     return [*lines, ""]
 

@@ -123,18 +123,23 @@ def _coverage(engine: Engine) -> list[tuple[str, int, int, int]]:
 
 
 def _coverage_words(engine: Engine) -> str:
-    shares = [f"{d.replace('_', ' ')} {100 * gone / n:.0f} %" for d, n, gone, _ in _coverage(engine)]
+    """Shares in steps of five per cent: a finer one would give a few spells away."""
+    shares = [f"{d.replace('_', ' ')} {_coarse(gone / n)}" for d, n, gone, _ in _coverage(engine)]
     return f"spells without a price: {', '.join(shares)}"
+
+
+def _coarse(share: float) -> str:
+    return "none" if share == 0 else "under 5 %" if share < 0.05 else f"about {5 * round(20 * share)} %"
 
 
 def _coverage_findings(engine: Engine, limit: float) -> list[Finding]:
     return [
         Finding(
             "D391",
-            where=f"point of delivery: {d.replace('_', ' ')}",
+            where=d.replace("_", " "),
             records=gone,
             people=people,
-            detail=f"{gone / n:.1%} of the spells",
+            detail=f"{_coarse(gone / n)} of these spells",
         )
         for d, n, gone, people in _coverage(engine)
         if gone > limit * n

@@ -146,6 +146,29 @@ def test_unpriced_spells_are_listed_with_their_share_and_never_cost_0(tmp_path):
     assert "mean price" in listed["treatment"].iloc[0]
 
 
+def test_the_share_of_spells_without_a_price_is_a_gate_by_point_of_delivery(tmp_path):
+    """One of 24 emergency spells and none of the planned ones: listed, a warning; with a limit above it none; not listed, in the refusal."""
+    others = "\n".join(f"o{i:02d} RX1 2022-01-06 2022-01-08 21 1 1 19 19" for i in range(20))
+    hrg = {**HRG, "short": "AA22C", **{f"o{i:02d}": "GC17J" for i in range(20)}}
+    text = csv_text([r | {"SUSCOREHRG": hrg.get(r["TOKEN_PERSON_ID"], "")} for r in episodes(DRAWN + others)])
+    found = {}
+    for name, thresholds in (("usual", {}), ("own", {"D391": 0.1})):
+        config = study(
+            tmp_path / name,
+            {"admissions.csv": text},
+            data={"complete_to": "2022-02-28"},
+            costs={**BASE, "basis": "tariff", "unpriced": "list"},
+            quality={"thresholds": thresholds},
+        )
+        engine = open_engine("duckdb", config.home / "work")
+        tables = price_stays(read_tables(config, engine), prices([], TARIFF), config.costs, config.quality)
+        engine.close()
+        found[name] = [(f.where, f.records, f.people, f.detail) for f in tables.findings if f.code == "D391"]
+    assert found == {"usual": [("emergency", 1, 1, "under 5 % of these spells")], "own": []}
+    said = refusal(tmp_path / "stop", prices([], TARIFF), hrg={**HRG, "short": "AA22C"}, basis="tariff")
+    assert "spells without a price: day case none, elective none, emergency about 20 %" in said
+
+
 def test_too_many_unpriced_spells_stop_although_listing_is_asked_for(tmp_path):
     said = refusal(tmp_path, prices([], TARIFF), hrg={**HRG, "short": "AA22C"}, basis="tariff", unpriced="list")
     assert "over 10 % of stays have no price, so the unpriced cannot take the mean of their kind" in said

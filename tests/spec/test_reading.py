@@ -544,3 +544,14 @@ def test_different_problems_of_files_are_all_said(tmp_path):
     with pytest.raises(InputError) as refused, read(study(tmp_path, files, data={"admissions": "apc_*.csv"})):
         pass
     assert [p.what.split()[2] for p in refused.value.problems] == ["EPISTART", "EPIEND"]
+
+
+def test_keys_of_twenty_digits_stay_apart(tmp_path):
+    """Read as numbers, the two would be one: they differ in the last digit only."""
+    rows = episodes(
+        "person admitted end key\nA 2022-05-01 2022-05-01 50009876543210987651\nB 2022-05-31 2022-05-31 50009876543210987652"
+    )
+    with read(study(tmp_path, {"admissions.csv": csv_text(rows)})) as tables:
+        assert rows_of(tables, "SELECT episode_key FROM episodes ORDER BY episode_key") == [
+            ("50009876543210987651",), ("50009876543210987652",),
+        ]  # fmt: skip
