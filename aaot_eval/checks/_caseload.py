@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aaot_eval.checks._frailty import expected_rate
 from aaot_eval.config import parse_entry_rule
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators._balance import adjusted_scores, entropy_balance, history
@@ -24,7 +25,7 @@ from aaot_eval.estimators._cohorts import (
     person_months,
     rule_outcome_of,
 )
-from aaot_eval.results import Panel
+from aaot_eval.results import Panel, generator
 
 DRAWS = 999
 YEAR = 12
@@ -117,6 +118,8 @@ class Prediction:
     people: int
     reference: int
     whole_years: bool
+    by_model: bool = False
+    """The expectation is that of the frailty model, because too few people met the rule without the service."""
 
     @property
     def raw_fall(self) -> float:
@@ -129,12 +132,13 @@ class Prediction:
         return 1 - self.expected[0] / self.before[0]
 
 
-def predict(people: PersonMonths, rule: Rule) -> Prediction | str:
+def predict(people: PersonMonths, rule: Rule, seed: int = 0) -> Prediction | str:
     """What selection alone would do to the referred, or why it cannot be told.
 
     The reference is every month in which somebody met the same rule before their own hospital's launch (follow-up cut at
     launch) or in a hospital without the service, weighted so that admissions in months 1, 2-3, 4-6 and 7-12 before, and the
     square of the count in the rule's window, have the means of the referred. People passed over after launch are never in it.
+    With too few of them a frailty model of everybody's months without the service stands in.
     """
     met = meets_rule(people, rule)
     first = max(rule.months, YEAR)
@@ -155,16 +159,46 @@ def predict(people: PersonMonths, rule: Rule) -> Prediction | str:
             if found is not None:
                 return found
             reason = "nobody without the service was at such a peak"
-    return reason
+    if len(who) < PEOPLE_NEEDED:
+        return reason
+    return _by_model(people, who, seed, reason)
+
+
+def _by_model(people: PersonMonths, who: Ints, seed: int, reason: str) -> Prediction | str:
+    """The prediction of the frailty model for the referred; the reason why there is none by people like them, and by it."""
+    whole = who[people.referral[who] + YEAR <= people.n_months]
+    mine = whole if len(whole) >= PEOPLE_NEEDED else who
+    at = people.referral[mine]
+    found = expected_rate(people, mine, at, YEAR, generator(seed, "frailty"))
+    if isinstance(found, str):
+        return f"{reason}, and {found}"
+    rate, variance, reference = found
+    before, after = _own_years(people, mine)
+    return Prediction(
+        _own_rate(*before),
+        _limits(rate, variance),
+        _own_rate(*after),
+        len(mine),
+        reference,
+        mine is whole,
+        by_model=True,
+    )
+
+
+def _own_years(people: PersonMonths, who: Ints) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """(events, months at risk) of each person in the year before referral, and in the year after."""
+    y_run, n_run = people.outcome_at_risk_so_far, people.months_at_risk_so_far
+    at, end = people.referral[who], np.minimum(people.referral[who] + YEAR, people.n_months)
+    before = y_run[who, at] - y_run[who, at - YEAR], n_run[who, at] - n_run[who, at - YEAR]
+    return before, (y_run[who, end] - y_run[who, at], n_run[who, end] - n_run[who, at])
 
 
 def _prediction(
     people: PersonMonths, rule: Rule, who: Ints, person: Ints, month: Ints, cut: Ints, whole: bool
 ) -> Prediction | None:
     y_run, n_run = people.outcome_at_risk_so_far, people.months_at_risk_so_far
-    at, end = people.referral[who], np.minimum(people.referral[who] + YEAR, people.n_months)
-    before = y_run[who, at] - y_run[who, at - YEAR], n_run[who, at] - n_run[who, at - YEAR]
-    after = y_run[who, end] - y_run[who, at], n_run[who, end] - n_run[who, at]
+    at = people.referral[who]
+    before, after = _own_years(people, who)
     own = history(people, rule, who, at, WINDOWS)
     like = history(people, rule, person, month, WINDOWS)
     weights = entropy_balance(like, own.mean(axis=0), np.ones(len(person)))

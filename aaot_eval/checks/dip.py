@@ -15,6 +15,7 @@ from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estim
 
 #: A year before referral this much above the year before it is a peak.
 THRESHOLD = 1.20
+BY_MODEL = ", by a model of how admissions of people without the service rise and fade, because too few of them were at such a peak"
 #: Designs that never compare people after referral with themselves before it.
 REMOVES_SELECTION: tuple[Design, ...] = (
     "sites",
@@ -46,7 +47,7 @@ class DipTest:
             return CheckResult("dip", analysis.name, "not_evaluable", f"The dip test could not be made: {people}.")
         rule = rule_of(panel, people, estimator)
         found = dip(people, generator(seed, "dip", "referred"))
-        fall = predict(people, rule)
+        fall = predict(people, rule, seed)
         word = "not evaluable, treated as a dip" if isinstance(found, str) else word_of(found)
         sentence = " ".join([_dip_sentence(found, word), _design_sentence(analysis.design, word), _fall_sentence(fall)])
         return CheckResult(
@@ -103,7 +104,7 @@ def _fall_sentence(fall: Prediction | str) -> str:
         return "Their admissions did not fall after referral."
     return (
         f"Their admissions were {percent(fall.raw_fall)} lower in the year after referral than in the year before; "
-        f"{_signed(fall.expected_fall)} was to be expected with no service."
+        f"{_signed(fall.expected_fall)} was to be expected with no service{BY_MODEL if fall.by_model else ''}."
     )
 
 

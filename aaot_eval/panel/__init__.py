@@ -40,6 +40,7 @@ from aaot_eval.results import OutcomeSpec, Panel, Tables
 __all__ = ["build_panel", "price_stays", "read_panel"]
 
 PANDEMIC = (pd.Period("2020-03", "M"), pd.Period("2021-12", "M"))
+FIFTHS = ("1", "2", "3", "4", "5")
 LEAST_MEDIAN = 20
 
 
@@ -274,6 +275,7 @@ def _people(
             "death_t": month_in_window(kept["death_t"], n_t),
             "sex": kept["sex"].astype(object),
             "age": kept["age"].astype("Int16"),
+            "deprivation": pd.to_numeric(kept["deprivation"].where(kept["deprivation"].isin(FIFTHS))).astype("Int8"),
             "team": kept["team"].astype(object),
             "linked": kept["linked"].astype(bool),
         }

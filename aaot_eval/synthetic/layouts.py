@@ -131,7 +131,9 @@ def cells_of(table: pa.Table, given_as: str) -> Cells:
     for column in schema.columns:
         theirs = next((n for n in (*column.source_names, column.name) if n in table.column_names), None)
         if theirs is not None:
-            found[column.name] = [None if v is None else str(v) for v in table.column(theirs).to_pylist()]
+            texts = (None if v is None else str(v) for v in table.column(theirs).to_pylist())
+            # The drawn words of a column that we recode become our code, so that every layout can write it in its own.
+            found[column.name] = [_ours(column, v.upper() if v and "recode" in column.extra else v) for v in texts]
     return found
 
 
