@@ -10,7 +10,7 @@ from scipy import stats
 
 from aaot_eval.checks import CHECKS, WARN_P
 from aaot_eval.estimators import Estimator
-from aaot_eval.estimators._cohorts import percent
+from aaot_eval.estimators._cohorts import FEW, percent
 from aaot_eval.estimators.entry_rule import EntryRule
 from aaot_eval.estimators.own_cohorts import OwnCohorts
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
@@ -61,7 +61,11 @@ def _judged(estimator: EntryRule | OwnCohorts, panel: Panel, analysis: Analysis,
     p = rate_test(
         int(treated["deaths"]), float(treated["person_years"]), int(other["deaths"]), float(other["person_years"])
     )
+    few = any(0 < row["deaths"] < FEW for row in (treated, other))
+    p = _coarse(p) if few else p
     sentence = f"Of the treated cohort {percent(risks[0], 0)} died within {estimator.follow_up} months, {percent(risks[1], 0)} {name} (p = {p:.2f})."
+    if few:
+        sentence = f"Fewer than {FEW} people died in a cohort within {estimator.follow_up} months, so no shares are given; {_which(risks)} in the treated cohort than {name} (p about {p:.2g})."
     facts: dict[str, float] = {"risk_treated": risks[0], "risk_compared": risks[1]}
     verdict: CheckVerdict = "pass"
     if differ and math.isfinite(estimate.estimate):
@@ -74,9 +78,23 @@ def _judged(estimator: EntryRule | OwnCohorts, panel: Panel, analysis: Analysis,
         turned = estimate.direction != "unclear" and (low < estimate.null) != (high < estimate.null)
         verdict = "warn" if p < WARN_P or turned else "pass"
     return CheckResult(
-        "deaths", analysis.name, verdict, sentence, statistic=float(treated["rate"]) / float(other["rate"]) if other["rate"] else math.nan,
+        "deaths", analysis.name, verdict, sentence, statistic=math.nan if few or not other["rate"] else float(treated["rate"]) / float(other["rate"]),
         value_name="ratio of death rates", threshold=f"risks within {POINTS * 100:.0f} points and {percent(SHARE)}", p_value=p, facts=facts,
     )  # fmt: skip
+
+
+def _coarse(p: float) -> float:
+    """p to one figure, on the same side of the bar: from an exact p of few deaths the deaths could be worked out."""
+    step = 10.0 ** math.floor(math.log10(p)) if p > 0 else 1.0
+    figures = math.floor(p / step) if p < WARN_P else math.ceil(p / step)
+    return min(1.0, round(figures * step, 12))
+
+
+def _which(risks: list[float]) -> str:
+    """Which of the two risks is larger, in words: the ratio of two small counts would give them away."""
+    if risks[0] == risks[1]:
+        return "no more and no fewer"
+    return "more" if risks[0] > risks[1] else "fewer"
 
 
 def rate_test(deaths: int, years: float, other_deaths: int, other_years: float) -> float:

@@ -13,7 +13,7 @@ from aaot_eval.checks import CHECKS
 from aaot_eval.checks._caseload import PEOPLE_NEEDED
 from aaot_eval.checks._sites import cannot
 from aaot_eval.estimators import Estimator
-from aaot_eval.estimators._cohorts import percent
+from aaot_eval.estimators._cohorts import percent, share_told
 from aaot_eval.estimators.risk_set import RiskSet
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
 
@@ -72,7 +72,7 @@ def _result(
     )
     sentence = (
         f"From the referral the ratio is {_ratio(referral)}, from the first contact {_ratio(contact)}: {meaning}. Of the "
-        f"referred {percent(float(never.mean()))} were never reached inside the data; the mean wait of the others was {wait.mean():.1f} months."
+        f"referred {share_told(int(never.sum()), len(never))} were never reached inside the data; the mean wait of the others was {wait.mean():.1f} months."
     )
     rows = [
         {"clock": name, "people": int(e.facts["referrals_compared"]), "wait": months, "estimate": e.estimate, "conf_low": e.conf_low,

@@ -50,7 +50,8 @@ def _of_series(panel: Panel, effect: Effect, estimate: Estimate, people: Caseloa
         months[np.asarray(panel.units.index != estimate.unit)] = False
     years = people.within(panel, months) if people is not None else math.nan
     each = [value / years if years > 0 else math.nan for value in total]
-    return _row(effect, estimate, total, people, years, each, LABEL_OF_SERIES[effect.analysis.design])
+    size = people.behind(panel, months) if people is not None else None
+    return _row(effect, estimate, total, size, years, each, LABEL_OF_SERIES[effect.analysis.design])
 
 
 def _of_rung(panel: Panel, effect: Effect, people: Caseload) -> list[dict[str, object]]:
@@ -61,19 +62,22 @@ def _of_rung(panel: Panel, effect: Effect, people: Caseload) -> list[dict[str, o
     each = [float(v) for v in rung.gross(np.array([estimate.estimate, estimate.conf_high, estimate.conf_low]))]
     total = [float(estimate.facts.get(name, math.nan)) for name in ("averted", "averted_low", "averted_high")]
     years = total[0] / each[0] if not math.isnan(total[0]) and each[0] else math.nan
-    return [_row(effect, estimate, total, people, years, each, rung.label)]
+    return [_row(effect, estimate, total, len(people.people), years, each, rung.label)]
 
 
 def _row(
     effect: Effect,
     estimate: Estimate,
     total: list[float],
-    people: Caseload | None,
+    size: int | None,
     years: float,
     each: list[float],
     label: str,
 ) -> dict[str, object]:
     analysis = effect.analysis
     head = (analysis.name, analysis.design, estimate.outcome, estimate.unit)
-    size = len(people.people) if people is not None else pd.NA
-    return dict(zip(COLUMNS, (*head, *total, size, years, *each, estimate.status, label), strict=True))
+    return dict(
+        zip(
+            COLUMNS, (*head, *total, pd.NA if size is None else size, years, *each, estimate.status, label), strict=True
+        )
+    )

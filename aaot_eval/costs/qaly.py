@@ -26,7 +26,6 @@ from aaot_eval.results import generator
 
 USUAL, AAOT = "care_as_usual", "aaot"
 LEAST_IN_ARM = 10  # fewer people could be pointed to, and carry no interval worth having
-SHARE_STEP = 5  # per cent
 WORST_UTILITY, BEST_UTILITY = -1.0, 1.0
 
 Missing = Literal["refuse", "complete_cases", "impute"]
@@ -210,14 +209,11 @@ class Utilities:
     @property
     def label(self) -> str:
         """What must be read with the QALYs."""
-        # In steps, and never 100: an exact share of few people would count those who did not answer.
-        share = min(100 - SHARE_STEP, SHARE_STEP * round(100 / SHARE_STEP * self.complete / self.people))
-        answered = (
-            "" if self.complete == self.people else f", from about {share} % of people, those with every assessment"
-        )
+        share = next(words for least, words in SHARES if self.complete >= least * self.people)
+        answered = "" if self.complete == self.people else f", from {share} of people, those with every assessment"
         if self.imputed:
             answered = (
-                f", the answers missing for some people ({100 - share} % or so) imputed {self.imputed} times from those of their arm, as if "
+                f", the answers missing for some people (complete: {share}) imputed {self.imputed} times from those of their arm, as if "
                 "missing at random"
             )
         return (

@@ -94,11 +94,17 @@ class Caseload:
         A person whose home hospital never has the service (or is no unit of the panel) was taken on elsewhere, and
         counts in the periods that any unit has.
         """
+        days = panel.periods["days"].to_numpy(dtype=float)
+        return float((self._counted(panel, usable) * days).sum() / DAYS_IN_YEAR)
+
+    def behind(self, panel: Panel, usable: np.ndarray) -> int:
+        """How many people those patient-years come from."""
+        return int(self._counted(panel, usable).any(axis=1).sum())
+
+    def _counted(self, panel: Panel, usable: np.ndarray) -> np.ndarray:
         row = panel.units.index.get_indexer(pd.Index(self.people["unit"]))
         at_home = np.isin(self.people["unit"].to_numpy(), panel.treated_units)
-        mask = np.where(at_home[:, None], usable[row], usable.any(axis=0))
-        days = panel.periods["days"].to_numpy(dtype=float)
-        return float(((self.on & mask) * days).sum() / DAYS_IN_YEAR)
+        return np.asarray(self.on & np.where(at_home[:, None], usable[row], usable.any(axis=0)))
 
 
 def caseload(panel: Panel) -> Caseload | None:

@@ -30,6 +30,8 @@ from aaot_eval.results import Effect, Panel
 HORIZON = 12
 """Months from referral: a panel is monthly, so the 365 days are twelve calendar months, that of referral included."""
 LEAST_PEOPLE = 10
+HOSPITALS_TO_CLUSTER = 2
+"""In each arm: the residuals of a single hospital add up to 0 in its own cells, and an error clustered by it would be 0."""
 MANY_ZEROS = 0.15
 """From this share of windows without any cost the two-part model is the one to read (Mihaylova and others 2011)."""
 COLUMNS = ("order", "part", "method", "unit", "estimate", "std_error", "low", "high", "people", "status", "note")
@@ -164,8 +166,10 @@ def _by_model(
     name: str, model: Callable[[Windows], Difference], data: Windows, uptake: float, zeros: float, people: int
 ) -> dict[str, object]:
     """Averted cost per eligible person-year over the uptake, as on the ladder, with t(hospitals - 1)."""
-    if data.n_clusters < 2:
-        return _refused(AVERTED, name, PER_YEAR, "not worked out: one hospital gives no hospitals to cluster by")
+    few = min(len(np.unique(data.cluster[data.design[:, 1] == arm])) for arm in (0.0, 1.0))
+    if few < HOSPITALS_TO_CLUSTER:
+        why = f"an arm of {few} hospital{'s' if few != 1 else ''} has no spread between hospitals, so there is no interval"
+        return _refused(AVERTED, name, PER_YEAR, f"not worked out: {why}")
     try:
         found = model(data)
     except NoFitError as why:

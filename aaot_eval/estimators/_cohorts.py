@@ -33,6 +33,8 @@ UPTAKE_NEEDED = 0.30
 #: Sizes that a cohort needs, before and after launch.
 PEOPLE_NEEDED = 30
 EVENTS_NEEDED = 20
+#: A share or count of people in a sentence is written out from this many on either side: above every profile's threshold.
+FEW = 10
 #: Variance between hospitals is not estimated from fewer comparison hospitals.
 HOSPITALS_FOR_TAU2 = 6
 
@@ -388,6 +390,25 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+def how_many(people: int) -> str:
+    """A count of people as a note has it, which no disclosure control sees: coarse, and small ones in words."""
+    return f"fewer than {FEW}" if people < FEW else f"about {FEW * round(people / FEW)}"
+
+
+def share_told(count: int, people: int) -> str:
+    """A share of people as a sentence has it: in per cent where neither part is small, else in words that count nobody."""
+    if count in (0, people) or min(count, people - count) >= FEW:
+        return percent(count / people) if people else "none"
+    return f"fewer than {FEW} people" if count < FEW else f"all but fewer than {FEW} people"
+
+
+def roughly(share: float) -> str:
+    """A share of people whose number is not at hand, as a band."""
+    if share == 1:
+        return percent(share)
+    return next((f"under {percent(top)}" for top in (0.25, 0.5, 0.75, 0.9) if share < top), "90 % or more")
+
+
 def joined(*parts: str) -> str:
     """The parts of a note that are not empty."""
     return "; ".join(p for p in parts if p)
@@ -397,7 +418,7 @@ def rule_note(share: float, uptake: float) -> str:
     """What has to be said when the rule is not one: met by too few of the referred, or too few of those who meet it taken on."""
     if share >= SHARE_MET_NEEDED and uptake >= UPTAKE_NEEDED:
         return ""
-    return (f"no usable entry rule: met by {percent(share)} of the referred, uptake {percent(uptake)}; "
+    return (f"no usable entry rule: met by {roughly(share)} of the referred, uptake {percent(uptake)}; "
             "the result is unbiased but dilute and must not headline")  # fmt: skip
 
 

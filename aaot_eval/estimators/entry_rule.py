@@ -298,7 +298,7 @@ def _note(panel: Panel, facts: dict[str, object], why: dict[str, str], people: P
     """What has to be said beside the number, from the numbers."""
     early = float(facts["referred_before_index"]) / max(float(facts["referrals"]), 1.0)  # type: ignore[arg-type]
     soft = (
-        f"{percent(early)} of referrals came before the rule was met; they stay in and count as uptake"
+        f"over {percent(math.floor(10 * early) / 10)} of referrals came before the rule was met; they stay in and count as uptake"
         if early > EARLY_REFERRALS_SAID
         else ""
     )

@@ -20,6 +20,7 @@ from aaot_eval.estimators._cohorts import (
     PEOPLE_NEEDED,
     RULE_OUTCOME,
     deaths_note,
+    how_many,
     joined,
     patient_objections,
     percent,
@@ -27,7 +28,7 @@ from aaot_eval.estimators._cohorts import (
     scale_of,
 )
 from aaot_eval.estimators._random_effects import StudentDraws
-from aaot_eval.estimators._randomisation import Assignments, ConfidenceDraws, invert
+from aaot_eval.estimators._randomisation import Assignments, ConfidenceDraws
 from aaot_eval.estimators._staggered import Aggregation, Base, Randomised
 from aaot_eval.results import Analysis, Design, Estimate, Panel
 
@@ -223,7 +224,7 @@ class Rows:
 
     def _row(self, how: str, *, note: str = "", **more: Any) -> Estimate:
         data = self.data
-        left = "; ".join(f"{n} people {why} not used" for why, n in data.dropped.items())
+        left = "; ".join(f"{how_many(n)} people {why} not used" for why, n in data.dropped.items())
         more.setdefault("estimate", math.nan)
         started = data.start < data.n_months
         return Estimate(

@@ -37,8 +37,10 @@ from aaot_eval.estimators._cohorts import (
     Rule,
     deaths_note,
     first_cohort,
+    how_many,
     joined,
     percent,
+    roughly,
     scale_of,
     share_met,
 )
@@ -368,10 +370,10 @@ class RiskSet(ByEntryRule):
         all_referred = int(people.referred.sum())
         share, largest = share_met(people, met), float(m.weight.max() / m.weight.sum())
         said = [
-            f"met by only {percent(share)} of the referred" if share < SHARE_MET_NEEDED else "",
+            f"met by {roughly(share)} of the referred" if share < SHARE_MET_NEEDED else "",
             "balanced on coarser windows (4-12 months together)" if m.coarse else "",
             f"one weight is {percent(largest)} of all" if largest > LARGEST_SHARE else "",
-            f"{m.dropped} referrals had nobody to be compared with" if m.dropped else "",
+            f"{how_many(m.dropped)} referrals had nobody to be compared with" if m.dropped else "",
             deaths_note(panel, people),
         ]
         facts = {

@@ -366,7 +366,7 @@ def test_missing_assessments_stop_the_run_unless_complete_cases_are_asked_for(tm
     prices = load_prices(outcome_config(tmp_path, kind="qaly", utilities=str(UTILITIES), missing="complete_cases"))
     assert prices.utilities is not None
     assert (prices.utilities.complete, prices.utilities.people) == (22, 24)
-    assert "from about 90 % of people" in prices.utilities.label
+    assert "from over four fifths of people" in prices.utilities.label
 
 
 # --- missing answers imputed ------------------------------------------------------------------------------------------

@@ -1,0 +1,278 @@
+"""Nothing that leaves counts few people: every file of `release/` of a small study with everything asked for is read.
+
+What disclosure control does to a table is tested in tests/spec/test_disclosure.py; here a whole run is searched for what went round
+it: counts in sentences, notes, figures and JSON, shares from which a small count follows, rows about a small site.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from aaot_eval.cli import run as aaot_eval
+from aaot_eval.disclosure import Rules, control
+from aaot_eval.schema import disclosure_profiles, schema_names, table_schema
+
+HIDDEN_TO = 7
+"""The profile of the run is `hes`: 1 to 7 people are hidden, other counts go to the nearest 5."""
+ROUND_TO = 5
+#: Whole numbers from 1 to 7 in a column without control are no people. A new column that holds such is looked at before it is listed.
+NOT_PEOPLE = {
+    "order", "t", "year", "years", "rung", "months", "event_time", "n_units", "n_treated", "n_periods", "n_sites", "phase_in", "rank",
+    "sites", "day", "wte", "clock", "count", "wait", "stated",
+}  # fmt: skip
+WHO = (
+    r"(?:people|persons?|patients?|referrals?|referred|admissions?|deaths?|died|stays?|episodes?|records?|attendances?|spells?|"
+    r"answers?|cells?|lines?)"
+)
+NUMBER = r"(?:[1-7]|one|two|three|four|five|six|seven)"
+FEW = re.compile(
+    rf"(?<![\d.,–-])\b{NUMBER}(?: of (?:the )?[\d,]+)?(?: (?!of|in|or|and|the|for)\w+)? {WHO}\b", re.IGNORECASE
+)
+#: A share in per cent of people: with the number of people beside it, a count.
+SHARE = re.compile(
+    r"(?<!under )(?<!over )(?<!\d)(?!0 ?%|100 ?%)\d+ ?% "
+    r"(?:of (?:the )?(?:referred|referrals|people|patients|caseload|cohort)|died|were never)",
+    re.IGNORECASE,
+)
+#: Columns of the balance table and labels of its figure: "admissions, months 2 to 3 before".
+WINDOW = re.compile(r"months? \d+(?: to \d+)? before")
+#: Words of rules, definitions and charts that count nobody.
+INNOCENT = re.compile(
+    r"(?:four|4) admissions in|(?:4|four) or more admissions|4 admissions|leave one person out|leaving out one person|without one person|"
+    r"one person (?:on|for|is|a|may|at)|two people for half a year|one line|three lines|one row|at least one|"
+    r"two deaths a|one admission (?:costs|a|is)|for one person",
+    re.IGNORECASE,
+)
+CONFIG = """config_version = 1
+name = "small"
+[data]
+admissions  = "extracts/apc_*.csv"
+attendances = "extracts/ed_*.csv"
+caseload    = "caseload.csv"
+sites       = "sites.csv"
+deaths      = "deaths.csv"
+[study]
+outcome    = "alcohol_specific_emergency"
+entry_rule = "4 admissions in 12 months"
+also = ["deaths"]
+[costs]
+unit_costs  = "unit_costs_invented.csv"
+programme   = "programme_invented.csv"
+price_year  = "2024/25"
+perspective = "provider"
+[costs.outcome]
+kind = "qaly"
+utilities = "utilities.csv"
+missing = "impute"
+[costs.budget]
+variable_share = 0.3
+activity_paid_share = 0.2
+[output]
+patient_reports = true
+reason = "artificial data: nobody in these files exists"
+"""
+
+
+def utilities() -> str:
+    """Fifteen people an arm of whom one an arm did not answer at the end."""
+    lines = ["person,arm,day,utility,death_day,value_set,source"]
+    for i in range(30):
+        arm = "aaot" if i % 2 else "care_as_usual"
+        for day in (0, 180, 365):
+            if not (i in (3, 8) and day == 365):
+                lines.append(f"U{i:02d},{arm},{day},{0.4 + 0.02 * (i % 9):.2f},,UK EQ-5D-3L,INVENTED")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on nine hospitals of an eighth of the usual size, one of whose teams has few people, with everything asked for."""
+    from aaot_eval.synthetic import simulate_study
+
+    folder = tmp_path_factory.mktemp("few") / "study"
+    simulate_study(folder, scenario="effect", seed=3, sites=9, treated=3, size=0.12)
+    caseload = pd.read_csv(folder / "caseload.csv", dtype=str)
+    small = caseload["site"] == caseload["site"].iloc[0]
+    few = caseload[~small | small.cumsum().le(HIDDEN_TO - 2)]
+    few.to_csv(folder / "caseload.csv", index=False, lineterminator="\n")
+    (folder / "utilities.csv").write_text(utilities(), encoding="utf-8", newline="\n")
+    (folder / "small.toml").write_text(CONFIG, encoding="utf-8", newline="\n")
+    assert aaot_eval(["analyze", str(folder / "small.toml"), "-q"]) == 0
+    return next((folder / "runs" / "small").glob("20*"))
+
+
+def tables_of(run: Path) -> dict[str, pd.DataFrame]:
+    return {
+        p.stem: pd.read_csv(p, dtype=str, keep_default_na=False)
+        for p in sorted((run / "release" / "tables").glob("*.csv"))
+    }
+
+
+def test_the_run_holds_what_the_search_is_about(run: Path) -> None:
+    """Costs, QALYs, groups of patients, subgroups and a site with few people: else the search would find nothing for want of anything."""
+    tables = tables_of(run)
+    asked = {
+        "saving",
+        "cost_items",
+        "patient_groups",
+        "subgroups",
+        "qaly_assumptions",
+        "deaths",
+        "survival",
+        "averted_activity",
+        "checks",
+    }
+    assert asked <= set(tables)
+    assert (tables["caseload"]["referred"] == "*").any(), "a team with few people"
+    assert (tables["deaths"]["deaths"] == "*").any()
+
+
+def test_no_count_of_a_table_is_small_or_exact(run: Path) -> None:
+    for name, table in tables_of(run).items():
+        for column in table.columns:
+            kind = table_schema("release", name)[column].extra["control"]
+            if kind in ("people", "events"):
+                shown = pd.to_numeric(table[column], errors="coerce").dropna()
+                assert ((shown == 0) | ((shown > HIDDEN_TO) & (shown % ROUND_TO == 0))).all(), f"{name}.{column}"
+            assert kind != "persons", f"{name}.{column} is kept to control others and never released"
+
+
+def test_a_small_whole_number_in_a_column_without_control_is_no_people(run: Path) -> None:
+    for name, table in tables_of(run).items():
+        for column in table.columns:
+            spec = table_schema("release", name)[column]
+            if spec.extra["control"] == "none" and spec.type in ("integer", "number") and column not in NOT_PEOPLE:
+                values = pd.to_numeric(table[column], errors="coerce")
+                assert not ((values >= 1) & (values <= HIDDEN_TO) & (values % 1 == 0)).any(), f"{name}.{column}"
+
+
+def words_of(path: Path) -> str:
+    text = path.read_text("utf-8")
+    if path.suffix in (".html", ".svg"):
+        text = re.sub(r"<style.*?</style>", " ", text, flags=re.DOTALL)
+        text = re.sub(r"</(?:text|td|th|li|p|title|desc|h\d|caption|summary)>", " | ", text)  # an axis is no sentence
+        text = html.unescape(re.sub(r"<[^>]+>", " ", text))
+    return WINDOW.sub(" ", re.sub(r"\s+", " ", text))
+
+
+def found_in(text: str) -> list[str]:
+    hits = []
+    for pattern in (FEW, SHARE):
+        for hit in pattern.finditer(text):
+            around = text[max(0, hit.start() - 12) : hit.end() + 24]
+            if not INNOCENT.search(around):
+                hits.append(text[max(0, hit.start() - 60) : hit.end() + 60])
+    return hits
+
+
+@pytest.mark.parametrize(
+    ("text", "caught"),
+    [
+        ("3 referrals had nobody to be compared with", True),
+        ("Of the treated cohort 9 % died within 12 months", True),
+        ("Of the referred 4 % were never reached", True),
+        ("met by only 89 % of the referred", True),
+        ("two deaths were left out", True),
+        ("6 of 40 people", True),
+        ("everybody who met the rule (4 or more admissions in 12 months)", False),
+        ("fewer than 30 people or 20 admissions", False),
+        ("a fall of 17 % was to be expected", False),
+    ],
+)
+def test_the_search_finds_what_it_is_for(text: str, caught: bool) -> None:
+    assert bool(found_in(text)) == caught
+
+
+def test_no_sentence_note_or_figure_counts_few_people(run: Path) -> None:
+    """CSV, JSON, Markdown, HTML and SVG, markup taken off."""
+    read, hits = 0, dict[str, str]()
+    for path in sorted((run / "release").rglob("*")):
+        if path.suffix in (".csv", ".json", ".md", ".html", ".svg", ".txt"):
+            hits |= dict.fromkeys(found_in(words_of(path)), path.name)
+            read += 1
+    assert not hits
+    assert read > 60
+
+
+def test_every_file_of_the_release_is_one_that_was_read(run: Path) -> None:
+    """A file of another kind would leave unseen. Parquet files hold what their CSV holds; pictures hold no text and no metadata."""
+    kinds = {p.suffix for p in (run / "release").rglob("*") if p.is_file()}
+    assert kinds <= {".csv", ".parquet", ".json", ".md", ".html", ".svg", ".png", ".txt"}
+    tables = tables_of(run)
+    for path in (run / "release").rglob("*.parquet"):
+        held = pd.read_parquet(path).astype(str)
+        assert list(held.columns) == list(tables[path.stem].columns)
+        for column in held.columns:
+            kind = table_schema("release", path.stem)[column].extra["control"]
+            shown = pd.to_numeric(held[column], errors="coerce").dropna()
+            assert kind not in ("people", "events") or ((shown == 0) | (shown > HIDDEN_TO)).all(), (
+                f"{path.stem}.{column}"
+            )
+    for path in (run / "release").rglob("*.png"):
+        assert not re.search(rb"(?:tEXt|iTXt|zTXt)(?!Software)", path.read_bytes()), path.name
+    for path in (run / "release").rglob("*.svg"):
+        inside = re.search(r"<metadata>.*?</metadata>", path.read_text("utf-8"), re.DOTALL)
+        assert inside is None or not re.search(r"<dc:(?:creator|date|source)>", inside[0]), path.name
+
+
+def test_the_facts_of_the_release_count_nobody(run: Path) -> None:
+    """Whole numbers from 1 to 7 in JSON are numbers of a rule set or of hidden cells."""
+    about = json.loads((run / "release" / "about.json").read_text("utf-8"))
+    for place, value in numbers_of(about):
+        if 1 <= value <= HIDDEN_TO and value == int(value):
+            assert re.search(r"disclosure|hidden|n_units|n_treated|seed|version|columns|rung", place), place
+
+
+def numbers_of(node: object, place: str = "") -> list[tuple[str, float]]:
+    if isinstance(node, dict):
+        return [pair for key, value in node.items() for pair in numbers_of(value, f"{place}.{key}")]
+    if isinstance(node, list):
+        return [pair for value in node for pair in numbers_of(value, place)]
+    return [(place, float(node))] if isinstance(node, int | float) and not isinstance(node, bool) else []
+
+
+def test_a_row_about_a_small_site_is_controlled_on_the_people_of_the_site(run: Path) -> None:
+    """The caseload of everybody is large; what a site with few people averted per patient-year gives away its patient-years."""
+    tables = tables_of(run)
+    caseload = tables["caseload"].set_index("unit")["referred"]
+    small = [unit for unit, referred in caseload.items() if referred == "*"]
+    rows = tables["averted_activity"][tables["averted_activity"]["unit"].isin(small)]
+    assert len(rows)
+    assert (rows[["people", "patient_years", "per_patient_year"]] == "*").to_numpy().all()
+
+
+def test_no_hidden_part_is_the_total_less_the_others() -> None:
+    """In every profile, for every table with a total: with one part hidden, the whole numbers it can be are as many as before.
+
+    A total and its parts are each rounded on their own, or a second part is hidden, or the total is made again from what is shown.
+    """
+    from itertools import product
+
+    with_total = [n for n in schema_names("release") if table_schema("release", n).extra.get("total")]
+    assert with_total
+    for profile, name in product(sorted(set(disclosure_profiles()) - {"none"}), with_total):
+        schema, rules = table_schema("release", name), Rules.of(profile)
+        counts = [c.name for c in schema.columns if c.extra["control"] == "people"]
+        rule = schema.extra["total"]
+        possible = set()
+        for hidden in range(1, rules.high + 1):
+            parts = [40, 55, hidden]
+            frame = pd.DataFrame({c.name: [""] * 4 if c.type == "string" else [0] * 4 for c in schema.columns})
+            frame[rule["column"]] = [rule["value"], "a", "b", "c"]
+            for column in counts:
+                frame[column] = [sum(parts), *parts]
+            for column in schema.columns:
+                if column.extra["control"] == "persons":
+                    frame[column.name] = [sum(parts), *parts]
+            shown = control({name: frame}, {}, profile=profile).tables[name]
+            if counts:
+                assert str(shown[counts[0]].iloc[3]) == rules.symbol
+                possible.add(tuple(map(str, shown[counts[0]])))
+        # Few pictures for many possible counts: no picture belongs to one count alone.
+        assert len(possible) <= max(1, rules.high // 3), (profile, name)
