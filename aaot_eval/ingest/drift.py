@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 
 from aaot_eval.config import RunConfig
 from aaot_eval.engine import Engine
@@ -107,24 +109,27 @@ def _jumps(measures: dict[str, tuple[pd.Series, pd.Series]], where: str, limit: 
 
 
 def _largest_jump(above: pd.Series, below: pd.Series, limit: float, *, share: bool) -> tuple[int, float, float] | None:
-    clocks = below.index.to_numpy()
-    best: tuple[float, int, float, float] | None = None
-    for month in clocks:
-        early, late = (clocks >= month - HALF_YEAR) & (clocks < month), (clocks >= month) & (clocks < month + HALF_YEAR)
-        if early.sum() < HALF_YEAR or late.sum() < HALF_YEAR:
-            continue
-        n0, n1 = float(below[early].sum()), float(below[late].sum())
-        if min(n0, n1) < LEAST_EPISODES:
-            continue
-        before, after = float(above[early].sum()) / n0, float(above[late].sum()) / n1
-        mean = (before * n0 + after * n1) / (n0 + n1)
-        by_chance = math.sqrt(mean * ((1 - mean) if share else 1.0) * (1 / n0 + 1 / n1))
-        # Episodes of one person are alike, so months differ by more than single episodes would make them.
-        months = [float((above[half] / below[half]).var()) / HALF_YEAR for half in (early, late)]
-        error = max(by_chance, math.sqrt(sum(months)))
-        change = abs(after - before)
-        if change < limit * max(before, 1e-9) or change <= JUMP_ERRORS * error or (share and change < LEAST_CHANGE):
-            continue
-        if best is None or change / max(error, 1e-9) > best[0]:
-            best = (change / max(error, 1e-9), int(month), before, after)
-    return best[1:] if best else None
+    clocks, part, whole = below.index.to_numpy(), above.to_numpy(), below.to_numpy()
+    if len(clocks) < 2 * HALF_YEAR:
+        return None
+    # Where a second half-year begins: all months of both must be there.
+    at = np.arange(HALF_YEAR, len(clocks) - HALF_YEAR + 1)
+    at = at[
+        (clocks[at - HALF_YEAR] == clocks[at] - HALF_YEAR) & (clocks[at + HALF_YEAR - 1] == clocks[at] + HALF_YEAR - 1)
+    ]
+    halves = sliding_window_view(np.stack([part, whole, part / whole]), HALF_YEAR, axis=1)
+    (parts, wholes), months = halves[:2].sum(axis=2), halves[2].var(axis=1, ddof=1) / HALF_YEAR
+    at = at[np.minimum(wholes[at - HALF_YEAR], wholes[at]) >= LEAST_EPISODES]
+    n0, n1 = wholes[at - HALF_YEAR], wholes[at]
+    before, after = parts[at - HALF_YEAR] / n0, parts[at] / n1
+    mean = (before * n0 + after * n1) / (n0 + n1)
+    by_chance = np.sqrt(mean * ((1 - mean) if share else 1.0) * (1 / n0 + 1 / n1))
+    # Episodes of one person are alike, so months differ by more than single episodes would make them.
+    error = np.maximum(by_chance, np.sqrt(months[at - HALF_YEAR] + months[at]))
+    change = np.abs(after - before)
+    large = (change >= limit * np.maximum(before, 1e-9)) & (change > JUMP_ERRORS * error)
+    large &= change >= LEAST_CHANGE if share else True
+    if not large.any():
+        return None
+    best = int(np.argmax(np.where(large, change / np.maximum(error, 1e-9), -1.0)))
+    return int(clocks[at[best]]), float(before[best]), float(after[best])
