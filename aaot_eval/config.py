@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -29,6 +30,8 @@ from aaot_eval.findings import LIMITS, WARNED_BEFORE
 from aaot_eval.schema import disclosure_profiles
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,60}$"
+#: Names that Windows keeps for devices; a study's name is that of a folder.
+RESERVED_NAME = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])", re.IGNORECASE)
 ANALYSIS_PATTERN = r"^[a-z0-9_]+$"
 YEAR_PATTERN = r"^\d{4}/\d{2}$"
 #: An entry rule beyond these is a slip of the pen: nobody is looked back on for longer, or admitted that often.
@@ -44,7 +47,19 @@ ATTRIBUTABLE_OUTCOMES = frozenset({"alcohol_broad", "alcohol_narrow", "alcohol_n
 READMISSION_OUTCOMES = frozenset({"readmissions", "readmission_share"})
 MEGABYTES = {"MB": 1, "GB": 1000, "TB": 1_000_000, "MIB": 1.048576, "GIB": 1073.741824, "TIB": 1_099_511.627776}
 
-Files = str | list[str]
+#: What `\n` and `\t` of a Windows path in double quotes become, and how to write it.
+CONTROL = re.compile(r"[\x00-\x1f]")
+FOLDERS = r"write folders with / (C:/data/apc.csv), or in single quotes ('C:\data\apc.csv')"
+
+
+def _plain_path(text: str) -> str:
+    if CONTROL.search(text):
+        raise ValueError(f"the path holds a line end, tab or the like; {FOLDERS}")
+    return text
+
+
+FilePath = Annotated[str, AfterValidator(_plain_path)]
+Files = FilePath | list[FilePath]
 PeriodText = Annotated[
     str | int | date, Field(description="a month (2024-04), quarter (2024Q2), year or plain integer")
 ]
@@ -69,7 +84,7 @@ class PersonKey(_Part):
     """A local or NHS number that becomes a keyed hash in the first step; never used without a secret."""
 
     column: str
-    secret_file: str
+    secret_file: FilePath
 
 
 class DataConfig(_Part):
@@ -349,8 +364,8 @@ class OutcomeConfig(_Part):
 class CostsConfig(_Part):
     """Prices and whose money it is."""
 
-    unit_costs: str
-    programme: str
+    unit_costs: FilePath
+    programme: FilePath
     price_year: str = Field(pattern=YEAR_PATTERN)
     perspective: Literal["commissioner", "provider", "nhs_social_care", "societal"]
     price_index: str = "gdp_deflator"
@@ -504,8 +519,8 @@ def _megabytes(size: str) -> float:
 class OutputConfig(_Part):
     """Where results go and what is written."""
 
-    runs: str = "runs"
-    work: str | None = Field(None, description="folder for engine spill files; default: beside the runs")
+    runs: FilePath = "runs"
+    work: FilePath | None = Field(None, description="folder for engine spill files; default: beside the runs")
     memory: str | None = Field(
         None, description="memory limit of the engine, e.g. 500MB or 1GB; at least 100MB; DuckDB without: 4GB"
     )
@@ -594,6 +609,13 @@ class RunConfig(_Part):
 
     _home: Path = PrivateAttr(default=Path())
     _source: Path | None = PrivateAttr(default=None)
+
+    @field_validator("name")
+    @classmethod
+    def _name_of_a_folder(cls, name: str) -> str:
+        if RESERVED_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is the name of a device on Windows, where no folder can be called so")
+        return name
 
     @model_validator(mode="after")
     def _one_primary(self) -> RunConfig:
@@ -716,7 +738,10 @@ def read_record(path: Path, model: type[Record]) -> Record:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
-        raise InputError(Problem("C101", f"{path} is not valid TOML: {fault}", do="mend the line named")) from None
+        do = "mend the line named"
+        if "\\" in str(fault) or "hex value" in str(fault):
+            do = FOLDERS
+        raise InputError(Problem("C101", f"{path} is not valid TOML: {fault}", do=do)) from None
     try:
         return model.model_validate(document)
     except ValidationError as fault:

@@ -121,7 +121,9 @@ def run(arguments: list[str]) -> int:
         stopped = True
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    # A console of Windows that is closed sends a break; elsewhere there is none.
+    asks = [signal.SIGINT, signal.SIGTERM, *([signal.Signals["SIGBREAK"]] if sys.platform == "win32" else [])]
+    before = {number: signal.signal(number, stop) for number in asks}
     as_json = "--json" in arguments
     try:
         ended = app(arguments, prog_name="aaot-eval", standalone_mode=False)

@@ -19,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from aaot_eval.engine import moving
 from aaot_eval.engine.files import Dialect
 
 # Raise it when what an entry holds changes.
@@ -113,7 +114,7 @@ class KeptReadings:
                 # The note last: an entry without it is none.
                 for path in sorted(self.staging.iterdir(), key=lambda p: p.name.endswith(NOTE)):
                     path.chmod(0o600)
-                    os.replace(path, self.folder / path.name)
+                    moving.replace(path, self.folder / path.name)
             for key in self._used:
                 for path in self.folder.glob(f"{key}.*"):
                     os.utime(path)

@@ -141,8 +141,8 @@ def java_version() -> int | None:
     java = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
     if not java:
         return None
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr  # noqa: S603
-    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    said = subprocess.run([java, "-version"], capture_output=True, timeout=60, check=False).stderr  # noqa: S603
+    found = re.search(rb'version "(?:1\.)?(\d+)', said)
     return int(found[1]) if found else None
 
 

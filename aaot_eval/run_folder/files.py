@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from aaot_eval.engine import moving
+from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import schema_names, table_schema
 
 
@@ -78,16 +79,15 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (str, int, bool)) else str(value)
 
 
-def replace(source: Path, target: Path, tries: int = 20) -> None:
-    """os.replace, tried again: on Windows a virus scanner or an open viewer holds a new file for a moment."""
-    for attempt in range(tries):
-        try:
-            os.replace(source, target)
-            return
-        except PermissionError:
-            if attempt == tries - 1:
-                raise
-            time.sleep(0.05 * (attempt + 1))
+def replace(source: Path, target: Path) -> None:
+    """Move a file or folder to its place. Raises InputError (C130) when another program keeps what is there open."""
+    try:
+        moving.replace(source, target)
+    except PermissionError:
+        raise InputError(
+            Problem("C130", f"{target.name} cannot be replaced: another program holds it", where=str(target),
+                    do="close the spreadsheet, viewer or window that has it open; then run again")
+        ) from None  # fmt: skip
 
 
 def replace_text(path: Path, text: str) -> None:

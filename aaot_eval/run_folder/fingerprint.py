@@ -131,7 +131,9 @@ _FILE_KEYS = (
 
 def _matching(config: RunConfig, pattern: str) -> list[Path]:
     path = config.path(pattern)
-    return sorted(Path(p) for p in glob.glob(str(path))) if glob.has_magic(pattern) else [path]
+    if not glob.has_magic(path.name) or path.exists():
+        return [path]
+    return sorted(p for p in path.parent.glob(path.name) if p.is_file())
 
 
 def _shown(config: RunConfig, path: Path) -> str:

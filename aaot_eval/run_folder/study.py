@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from aaot_eval.engine import moving
 from aaot_eval.errors import InputError, LockedError, Problem
 from aaot_eval.results import Vintage
 from aaot_eval.run_folder.files import replace_text
@@ -36,7 +37,7 @@ class StudyFolder:
             folder.mkdir(parents=True, exist_ok=True)
             probe = folder / f".write_test_{os.getpid()}"
             probe.write_bytes(b"")
-            probe.unlink()
+            moving.remove(probe)
         except OSError as fault:
             raise InputError(
                 Problem("C130", f"nothing can be written to {folder}: {fault.strerror or type(fault).__name__}",
@@ -95,7 +96,7 @@ class StudyFolder:
         from filelock import FileLock, Timeout
 
         folder = (home / self.path.name if home else self.path) / CACHE
-        if not folder.is_dir() or not (self.path / ".lock").is_file():
+        if not folder.is_dir() or not self.path.is_dir():
             yield None
             return
         lock = FileLock(self.path / ".lock", timeout=0)
@@ -130,8 +131,8 @@ class StudyFolder:
 
     def _remove_if_unused(self) -> None:
         if {p.name for p in self.path.iterdir()} <= {".lock"}:
-            (self.path / ".lock").unlink(missing_ok=True)
             with suppress(OSError):
+                moving.remove(self.path / ".lock")
                 self.path.rmdir()
                 self.path.parent.rmdir()
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from aaot_eval import __version__
 from aaot_eval.config import resolved_toml
+from aaot_eval.errors import InputError
 from aaot_eval.results import Release, RunResult
 from aaot_eval.run_folder.environment import code_lists, commit, package_versions, python_and_system
 from aaot_eval.run_folder.files import (
@@ -220,7 +221,7 @@ def move_into_place(partial: Path, final: Path) -> None:
         replace(final, aside)
     try:
         replace(partial, final)
-    except OSError:
+    except (OSError, InputError):
         if aside.exists():
             replace(aside, final)
         raise
