@@ -190,6 +190,7 @@ class _Fit:
     def _table(self) -> pd.DataFrame:
         labels = self.make.panel.periods["label"].to_numpy()[self.table.clock]
         columns = [
+            "analysis",
             "cohort",
             "period",
             "base",
@@ -202,7 +203,7 @@ class _Fit:
             "lost",
         ]
         return pd.DataFrame(
-            [(labels[p.start], labels[p.t], labels[p.base], p.event_time, p.att, self.table.std_error(p.influence), p.observed, p.cohort,
+            [(self.make.analysis.name, labels[p.start], labels[p.t], labels[p.base], p.event_time, p.att, self.table.std_error(p.influence), p.observed, p.cohort,
               p.controls, p.lost) for p in self.found],
             columns=columns,
         )  # fmt: skip

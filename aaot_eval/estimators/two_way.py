@@ -19,7 +19,7 @@ from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators import _clustered as cl
 from aaot_eval.estimators import _goodman_bacon as gb
 from aaot_eval.estimators._sites import Floats, SiteData, column_problems, site_data, site_objections
-from aaot_eval.results import Analysis, ConfMethod, Design, Estimate, Panel
+from aaot_eval.results import Analysis, ConfMethod, Design, Estimate, Panel, Scale
 
 LEAST_TREATED = 6
 LEAST_SITES = 12
@@ -65,7 +65,9 @@ class TwoWayModels:
 
     def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
         """Poisson (for a ratio), linear with CR1, the same with CR2, and the p of the wild cluster bootstrap."""
-        rows = _Rows(analysis, self.data(panel, analysis.outcome), 1.0 - self.conf_level)
+        data = self.data(panel, analysis.outcome)
+        labels = panel.periods["label"].astype(str).to_numpy()[data.t]
+        rows = _Rows(analysis, data, 1.0 - self.conf_level, tuple(labels))
         return (rows.poisson(), *rows.linear()) if rows.ratio else rows.linear()
 
 
@@ -80,6 +82,7 @@ class _Rows:
     analysis: Analysis
     data: SiteData
     alpha: float
+    labels: tuple[str, ...]
 
     @property
     def ratio(self) -> bool:
@@ -120,7 +123,23 @@ class _Rows:
         note = (f"{share:.0%} of its weight compares sites with sites that had already started (those comparisons read "
                 f"{show(mean):.3g}, the others {show(clean):.3g}; Goodman-Bacon)")  # fmt: skip
         facts = {"share_against_started": share, "against_started": show(mean), "against_others": show(clean)}
-        return replace(row, note=f"{row.note}; {note}", tables={"two_way_weights": table}, facts=facts)
+        return replace(row, note=f"{row.note}; {note}", tables={"two_way_weights": self._shown(table)}, facts=facts)
+
+    def _shown(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The comparisons as rows of the release table, the heaviest first."""
+        labels = [*self.labels, ""]
+        scale = self._scale()
+        return table.assign(
+            start=[labels[int(s)] for s in table["start"]],
+            control_start=["" if np.isnan(s) else labels[int(s)] for s in table["control_start"]],
+            estimate=np.exp(table["estimate"]) if self.ratio else table["estimate"], scale=scale, analysis=self.analysis.name,
+        ).sort_values("weight", ascending=False, kind="stable", ignore_index=True)  # fmt: skip
+
+    def _scale(self) -> Scale:
+        data = self.data
+        if self.ratio:
+            return "rate_ratio" if data.count else "ratio"
+        return "rate_difference" if np.ptp(data.exposure) > 0 else "difference"
 
     def _cr2(self, level: Floats, what: str) -> Estimate:
         name = f"linear regression of the {what}, CR2 with Satterthwaite degrees of freedom"
@@ -179,12 +198,10 @@ class _Rows:
                   conf_high: float = math.nan, conf_method: ConfMethod = "none", p_value: float = math.nan,
                   status: str = "ok", note: str) -> Estimate:  # fmt: skip
         data = self.data
-        scale = ("rate_ratio" if data.count else "ratio") if self.ratio else (
-            "rate_difference" if np.ptp(data.exposure) > 0 else "difference")  # fmt: skip
         return Estimate(
             analysis=self.analysis.name, design="sites", estimator="two_way", outcome=self.analysis.outcome,
             estimand=f"{'ratio' if self.ratio else 'difference'} of rates in treated sites after the start, one coefficient for all",
-            scale=scale, estimate=estimate, std_error=std_error, conf_low=conf_low, conf_high=conf_high,  # type: ignore[arg-type]
+            scale=self._scale(), estimate=estimate, std_error=std_error, conf_low=conf_low, conf_high=conf_high,
             conf_level=round(1.0 - self.alpha, 10), conf_method=conf_method, p_value=p_value, n_units=len(data.units),
             n_treated=len(data.treated), n_periods=data.n_periods, n_obs=int(data.used.sum()), inference=name,
             primary=False, status=status, note="; ".join([note, *self._how(), *data.left]),  # type: ignore[arg-type]

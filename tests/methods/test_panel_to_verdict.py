@@ -56,6 +56,13 @@ def test_quarterly_panel_with_two_starts(tmp_path: Path, ratio: float, words: se
     assert result.costs is None
     assert "aggregated panel" in result.tables["headline"]["sentence"].iloc[2]
     assert result.tables["series"]["persons"].isna().all()
+    # Two starts: what the two-way coefficient averages, and each cohort's effects with the sites behind them, are released.
+    averaged, cohorts = result.tables["two_way_weights"], result.tables["group_time"]
+    assert averaged["weight"].sum() == pytest.approx(1.0)
+    assert "against sites that already started" in set(averaged["comparison"])
+    assert set(averaged["start"]) == {"2021Q1", "2021Q3"}
+    assert (cohorts["controls"] == 6).all()
+    assert {"sites", "lost"} <= set(cohorts.columns)
 
 
 def test_an_empty_site_month_is_missing_and_no_reason_to_stop() -> None:

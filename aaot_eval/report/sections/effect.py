@@ -37,6 +37,7 @@ def effect(source: Source) -> Sequence[Block]:
         *_baseline(source),
         Heading("All estimates"),
         *_estimates(source),
+        *_two_way(source),
         *_synthetic(source),
         *_pooling(source),
         *_fidelity(source),
@@ -238,6 +239,49 @@ def _estimates(source: Source) -> list[Block]:
         more = table(source, "estimates", beside, [*ROW, named("status"), "inference", "note"],
                      "The same questions asked in other ways")  # fmt: skip
         blocks.append(Folded("Show the estimates that stand beside these", more))
+    return blocks
+
+
+AVERAGED = (
+    "A comparison with sites that had already started is no comparison with sites without the service: if the effect grows or fades there, it "
+    "reads wrong, even with the wrong sign. The estimates by cohort, the imputed levels and the comparison of sites never make it."
+)
+COHORTS = (
+    "Each effect stands on the sites seen at both periods; those seen at one of them alone are counted and not used."
+)
+
+
+def _two_way(source: Source) -> list[Block]:
+    """Where sites start at different times: what the two-way coefficient averages, and the effects by cohort that it should have been."""
+    frame = source.table("two_way_weights")
+    if frame is None:
+        return []
+    columns: list[str | Column] = [
+        "comparison",
+        "start",
+        "control_start",
+        "weight",
+        named("scale", once=True),
+        "estimate",
+    ]
+    blocks: list[Block] = [Heading("What the two-way model averages")]
+    for analysis, rows in frame.groupby("analysis", sort=False):
+        name = sentence_case(source.analysis_name(analysis))
+        blocks.append(
+            table(
+                source,
+                "two_way_weights",
+                rows,
+                columns,
+                f"{name}: the comparisons behind its coefficient",
+                note=AVERAGED,
+            )
+        )
+    cohorts = source.table("group_time")
+    if cohorts is not None:
+        shown = table(source, "group_time", cohorts, ["cohort", "period", "base", "event_time", "att", "std_error", "sites", "controls", "lost"],
+                      "Effect by cohort and period", note=COHORTS)  # fmt: skip
+        blocks.append(Folded("Show the effect of each cohort in each period", shown))
     return blocks
 
 
