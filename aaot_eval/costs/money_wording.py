@@ -50,7 +50,6 @@ def money_word(effect: str, best: Money | None, *, doubted: bool) -> str:
     """
     if effect in ("too_early", "no_estimate"):
         return "no_estimate"
-    harm = effect in ("higher", "higher_but")
     if best is None:
         return {"higher": "costs_more", "higher_but": "costs_more_but"}.get(effect, "no_estimate")
     credible = best.rung.rung <= SITES and not doubted
@@ -58,7 +57,7 @@ def money_word(effect: str, best: Money | None, *, doubted: bool) -> str:
         if effect == "cannot_tell":
             return "cannot_tell"
         return "costs_more" if credible and effect in ("lower", "higher", "no_effect") else "costs_more_but"
-    if best.saving_low > 0 and not harm and effect in ("lower", "lower_but"):
+    if best.saving_low > 0 and effect in ("lower", "lower_but"):
         return "saves" if credible and effect == "lower" else "saves_but"
     return "cannot_tell"
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aaot_eval.costs import cost_service, load_prices
+from aaot_eval.costs import cost_service, load_prices, patients
 from aaot_eval.costs.expected import by_credibility, expected_rates, people_like_them
 from aaot_eval.costs.patients import cost_ends, dominated, patient_groups, reconcile
 from aaot_eval.costs.pennies import pence
@@ -144,6 +144,20 @@ def test_rows_that_do_not_add_up_stop_the_run(result: CostResult) -> None:
     assert caught.value.exit_code == ExitCode.NOT_IDENTIFIED
     with pytest.raises(NotIdentifiedError):
         reconcile(rows.iloc[1:], cohort, people)
+
+
+def test_a_penny_lost_between_rows_and_cohort_stops_every_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control is made where the rows are, in a run that only groups them too."""
+    split = patients.split_pence
+
+    def loses_one(amounts: np.ndarray, total: int) -> np.ndarray:
+        return np.asarray(split(amounts, total)) - np.eye(1, len(amounts), dtype=np.int64)[0]
+
+    monkeypatch.setattr(patients, "split_pence", loses_one)
+    for asked in (True, False):
+        with pytest.raises(NotIdentifiedError, match="the rows of the patients add up to £") as refused:
+            run(tmp_path, caseload_panel(120), [entry_rule_cost(0.6)], asked=asked)
+        assert refused.value.exit_code == ExitCode.NOT_IDENTIFIED
 
 
 def test_a_harm_larger_than_all_cost_cannot_be_split(tmp_path: Path) -> None:

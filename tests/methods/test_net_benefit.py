@@ -636,6 +636,17 @@ def test_qalys_are_valued_at_the_thresholds_in_use(tmp_path: Path) -> None:
     assert "outcome" in set(result.tables["value_of_information"]["parameter"])
 
 
+def test_utilities_of_people_outside_the_study_are_linked_to_nobody_and_said_to_be_others(tmp_path: Path) -> None:
+    """The persons of the file are pseudonyms of another study: the same answers under other names change nothing."""
+    text = utilities_text()
+    (tmp_path / UTILITIES).write_text(text, encoding="utf-8")
+    asked = {"kind": "qaly", "utilities": str(UTILITIES)}
+    first = run(tmp_path, BOTH, **asked).tables["cost_effectiveness"]
+    assert "drawn on its own, because it was measured in other people than the saving" in first["label"].iloc[0]
+    (tmp_path / UTILITIES).write_text(text.replace("\nP", "\nSTRANGER-"), encoding="utf-8")
+    pd.testing.assert_frame_equal(run(tmp_path, BOTH, **asked).tables["cost_effectiveness"], first)
+
+
 def test_days_alive_come_from_the_deaths_of_the_same_design(tmp_path: Path) -> None:
     facts = {"rate_after": 0.01, "uptake": 0.5, "rate_on_team": 0.012}
     deaths = cost_effect(

@@ -11,6 +11,8 @@ import pytest
 from aaot_eval.errors import InputError
 from aaot_eval.panel import read_panel
 from aaot_eval.panel.aggregated import parse_period, value_class
+from aaot_eval.pipeline import run_evaluation
+from tests.costs_builders import write_prices
 from tests.drawn import study
 
 TRUSTS = """unit,period,admissions,population,starts
@@ -263,3 +265,29 @@ def test_hospitals_with_few_treated(shared):
     assert set(panel.treated_units) == set(raw["hospital"][raw["first_month"] > 0])
     assert int(panel.cells["admissions"].sum()) == int(raw["admissions"].sum())
     assert panel.cells["treated"].to_numpy().sum() == raw["treated"].sum()
+
+
+def test_costs_asked_of_a_panel_without_people_are_said_to_be_none(tmp_path):
+    """There is nobody to share a saving over: no table of money, and the reason on the first page and in the limits of the run."""
+    rng = np.random.default_rng(4)
+    rows = ["unit,period,admissions,population,starts"]
+    for u in range(6):
+        start = "2021Q1" if u < 2 else ""
+        rows += [f"U{u},{2018 + q // 4}Q{q % 4 + 1},{rng.poisson(90)},100000,{start}" for q in range(24)]
+    write_prices(tmp_path)
+    config = study(
+        tmp_path, {"panel.csv": "\n".join(rows) + "\n"}, panel={"exposure": "population", "start": "starts", "frequency": "quarter"},
+        study={"outcome": "admissions"},
+        costs={"unit_costs": "unit_costs.csv", "programme": "programme.csv", "price_year": "2024/25", "perspective": "provider"},
+    )  # fmt: skip
+    result = run_evaluation(config)
+    assert result.costs is None
+    headline = result.tables["headline"].set_index("question")["sentence"]
+    assert (
+        headline["What does it cost or save?"] == "No costs: the input is an aggregated panel, which holds no people."
+    )
+    assert {
+        "stage": "patients and costs",
+        "why": "the input is an aggregated panel: it holds no people",
+    } in result.meta["skipped"]
+    assert not {"saving", "service_cost", "cost_items", "averted_activity"} & set(result.tables)
