@@ -14,6 +14,7 @@ from aaot_eval.checks._caseload import PEOPLE_NEEDED
 from aaot_eval.checks._sites import cannot
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators._cohorts import percent, share_told
+from aaot_eval.estimators.own_cohorts import OwnCohorts
 from aaot_eval.estimators.risk_set import RiskSet
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
 
@@ -30,13 +31,13 @@ class FirstContact:
     was never reached is not counted from contact at all. The estimate therefore starts at referral; this shows what the other would say.
     """
 
-    designs: ClassVar[tuple[Design, ...]] = ("risk_set",)
+    designs: ClassVar[tuple[Design, ...]] = ("risk_set", "own_cohorts")
 
     def run(
         self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int
     ) -> CheckResult:
         """Warns when the ratio from first contact is lower by more than 10 %, or one of the two is a change and the other none."""
-        if not isinstance(estimator, RiskSet):
+        if not isinstance(estimator, (RiskSet, OwnCohorts)):
             return cannot(NAME, analysis, "it belongs to the comparison of the referred")
         if panel.people is None or "contact_t" not in panel.people or panel.people["contact_t"].isna().all():
             return cannot(
@@ -51,9 +52,22 @@ class FirstContact:
         if problems:
             return cannot(NAME, analysis, f"from the first contact, {problems[0].what}")
         found = estimator.fit(other, replace(analysis, primary=False), seed=seed)[0]
+        if isinstance(estimator, OwnCohorts):
+            # Nobody is followed from referral here: the clock is in the time on the team, which the effect on the referred rests on.
+            estimate, found = (_on_referred(estimator, p, analysis, seed) for p in (panel, other))
         if math.isnan(found.estimate) or math.isnan(estimate.estimate):
             return cannot(NAME, analysis, "one of the two ratios could not be made")
         return _result(analysis, estimate, found, people, reached)
+
+
+def _on_referred(estimator: OwnCohorts, panel: Panel, analysis: Analysis, seed: int) -> Estimate:
+    """The effect on the referred with everybody's own clock, and how many of them there were."""
+    rows = estimator.fit(panel, replace(analysis, primary=False), seed=seed)
+    found = next((e for e in rows if e.facts.get("role") == "referred"), rows[0])
+    assert panel.people is not None  # noqa: S101
+    if found.facts.get("role") != "referred":
+        found = replace(found, estimate=math.nan, conf_low=math.nan, conf_high=math.nan)
+    return replace(found, facts={**found.facts, "referrals_compared": int(panel.people["referral_t"].notna().sum())})
 
 
 def _result(

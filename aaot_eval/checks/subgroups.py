@@ -10,8 +10,10 @@ import numpy as np
 from aaot_eval.checks import CHECKS, WARN_P
 from aaot_eval.checks._sites import cannot
 from aaot_eval.estimators import Estimator
+from aaot_eval.estimators._cohorts import Flags
 from aaot_eval.estimators._subgroups import GROUPS, Split, split, subgroup_table
 from aaot_eval.estimators.entry_rule import EntryRule
+from aaot_eval.estimators.own_cohorts import OwnCohorts
 from aaot_eval.results import Analysis, CheckResult, Design, Estimate, Panel
 from aaot_eval.wording import p_text
 
@@ -25,14 +27,14 @@ class Subgroups:
     Several groups are looked at, so one of them differs by chance more often than one test would: Holm's p counts them all.
     """
 
-    designs: ClassVar[tuple[Design, ...]] = ("entry_rule",)
+    designs: ClassVar[tuple[Design, ...]] = ("entry_rule", "own_cohorts")
 
     def run(
         self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int
     ) -> CheckResult:
         """Warns when the effect differs between two groups at Holm's p below 0.05."""
-        if not isinstance(estimator, EntryRule) or panel.people is None:
-            return cannot(NAME, analysis, "it belongs to the comparison by entry rule")
+        if not isinstance(estimator, (EntryRule, OwnCohorts)) or panel.people is None:
+            return cannot(NAME, analysis, "it belongs to the comparisons by entry rule")
         splits = self.splits(estimator, panel, analysis)
         if not splits:
             return cannot(NAME, analysis, "no groups of people are known")
@@ -61,17 +63,25 @@ class Subgroups:
             threshold=f"Holm p below {WARN_P:g} warns", p_value=p_holm, table=table, facts={"table": NAME, "tested": len(tested)},
         )  # fmt: skip
 
-    def splits(self, estimator: EntryRule, panel: Panel, analysis: Analysis) -> list[Split]:
+    def splits(self, estimator: EntryRule | OwnCohorts, panel: Panel, analysis: Analysis) -> list[Split]:
         """Every division that the people of the panel allow."""
+        divisions = _divisions(panel)
+        if isinstance(estimator, OwnCohorts):
+            return estimator.splits(panel, analysis, divisions)
         c = estimator.comparison(panel, analysis)
         assert panel.people is not None  # noqa: S101
         here = panel.people["unit"].isin(list(c.people.names)).to_numpy()
-        found = []
-        for column, (title, levels) in GROUPS.items():
-            if column not in panel.people:
-                continue
-            value = panel.people[column][here]
-            members = tuple(value.isin(list(values)).to_numpy(dtype=bool) for _, values in levels)
-            if all(m.any() for m in members):
-                found.append(split(c, title, (levels[0][0], levels[1][0]), (members[0], members[1])))
-        return found
+        return [split(c, title, names, (one[here], two[here])) for title, names, (one, two) in divisions]
+
+
+def _divisions(panel: Panel) -> list[tuple[str, tuple[str, str], tuple[Flags, Flags]]]:
+    """Name, groups and who is in them, of every division with somebody on both sides."""
+    assert panel.people is not None  # noqa: S101
+    found = []
+    for column, (title, levels) in GROUPS.items():
+        if column not in panel.people:
+            continue
+        one, two = (panel.people[column].isin(list(values)).to_numpy(dtype=bool) for _, values in levels)
+        if one.any() and two.any():
+            found.append((title, (levels[0][0], levels[1][0]), (one, two)))
+    return found

@@ -35,14 +35,16 @@ def phase_table(
     like: tuple[Ints, Ints, Floats],
     ended: Ints,
     follow_up: int,
+    among: PersonMonths | None = None,
 ) -> pd.DataFrame:
     """Rates for each person-year of the referred by phase, what people like them had at the same months since the clock's zero, and
     the ratio, as the release table `phases`.
 
-    referred, like  (person, month of the clock's zero), the latter with weights      ended (P,) last month with the team; T = still there
+    referred, like  (person, month of the clock's zero), the latter with weights, who are among `among` where that is other than `people`
+    ended (P,) last month with the team; T = still there
     """
     person, month = referred
-    rates = expected_by_month(people, *like, -BEFORE, follow_up)
+    rates = expected_by_month(among or people, *like, -BEFORE, follow_up)
     totals = {p: (np.zeros(len(person)), np.zeros(len(person)), np.zeros(len(person))) for p in PHASES}
     for k in range(-BEFORE, follow_up):
         at = np.clip(month + k, 0, people.n_months - 1)

@@ -47,9 +47,11 @@ from aaot_eval.estimators._count_series import (
     fit_value_series,
     fit_value_series_with_noise,
 )
-from aaot_eval.estimators._death_rows import LIVED_AT_OWN_RATE, LIVED_AT_ZERO, PAIRS_ALIVE
+from aaot_eval.estimators._death_rows import LIVED_AT_OWN_RATE, LIVED_AT_ZERO, MEAN_WITH_DEATH, PAIRS_ALIVE
+from aaot_eval.estimators._own_parts import among, mean_with_death, phases_own, split_own
 from aaot_eval.estimators._random_effects import StudentDraws
 from aaot_eval.estimators._referred import Uptake, effect_on_referred, uptake_of
+from aaot_eval.estimators._subgroups import Split
 from aaot_eval.estimators._survival import FollowedPeople, curve, curve_rows
 from aaot_eval.results import Analysis, Design, Estimate, Panel
 
@@ -306,6 +308,9 @@ class OwnCohorts(ByEntryRule):
             return (replace(head, conf_low=math.nan, conf_high=math.nan, conf_method="none", p_value=math.nan, confidence=None,
                             status="monitoring_only", note=note),)  # fmt: skip
         deaths = self._about_deaths(panel, analysis, people, trusts, head)
+        if panel.outcome(analysis.outcome).kind == "count":
+            deaths += self._mean_with_death(people, done, share, head)
+            head = self._with_phases(panel, analysis, people, rule, met, trusts, head)
         return (head, *self._beside(head, done, share, variance), effect_on_referred(head, team), *deaths)
 
     def death_bounds(self, panel: Panel, analysis: Analysis) -> tuple[float, float]:
@@ -344,6 +349,54 @@ class OwnCohorts(ByEntryRule):
                 row = replace(plain, estimand=f"{head.estimand}; {told}")
                 rows.append(self._with_interval(row, estimate, variance, "people and whole-hospital shocks"))
         return rows
+
+    def _mean_with_death(
+        self, people: PersonMonths, done: Sequence[Result], share: Floats, head: Estimate
+    ) -> list[Estimate]:
+        """The same effect as mean admissions by the end of follow-up, death ending them; nothing when nobody died."""
+        if not any(died(people, c).any() for r in done for c in r.trust.cohorts):
+            return []
+        found = mean_with_death(people, done, share, self.follow_up)
+        if found is None:
+            return []
+        estimate, variance = found
+        n = len(people.unit)
+        hospitals = [Part(s**2 * r.hospital.variance, r.hospital.df) for s, r in zip(share, done, strict=True)]
+        row = replace(head, tables={}, series=None, facts={**head.facts, "role": "deaths_beside"}, note="",
+                      estimand=f"{head.estimand}; {MEAN_WITH_DEATH}")  # fmt: skip
+        total = Part.total([Part(variance, max(n - 1, 1)), *hospitals])
+        return [self._with_interval(row, estimate, total, "people and whole-hospital shocks")]
+
+    def _with_phases(self, panel: Panel, analysis: Analysis, people: PersonMonths, rule: Rule, met: Flags,
+                     trusts: Sequence[Trust], head: Estimate) -> Estimate:  # fmt: skip
+        """The estimate with the table `phases` of the referred, where leaving the team is known for some."""
+        assert panel.people is not None  # noqa: S101
+        here = panel.people["unit"].isin(list(people.names)).to_numpy()
+        ended = panel.people["ended_t"][here].astype("Int64").fillna(people.n_months).to_numpy(dtype=np.int64)
+        if not (ended[people.referred] < people.n_months).any():
+            return head
+        table = phases_own(analysis.name, people, rule, met, trusts, np.asarray(ended, dtype=np.int64), self.follow_up)
+        return head if table is None else replace(head, tables={**head.tables, "phases": table})
+
+    def splits(
+        self, panel: Panel, analysis: Analysis, divisions: Sequence[tuple[str, tuple[str, str], tuple[Flags, Flags]]]
+    ) -> list[Split]:
+        """The effect among two groups of people for each division (its name, the groups' names, who is in them among the panel's people)."""
+        people, rule, met = self._people(panel, analysis)
+        assert panel.people is not None  # noqa: S101
+        here = panel.people["unit"].isin(list(people.names)).to_numpy()
+        trusts, _ = self._trusts(panel, analysis, people, rule, met)
+        found = []
+        for title, names, members in divisions:
+            parts: list[Sequence[Result] | str] = []
+            for who in members:
+                made = [among(people, t, who[here]) for t in trusts]
+                kept = [t for t in made if not isinstance(t, str)]
+                results = [self._result(panel, analysis, people, t) for t in kept]
+                sound = [r for r in results if math.isfinite(r.fit.log_ratio)]
+                parts.append(sound or next((t for t in made if isinstance(t, str)), "a cohort has no admissions"))
+            found.append(split_own(title, names, parts))
+        return found
 
     def _control_counts(self, panel: Panel, trust: Trust) -> Floats:
         """(T,) the control series as counted, infinite where there is none."""

@@ -1,0 +1,119 @@
+"""Parts of one trust's own cohorts: groups of people, mean admissions with death as their end, and the referred by phase.
+
+Definitions: docs/methods/own_cohorts.md, "Beside it".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from aaot_eval.estimators._balance import entropy_balance, history
+from aaot_eval.estimators._cohorts import EVENTS_NEEDED, PEOPLE_NEEDED, Flags, Floats, Ints, PersonMonths, Rule
+from aaot_eval.estimators._phases import BEFORE, phase_table
+from aaot_eval.estimators._subgroups import Level, Split
+from aaot_eval.estimators._survival import FollowedPeople, curve
+
+if TYPE_CHECKING:
+    from aaot_eval.estimators.own_cohorts import Result, Trust
+
+#: Windows before the clock's zero in which people like the referred are made like them.
+WINDOWS = ((1, 1), (2, 3), (4, 6), (7, 12))
+
+
+def among(people: PersonMonths, trust: Trust, who: Flags) -> Trust | str:
+    """The trust with its cohorts among some people (P,); or why they are too few."""
+    before, after = (replace(c, index=np.where(who, c.index, -1)) for c in trust.cohorts)
+    followed = trust.followed
+    here = who[followed.person]
+    part = replace(
+        followed,
+        **{name: getattr(followed, name)[here] for name in ("person", "month", "era", "band", "outcome", "count")},
+    )
+    events = np.bincount(part.era, weights=part.count, minlength=2)
+    if min(int(c.members.sum()) for c in (before, after)) < PEOPLE_NEEDED or events.min() < EVENTS_NEEDED:
+        return f"fewer than {PEOPLE_NEEDED} people or {EVENTS_NEEDED} admissions in the cohort before or after launch"
+    return replace(trust, cohorts=(before, after), followed=part)
+
+
+def split_own(title: str, names: tuple[str, str], parts: Sequence[Sequence[Result] | str]) -> Split:
+    """The effect among two groups of people and its ratio, from the groups' results trust by trust.
+
+    A whole hospital's shocks move both groups alike, so they are in each group's own error and go out of the ratio.
+    """
+    levels = [_level(name, part) for name, part in zip(names, parts, strict=True)]
+    found = [p for p in parts if not isinstance(p, str)]
+    if len(found) < 2:
+        return Split(title, (levels[0], levels[1]), math.nan, math.nan, 1)
+    people = sum(_people_variance(part) for part in found)
+    df = min(int(min(r.people.df for r in part)) for part in found)
+    return Split(title, (levels[0], levels[1]), levels[0].log_ratio - levels[1].log_ratio, math.sqrt(people), df)
+
+
+def _shares(part: Sequence[Result]) -> Floats:
+    expected = np.array([r.expected for r in part])
+    return np.asarray(expected / expected.sum())
+
+
+def _people_variance(part: Sequence[Result]) -> float:
+    return float(sum(s**2 * r.people.variance for s, r in zip(_shares(part), part, strict=True)))
+
+
+def _level(name: str, part: Sequence[Result] | str) -> Level:
+    if isinstance(part, str):
+        return Level(name, 0, math.nan, math.nan, part)
+    share = _shares(part)
+    hospitals = float(sum(s**2 * r.hospital.variance for s, r in zip(share, part, strict=True)))
+    members = np.any([c.members for r in part for c in r.trust.cohorts], axis=0)
+    log_ratio = math.log(sum(r.observed for r in part) / sum(r.expected for r in part))
+    return Level(name, int(members.sum()), log_ratio, math.sqrt(_people_variance(part) + hospitals))
+
+
+def mean_with_death(
+    people: PersonMonths, done: Sequence[Result], share: Floats, follow_up: int
+) -> tuple[float, float] | None:
+    """(log ratio, its people's variance) of mean admissions by the end of follow-up, after launch over before and over the control
+    series; None where a cohort has none. Death ends admissions and nobody is taken for alive after it."""
+    total, score = 0.0, np.zeros(len(people.unit))
+    everybody = np.ones(len(people.unit), dtype=bool)
+    for weight, result in zip(share, done, strict=True):
+        before, after = (
+            curve(people, FollowedPeople.of([(c, everybody)]), follow_up, 0.95) for c in result.trust.cohorts
+        )
+        if before.mean[-1] <= 0 or after.mean[-1] <= 0:
+            return None
+        control = result.without_control - result.fit.log_ratio
+        total += weight * (math.log(after.mean[-1] / before.mean[-1]) - control)
+        score += weight * (after.influence - before.influence)
+    return total, float((score**2).sum())
+
+
+def phases_own(
+    analysis: str, people: PersonMonths, rule: Rule, met: Flags, trusts: Sequence[Trust], ended: Ints, follow_up: int
+) -> pd.DataFrame | None:
+    """The referred who met the rule by phase, beside months in which somebody met it before launch at the same trusts.
+
+    Those months are weighted to the referred's own year before, and followed no further than launch. None with too few of either.
+    """
+    units = [t.unit for t in trusts]
+    here = np.isin(people.unit, units)
+    cut = people.launch[people.unit]
+    who = np.flatnonzero(people.referred & here & (people.referral >= BEFORE))
+    who = who[met[who, people.referral[who]]]
+    t = np.arange(people.n_months)
+    person, month = np.nonzero(met & here[:, None] & (t >= max(rule.months, BEFORE)) & (t < cut[:, None]))
+    if len(who) < PEOPLE_NEEDED or len(np.unique(person)) < PEOPLE_NEEDED:
+        return None
+    own = history(people, rule, who, people.referral[who], WINDOWS)
+    weights = entropy_balance(history(people, rule, person, month, WINDOWS), own.mean(axis=0), np.ones(len(person)))
+    if weights is None:
+        return None
+    before = replace(people, at_risk=people.at_risk & (t < cut[:, None]))
+    return phase_table(
+        analysis, people, (who, people.referral[who]), (person, month, weights), ended, follow_up, before
+    )
