@@ -220,7 +220,7 @@ class Rows:
         n, lost = len(self.found.t), int(self.found.lost.sum())
         if not lost:
             return f"{n:,} effects of cohort and month, everybody seen at both dates of each"
-        return f"{n:,} effects of cohort and month, each from the people alive and seen at both of its dates ({lost:,} pairs of months with a person seen in one of them alone not used)"
+        return f"{n:,} effects of cohort and month, each from the people alive and seen at both of its dates ({how_many(lost)} pairs of months with a person seen in one of them alone not used)"
 
     def _row(self, how: str, *, note: str = "", **more: Any) -> Estimate:
         data = self.data
@@ -243,6 +243,6 @@ def _table(panel: Panel, analysis: Analysis, data: pg.Grouped, found: pg.Effects
         {
             "analysis": analysis.name, "cohort": labels[found.start], "period": labels[found.t], "base": labels[found.base],
             "event_time": found.event_time, "att": pg.MONTHS_A_YEAR * found.att, "observed": pg.MONTHS_A_YEAR * found.observed,
-            "people": found.own, "people_compared": found.others, "lost": found.lost,
+            "people": found.own, "people_compared": found.others, "people_lost": found.lost,
         }
     )  # fmt: skip
