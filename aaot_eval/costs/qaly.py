@@ -360,7 +360,7 @@ def _consistent(table: pd.DataFrame, refusals: Refusals) -> None:
     by = table.groupby("person")
     several = by["arm"].nunique().gt(1) | by["death_day"].nunique(dropna=False).gt(1)
     if several.any():
-        refusals.add("C161", f"{int(several.sum())} people stand in both arms or with two days of death", None, "arm",
+        refusals.add("C161", "people stand in both arms or with two days of death", None, "arm",
                      do="give every row of a person the same arm and death_day")  # fmt: skip
     for arm in (USUAL, AAOT):
         if not (table["arm"] == arm).any():

@@ -16,6 +16,7 @@ import pytest
 
 from aaot_eval.cli import run as aaot_eval
 from aaot_eval.disclosure import Rules, control
+from aaot_eval.estimators._cohorts import how_many, roughly, share_told
 from aaot_eval.schema import disclosure_profiles, schema_names, table_schema
 
 HIDDEN_TO = 7
@@ -187,6 +188,26 @@ def found_in(text: str) -> list[str]:
 )
 def test_the_search_finds_what_it_is_for(text: str, caught: bool) -> None:
     assert bool(found_in(text)) == caught
+
+
+def test_notes_write_counts_and_shares_of_people_coarsely() -> None:
+    assert [how_many(n) for n in (1, 9, 10, 14, 26)] == [
+        "fewer than 10",
+        "fewer than 10",
+        "about 10",
+        "about 10",
+        "about 30",
+    ]
+    assert [share_told(n, 40) for n in (0, 3, 10, 37, 40)] == [
+        "0 %", "fewer than 10 people", "25 %", "all but fewer than 10 people", "100 %"
+    ]  # fmt: skip
+    assert [roughly(s) for s in (0.2, 0.6, 0.89, 0.95, 1.0)] == [
+        "under 25 %",
+        "under 75 %",
+        "under 90 %",
+        "90 % or more",
+        "100 %",
+    ]
 
 
 def test_no_sentence_note_or_figure_counts_few_people(run: Path) -> None:
