@@ -12,10 +12,13 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.checks import CHECKS
+from aaot_eval.checks._people_variants import variants_table
 from aaot_eval.checks._sites import cannot
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._sites import Floats, SiteData, site_data, site_objections
+from aaot_eval.estimators.entry_rule import EntryRule
+from aaot_eval.estimators.own_cohorts import OwnCohorts
 from aaot_eval.estimators.site_did import SiteDid, changes, fit_sites
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
 from aaot_eval.wording import p_text
@@ -75,14 +78,16 @@ def choices(panel: Panel, analysis: Analysis, estimator: SiteDid) -> list[Choice
 
 @CHECKS.register(NAME)
 class SpecificationCurve:
-    """The site comparison under all variants fixed beforehand: how many lie on each side of no effect, and a joint p."""
+    """The comparison under all variants fixed beforehand: how many lie on each side of no effect, and over sites a joint p."""
 
-    designs: ClassVar[tuple[Design, ...]] = ("sites",)
+    designs: ClassVar[tuple[Design, ...]] = ("sites", "entry_rule", "own_cohorts")
 
     def run(
         self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int
     ) -> CheckResult:
         """The table of variants; warns or fails when a claimed direction is that of a few of them, and never makes one."""
+        if isinstance(estimator, (EntryRule, OwnCohorts)):
+            return _of_people(estimator, panel, analysis, estimate)
         if not isinstance(estimator, SiteDid):
             return cannot(NAME, analysis, "the primary is no site comparison with variants")
         curve = Curve.of(estimator, panel, analysis, seed)
@@ -107,6 +112,24 @@ class SpecificationCurve:
             threshold=f"at least {SAME_SIDE:.0%} on the claimed side", p_value=joint, table=table,
             facts={"table": NAME, "below": below, "above": above, "variants": total},
         )  # fmt: skip
+
+
+def _of_people(estimator: EntryRule | OwnCohorts, panel: Panel, analysis: Analysis, estimate: Estimate) -> CheckResult:
+    """The same over rules, follow-ups and ways to count; it can warn of a claim that leans on a choice, and never fails one."""
+    table = variants_table(estimator, panel, analysis)
+    if len(table) < 2:
+        return cannot(NAME, analysis, "only the declared variant can be estimated")
+    below, above, total = int((table["estimate"] < 1).sum()), int((table["estimate"] > 1).sum()), len(table)
+    small = int((table["p_value"] <= 1.0 - estimate.conf_level).sum())
+    verdict, meaning = _judge(estimate, below, above, total)
+    return CheckResult(
+        NAME, analysis.name, "warn" if verdict == "fail" else verdict,
+        f"Of {total} variants of the estimate fixed before looking (admissions the rule asks for, follow-up, ways to count) {below} lie below "
+        f"and {above} above no effect, {small} with p at most {1.0 - estimate.conf_level:.2g}; {meaning}.",
+        statistic=float(np.median(table["estimate"])), value_name="median over the variants",
+        threshold=f"at least {SAME_SIDE:.0%} on the claimed side", table=table,
+        facts={"table": NAME, "below": below, "above": above, "variants": total},
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

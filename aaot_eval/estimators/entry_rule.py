@@ -24,6 +24,7 @@ from aaot_eval.estimators._cohorts import (
     Flags,
     Ints,
     PersonMonths,
+    Rule,
     deaths_note,
     died,
     joined,
@@ -140,6 +141,16 @@ class EntryRule(ByEntryRule):
         c, _ = self._compare(panel, analysis)
         own, zero = (math.exp(effect_of(lived_on(c, rate))) for rate in (1.0, 0.0))
         return own, zero
+
+    def effect(self, panel: Panel, analysis: Analysis) -> tuple[float, float, Rule] | None:
+        """(log ratio, p with hospitals as random, the rule) without anything else; None where there is no effect or no p."""
+        c, _ = self._compare(panel, analysis)
+        if not (c.treated.any() and c.controls.any()):
+            return None
+        found, effects = effect_of(c), random_effects(c)
+        if not (math.isfinite(found) and effects.std_error > 0):
+            return None
+        return found, float(2 * stats.t.sf(abs(found) / effects.std_error, effects.df)), c.rule
 
     def comparison(self, panel: Panel, analysis: Analysis) -> Comparison:
         """The cohorts behind the effect."""

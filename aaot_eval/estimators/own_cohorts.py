@@ -378,6 +378,18 @@ class OwnCohorts(ByEntryRule):
         table = phases_own(analysis.name, people, rule, met, trusts, np.asarray(ended, dtype=np.int64), self.follow_up)
         return head if table is None else replace(head, tables={**head.tables, "phases": table})
 
+    def effect(self, panel: Panel, analysis: Analysis) -> tuple[float, float, Rule] | None:
+        """(log ratio over the control series, its p, the rule) without anything else; None where there is no effect."""
+        people, rule, met = self._people(panel, analysis)
+        if not people.treated.any():
+            return None
+        trusts, _ = self._trusts(panel, analysis, people, rule, met)
+        done = [self._result(panel, analysis, people, t) for t in trusts]
+        if not done or not all(math.isfinite(r.fit.log_ratio) for r in done):
+            return None
+        _, found, variance = pooled(done)
+        return found, float(2 * stats.t.sf(abs(found) / math.sqrt(variance.variance), variance.df)), rule
+
     def splits(
         self, panel: Panel, analysis: Analysis, divisions: Sequence[tuple[str, tuple[str, str], tuple[Flags, Flags]]]
     ) -> list[Split]:

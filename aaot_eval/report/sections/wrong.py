@@ -61,7 +61,8 @@ CHOICES = (
 def _specifications(source: Source) -> list[Block]:
     """The primary estimate under every choice that could have been made beforehand."""
     frame = source.table("specification_curve")
-    if frame is None:
+    frame = None if frame is None else source.of_primary(frame)
+    if frame is None or frame.empty:
         return []
     columns: list[str | Column] = [
         named("outcome", once=True), "method", "phase_in", "before", "after", "pandemic", "estimate", "p_value", "declared",
