@@ -80,6 +80,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "C217": ("A server stopped, or was given something it cannot hold.", "Look into the server's own log, its memory and its space; then run again."),
     "C218": ("The environment variable that should hold an address is not set.", "Set it."),
     "C219": ("A table of a server changed while it was read.", "Run again when nobody writes to it."),
+    "C220": ("A table of Spark is named, and the run has no Spark.", 'Run with --engine spark, or with [engine] name = "spark".'),
     "C221": ("There is no study, run or folder of that name to purge.", "Name a config, or a folder that `aaot-eval analyze` printed."),
     "C222": ("A person-level copy could not be deleted.", "Close what holds it open, then purge again."),
     "C223": ("Lines of the opt-out list cannot be read, so that somebody on it would be counted.", "One person key a line under its header, each filled in."),

@@ -1,4 +1,4 @@
-"""A table or view of a PostgreSQL server as an input, beside files: `admissions = "postgres:schema.table"`.
+"""A table of a server as an input, beside files: `"postgres:schema.table"`, or `"spark:catalogue.schema.table"` of a Spark session.
 
 It is streamed out as text, only the mapped columns, and then read like a file: the same casts, the same rejects.
 """
@@ -20,17 +20,24 @@ from aaot_eval.engine.postgres_server import SETTINGS, address_of, connect, lost
 from aaot_eval.engine.steps import text_literal
 from aaot_eval.errors import InputError, Problem
 
-PREFIX = "postgres:"
+PREFIX, SPARK = "postgres:", "spark:"
+# Rows of a Spark table that are brought here at a time.
+BATCH = 50_000
 
 
 def is_table(text: str | Path) -> bool:
     """Whether an entry under [data] names a table of a server and not a file."""
-    return str(text).startswith(PREFIX)
+    return str(text).startswith((PREFIX, SPARK))
 
 
-def inspect_source(path: Path, work: Path, server: str | None) -> Dialect:
-    """Everything there is to know before reading one input: a file, or a table of the server at `server`. Raises InputError."""
-    return PostgresTable.named(path, server).inspect() if is_table(path) else inspect_file(path, work)
+def table_of(text: str | Path, server: str | None, session: Any = None) -> PostgresTable | SparkTable:
+    """The table that an entry names: of the PostgreSQL server at `server`, or of a Spark session. Raises InputError."""
+    return SparkTable.named(text, session) if str(text).startswith(SPARK) else PostgresTable.named(text, server)
+
+
+def inspect_source(path: Path, work: Path, server: str | None, session: Any = None) -> Dialect:
+    """Everything there is to know before reading one input: a file, or a table of a server or session. Raises InputError."""
+    return table_of(path, server, session).inspect() if is_table(path) else inspect_file(path, work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,91 @@ class PostgresTable:
         with self._connected() as cursor, lost(f"reading {self.schema}.{self.table}"):
             cursor.execute(f"SELECT {listed} FROM {self.quoted}")
             yield cursor.fetch_record_batch()
+
+
+@dataclass(frozen=True, slots=True)
+class SparkTable:
+    """One table or view that a Spark session sees, in whatever catalogue."""
+
+    session: Any = field(repr=False)
+    parts: tuple[str, ...]
+
+    @classmethod
+    def named(cls, text: str | Path, session: Any) -> SparkTable:
+        """The table of `spark:catalogue.schema.table` or `spark:schema.table`. Raises InputError."""
+        parts = tuple(str(text).removeprefix(SPARK).split("."))
+        if not 2 <= len(parts) <= 3 or not all(parts):
+            raise InputError(
+                Problem("C215", f"{text} is no table", where="data",
+                        allowed="spark:schema.table or spark:catalogue.schema.table", do="name the schema and the table or view")
+            )  # fmt: skip
+        if session is None:
+            raise InputError(
+                Problem("C220", f"{text} is a table of Spark, and the run has no Spark", where="data",
+                        do='run with --engine spark, or with [engine] name = "spark"')
+            )  # fmt: skip
+        return cls(session, parts)
+
+    @property
+    def quoted(self) -> str:
+        """Its full name as SQL."""
+        return ".".join(_ticked(part) for part in self.parts)
+
+    @property
+    def name(self) -> str:
+        """Its full name as the config writes it."""
+        return ".".join(self.parts)
+
+    def inspect(self) -> Dialect:
+        """Its columns, and a hash of its content that no order of rows changes. Raises InputError."""
+        from aaot_eval.engine.spark_session import errors, lost
+
+        try:
+            header = tuple(self.session.table(self.quoted).columns)
+        except errors():
+            raise InputError(
+                Problem("C215", f"there is no table {self.name} that this session sees", where="data",
+                        do="check catalogue, schema and name, and the right to read it")
+            ) from None  # fmt: skip
+        texts = [f"coalesce(CAST({_ticked(c)} AS STRING), '\\u0000')" for c in header]
+        with lost(f"looking at {self.name}"):
+            found = self.session.sql(
+                f"SELECT count(*) AS n, CAST(coalesce(sum(CAST(xxhash64({', '.join(texts)}) AS DECIMAL(38, 0))), 0) AS STRING) AS content, "
+                f"CAST(coalesce(sum({' + '.join(f'octet_length({t})' for t in texts)}), 0) AS BIGINT) AS bytes FROM {self.quoted}"
+            ).collect()[0]
+        mark = f"{', '.join(header)}\n{found['n']}\n{found['content']}"
+        sha256 = hashlib.sha256(mark.encode()).hexdigest()
+        return Dialect(Path(f"{SPARK}{self.name}"), "table", int(found["bytes"]), sha256, header, table=self)
+
+    @contextlib.contextmanager
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatchReader]:
+        """The rows as text, only these columns, some at a time. Raises InputError."""
+        from aaot_eval.engine.spark_session import lost
+
+        listed = ", ".join(f"CAST({_ticked(c)} AS STRING) AS {_ticked(c)}" for c in columns)
+        schema = pa.schema([(c, pa.string()) for c in columns])
+
+        def some() -> Iterator[pa.RecordBatch]:
+            held: list[Sequence[str | None]] = []
+            for row in self.session.sql(f"SELECT {listed} FROM {self.quoted}").toLocalIterator():
+                held.append(tuple(row))
+                if len(held) == BATCH:
+                    yield _batch(held, schema)
+                    held = []
+            if held:
+                yield _batch(held, schema)
+
+        with lost(f"reading {self.name}"):
+            yield pa.RecordBatchReader.from_batches(schema, some())
+
+
+def _batch(rows: Sequence[Sequence[str | None]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = [pa.array(values, pa.string()) for values in zip(*rows, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _ticked(value: str) -> str:
+    return "`" + value.replace("`", "``") + "`"
 
 
 def _identifier(value: str) -> str:

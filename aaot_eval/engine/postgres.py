@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from aaot_eval.engine import ReadPlan
+from aaot_eval.engine.database_tables import PostgresTable
 from aaot_eval.engine.duckdb_reading import identifier
 from aaot_eval.engine.postgres_server import NO_SCHEMA, SETTINGS, connect, lost, numbers
 from aaot_eval.engine.rendered import RenderedEngine
@@ -135,7 +136,7 @@ class PostgresEngine(RenderedEngine):
 
     def _source(self, plan: ReadPlan) -> str | None:
         given = plan.file.table
-        if given is None or given.address != self._address:
+        if not isinstance(given, PostgresTable) or given.address != self._address:
             return None
         view = f"source_{plan.load}"
         listed = ", ".join(

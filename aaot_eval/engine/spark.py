@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aaot_eval.engine import ReadPlan
+from aaot_eval.engine.database_tables import SparkTable
 from aaot_eval.engine.rendered import RenderedEngine
 from aaot_eval.engine.spark_session import errors, lost, open_session
 from aaot_eval.engine.steps import table_name
@@ -156,13 +157,21 @@ class SparkEngine(RenderedEngine):
         return f"SELECT `row`, stack({len(columns)}, {pairs}) AS (position, code) FROM {table_name(table)}"
 
     def _source(self, plan: ReadPlan) -> str | None:
+        if isinstance(plan.file.table, SparkTable):
+            view = f"source_{plan.load}"
+            named = ", ".join(
+                f"CAST({_identifier(theirs)} AS STRING) AS {ours}" for ours, theirs in plan.columns.items()
+            )
+            with lost(f"looking at {plan.name}"):
+                rows = self.session.sql(f"SELECT {named} FROM {plan.file.table.quoted}")
+                rows.createOrReplaceTempView(view)
+            return view
         if plan.file.kind != "parquet" or not self._sees_inputs or not _plain(plan):
             return None
         view = f"source_{plan.load}"
-        named = [f"CAST({_identifier(theirs)} AS STRING) AS {ours}" for ours, theirs in plan.columns.items()]
         with lost(f"looking at {plan.name}"):
             rows = self.session.read.parquet(plan.file.path.resolve().as_uri())
-            rows.selectExpr(*named).createOrReplaceTempView(view)
+            rows.selectExpr(*_as_text(plan)).createOrReplaceTempView(view)
         return view
 
     def _forget(self, view: str) -> None:
@@ -224,6 +233,11 @@ def _place() -> str:
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text("utf-8"))
         parts.append(os.readlink("/proc/self/ns/pid"))
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:8]
+
+
+def _as_text(plan: ReadPlan) -> list[str]:
+    """The columns of an input under our names, each as text."""
+    return [f"CAST({_identifier(theirs)} AS STRING) AS {ours}" for ours, theirs in plan.columns.items()]
 
 
 def _plain(plan: ReadPlan) -> bool:

@@ -216,7 +216,7 @@ def _plan(
         if getattr(config.data, name) is None:
             continue
         try:
-            table, files, found = plan_table(config, name, engine.folder, keeping)
+            table, files, found = plan_table(config, name, engine.folder, keeping, getattr(engine, "session", None))
         except InputError as fault:
             problems += fault.problems
             continue
@@ -225,7 +225,7 @@ def _plan(
         findings += found
     # A study just begun: say of every blank table at once that it is blank.
     if any(p.code == "X203" for p in problems) and any(g.table == "sites" for g in given):
-        problems += blank_sites(config, engine.folder)
+        problems += blank_sites(config, engine.folder, getattr(engine, "session", None))
     if problems:
         raise InputError(*dict.fromkeys(problems))
     return given, sources, findings

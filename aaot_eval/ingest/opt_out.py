@@ -21,7 +21,7 @@ def read_opt_out(config: RunConfig, engine: Engine) -> tuple[OptedOut | None, li
     """
     if config.data.opt_out is None:
         return None, []
-    given, sources, _ = plan_table(config, "opt_out", engine.folder)
+    given, sources, _ = plan_table(config, "opt_out", engine.folder, session=getattr(engine, "session", None))
     found = engine.leave_out(given.plans)
     problems = [
         Problem(

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from aaot_eval.config import Files, QualityConfig, RunConfig
 from aaot_eval.engine import Engine, ReadPlan, ReadReport
@@ -344,11 +345,11 @@ def secret_fingerprint(config: RunConfig) -> str | None:
 
 
 def plan_table(
-    config: RunConfig, table: str, work: Path, keeping: Keeping | None = None
+    config: RunConfig, table: str, work: Path, keeping: Keeping | None = None, session: Any = None
 ) -> tuple[Given, list[Source], list[Finding]]:
     """How every file of one table is to be read. Raises InputError with every problem of all its files.
 
-    With `keeping`, a file whose rows were kept is not looked at again.
+    `session` is the Spark session whose tables may be named. With `keeping`, a file whose rows were kept is not looked at again.
     """
     problems: list[Problem] = []
     plans, sources = [], []
@@ -361,7 +362,11 @@ def plan_table(
             continue
         try:
             kept = keeping.entry(path, table) if keeping and not is_table(path) else None
-            file = kept.dialect(path) if kept and kept.note else inspect_source(path, work, config.engine.postgres)
+            file = (
+                kept.dialect(path)
+                if kept and kept.note
+                else inspect_source(path, work, config.engine.postgres, session)
+            )
             name = _shown(config, path)
             if file.sheet:
                 sheets.append(Finding("X270", where=name, detail=f"sheet {shown_names([file.sheet])}"))
@@ -449,11 +454,11 @@ def _no_rows(table: str, path: Path) -> Problem:
     return Problem("X203", f"{path.name} holds a header and no rows", where=str(path), do="ask for the file again")
 
 
-def blank_sites(config: RunConfig, work: Path) -> list[Problem]:
+def blank_sites(config: RunConfig, work: Path, session: Any = None) -> list[Problem]:
     """A refusal when a sites table has rows and no go_live at all, though no start is given elsewhere: still to be filled in."""
     if config.data.sites is None or config.study.starts:
         return []
-    given, _, _ = plan_table(config, "sites", work)
+    given, _, _ = plan_table(config, "sites", work, session=session)
     problems = []
     for plan in given.plans:
         theirs = plan.columns.get("go_live")

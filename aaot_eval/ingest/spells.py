@@ -119,7 +119,7 @@ def _numbering(engine: Engine) -> list[Finding]:
         f"""SELECT coalesce(sum(gaps), 0), count(DISTINCT CASE WHEN gaps = 1 THEN person END),
         coalesce(sum(early_discharges), 0), count(DISTINCT CASE WHEN early_discharges > 0 THEN person END)
         FROM (SELECT person, early_discharges, CASE WHEN highest_order < {UNKNOWN_ORDER} AND (lowest_order <> 1 OR highest_order <> episodes)
-            THEN 1 ELSE 0 END AS gaps FROM spell_spans) AS numbered"""
+            THEN 1 ELSE 0 END AS gaps FROM spells) AS numbered"""
     )[0]
     found = (("D392", gaps, gap_people), ("D393", early, early_people))
     return [Finding(code, where="spells", records=int(n), people=int(people)) for code, n, people in found if n]

@@ -6,6 +6,9 @@ import glob
 import hashlib
 import json
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -56,13 +59,32 @@ def fingerprint(config: RunConfig) -> Fingerprint:
 
 
 def _server_tables(config: RunConfig) -> list[InputFile]:
-    """Tables of a database server among the inputs, by a hash of their rows."""
-    from aaot_eval.engine.database_tables import PostgresTable, is_table
+    """Tables of a database server or of Spark among the inputs, by a hash of their rows."""
+    from aaot_eval.engine.database_tables import SPARK, is_table, table_of
 
     given = {name: getattr(config.data, name) for name in _FILE_KEYS}
     named = [(k, t) for k, v in given.items() for t in ([v] if isinstance(v, str) else v or ()) if is_table(t)]
-    looked = [(k, t, PostgresTable.named(t, config.engine.postgres).inspect()) for k, t in named]
+    of_spark = config.engine.name == "spark" and any(t.startswith(SPARK) for _, t in named)
+    with _spark(config) if of_spark else nullcontext() as session:
+        looked = [(k, t, table_of(t, config.engine.postgres, session).inspect()) for k, t in named]
     return [InputFile(k, t, seen.bytes, seen.sha256) for k, t, seen in looked]
+
+
+@contextmanager
+def _spark(config: RunConfig) -> Iterator[Any]:
+    """A session of the study's Spark for as long as its tables are looked at."""
+    from aaot_eval.engine.spark_session import open_session
+
+    asked = config.engine
+    # Never the system's temporary folder: what Spark spills could hold rows of people.
+    home = config.path(config.output.work or config.output.runs)
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".work_", dir=home, ignore_cleanup_errors=True) as folder:
+        opened = open_session(asked.address, None, Path(folder), asked.options, config.output.memory)
+        try:
+            yield opened.session
+        finally:
+            opened.session.stop()
 
 
 def config_hash(config: RunConfig, *, window: bool = True) -> str:
