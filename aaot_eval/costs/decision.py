@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.costs.draws import percentiles
-from aaot_eval.costs.incremental import chosen, incremental_ladder
 from aaot_eval.costs.ladder import SITES
 from aaot_eval.costs.net_benefit import Options, incremental_ratio, quadrants
 from aaot_eval.costs.outcome import Outcome
 from aaot_eval.costs.plane import contour
 from aaot_eval.costs.savings import Money
 from aaot_eval.errors import NotIdentifiedError, Problem
+from aaot_eval.incremental import chosen, incremental_ladder
 from aaot_eval.results import Verdict
 
 USUAL, AAOT = "care as usual", "AAOT"

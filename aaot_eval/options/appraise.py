@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.errors import DisclosureError, InputError, Problem
+from aaot_eval.incremental import incremental_ladder, ladder_table
 from aaot_eval.options.combining import Rule, combined_effect
 from aaot_eval.options.costing import NAN, Costs, Reach, cost_option, entered, finite, reach_of
 from aaot_eval.options.evidence import RANKED, Evidence, badge_of, evidence_of, widened_ends
@@ -549,7 +550,30 @@ def _ranking(standings: list[Standing], records: Records) -> dict[str, pd.DataFr
             parts.append(rank_table(contenders, records.shared.seed, records.shared.draws).assign(population=name))
     ranking = pd.concat(parts, ignore_index=True) if parts else rank_table([], 0, 1).assign(population="")
     ranking.insert(1, "population", ranking.pop("population"))
-    return {"ranking": ranking, "not_ranked": pd.DataFrame(rest, columns=["option", "badge", "why"])}
+    not_ranked = pd.DataFrame(rest, columns=["option", "badge", "why"])
+    return {"ranking": ranking, "not_ranked": not_ranked, "ladder": _ladder(standings)}
+
+
+def _ladder(standings: list[Standing]) -> pd.DataFrame:
+    """The incremental ladder of each population: what each further admission avoided costs, at the estimates.
+
+    Doing nothing and the options that may be ranked, as alternatives to each other. Cost is net of the admissions averted, so an
+    option that saves dominates; without the number of admissions under care as usual there is no ladder.
+    """
+    parts = []
+    reference = next(s.option.id for s in standings if s.option.reference)
+    for name in dict.fromkeys(s.population.name for s in standings):
+        known = {}
+        for s in (s for s in standings if s.population.name == name and s.evidence.may_rank and not s.option.reference):
+            averted = s.evidence.averted[0] * s.reach.served[1]
+            figures = (s.costs.year - averted, averted / s.usual * entered(s.population.admissions))
+            if finite(figures):
+                known[s.option.id] = figures
+        if known:
+            parts.append(ladder_table(incremental_ladder({reference: (0.0, 0.0), **known})).assign(population=name))
+    table = pd.concat(parts, ignore_index=True) if parts else ladder_table([]).assign(population="")
+    table.insert(1, "population", table.pop("population"))
+    return table
 
 
 def _scoring(records: Records) -> pd.DataFrame | None:

@@ -95,6 +95,11 @@ COLUMNS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("p_beats_reference", "Better than doing nothing", "percent"), ("net", "Net saving a year", "money"), ("net_low", "from", "money"),
         ("net_high", "to", "money"), ("learn", "Worth of certainty a year", "money"), ("study", "Smallest study", "number"),
     ),
+    "ladder": (
+        ("option", "Option", ""), ("population", "People", ""), ("cost", "Net cost a year", "money"), ("effect", "Admissions avoided a year", "expected"),
+        ("extra_cost", "Further cost", "money"), ("extra_effect", "Further admissions avoided", "expected"),
+        ("icer", "Pounds for each further one", "money"), ("words", "Place", ""),
+    ),
     "not_ranked": (("option", "Option", ""), ("badge", "Evidence", ""), ("why", "Why not ranked", "")),
     "scoring": (("option", "Option", ""), ("score", "Score", "tenths"), ("score_low", "from", "tenths"), ("score_high", "to", "tenths"),
                 ("p_rank_1", "First", "percent")),
@@ -108,7 +113,7 @@ COLUMNS: Mapping[str, Sequence[tuple[str, str, str]]] = {
 }  # fmt: skip
 #: Columns in which an empty cell is no number that could have been entered.
 NOT_ASKED = {"net_saving", "net_low", "net_high", "effect", "effect_low", "effect_high", "once", "years", "wte", "value", "low", "high",
-             "cost_year_low", "cost_year_high", "averted", "effect_both", "effect_half_additive", "study"}  # fmt: skip
+             "cost_year_low", "cost_year_high", "averted", "effect_both", "effect_half_additive", "study", "extra_cost", "extra_effect", "icer"}  # fmt: skip
 
 
 def build_options_report(
@@ -363,6 +368,12 @@ class _Page:
             rows = tuple((self.names[ranked.at[i, "option"]], *("" if is_missing(ranked.at[i, c]) else (Ref(written(ranked.at[i, c], "percent"), f"ranking/{i}/{c}"),)
                                                                for c in positions)) for i in ranked.index)  # fmt: skip
             blocks.append(Folded("Probability of each rank", Table("ranking", "Probability of each rank", heads, rows)))
+        if len(self.tables["ladder"]):
+            text = (
+                "At the estimates, the options as alternatives to each other and to doing nothing; cost is net of the admissions averted. It holds no "
+                "uncertainty: read it with the probabilities above."
+            )
+            blocks.append(self.shown("ladder", "What each further admission avoided costs", note=text))
         if len(rest):
             blocks.append(self.shown("not_ranked", "Not ranked"))
         return blocks

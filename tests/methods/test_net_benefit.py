@@ -16,13 +16,13 @@ from aaot_eval.costs.decision import AAOT, BETTER, CANNOT, USUAL, USUAL_BETTER, 
 from aaot_eval.costs.differences import Difference, adjusted, seemingly_unrelated, two_part, welch
 from aaot_eval.costs.draws import percentiles, uniforms
 from aaot_eval.costs.imputing import chained, imputations, pooled
-from aaot_eval.costs.incremental import chosen, incremental_ladder, ladder_table
 from aaot_eval.costs.ladder import OWN_COHORTS, SITES, TRIAL
 from aaot_eval.costs.net_benefit import Options, break_even_value, incremental_ratio, natural_spline, quadrants
 from aaot_eval.costs.outcome import days_alive
 from aaot_eval.costs.plane import contour
 from aaot_eval.costs.qaly import area_under_curve, imputed_gains, qaly_difference, qalys, schedule_of
 from aaot_eval.errors import InputError, NotIdentifiedError
+from aaot_eval.incremental import chosen, incremental_ladder, ladder_table
 from aaot_eval.results import CostResult, Effect
 from aaot_eval.schema import table_schema
 from tests.costs_builders import (

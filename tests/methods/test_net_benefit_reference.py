@@ -17,8 +17,8 @@ from aaot_eval.costs.differences import (
     two_part,
     welch,
 )
-from aaot_eval.costs.incremental import chosen, incremental_ladder
 from aaot_eval.costs.net_benefit import Options, break_even_value, incremental_ratio, quadrants
+from aaot_eval.incremental import chosen, incremental_ladder
 from tests.agreement import agrees
 
 RESAMPLES = 5_000

@@ -261,6 +261,33 @@ def test_one_measured_and_seven_of_theory_rank_one_only_and_list_the_rest(tmp_pa
     assert set(result.tables["not_ranked"]["badge"]) == {"X"}
 
 
+def test_the_ladder_strikes_out_what_others_do_better_and_takes_doing_nothing_in(tmp_path):
+    """60 people at 8,000 a year; half averted = 240,000 and 120 admissions. 5 WTE cost 250,000: 10,000 net for 120.
+
+    With 4 WTE (48 people): 200,000 less 192,000, 8,000 net for 96. With 6 WTE still 60 people: 300,000, dominated. The dearer
+    step from 96 to 120 costs 2,000 / 24 = 83.33 each, as does every one of the 96: equal ratios stay.
+    """
+    table = done(
+        tmp_path, option("A", CONTROLLED), option("B", CONTROLLED, wte=4), option("C", CONTROLLED, wte=6), option("X"), rank=True
+    ).tables["ladder"].set_index("option")  # fmt: skip
+    assert table.index.tolist() == ["1", "B", "A", "C"]
+    assert table["cost"].tolist() == pytest.approx([0, 8_000, 10_000, 60_000])
+    assert table["effect"].tolist() == pytest.approx([0, 96, 120, 120])
+    assert table["status"].tolist() == ["ND", "ND", "ND", "D"]
+    assert table.loc[["B", "A"], "icer"].tolist() == pytest.approx([8_000 / 96, 2_000 / 24])
+    assert table.loc["C", "words"] == "dominated by A"
+
+
+def test_an_option_that_saves_is_the_reference_of_the_ladder(tmp_path):
+    """At 30,000 a WTE outreach saves, so doing nothing is dominated; no effect entered is on no ladder."""
+    cheap = option("A", CONTROLLED).replace("cost_per_wte = 50000", "cost_per_wte = 30000")
+    table = done(tmp_path, cheap, option("7"), rank=True).tables["ladder"].set_index("option")
+    assert table["cost"].to_dict() == {"A": pytest.approx(150_000 - 240_000), "1": 0}
+    assert table["words"].to_dict() == {"A": "reference: the cheapest that is not dominated", "1": "dominated by A"}
+    blank = SHARED.replace("admissions = 4\n", "")
+    assert done(tmp_path / "b", cheap, shared=blank, rank=True).tables["ladder"].empty
+
+
 def test_ranks_are_shares_of_draws_and_the_same_twice(tmp_path):
     weaker = CONTROLLED.replace("0.5\n", "0.7\n", 1).replace("0.4\n", "0.6\n", 1).replace("0.625\n", "0.8\n", 1)
     tables = [
