@@ -154,6 +154,10 @@ class ControlledTimeSeries(InterruptedTimeSeries):
             )
         if fitted.series.between:
             notes.append("Control units differed by more than chance at the same date, which widens the interval.")
+        if s.control is not None and blank.n_units - s.n_units <= 1:
+            notes.append(
+                "Two series cannot show whether they change apart for reasons of their own, and the interval does not hold that."
+            )
         inference = estimate.inference
         if inference and fitted.series.between:
             inference += f", with the spread between control units (t with {fitted.wald.df:.0f} at most)"

@@ -99,6 +99,10 @@ class TestManyAreas:
         assert len(table["estimate"].dropna()) >= 12
         assert "moved apart by" in fit(areas(1, 0.8))[0].note
 
+    def test_one_control_cannot_show_changes_of_its_own(self) -> None:
+        assert "Two series cannot show" in fit(areas(1, 0.8))[0].note
+        assert "Two series cannot show" not in fit(areas(8, 0.8))[0].note
+
 
 def with_control_outcome(panel: Panel) -> Panel:
     rng = generator(5, "control outcome")
