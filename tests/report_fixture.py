@@ -653,10 +653,10 @@ def _outcome() -> dict[str, pd.DataFrame]:
         ),
         "utilities_answered": _frame(
             "order arm day answered",
-            (1, "care_as_usual", 0.0, "all"),
-            (2, "care_as_usual", 365.0, "over four fifths"),
-            (3, "aaot", 0.0, "all"),
-            (4, "aaot", 365.0, "half to four fifths"),
+            (1, "care as usual", 0.0, "all"),
+            (2, "care as usual", 365.0, "over four fifths"),
+            (3, "AAOT", 0.0, "all"),
+            (4, "AAOT", 365.0, "half to four fifths"),
         ),
         "qaly_assumptions": _frame(
             "order assumption threshold effect effect_low effect_high net_benefit used",

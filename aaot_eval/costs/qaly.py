@@ -25,6 +25,7 @@ from aaot_eval.errors import Problem
 from aaot_eval.results import generator
 
 USUAL, AAOT = "care_as_usual", "aaot"
+ARM = {USUAL: "care as usual", AAOT: "AAOT"}
 LEAST_IN_ARM = 10  # fewer people could be pointed to, and carry no interval worth having
 WORST_UTILITY, BEST_UTILITY = -1.0, 1.0
 

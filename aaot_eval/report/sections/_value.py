@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaot_eval.report.blocks import Block, Heading, Notice, Paragraph
+from aaot_eval.report.blocks import Block, Folded, Heading, Notice, Paragraph
 from aaot_eval.report.contents import Column, Source, chart, interval, table
 
 TABLES = (
@@ -57,17 +57,23 @@ def _answers(source: Source) -> list[Block]:
     answered, assumed = source.table("utilities_answered"), source.table("qaly_assumptions")
     if answered is None or assumed is None:
         return []
-    ordered = [frame.sort_values("order", kind="stable") for frame in (answered, assumed)]
+    shown = table(
+        source,
+        "qaly_assumptions",
+        assumed.sort_values("order", kind="stable"),
+        ["assumption", "threshold", "effect", interval("effect_low", "effect_high"), "net_benefit", "used"],
+        "QALYs by what is assumed of missing answers, for each patient-year",
+        note="Shifts are assumptions, not estimates: people who do not answer may be worse than those like them who do.",
+    )
     return [
-        table(source, "utilities_answered", ordered[0], ["arm", "day", "answered"], "Who answered, by arm and day"),
         table(
             source,
-            "qaly_assumptions",
-            ordered[1],
-            ["assumption", "threshold", "effect", interval("effect_low", "effect_high"), "net_benefit", "used"],
-            "QALYs by what is assumed of missing answers, for each patient-year",
-            note="Shifts are assumptions, not estimates: people who do not answer may be worse than those like them who do.",
+            "utilities_answered",
+            answered.sort_values("order", kind="stable"),
+            ["arm", "day", "answered"],
+            "Who answered, by arm and day",
         ),
+        Folded("Show the table: QALYs by what is assumed of missing answers", shown),
     ]
 
 
