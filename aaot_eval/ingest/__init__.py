@@ -19,6 +19,7 @@ from aaot_eval.ingest.check import (
     check_sites,
     episode_flow,
     join_report,
+    months_chosen,
     stay_flow,
     unused_links,
     usable_months,
@@ -143,7 +144,8 @@ def read_tables(
     findings += check_completeness(complete, config, held)
     summaries = {"completeness": complete, "months_seen": months_seen(engine, months)}
     if earlier is not None:
-        more, revisions = compare(earlier, summaries["months_seen"], first_month, last_month, config.quality)
+        seen, chosen = summaries["months_seen"], months_chosen(config)
+        more, revisions = compare(earlier, seen, first_month, last_month, config.quality, chosen=chosen)
         findings += more
         summaries |= {"earlier_months": earlier.months.assign(run=earlier.run), "revisions": revisions}
     findings += check_rules(config) + check_joining(engine, config) + check_code_years(engine)

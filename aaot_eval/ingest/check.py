@@ -173,6 +173,18 @@ def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Peri
     return first, last, findings + _flex_months(config, first, last)
 
 
+def months_chosen(config: RunConfig) -> tuple[bool, bool]:
+    """Whether the study itself says at which month it begins, and at which it ends."""
+    data, study = config.data, config.study
+    ends = (
+        study.last_period,
+        data.complete_to,
+        data.maturity_days,
+        data.frozen_to if data.flex == "leave_out" else None,
+    )
+    return study.first_period is not None, any(end is not None for end in ends)
+
+
 def _mature(config: RunConfig, last: pd.Period) -> pd.Period:
     """The last month that ended long enough before the extract was made, and is frozen when flex months are left out."""
     data = config.data

@@ -35,16 +35,23 @@ def months_seen(engine: Engine, months: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare(
-    earlier: Vintage, now: pd.DataFrame, first: pd.Period, last: pd.Period, limits: QualityConfig
+    earlier: Vintage,
+    now: pd.DataFrame,
+    first: pd.Period,
+    last: pd.Period,
+    limits: QualityConfig,
+    *,
+    chosen: tuple[bool, bool] = (False, False),
 ) -> tuple[list[Finding], pd.DataFrame]:
     """Findings (D387 warns, D388 stops, D389 says what was compared) and the months of each site that changed.
 
     Compared are the months that both runs could use, at the sites that either had then. A site that is new now is said and
-    not compared. Months that lie outside the data now are a warning, as an extract may move on with the years. The months that changed have `site`, `month`, `measure`, `before`, `now` and `change` (a share of `before`).
+    not compared. Months that lie outside the data now are a warning, as an extract may move on with the years, unless the study
+    itself has `chosen` its first or its last month. The months that changed have `site`, `month`, `measure`, `before`, `now` and `change` (a share of `before`).
     """
     window = [month_text(c) for c in range(clock_of(first), clock_of(last) + 1)]
     then = earlier.months[earlier.months["month"].isin(window)]
-    gone = _outside(earlier, window)
+    gone = _outside(earlier, window, chosen)
     if then.empty:
         return [*gone, Finding("D389", where=earlier.run, detail="no month in common")], _no_months()
     common = now["month"].between(then["month"].min(), then["month"].max())
@@ -65,8 +72,10 @@ def compare(
     return findings, changed
 
 
-def _outside(earlier: Vintage, window: list[str]) -> list[Finding]:
-    months = sorted(set(earlier.months["month"]) - set(window))
+def _outside(earlier: Vintage, window: list[str], chosen: tuple[bool, bool]) -> list[Finding]:
+    begins, ends = chosen
+    seen = sorted(set(earlier.months["month"]))
+    months = [m for m in seen if (m < window[0] and not begins) or (m > window[-1] and not ends)]
     if not months:
         return []
     return [Finding("D387", where=spans([_clock(m) for m in months]), detail="no longer among the months of the data")]

@@ -112,5 +112,17 @@ def test_windows_that_do_not_meet_are_said():
 
 
 def test_months_that_are_no_longer_in_the_data_warn():
-    findings, _ = compare(Vintage("old", seen()), seen(months=MONTHS[4:]), pd.Period("2023-05", "M"), LAST, QualityConfig())
+    findings, _ = compare(
+        Vintage("old", seen()), seen(months=MONTHS[4:]), pd.Period("2023-05", "M"), LAST, QualityConfig()
+    )
     assert [(f.code, f.where) for f in findings] == [("D387", "2023-01 to 2023-04"), ("D389", "old")]
+
+
+def test_months_that_the_study_leaves_out_itself_are_not_missed():
+    """`--until 2023-09` after a run with data to December."""
+    vintage, last = Vintage("later", seen()), pd.Period("2023-09", "M")
+    now = seen(months=MONTHS[:9])
+    findings, _ = compare(vintage, now, FIRST, last, QualityConfig(), chosen=(False, True))
+    assert [f.code for f in findings] == ["D389"]
+    findings, _ = compare(vintage, now, FIRST, last, QualityConfig())
+    assert (findings[0].code, findings[0].where) == ("D387", "2023-10 to 2023-12")
