@@ -240,7 +240,7 @@ def answer_tables(given: Utilities, saving: float, thresholds: Sequence[float]) 
         rows += [(assumption.words, k, *ends, k * ends[0] + saving, used) for k in thresholds or (math.nan,)]
     return {
         "utilities_answered": pd.DataFrame(
-            [(i, *row) for i, row in enumerate(given.answered, 1)], columns=list(ANSWERED)
+            [(i, ARM[arm], *row) for i, (arm, *row) in enumerate(given.answered, 1)], columns=list(ANSWERED)
         ),
         "qaly_assumptions": pd.DataFrame([(i, *row) for i, row in enumerate(rows, 1)], columns=list(ASSUMED)),
     }

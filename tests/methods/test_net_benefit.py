@@ -630,6 +630,7 @@ def test_qalys_are_valued_at_the_thresholds_in_use(tmp_path: Path) -> None:
     assert "UK EQ-5D-3L" in row["label"]
     assert result.tables["net_benefit"]["threshold"].tolist() == [20_000, 25_000, 30_000, 35_000]
     assert set(result.tables["utilities_answered"]["answered"]) == {"all"}
+    assert set(result.tables["utilities_answered"]["arm"]) == {"care as usual", "AAOT"}
     assumed = result.tables["qaly_assumptions"]
     assert set(assumed["assumption"]) == {"people with every assessment"}
     assert assumed["effect"].tolist() == pytest.approx([row["effect"]] * 4)
