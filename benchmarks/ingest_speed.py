@@ -171,7 +171,7 @@ def ours(name: str, extract: str, home: Path, memory: str) -> dict[str, float]:
     engine = DuckDBEngine(home / "work", memory=memory)
     try:
         given, _, _ = plan_table(config, "admissions", engine.folder)
-        read_given(given, engine, lambda message: None)
+        read_given(given, engine, lambda message: None, config.quality)
         if name == "read":
             return {}
         wall, cpu = time.perf_counter(), time.process_time()

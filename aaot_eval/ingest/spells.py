@@ -118,8 +118,13 @@ def _numbering(engine: Engine) -> list[Finding]:
     gaps, gap_people, early, early_people = engine.rows(
         f"""SELECT coalesce(sum(gaps), 0), count(DISTINCT CASE WHEN gaps = 1 THEN person END),
         coalesce(sum(early_discharges), 0), count(DISTINCT CASE WHEN early_discharges > 0 THEN person END)
-        FROM (SELECT person, early_discharges, CASE WHEN highest_order < {UNKNOWN_ORDER} AND (lowest_order <> 1 OR highest_order <> episodes)
-            THEN 1 ELSE 0 END AS gaps FROM spells) AS numbered"""
+        FROM (
+            SELECT person, early_discharges, CASE WHEN highest_order < {UNKNOWN_ORDER} AND (lowest_order <> 1 OR highest_order <> episodes)
+                THEN 1 ELSE 0 END AS gaps FROM spell_spans
+            UNION ALL
+            SELECT m.person, 0 AS early_discharges, 1 AS gaps FROM spell_members AS m JOIN episodes AS e ON e.row = m.row
+            WHERE m.is_first = 1 AND m.is_last = 1 AND e.episode_order <> 1 AND e.episode_order < {UNKNOWN_ORDER}
+        ) AS numbered"""
     )[0]
     found = (("D392", gaps, gap_people), ("D393", early, early_people))
     return [Finding(code, where="spells", records=int(n), people=int(people)) for code, n, people in found if n]

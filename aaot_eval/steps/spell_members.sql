@@ -4,5 +4,5 @@
 -- decision: docs/decisions/0012-spell.md
 SELECT row, person, provider, starts AS is_first,
     CASE WHEN coalesce(lead(starts) OVER (PARTITION BY person, provider ORDER BY place), 1) = 1 THEN 1 ELSE 0 END AS is_last,
-    sum(starts) OVER (PARTITION BY person, provider ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS spell_no
+    CAST(sum(starts) OVER (PARTITION BY person, provider ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS INTEGER) AS spell_no
 FROM spell_starts

@@ -1,8 +1,9 @@
 -- reads: spell_members, episodes, alcohol_episodes
 -- makes: spell_spans
--- rule: the first and the last row of each spell, its dates, and whether any episode of it is alcohol-specific; also how its episodes
---       are numbered, how many before the last have a date of discharge, and whether any has one
--- decision: docs/decisions/0012-spell.md
+-- rule: of each spell of more than one episode the first and the last row, its dates, and whether any episode of it is
+--       alcohol-specific; also how its episodes are numbered, and how many before the last have a date of discharge. A spell of one
+--       episode is that episode: `spells` takes it as it is
+-- decision: docs/decisions/0012-spell.md, docs/decisions/0104-spells-of-one-episode.md
 SELECT m.person, m.provider, m.spell_no,
     max(CASE WHEN m.is_first = 1 THEN m.row END) AS first_row,
     max(CASE WHEN m.is_last = 1 THEN m.row END) AS last_row,
@@ -12,9 +13,9 @@ SELECT m.person, m.provider, m.spell_no,
     count(*) AS episodes,
     min(e.episode_order) AS lowest_order,
     max(e.episode_order) AS highest_order,
-    count(CASE WHEN m.is_last = 0 AND e.discharge_date IS NOT NULL THEN 1 END) AS early_discharges,
-    count(e.discharge_date) AS discharges
+    count(CASE WHEN m.is_last = 0 AND e.discharge_date IS NOT NULL THEN 1 END) AS early_discharges
 FROM spell_members AS m
 JOIN episodes AS e ON e.row = m.row
 LEFT JOIN alcohol_episodes AS a ON a.row = m.row
+WHERE m.is_first = 0 OR m.is_last = 0
 GROUP BY m.person, m.provider, m.spell_no
