@@ -32,7 +32,10 @@ def reproduce(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Recompute published figures, and say which cannot be and what would have to hold."""
+    """Recompute published figures, and say which cannot be.
+
+    For the published saving also what would have to hold: admissions, fall, price and programme cost against each other.
+    """
     from aaot_eval.published import figures_table, published_figures
     from aaot_eval.saving_identity import IDENTITY, NOT_A_REPRODUCTION, combinations, solve_for_lines
 
