@@ -574,6 +574,20 @@ _add(
     "Ask the supplier to mend the column for the months or sites named.",
 )
 _add(
+    "D397",
+    "note",
+    "Two sexes under one person key",
+    "Either a record is wrong, or the key stands for two people, whose admissions are then counted as one person's.",
+    "Nothing, if few; otherwise ask how the keys were made. The first admission's is used.",
+)
+_add(
+    "D398",
+    "note",
+    "Ages under one person key that do not fit together",
+    "The years of birth that follow from age and admission differ by more than two: a wrong age, or two people under one key.",
+    "Nothing, if few; otherwise ask how the keys were made. The first admission's is used.",
+)
+_add(
     "D330",
     "stop",
     "The data are stale",

@@ -19,6 +19,7 @@ COLUMNS = (
     ("main diagnosis", "uncoded", "n", "diag_01"),
     ("admission method", "no_method", "n", "admission_method"),
     ("admission source", "no_source", "n", "admission_source"),
+    ("discharge date", "no_leaving", "sent_out", "discharge_date"),
     ("discharge method", "no_way_out", "ended", "discharge_method"),
     ("discharge destination", "no_destination", "ended", "discharge_destination"),
     ("order in the spell", "no_order", "n", "episode_order"),

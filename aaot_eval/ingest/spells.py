@@ -23,6 +23,8 @@ NEEDED_BY_RULE = {
 UNKNOWN_ORDER = 99
 # Discharged to a ward for people with mental illness or a learning disability; within so many days the next stay is the same one.
 MENTAL_HEALTH, DAYS_OF_TRANSFER = "53", 3
+# A year of birth from age and date of admission is right within one year; two of them within two.
+YEARS_APART = 2
 
 
 def refuse_without_numbers(engine: Engine, config: RunConfig) -> None:
@@ -97,8 +99,9 @@ def make_one_off_people(engine: Engine, config: RunConfig) -> list[Finding]:
 
 def check_joining(engine: Engine, config: RunConfig) -> list[Finding]:
     """What the rules of joining leave to be said: long leave inside a spell, a marker of stays that the rule does not use, episodes
-    numbered with gaps, early dates of discharge, and transfers to mental-health wards that the data do not follow."""
-    findings = _numbering(engine) + _left_for_mental_health(engine)
+    numbered with gaps, early dates of discharge, transfers to mental-health wards that the data do not follow, and keys under which
+    sexes or ages do not fit together."""
+    findings = _numbering(engine) + _left_for_mental_health(engine) + _two_people(engine)
     long = engine.rows(
         f"""SELECT count(*), count(DISTINCT person) FROM episodes_met
         WHERE admission_date = before_admission AND date_diff('day', before_end, episode_start) > {int(config.quality.limit("D367"))}"""
@@ -140,3 +143,16 @@ def _left_for_mental_health(engine: Engine) -> list[Finding]:
         WHERE s.discharge_destination = '{MENTAL_HEALTH}' AND followed.spell IS NULL"""
     )[0]
     return [Finding("D390", where="admissions", records=int(n), people=int(people))] if n else []
+
+
+def _two_people(engine: Engine) -> list[Finding]:
+    """People with two sexes (D397), and with ages that give years of birth further apart than age and date can (D398)."""
+    sexes, ages = engine.rows(
+        f"""SELECT count(CASE WHEN lowest <> highest THEN 1 END), count(CASE WHEN latest - earliest > {YEARS_APART} THEN 1 END)
+        FROM (SELECT person, min(CASE WHEN sex IN ('1', '2') THEN sex END) AS lowest,
+            max(CASE WHEN sex IN ('1', '2') THEN sex END) AS highest,
+            min(year(admission_date) - age) AS earliest, max(year(admission_date) - age) AS latest
+            FROM spells GROUP BY person) AS people"""
+    )[0]
+    found = (("D397", int(sexes)), ("D398", int(ages)))
+    return [Finding(code, where="admissions", records=n, people=n) for code, n in found if n]

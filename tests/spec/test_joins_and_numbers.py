@@ -94,3 +94,28 @@ def test_transfers_to_mental_health_that_no_record_follows_are_counted(tmp_path)
     D RX2 2022-06-07 2022-06-08 19 19 21"""
     found, *_ = found_in(tmp_path, drawn)
     assert found["D390"] == [("admissions", 2, 2)]
+
+
+def test_two_sexes_and_ages_that_do_not_fit_under_one_key_are_counted(tmp_path):
+    """A changes sex, B ages ten years in one, C has a birthday, D is of unknown sex once."""
+    drawn = """person provider admitted sex age
+    A RX1 2021-06-01 1 50
+    A RX1 2022-06-01 2 51
+    B RX1 2021-06-01 1 50
+    B RX1 2022-06-01 1 60
+    C RX1 2021-12-31 2 50
+    C RX1 2022-01-02 2 51
+    D RX1 2021-06-01 9 50
+    D RX1 2022-06-01 2 51"""
+    found, *_ = found_in(tmp_path, drawn)
+    assert found["D397"] == found["D398"] == [("admissions", 1, 1)]
+
+
+def test_the_date_of_a_discharge_that_happened_may_not_be_missing_in_a_month(tmp_path):
+    lines = "\n".join(f"p{i} RX1 2022-05-{i + 1:02d} {'.' if i < 6 else f'2022-05-{i + 1:02d}'} 1" for i in range(12))
+    found, summaries, _ = found_in(tmp_path, "person provider admitted left how\n" + lines)
+    assert found["D395"] == [("2022-05; RX1", 6, None)]
+    rows = summaries["completeness"]
+    assert rows[(rows["column"] == "discharge date") & (rows["missing"] > 0)][["site", "month"]].values.tolist() == [
+        ["RX1", "2022-05"]
+    ]
