@@ -287,6 +287,14 @@ class AnalysisConfig(_Part):
     options: dict[str, Any] = Field(default_factory=dict)
     checks: list[str] | None = Field(None, description="default: every check that fits the design")
 
+    @model_validator(mode="after")
+    def _answer_is_checked(self) -> AnalysisConfig:
+        if self.primary and self.checks == []:
+            raise ValueError(
+                f"the primary analysis {self.name!r} needs at least one check: leave `checks` out for every one that fits"
+            )
+        return self
+
 
 class BudgetConfig(_Part):
     """Whose budget changes, over how many years: assumptions for the budget impact, none of them a result."""

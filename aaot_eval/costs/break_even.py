@@ -85,7 +85,7 @@ def _solved(money: Money, prices: Prices) -> list[tuple[str, str, float, float, 
     with np.errstate(divide="ignore", invalid="ignore"):
         over = np.where(loop.gross > 0, 1 / loop.gross, math.inf)
         draws = (
-            np.where(loop.gross > 0, loop.gross, math.inf),
+            np.where(loop.gross > 0, loop.gross, -math.inf),  # averting nothing, it pays at no cost: below every one
             team.per_patient_year * team.places * over,
             loop.programme * over,
             np.where(usual_draws > 0, loop.programme / usual_draws, math.inf),

@@ -30,6 +30,10 @@ STUDY = HEAD + '[panel]\nstart = "start"\n[study]\noutcome = "emergency"\n'
         (HEAD.replace("= 1", "= true"), "true and false are no value"),
         (HEAD.replace('"s"', '"Köln"'), "letters a to z, digits, - and _"),
         (HEAD + '[study]\nspell_rule = "x"\n', "hf, york"),
+        (
+            HEAD + '[[analyses]]\nname = "a"\nestimator = "its"\nprimary = true\nchecks = []\n',
+            "the primary analysis 'a' needs at least one check",
+        ),
     ],
 )
 def test_refused_with_what_is_allowed(tmp_path, text, words):

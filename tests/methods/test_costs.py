@@ -490,6 +490,11 @@ def test_what_cannot_be_reached_is_said(tmp_path: Path, ratio: float, status: st
     assert status in row["status"]
     assert np.isnan(row["high"])
     assert np.isnan(row["break_even"]) == (ratio > 1)
+    # The dearest service that still pays: a draw that averts nothing lies below every cost, not above.
+    cost = table.loc["Cost of the service"]
+    assert np.isnan(cost["low"])
+    assert np.isnan(cost["high"]) == (ratio > 1)
+    assert ratio > 1 or cost["high"] > cost["break_even"]
 
 
 def test_ranges_meet_the_base_case_and_the_limits(tmp_path: Path) -> None:
