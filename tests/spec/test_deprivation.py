@@ -46,7 +46,9 @@ def test_the_scottish_quintile_says_the_same(hes: Path, tmp_path: Path) -> None:
 def test_a_number_in_the_place_of_words_is_not_guessed_at(tmp_path: Path) -> None:
     simulate_study(tmp_path, **STUDY)
     for path in (tmp_path / "extracts").glob("apc_*.csv"):
-        table = pv.read_csv(path, convert_options=pv.ConvertOptions(column_types={n: "string" for n in _header(path)}))
+        table = pv.read_csv(
+            path, convert_options=pv.ConvertOptions(column_types=dict.fromkeys(_header(path), "string"))
+        )
         place = table.column_names.index("IMD04_DECILE")
         pv.write_csv(table.set_column(place, "IMD04_DECILE", [["3"] * len(table)]), path)
     panel = panel_of(tmp_path)
