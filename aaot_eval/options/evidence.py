@@ -104,16 +104,18 @@ def evidence_of(
 def reductions(line: EffectLine, people: Population) -> Interval:
     """The effect as the share by which admissions fall, from whichever measure was entered; low is the smaller fall.
 
+    An end beyond all admissions, as a wider interval may have, is held at all of them.
+
     >>> reductions(EffectLine(outcome="admissions", measure="rate_ratio", value=0.75, low=0.5, high=1.25), None)
     (0.25, -0.25, 0.5)
     """
     value, low, high = (NAN if v is None else v for v in (line.value, line.low, line.high))
     if line.measure == "reduction":
-        return value, low, high
+        return value, low, min(high, 1.0)
     if line.measure == "rate_ratio":
         return 1 - value, 1 - high, 1 - low
     rate = people.admissions or NAN
-    return -value / rate, -high / rate, -low / rate
+    return -value / rate, -high / rate, min(-low / rate, 1.0)
 
 
 def widened_ends(line: EffectLine, factor: float) -> tuple[float, float]:

@@ -9,7 +9,15 @@ from pathlib import Path
 
 from aaot_eval.config import read_record
 from aaot_eval.errors import InputError, Problem
-from aaot_eval.options.record import CONTROLLED, UNCONTROLLED, AppraisalRecord, EffectLine, OptionRecord, Population
+from aaot_eval.options.record import (
+    CONTROLLED,
+    MOST_TIMES,
+    UNCONTROLLED,
+    AppraisalRecord,
+    EffectLine,
+    OptionRecord,
+    Population,
+)
 
 SHARED = "appraisal.toml"
 
@@ -185,6 +193,7 @@ def _option_problems(path: Path, option: OptionRecord, shared: AppraisalRecord) 
     yield from _people_problems(where, option, shared)
     for line in option.effects:
         yield from _effect_problems(f"{where}: effect on {line.outcome!r}", line, shared)
+        yield from _more_than_there_are(f"{where}: effect on {line.outcome!r}", line, option, shared)
     if sum(line.outcome == shared.outcome for line in option.effects) > 1:
         yield Problem("C194", f"more than one effect line on {shared.outcome!r}", where=where,
                       do="keep the one the appraisal shall use, and say in its source why")  # fmt: skip
@@ -249,6 +258,20 @@ def _effect_problems(where: str, line: EffectLine, shared: AppraisalRecord) -> I
         yield Problem(
             "C194", "badge B needs the study's design", where=where, allowed=", ".join(UNCONTROLLED), do="enter design"
         )
+
+
+def _more_than_there_are(
+    where: str, line: EffectLine, option: OptionRecord, shared: AppraisalRecord
+) -> Iterator[Problem]:
+    """A difference is in admissions for each person a year, and cannot take away more than people have."""
+    people = {p.name: p for p in shared.populations}.get(option.people.population, shared.populations[0])
+    rate = people.admissions
+    if line.measure != "difference" or line.outcome != shared.outcome or line.value is None or not rate:
+        return
+    if line.value < -rate or line.value > (MOST_TIMES - 1) * rate:
+        yield Problem("C194", f"a difference of {line.value:g} for each person a year, where people of {people.name!r} have {rate:g}",
+                      where=where, allowed=f"from {-rate:g} (all of them) to {(MOST_TIMES - 1) * rate:g}",
+                      do="enter the difference for one person and one year, negative for fewer")  # fmt: skip
 
 
 def _score_problems(where: str, option: OptionRecord, shared: AppraisalRecord) -> Iterator[Problem]:

@@ -207,6 +207,10 @@ class OneOffLine(Entered):
     source: str = ""
 
 
+MOST_TIMES = 10.0
+"""An effect that multiplies admissions by more than this is a slip of the keyboard."""
+
+
 class EffectLine(Entered):
     """What is known of one outcome."""
 
@@ -238,6 +242,8 @@ class EffectLine(Entered):
             raise ValueError("low, value and high are not in order")
         if self.measure == "rate_ratio" and any(v <= 0 for v in known):
             raise ValueError("a rate ratio is above 0")
+        if self.measure == "rate_ratio" and self.value is not None and self.value > MOST_TIMES:
+            raise ValueError(f"a rate ratio of {self.value:g} is more than {MOST_TIMES:g}, which no service has done")
         if self.measure == "reduction" and any(v > 1 for v in known):
             raise ValueError("a reduction is a share, such as 0.2, and at most 1")
         if known and self.measure is None:

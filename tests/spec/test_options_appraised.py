@@ -448,6 +448,23 @@ def test_a_range_of_pay_that_cannot_be_is_refused(tmp_path, lines, words):
         done(tmp_path, option("A").replace("cost_per_wte = 50000", f"cost_per_wte = 50000\n{lines}"))
 
 
+def _as_difference(value: float, low: float, high: float) -> tuple[str, str]:
+    """What of a record to take away, and the difference to put in its place."""
+    return (
+        'measure = "rate_ratio"\nvalue = 0.5\nlow = 0.4\nhigh = 0.625',
+        f'measure = "difference"\nvalue = {value}\nlow = {low}\nhigh = {high}',
+    )
+
+
+@pytest.mark.parametrize(
+    "new", [_as_difference(-3, -3.9, -0.5)[1], 'measure = "reduction"\nvalue = 0.9\nlow = 0.2\nhigh = 1.0']
+)
+def test_a_wider_interval_averts_at_most_all_there_is(tmp_path, new):
+    one = row(done(tmp_path, option("7", CONTROLLED.replace(_as_difference(0, 0, 0)[0], new))), "7")
+    assert one["effect_high"] == 1.0
+    assert one["effect_low"] < one["effect"] < 1.0
+
+
 # ---- Refusals -----------------------------------------------------------------------------------------------------
 
 
@@ -469,6 +486,9 @@ def test_a_range_of_pay_that_cannot_be_is_refused(tmp_path, lines, words):
         ('high = 0.625', '', "C194", "badge E needs the interval"),
         ('similar_people = true', '', "C194", "people like those of the appraisal"),
         ('measure = "rate_ratio"', '', "C104", "a value without its measure"),
+        ('value = 0.5\nlow = 0.4\nhigh = 0.625', 'value = 11\nlow = 9\nhigh = 20', "C104", "a rate ratio of 11 is more than 10"),
+        (*_as_difference(-6, -8, -5), "C194", "a difference of -6 for each person a year, where people of"),
+        (*_as_difference(50, 40, 60), "C194", "a difference of 50 for each person a year, where people of"),
         ('cost_per_wte = 50000', 'cost_per_wte = 1e300', "C104", "less than or equal to 1000000000"),
         ('uptake = 60', 'uptake = 130', "C198", "the uptake of 130 is more than the 120 people eligible"),
         ('[people]', '[people]\npopulation = "others"', "C198", "there is no population 'others'"),
