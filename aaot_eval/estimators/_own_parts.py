@@ -48,10 +48,10 @@ def split_own(title: str, names: tuple[str, str], parts: Sequence[Sequence[Resul
     """
     levels = [_level(name, part) for name, part in zip(names, parts, strict=True)]
     found = [p for p in parts if not isinstance(p, str)]
+    df = min((int(min(r.people.df for r in part)) for part in found), default=1)
     if len(found) < 2:
-        return Split(title, (levels[0], levels[1]), math.nan, math.nan, 1)
+        return Split(title, (levels[0], levels[1]), math.nan, math.nan, df)
     people = sum(_people_variance(part) for part in found)
-    df = min(int(min(r.people.df for r in part)) for part in found)
     return Split(title, (levels[0], levels[1]), levels[0].log_ratio - levels[1].log_ratio, math.sqrt(people), df)
 
 

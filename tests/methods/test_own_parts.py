@@ -50,6 +50,7 @@ def test_everybody_in_one_group_is_the_effect_itself(panel: Panel, rows: tuple) 
         "fewer than 30 people or 20 admissions in the cohort before or after launch"
     )
     assert math.isnan(found.p_value)
+    assert found.df > 100  # the interval of the one group there is, is not that of one degree of freedom
 
 
 def test_groups_at_random_do_not_differ_and_the_table_counts_them(panel: Panel, rows: tuple) -> None:
