@@ -18,6 +18,10 @@ the rule set in `data_schemas/disclosure/<profile>.toml`; the rules are those of
                   [top, bottom]: made again from the released top and bottom, so that it gives neither away.
                   `aaot:decimals` and `aaot:digits` as above
 
+Two rules concern whole rows. Where the amounts of the lines add up to that of another row (`aaot:adds_up`), a hidden line
+takes others with it, until what is left by subtraction is no longer that of few people alone, whatever the profile. A row about
+something that another table hides (`aaot:leaves_with`) does not leave.
+
 A table or column without a schema is refused, so that nothing new leaves unseen.
 """
 
@@ -126,12 +130,23 @@ def control(
         name: _Table(table_schema("release", name), frame.reset_index(drop=True), rules)
         for name, frame in tables.items()
     }
+    for name, frame in tables.items():
+        if (rule := table_schema("release", name).extra.get("leaves_with")) and rules.low <= rules.high:
+            left = _without_hidden(frame, str(rule["column"]), done.get(str(rule["table"])))
+            done[name] = _Table(table_schema("release", name), left, rules)
     return Release(
         tables={name: t.released() for name, t in done.items()},
         meta=_controlled_meta(meta, rules, profile, national),
         hidden={name: t.hidden() for name, t in done.items()},
         profile=profile,
     )
+
+
+def _without_hidden(frame: pd.DataFrame, column: str, other: _Table | None) -> pd.DataFrame:
+    """The rows but those about something that the other table hides, or does not show; `order` has no gap to tell of them."""
+    about = frame[column].fillna("").astype(str)
+    kept = frame[about.isin(["", *(other.shown_rows(column) if other else ())])].reset_index(drop=True)
+    return kept.assign(order=np.arange(1, len(kept) + 1)) if "order" in kept else kept
 
 
 def objections(name: str, frame: pd.DataFrame) -> list[Problem]:
@@ -148,6 +163,9 @@ def objections(name: str, frame: pd.DataFrame) -> list[Problem]:
         ]
     schema, where = table_schema("release", name), f"data_schemas/release/{name}.json"
     found = []
+    rule = schema.extra.get("leaves_with")
+    if rule and rule["column"] not in frame.columns:
+        found.append(_resting(name, rule["column"], where, f"the table {name}"))
     for column in map(str, frame.columns):
         if column not in schema.names:
             found.append(
@@ -172,12 +190,7 @@ def objections(name: str, frame: pd.DataFrame) -> list[Problem]:
                 )
             )
         found += [
-            Problem(
-                "R604",
-                f"the column {name}.{column} rests on {needed!r}, which the table does not have",
-                where=where,
-                do=f"give the table its column {needed!r}",
-            )
+            _resting(name, needed, where, f"the column {name}.{column}")
             for needed in _needs(spec)
             if needed not in frame.columns
         ]
@@ -190,6 +203,15 @@ def objections(name: str, frame: pd.DataFrame) -> list[Problem]:
                 )
             )
     return found
+
+
+def _resting(name: str, needed: str, where: str, what: str) -> Problem:
+    return Problem(
+        "R604",
+        f"{what} rests on {needed!r}, which the table does not have",
+        where=where,
+        do=f"give the table {name} its column {needed!r}",
+    )
 
 
 def _needs(spec: ColumnSpec) -> list[str]:
@@ -227,6 +249,9 @@ class _Table:
         if self.rules.secondary:
             for spec in self._of("people", "events"):
                 self._hide_a_second(spec.name)
+        if "adds_up" in self.schema.extra:
+            for spec in self._of("people"):
+                self._hide_with_others(spec.name)
         for spec in self._of("events"):
             self.masks[spec.name] |= self._behind(spec)
         for spec in self._of("people", "events"):
@@ -245,6 +270,12 @@ class _Table:
     def hidden(self) -> int:
         """How many released cells are hidden."""
         return sum(int(self.masks[s.name].sum()) for s in self._of("people", "events", "statistic"))
+
+    def shown_rows(self, column: str) -> set[str]:
+        """What the rows without a hidden cell are about."""
+        cells = [mask for name, mask in self.masks.items() if name != column]
+        clear = ~np.any(cells, axis=0) if cells else np.ones(len(self.frame), dtype=bool)
+        return set(self.frame.loc[clear, column].astype(str))
 
     def _of(self, *kinds: str) -> list[ColumnSpec]:
         return [s for s in self.specs if s.extra["control"] in kinds]
@@ -282,9 +313,9 @@ class _Table:
             return np.zeros(len(self.frame), dtype=int)
         return np.asarray(self.frame.groupby(by, dropna=False, sort=False).ngroup())
 
-    def _is_total(self) -> Mask:
-        """The rows that add up the others, as the schema says (`aaot:total`)."""
-        rule = self.schema.extra.get("total")
+    def _is_total(self, key: str = "total") -> Mask:
+        """The rows that add up the others, as the schema says (`aaot:total`; of amounts only: `aaot:adds_up`)."""
+        rule = self.schema.extra.get(key)
         if not rule or rule["column"] not in self.frame:
             return np.zeros(len(self.frame), dtype=bool)
         return np.asarray(self.frame[rule["column"]] == rule["value"], dtype=bool)
@@ -298,6 +329,15 @@ class _Table:
             others = np.flatnonzero(inside & ~mask & (counts > 0))
             if (inside & mask).sum() == 1 and len(others):
                 mask[others[np.argmin(counts[others])]] = True
+
+    def _hide_with_others(self, column: str) -> None:
+        """Hide the line of next fewest people as well while every hidden one is of few: the total less the rest is then of more."""
+        counts, mask = self._exact(column), self.masks[column]
+        few = self.rules.hides(counts)
+        parts = ~self._is_total("adds_up") & ~np.isnan(counts)
+        others = np.flatnonzero(parts & ~mask & (counts > 0))
+        if (parts & few).any() and not (parts & mask & ~few).any() and len(others):
+            mask[others[np.argmin(counts[others])]] = True
 
     def _rounded(self, spec: ColumnSpec) -> np.ndarray:
         exact = self._exact(spec.name)

@@ -531,11 +531,11 @@ def _more_costs(people: int) -> dict[str, pd.DataFrame]:
         (4, "Admissions to avert at their mean price", "per patient-year", None, None, None, 1.61, None, None, "ok"),
     )
     ranges = _frame(
-        "order parameter unit low_input high_input saving_at_low saving_at_high swing",
-        (1, "effect", "ratio or difference", 0.81, 1.09, 8_200.0, -6_080.0, 14_280.0),
-        (2, "places", "places", 45.0, 75.0, -560.0, 2_030.0, 2_590.0),
-        (3, "unit costs", "times the prices used", 0.9, 1.1, 470.0, 1_650.0, 1_180.0),
-        (4, "occupancy", "share in use", 0.8, 0.95, 700.0, 1_300.0, 600.0),
+        "order parameter item unit low_input high_input saving_at_low saving_at_high swing",
+        (1, "effect", "", "ratio or difference", 0.81, 1.09, 8_200.0, -6_080.0, 14_280.0),
+        (2, "places", "", "places", 45.0, 75.0, -560.0, 2_030.0, 2_590.0),
+        (3, "unit costs", "", "times the prices used", 0.9, 1.1, 470.0, 1_650.0, 1_180.0),
+        (4, "occupancy", "", "share in use", 0.8, 0.95, 700.0, 1_300.0, 600.0),
     )
     budget = _frame(
         "order scenario year payer patient_years service_cost cash_released income_lost net_cost net_low net_high bed_days_released "

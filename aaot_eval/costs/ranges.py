@@ -11,7 +11,7 @@ from aaot_eval.costs.draws import gamma_quantile
 from aaot_eval.costs.prices import Prices
 from aaot_eval.costs.savings import Money
 
-COLUMNS = ("order", "parameter", "unit", "low_input", "high_input", "saving_at_low", "saving_at_high", "swing")
+COLUMNS = ("order", "parameter", "item", "unit", "low_input", "high_input", "saving_at_low", "saving_at_high", "swing")
 MOST_PRICES = 5
 OF_PARAMETER = {
     "effect": "ratio or difference",
@@ -32,7 +32,7 @@ def one_way(
     for name, (low, high) in ranges.items():
         at_low, at_high = (float(formula(**{**base, name: value})) for value in (low, high))
         rows.append((name, low, high, at_low, at_high, abs(at_high - at_low)))
-    table = pd.DataFrame(rows, columns=["parameter", *COLUMNS[3:]])
+    table = pd.DataFrame(rows, columns=["parameter", *COLUMNS[4:]])
     return table.sort_values("swing", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -76,7 +76,8 @@ def ranges_table(money: Money | None, prices: Prices, care: pd.DataFrame | None 
         table = pd.concat([table, singles]).sort_values("swing", ascending=False, kind="stable", ignore_index=True)
     table.insert(0, "order", np.arange(1, len(table) + 1))
     table["unit"] = table["parameter"].map(OF_PARAMETER).fillna("pounds")
-    for column in COLUMNS[5:]:
+    table["item"] = table["item"].fillna("") if "item" in table else ""
+    for column in COLUMNS[6:]:
         table[column] = table[column].round(2)
     return table[list(COLUMNS)]
 
@@ -91,8 +92,8 @@ def _single_prices(prices: Prices, items: pd.DataFrame, saving: float, money: Mo
     for item, value, error in zip(known["item"], known["value"], known["std_error"], strict=True):
         ends = gamma_quantile(np.array([tail, 1 - tail]), float(value), float(error))
         at = [saving + money.gross * share[item] * (float(end) / value - 1) for end in ends]
-        rows.append((f"price of {_name(str(item))}", *map(float, ends), *at, abs(at[1] - at[0])))
-    table = pd.DataFrame(rows, columns=["parameter", *COLUMNS[3:]])
+        rows.append((f"price of {_name(str(item))}", str(item), *map(float, ends), *at, abs(at[1] - at[0])))
+    table = pd.DataFrame(rows, columns=["parameter", "item", *COLUMNS[4:]])
     return table.sort_values("swing", ascending=False, kind="stable").head(MOST_PRICES)
 
 

@@ -203,6 +203,49 @@ def test_a_lonely_hidden_cell_takes_the_next_smallest_with_it_where_the_profile_
     assert table["person_years"].tolist() == [40, 40, "*", "*"]
 
 
+def care(people: dict[str, int]) -> pd.DataFrame:
+    """Lines of `cost_items`: each person of a line costs ten pounds and one for the line's place."""
+    lines = [(item, n, float(n * (10 + i))) for i, (item, n) in enumerate(people.items(), 1)]
+    lines.append(("all care", 60, sum(cost for *_, cost in lines)))
+    frame = pd.DataFrame(lines, columns=["item", "people", "cost"])
+    kind = ["total" if item == "all care" else "unplanned" for item in frame["item"]]
+    return frame.assign(order=range(1, len(frame) + 1), kind=kind, quantity=1.0, unit="stay")
+
+
+@pytest.mark.parametrize("profile", sorted(set(disclosure_profiles()) - {"none"}))
+@pytest.mark.parametrize("few", [{"gp_contact": 4}, {"gp_contact": 4, "day_case": 3}])
+def test_a_hidden_cost_line_takes_one_of_more_people_with_it_so_that_the_total_does_not_give_it_away(
+    profile: str, few: dict[str, int]
+) -> None:
+    lines = {"emergency_long_stay": 40, "ed_attendance": 50, "elective_stay": 24, **few}
+    table = released("cost_items", care(lines), profile).set_index("item")
+    hidden = set(table.index[table["cost"] == "*"])
+    assert hidden == {"elective_stay", *few}
+    assert (table.loc[sorted(hidden), ["people", "quantity"]] == "*").to_numpy().all()
+    assert table.loc["all care", "cost"] != "*", "the total is of sixty people"
+
+
+def test_without_a_small_line_none_is_hidden() -> None:
+    assert (released("cost_items", care({"ed_attendance": 50, "day_case": 8}))["cost"] != "*").all()
+    assert released("cost_items", care({"ed_attendance": 50, "gp_contact": 2}))["cost"].tolist()[:2] == ["*", "*"]
+
+
+def test_no_swing_of_a_price_tells_the_share_of_a_hidden_line() -> None:
+    """The swing of a price is gross saving x share of cost x the width of the price's range: with a hidden line's row, its cost."""
+    items = ["", "ed_attendance", "gp_contact", "", "elective_stay", "emergency_long_stay"]
+    names = ["effect", *(f"price of {i}" if i else "places" for i in items[1:])]
+    ranges = pd.DataFrame({"order": range(1, 7), "parameter": names, "item": items, "unit": "pounds"})
+    ranges = ranges.assign(low_input=1.0, high_input=2.0, saving_at_low=1.0, saving_at_high=2.0, swing=1.0)
+    lines = care({"emergency_long_stay": 40, "ed_attendance": 50, "elective_stay": 24, "gp_contact": 4})
+    out = control({"cost_ranges": ranges, "cost_items": lines}, {}, profile="hes").tables["cost_ranges"]
+    assert out["item"].tolist() == ["", "ed_attendance", "", "emergency_long_stay"]
+    assert out["order"].tolist() == [1, 2, 3, 4], "no gap tells how wide the swing of a hidden line is"
+    assert control({"cost_ranges": ranges}, {}, profile="hes").tables["cost_ranges"]["item"].tolist() == ["", ""]
+    assert len(control({"cost_ranges": ranges, "cost_items": lines}, {}, profile="none").tables["cost_ranges"]) == 6
+    with pytest.raises(DisclosureError, match="the table cost_ranges rests on 'item'"):
+        released("cost_ranges", ranges.drop(columns="item"))
+
+
 def test_an_aggregated_panel_is_treated_as_one_person_an_event_unless_it_holds_shares() -> None:
     counts = released("series", series_rows(persons=[pd.NA] * 3, observed=[3, 12, 0]))
     assert counts["observed"].tolist() == ["*", 10, 0]

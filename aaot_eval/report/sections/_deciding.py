@@ -17,7 +17,8 @@ MOST_PRICES = 40
 ITEMS = (
     "Observed, not caused. Before rounding the lines add up to the row “All care”: everybody referred, over all their time on the "
     "caseload. The waterfall takes the observed cost of the people and months of the comparison behind the headline saving, so that "
-    "the two need not agree. Planned care counts as a cost."
+    "the two need not agree. Planned care counts as a cost. A line hidden because it is of few people takes another with it, so that it "
+    "cannot be worked out from the total."
 )
 
 
