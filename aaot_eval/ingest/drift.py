@@ -43,12 +43,14 @@ def check_drift(
     end = int(last.year) * 12 + int(last.month) - 1
     begin = int(first.year) * 12 + int(first.month) - 1
     findings = []
-    for provider, rows in found.sort_values(["provider", "clock"]).groupby("provider"):
-        counts, depth = rows.set_index("clock")["n"], rows.set_index("clock")["codes"]
+    by_month = months.set_index("clock")
+    of_provider = dict(list(by_month.groupby("provider")))
+    for provider, rows in found.set_index("clock").sort_index().groupby("provider"):
+        counts, depth = rows["n"], rows["codes"]
         where = shown_names([provider])
         findings += _volume(counts, end, where, config.quality.limit("D382"))
         findings += _depth(counts, depth, begin, end, where, config.quality.limit("D383"))
-        own = months[months["provider"] == provider].set_index("clock")
+        own = of_provider.get(provider, by_month.iloc[:0])
         findings += _late_uncoded(own, end, where, config.quality.limit("D385"))
         of = {name: (own[column], own["n"]) for name, column in SHARES}
         findings += _jumps(of | {"codes an episode": (depth, counts)}, where, config.quality.limit("D386"))
