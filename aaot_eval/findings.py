@@ -588,6 +588,13 @@ _add(
     "Nothing, if few; otherwise ask how the keys were made. The first admission's is used.",
 )
 _add(
+    "D399",
+    "warn",
+    "Prices that look like a slip of the pen",
+    "The money is worked out as written: a line pasted twice counts twice, and a change written as a share is a hundredth of one in per cent.",
+    "Look at the lines named; leave them as they are if they are meant so.",
+)
+_add(
     "D330",
     "stop",
     "The data are stale",

@@ -158,7 +158,7 @@ def prepare(
             readings.keep()
         described = engine.describe()
     facts = dict(panel.extra) | {"engine": described}
-    findings = (*tables.findings, *panel.findings)
+    findings = (*tables.findings, *panel.findings, *(prices.findings if prices is not None else ()))
     return Prepared(panel, findings, tables.flow, tables.sources, prices, restricted, facts)
 
 

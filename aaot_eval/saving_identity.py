@@ -27,6 +27,10 @@ PARTS = {
     "price": "pounds an admission",
     "programme": "pounds of the service per patient-year",
 }
+#: The most that a year of one patient can have or cost; beyond it a figure is a slip, and its products no numbers.
+MOST = {"admissions": 366.0, "price": 1e6, "programme": 1e6, "saving": 1e6}
+#: And the least: dividing by less says nothing about any service.
+LEAST = {"admissions": 0.001, "fall": 0.001, "price": 1.0}
 GRID = {"fall": FALLS, "price": PRICES, "programme": PROGRAMME_COSTS}
 #: What is solved for: the first of these that was not given. The others that were not given run through the grid.
 SOLVED_FIRST = ("admissions", "price", "fall", "programme")
@@ -95,10 +99,10 @@ def combinations(saving: float, known: Mapping[str, float]) -> list[Combination]
     (U009) for a part that can be none.
     """
     problems = [p for name, value in known.items() for p in _objections(name, value)]
-    if not math.isfinite(saving):
-        problems.append(
-            Problem("U009", "--saving is no amount", allowed="pounds per patient-year", do="write a number")
-        )
+    if not abs(saving) <= MOST["saving"]:
+        what = f"--saving = {saving:g} cannot be a saving a patient-year"
+        allowed = f"-{MOST['saving']:,.0f} to {MOST['saving']:,.0f} pounds per patient-year"
+        problems.append(Problem("U009", what, allowed=allowed, do="write a number"))
     if problems:
         raise UsageError(*problems)
     solved = next((name for name in SOLVED_FIRST if name not in known), "saving")
@@ -112,10 +116,12 @@ def combinations(saving: float, known: Mapping[str, float]) -> list[Combination]
 
 
 def _objections(name: str, value: float) -> list[Problem]:
-    right = math.isfinite(value) and value >= 0 if name == "programme" else math.isfinite(value) and value > 0
-    if right and (name != "fall" or value <= 1):
+    most = MOST.get(name, 1.0)
+    least = LEAST.get(name, 0.0)
+    if least <= value <= most:
         return []
-    allowed = {"fall": "above 0, at most 1: 0.23 for 23 %", "programme": "0 or more"}.get(name, "above 0")
+    until = f"at most {most:,.0f}"
+    allowed = f"{least:g} or more, {until}" + (": 0.23 for 23 %" if name == "fall" else "")
     return [
         Problem(
             "U009", f"--{name} = {value:g} cannot be {PARTS[name]}", allowed=allowed, do="write it per patient-year"

@@ -17,7 +17,8 @@ def check_totals(tables: Mapping[str, pd.DataFrame], programme: Programme, best:
 
     C161: the lines of the service do not add up to its total, or the total is not the team's cost. C162: the steps from care
     as usual to AAOT do not add up, or do not end at minus the saving; averted cost less service is not the saving. Rows of
-    patients have their own control (P431), made where they are.
+    patients have their own control (P431), made where they are. P433: the saving lies outside its own interval, although the
+    effect lies inside its.
     """
     problems = [*_service(tables["service_cost"], programme), *_saving(tables, best)]
     if problems:
@@ -58,6 +59,14 @@ def _saving(tables: Mapping[str, pd.DataFrame], best: Money | None) -> list[Prob
                     f"averted £{gross / 100:,.2f} less service £{cost / 100:,.2f} is not £{saving / 100:,.2f}",
                 )
             )
+    effect = best.rung.estimate
+    if effect.conf_low <= effect.estimate <= effect.conf_high and not (
+        pence(best.saving_low) <= pence(best.saving) <= pence(best.saving_high)
+    ):
+        span = f"£{best.saving_low:,.2f} to £{best.saving_high:,.2f}"
+        problems.append(
+            _problem("P433", "saving", f"the saving of £{best.saving:,.2f} lies outside its interval, {span}")
+        )
     steps = tables["cost_waterfall"]
     if len(steps):
         by_kind = {kind: sum(pence(v) for v in rows["amount"]) for kind, rows in steps.groupby("kind")}

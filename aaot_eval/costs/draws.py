@@ -6,12 +6,26 @@ percentiles of a single quantity are then exact to the grid, and only the pairin
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import stats
 
 from aaot_eval.results import generator
 
 RANGE_IN_SE = 3.92  # a 95 % range is 2 x 1.96 standard errors wide
+
+MOST_VARIATION = 1.0
+"""Coefficient of variation. Beyond it gamma has its peak at 0, and its mean soon lies outside its own 95 % interval."""
+
+
+def widest_share_range(mean: float) -> float:
+    """The width of the widest 95 % range a share with this mean may have; 0 for a share of 1.
+
+    Its beta may not have its peak at 0, as its gamma may not: mean x size at least 1, so that
+    se = mean x sqrt((1 - mean) / (1 + mean)).
+    """
+    return RANGE_IN_SE * mean * math.sqrt((1 - mean) / (1 + mean))
 
 
 def uniforms(seed: int, n: int, *purpose: str) -> np.ndarray:

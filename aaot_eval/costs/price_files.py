@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aaot_eval.engine.files import BOMS
 from aaot_eval.engine.workbooks import is_workbook, workbook_text
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import table_schema
@@ -19,6 +20,9 @@ MOST = 1e9
 """Pounds, places or years beyond this are a slip of the keyboard, and their squares would leave the range of a number."""
 LEAST = 1e-6
 """What is above 0 and below this is one too."""
+NOT_COMMAS = {";": "semicolons", "\t": "tabs", "|": "upright bars"}
+TITLE_LINES = 20
+"""So far down a header is looked for, to name its line in the refusal."""
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -61,20 +65,11 @@ def read_lines(
     P405. `explained` gives (code, what, do) for a (column, word) whose refusal has a reason of its own.
     """
     schema = table_schema("tables", table)
-    text = _text(path, refusals)
-    if text is None:
-        return []
-    try:
-        rows = list(_rows(text))
-    except csv.Error:
-        what = "the file cannot be split into cells: one cell is longer than any price file needs"
-        refusals.add("P403", what, None, "", do="look for a quotation mark that is never closed")
-        return []
-    if CONTROL.search(text):
-        refusals.add("P403", "the file holds characters that are no text", None, "", do="save it again as CSV in UTF-8")
-        return []
-    header = [name.strip().lower() for name in rows[0][1]] if rows else []
     required = [c.name for c in schema.columns if c.required]
+    rows = split_rows(path, required, refusals)
+    if not rows:
+        return []
+    header = [name.strip().lower() for name in rows[0][1]]
     missing = [name for name in required if name not in header]
     unknown = [name for name in header if name not in schema.names]
     for name in missing:
@@ -138,11 +133,68 @@ def read_lines(
     return lines
 
 
+def split_rows(
+    path: Path, required: Sequence[str], refusals: Refusals, *, code: str = ""
+) -> list[tuple[int, list[str]]]:
+    """The rows of a small table as cells, each with the number of its first line, the header first; none when refused.
+
+    P400 a file that cannot be read; P403 one that cannot be split into rows, has a line break within a cell, or is empty; P401
+    other separators than commas, or a line above the header. `code` takes the place of all three.
+    """
+    text = _text(path, refusals, code or "P400")
+    if text is None:
+        return []
+    unclosed = "look for a quotation mark that is never closed"
+    try:
+        rows = list(_rows(text))
+    except csv.Error:
+        what = "the file cannot be split into cells: one cell is longer than any price file needs"
+        refusals.add(code or "P403", what, None, "", do=unclosed)
+        return []
+    if CONTROL.search(text):
+        what = "the file holds characters that are no text"
+        refusals.add(code or "P403", what, None, "", do="save it again as CSV in UTF-8")
+        return []
+    broken = [Line(at, {}) for at, cells in rows if any("\n" in cell or "\r" in cell for cell in cells)]
+    for line in broken[:1]:
+        what = "a cell holds a line break, so that the rows below may have been swallowed"
+        refusals.add(code or "P403", what, line, "", do=f"{unclosed}, and write the text of a cell on one line")
+    if broken:
+        return []
+    if not any(cell.strip() for _, cells in rows for cell in cells):
+        refusals.add(code or "P403", "the file is empty", None, "", do="write the header and one row for each price")
+        return []
+    return [] if _misplaced(rows, required, refusals, code or "P401") else rows
+
+
+def _misplaced(rows: Sequence[tuple[int, list[str]]], required: Sequence[str], refusals: Refusals, code: str) -> bool:
+    """Whether the header was refused because it stands in a lower line, or its names are parted by something else than commas."""
+
+    def is_header(cells: Sequence[str]) -> bool:
+        return set(required) <= {cell.strip().strip('"').lower() for cell in cells}
+
+    if is_header(rows[0][1]):
+        return False
+    for at, cells in rows[:TITLE_LINES]:
+        for mark, name in NOT_COMMAS.items():
+            if is_header(",".join(cells).split(mark)):
+                do = "save it as CSV with commas between the cells, a decimal point, and nothing above the header"
+                refusals.add(code, f"the cells are separated by {name}", Line(at, {}), "", allowed="commas", do=do)
+                return True
+        if is_header(cells):
+            what = "the column names do not stand in the first line"
+            refusals.add(code, what, Line(at, {}), "", allowed="line 1", do="delete the lines above them")
+            return True
+    return False
+
+
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Every row with the number of its last line, the header first."""
+    """Every row with the number of its first line, the header first."""
     reader = csv.reader(io.StringIO(text, newline=""))
+    at = 1
     for cells in reader:
-        yield reader.line_num, cells
+        yield at, cells
+        at = reader.line_num + 1
 
 
 def plain_number(text: str) -> float:
@@ -161,11 +213,11 @@ def _why(column: str) -> str:
     return f"fill in {column}"
 
 
-def _text(path: Path, refusals: Refusals) -> str | None:
+def _text(path: Path, refusals: Refusals, code: str) -> str | None:
     try:
         if is_workbook(path) and path.is_file():
             return workbook_text(path)[0]
-        return path.read_bytes().decode("utf-8-sig")
+        return _decoded(path.read_bytes(), refusals, code)
     except InputError as fault:
         refusals.problems += fault.problems
     except FileNotFoundError:
@@ -175,15 +227,31 @@ def _text(path: Path, refusals: Refusals) -> str | None:
             else []
         )
         refusals.add(
-            "P400",
+            code,
             "the file does not exist",
             None,
             "",
             allowed=f"close: {', '.join(near)}" if near else "",
             do="check the path; relative paths start at the folder of the config",
         )
-    except (OSError, UnicodeDecodeError) as fault:
-        refusals.add("P400", f"the file cannot be read: {type(fault).__name__}", None, "", do="save it as CSV in UTF-8")
+    except OSError as fault:
+        what = f"the file cannot be read: {type(fault).__name__}"
+        refusals.add(code, what, None, "", do="check that it is a file and that you may read it")
+    return None
+
+
+def _decoded(data: bytes, refusals: Refusals, code: str) -> str | None:
+    """The text of a small table as the extracts are read: UTF-8, UTF-16 with its mark, else Windows-1252."""
+    marked = next((name for mark, name in BOMS if data.startswith(mark)), "")
+    at = 0
+    for encoding in (marked,) if marked else ("utf-8-sig", "cp1252"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError as fault:
+            at = fault.start
+    what = f"byte {at + 1} of the file, {data[at]:#04x}, is no character"
+    refusals.add(code, what, Line(data.count(b"\n", 0, at) + 1, {}), "",
+                 allowed="UTF-8, UTF-16 with its mark, or Windows-1252", do="save it as CSV in UTF-8")  # fmt: skip
     return None
 
 

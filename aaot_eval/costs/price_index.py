@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +10,16 @@ from itertools import pairwise
 from pathlib import Path
 
 from aaot_eval.config import RunConfig
-from aaot_eval.costs.price_files import LEAST, MOST, Line, Refusals, plain_number
+from aaot_eval.costs.price_files import LEAST, MOST, Line, Refusals, plain_number, split_rows
 from aaot_eval.errors import InputError, Problem
+from aaot_eval.findings import Finding
 from aaot_eval.schema import shipped
 
+COLUMNS = ("year", "measure", "value", "status", "edition", "source")
 MEASURES = ("index", "percent_change")
+SHARES_BELOW = 0.2
+"""Per cent in a year: an index whose every change is smaller was probably written in shares, 0.031 for 3.1 %."""
+SHARES = f"every percent_change is below {SHARES_BELOW:g} %: write 3.1 for 3.1 %, not 0.031"
 MOST_CHANGE = 100.0  # per cent in a year; more is a level in the wrong column
 
 
@@ -32,6 +35,7 @@ class PriceIndex:
     status: Mapping[str, str]
     edition: str
     source: str
+    findings: tuple[Finding, ...] = ()
 
     def knows(self, year: str) -> bool:
         """Whether the index holds the year."""
@@ -93,43 +97,35 @@ def load_index(name: str, config: RunConfig) -> PriceIndex:
             )
         )
     lines = _rows(path, refusals)
+    refusals.raise_any()
     levels = _levels(lines, refusals)
     refusals.raise_any()
+    changes = [abs(plain_number(line["value"])) for line in lines if line["measure"] == "percent_change"]
+    shares = bool(changes) and 0 < max(changes) < SHARES_BELOW
     return PriceIndex(
         name=name,
         levels=levels,
         status={line["year"]: line["status"].lower() for line in lines},
         edition="; ".join(dict.fromkeys(line["edition"] for line in lines if line["edition"])) or "not stated",
         source="; ".join(dict.fromkeys(line["source"] for line in lines if line["source"])) or path.name,
+        findings=(Finding("D399", where=f"{path.name}, column value", detail=SHARES),) if shares else (),
     )
 
 
 def _rows(path: Path, refusals: Refusals) -> list[Line]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        refusals.add("P412", "the file is not UTF-8 text", None, "", do="save it as CSV in UTF-8")
+    rows = split_rows(path, COLUMNS[:3], refusals, code="P412")
+    if not rows:
         return []
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    missing = [c for c in ("year", "measure", "value") if c not in (reader.fieldnames or [])]
+    header = [name.strip() for name in rows[0][1]]
+    missing = [c for c in COLUMNS[:3] if c not in header]
     for column in missing:
         refusals.add(
-            "P412",
-            f"the column {column!r} is missing",
-            None,
-            "",
-            allowed="year, measure, value, status, edition, source",
-            do="add the column",
+            "P412", f"the column {column!r} is missing", None, "", allowed=", ".join(COLUMNS), do="add the column"
         )
     if missing:
         return []
-    try:
-        return [Line(reader.line_num, {k: (v or "").strip() for k, v in row.items() if k}) for row in reader]
-    except csv.Error:
-        refusals.add(
-            "P412", "the file cannot be split into cells", None, "", do="look for a quotation mark that is never closed"
-        )
-        return []
+    cells = ((at, [cell.strip() for cell in row]) for at, row in rows[1:])
+    return [Line(at, dict(zip(header, row, strict=False))) for at, row in cells if any(row)]
 
 
 def _levels(lines: list[Line], refusals: Refusals) -> dict[str, float]:

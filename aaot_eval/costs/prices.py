@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.config import RunConfig
-from aaot_eval.costs.draws import RANGE_IN_SE, gamma_quantile, uniforms
+from aaot_eval.costs.draws import MOST_VARIATION, RANGE_IN_SE, gamma_quantile, uniforms
 from aaot_eval.costs.price_files import Line, Refusals, is_invented, number, read_lines
 from aaot_eval.costs.price_index import PriceIndex, is_financial_year, load_index
 from aaot_eval.costs.programme import Programme, load_programme
 from aaot_eval.costs.qaly import Utilities, load_utilities
 from aaot_eval.errors import InputError, Problem
+from aaot_eval.findings import Finding
 from aaot_eval.schema import table_schema
 
 EXCESS_AFTER_NIGHTS = 10
@@ -73,7 +74,7 @@ class Prices:
     """Everything that is multiplied by something, in pounds of one price year and seen from one perspective.
 
     `unit_costs` is the release table of that name with the rows of the run's basis. `left_aside` counts the rows of the
-    file that belong to another basis.
+    file that belong to another basis. `findings` are what looks like a slip and is taken as written.
     """
 
     price_year: str
@@ -83,6 +84,7 @@ class Prices:
     index: PriceIndex
     basis: str = "bed_day_and_stay"
     left_aside: int = 0
+    findings: tuple[Finding, ...] = ()
     utilities: Utilities | None = None
 
     @property
@@ -156,7 +158,8 @@ def load_prices(config: RunConfig) -> Prices:
     problems = [*price_refusals.problems, *team_refusals.problems, *wrong]
     if problems or programme is None:
         raise InputError(*problems)
-    return Prices(costs.price_year, costs.perspective, table, programme, index, costs.basis, aside, utilities)
+    return Prices(costs.price_year, costs.perspective, table, programme, index, costs.basis, aside,
+                  (*index.findings, *programme.findings), utilities)  # fmt: skip
 
 
 def load_unit_costs(
@@ -211,19 +214,32 @@ def _of_basis(line: Line, basis: str) -> bool:
 
 
 def _check_day_case(lines: list[Line], refusals: Refusals) -> None:
-    """A planned stay without a night has its own, lower price; the inpatient one in its place is a slip of the pen."""
-    value = {line["item"]: line for line in lines if line["item"] in ("day_case", "elective_stay")}
-    if len(value) < 2 or refusals.problems:
+    """A planned stay without a night has its own, lower price; the inpatient one in its place is a slip of the pen.
+
+    An HRG may have one price for both, as tariffs do; its day case is not dearer. A bed day is no stay to compare with.
+    """
+    if refusals.problems:
         return
-    if float(value["day_case"]["value"]) >= float(value["elective_stay"]["value"]):
-        refusals.add(
-            "C189",
-            "the day case has the price of an inpatient stay",
-            value["day_case"],
-            "value",
-            allowed="below the price of elective_stay",
-            do="give the price of a day case: a day case is never priced as an inpatient stay",
-        )
+    stays = {(line["item"], line["point_of_delivery"]): line for line in lines}
+    pairs = [(("day_case", ""), ("elective_stay", ""))]
+    pairs += [((item, "day_case"), (item, "elective")) for item, delivery in stays if delivery == "day_case"]
+    for own, inpatient in pairs:
+        if own not in stays or inpatient not in stays:
+            continue
+        price, other = (float(stays[key]["value"]) for key in (own, inpatient))
+        if price > other or (price == other and not own[1]):
+            what, most = "the day case has the price of an inpatient stay", "below the price of elective_stay"
+            if own[1]:
+                what = f"the day case of {own[0]} is dearer than its inpatient spell"
+                most = f"at most the price of {own[0]}, elective"
+            refusals.add(
+                "C189",
+                what,
+                stays[own],
+                "value",
+                allowed=most,
+                do="give the price of a day case: a day case is never priced as an inpatient stay",
+            )
 
 
 def _check_words(lines: list[Line], perspective: str, refusals: Refusals) -> None:
@@ -334,6 +350,10 @@ def _row(line: Line, index: PriceIndex, price_year: str, basis: str, refusals: R
     given = number(line, "std_error", refusals, least=0)
     ends = _range(line, value, given, refusals)
     trim, excess = (number(line, column, refusals, least=0) for column in ("trim_days", "excess_day"))
+    for column, other in (("trim_days", "excess_day"), ("excess_day", "trim_days")):
+        if _is_hrg(line) and line[other] and not line[column]:
+            do = "give both, or neither: the price of a night counts from the trim point on"
+            refusals.add("P404", f"{column} is empty, and {other} has no meaning without it", line, column, do=do)
     share = number(
         line, "variable_share", refusals, above=0, most=1, do="write the share that varies with activity: 0.35, not 35"
     )
@@ -348,9 +368,19 @@ def _row(line: Line, index: PriceIndex, price_year: str, basis: str, refusals: R
         )
     if len(refusals.problems) > before or value is None or not index.knows(line["price_year"]):
         return None
+    std_error = given if given is not None else (ends[1] - ends[0]) / RANGE_IN_SE
+    if std_error > MOST_VARIATION * value:
+        refusals.add(
+            "P415",
+            f"the standard error is {std_error / value:,.2g} times the price: the price says nothing",
+            line,
+            "low" if given is None else "std_error",
+            allowed=f"a standard error of at most the price itself; a range at most {RANGE_IN_SE:g} times as wide as the price",
+            do="mend the figure, or look for a better source",
+        )
+        return None
     factor = index.factor(line["price_year"], price_year)
     part = factor * (share or 1.0) if basis == "marginal" else factor
-    std_error = given if given is not None else (ends[1] - ends[0]) / RANGE_IN_SE
     return {
         "item": line["item"],
         "point_of_delivery": line["point_of_delivery"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,16 +10,37 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from aaot_eval.costs.draws import RANGE_IN_SE, beta_quantile, gamma_quantile, uniforms
+from aaot_eval.costs.draws import (
+    MOST_VARIATION,
+    RANGE_IN_SE,
+    beta_quantile,
+    gamma_quantile,
+    uniforms,
+    widest_share_range,
+)
 from aaot_eval.costs.pennies import pence, split_pence
-from aaot_eval.costs.price_files import Line, Refusals, is_invented, needed, number, read_lines
+from aaot_eval.costs.price_files import Line, Refusals, is_invented, needed, number, plain_number, read_lines
 from aaot_eval.costs.price_index import PriceIndex, is_financial_year
 from aaot_eval.errors import InputError, Problem
+from aaot_eval.findings import Finding
 
 RUNNING = ("staff", "non_pay")
 PRICED = ("staff", "non_pay", "planned_care", "set_up", "budget")
 RANGED = ("staff", "non_pay", "planned_care", "set_up")
 """Kinds whose amount may have a range; the budget is what was agreed."""
+MEANT = {
+    "staff": ("quantity", "amount", "on_cost"), "non_pay": ("amount",), "planned_care": ("amount",), "budget": ("amount",),
+    "set_up": ("quantity", "amount"), "overhead": ("quantity",), "caseload": ("quantity",), "occupancy": ("quantity",),
+}  # fmt: skip
+"""The figures that have a meaning in each kind of line. Of the others only what says nothing is taken: a quantity of 1, 0 for the rest."""
+MOST_STAFF, MOST_PLACES, LEAST_OCCUPANCY = 10_000, 1_000_000, 0.05
+USEFUL_LIFE = (0.5, 50)
+"""Beyond these a figure is a slip: whole-time equivalents and places of one team, the share in use, years of useful life."""
+PAID = {
+    "staff": "a cost is not negative: give the salary of one whole-time equivalent; leave out whoever is not paid",
+    "budget": "a cost is not negative: give the budget agreed, or leave the line out",
+}
+"""Kinds of line that cost something, and what to do about one that does not."""
 RELEASE_KIND = {"overhead": "overheads"}
 
 
@@ -38,7 +60,7 @@ class Programme:
 
     `lines`: item, kind (staff, non_pay, overheads, planned_care, set_up), wte, annual_cost, price_year, source. A range is
     a 95 % range. `set_up_once` is what setting up costs when it is paid, before it is spread over its useful life. `uncertain`
-    holds the lines whose amount has a range.
+    holds the lines whose amount has a range; `findings` the lines that look pasted twice.
     """
 
     lines: pd.DataFrame
@@ -50,6 +72,7 @@ class Programme:
     set_up_once: float = 0.0
     sources: Mapping[str, str] = field(default_factory=dict)
     uncertain: tuple[Uncertain, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.places > 0 or not 0 < self.occupancy <= 1:
@@ -161,15 +184,25 @@ def load_programme(path: Path, index: PriceIndex, price_year: str, refusals: Ref
     _at_most_one(rows, refusals)
     if not rows["staff"] and not rows["non_pay"]:
         refusals.add("P420", "there is no staff and no non-pay line", None, "kind", do="add the team's staff lines")
+    _without_meaning(lines, refusals)
     cost = _costed(rows, refusals)
+    if cost and not refusals.problems and not sum(cost[id(line)] for kind in PRICED[:4] for line in rows[kind]) > 0:
+        do = "give what the staff and other lines cost; a service that costs nothing cannot be weighed against what it saves"
+        refusals.add("P420", "the lines of the service add up to 0", None, "amount", allowed="above 0", do=do)
     overhead = sum(
         _quantity(line, refusals, "the share of staff and non-pay cost, such as 0.20", least=0, most=1)
         for line in rows["overhead"]
     )
-    places, places_range = _single(rows["caseload"], refusals, "the number of places of the team", above=0, least=1)
-    occupancy, occupancy_range = _single(
-        rows["occupancy"], refusals, "the share of places in use, such as 0.85", above=0, most=1
+    places, places_range = _single(
+        rows["caseload"], refusals, "the number of places of the team", above=0, least=1, most=MOST_PLACES
     )
+    occupancy, occupancy_range = _single(
+        rows["occupancy"], refusals, "the share of places in use, such as 0.85", least=LEAST_OCCUPANCY, most=1
+    )
+    for line in rows["caseload"][:1]:
+        _too_wide(line, "quantity", places, places_range, refusals)
+    for line in rows["occupancy"][:1]:
+        _too_wide_share(line, occupancy, occupancy_range, refusals)
     ends = _amount_ranges(lines, refusals)
     if len(refusals.problems) > before:
         return None
@@ -187,6 +220,7 @@ def load_programme(path: Path, index: PriceIndex, price_year: str, refusals: Ref
         sources={line["kind"]: line["source"] for line in lines if line["kind"] in ("caseload", "occupancy", "budget")},
         uncertain=tuple(_uncertain(line, ends, cost, overhead, index.factor(line["price_year"], price_year))
                         for kind in RANGED for line in rows[kind] if id(line) in ends),
+        findings=_twice(lines, path.name),
     )  # fmt: skip
 
 
@@ -203,7 +237,59 @@ def _amount_ranges(lines: Sequence[Line], refusals: Refusals) -> dict[int, tuple
         amount = number(line, "amount", Refusals(""), least=0)
         if amount is not None and (ends := _ends(line, amount, "amount", refusals, least=0)):
             found[id(line)] = ends
+            _too_wide(line, "amount", amount, ends, refusals)
     return found
+
+
+def _too_wide(line: Line, what: str, value: float | None, ends: tuple[float, float] | None, refusals: Refusals) -> None:
+    """A range beside which its own value says nothing."""
+    if value and ends and _se(ends) > MOST_VARIATION * value:
+        do = f"narrow the range, or give the {what} that is expected"
+        refusals.add("P424", f"the range is {(ends[1] - ends[0]) / value:,.2g} times as wide as the {what} is large", line, "low",
+                     allowed=f"high - low at most {RANGE_IN_SE:g} times the {what}", do=do)  # fmt: skip
+
+
+def _too_wide_share(line: Line, value: float | None, ends: tuple[float, float] | None, refusals: Refusals) -> None:
+    """A range that no share with this mean can have."""
+    if not value or not ends or ends[1] - ends[0] <= (widest := widest_share_range(value)):
+        return
+    if value == 1:
+        refusals.add("P424", "an occupancy of 1 is the most there can be, so that it has no range", line, "low",
+                     allowed="no range", do="give the occupancy expected, below 1, with its range; or leave low and high empty")  # fmt: skip
+    else:
+        refusals.add("P424", f"no occupancy of {value:g} has so wide a range", line, "low",
+                     allowed=f"high - low at most {math.floor(1000 * widest) / 1000:g}", do="narrow the range, or give the occupancy in its middle")  # fmt: skip
+
+
+def _without_meaning(lines: Sequence[Line], refusals: Refusals) -> None:
+    """Figures in cells that nothing is worked out from: dropped without a word, they would look counted."""
+    for line in lines:
+        meant = MEANT.get(line["kind"], ("quantity", "amount", "on_cost"))
+        for column, nothing in (("quantity", 1.0), ("amount", 0.0), ("on_cost", 0.0)):
+            if column in meant or not line[column] or plain_number(line[column]) == nothing:
+                continue
+            do = (
+                "empty the cell; the amount is that of a whole year"
+                if column == "quantity"
+                else "empty the cell, or give the figure a line of its own"
+            )
+            refusals.add("P426", f"{column} has no meaning for {line['kind']}, and would be left out of the cost", line, column,
+                         allowed=f"for {line['kind']}: {', '.join(meant)}", do=do)  # fmt: skip
+
+
+def _twice(lines: Sequence[Line], file: str) -> tuple[Finding, ...]:
+    """Cost lines that stand twice with the same figures: both count."""
+    seen: dict[tuple[str, ...], int] = {}
+    found = []
+    for line in lines:
+        if line["kind"] not in RANGED:
+            continue
+        key = tuple(line[column] for column in ("item", "kind", "quantity", "amount", "on_cost", "price_year"))
+        if key in seen:
+            detail = f"the same {line['kind']} line as line {seen[key]}: both count"
+            found.append(Finding("D399", where=f"{file}, line {line.number}", detail=detail))
+        seen.setdefault(key, line.number)
+    return tuple(found)
 
 
 def _uncertain(
@@ -274,11 +360,18 @@ def _costed(rows: Mapping[str, list[Line]], refusals: Refusals) -> dict[int, flo
     cost: dict[int, float] = {}
     for kind in PRICED:
         for line in rows[kind]:
-            amount = number(line, "amount", refusals, least=0, do="a cost is not negative; an income is no cost line")
+            amount = number(
+                line,
+                "amount",
+                refusals,
+                above=0 if kind in PAID else -math.inf,
+                least=-math.inf if kind in PAID else 0,
+                do=PAID.get(kind, "a cost is not negative; an income is no cost line"),
+            )
             needed(line, "amount", amount, refusals, do="give pounds a year (set_up: pounds once)")
             value = amount or 0.0
             if kind == "staff":
-                value *= _quantity(line, refusals, "whole-time equivalents, such as 2.5", above=0)
+                value *= _quantity(line, refusals, "whole-time equivalents, such as 2.5", above=0, most=MOST_STAFF)
                 on_cost = number(
                     line, "on_cost", refusals, least=0, most=1, do="write the share of salary: 0.28, not 28"
                 )
@@ -291,7 +384,8 @@ def _costed(rows: Mapping[str, list[Line]], refusals: Refusals) -> dict[int, flo
                 )
                 value *= 1 + (on_cost or 0.0)
             elif kind == "set_up":
-                value /= _quantity(line, refusals, "years of useful life, such as 5", above=0) or 1.0
+                least, most = USEFUL_LIFE
+                value /= _quantity(line, refusals, "years of useful life, such as 5", least=least, most=most) or 1.0
             cost[id(line)] = value
     return cost
 

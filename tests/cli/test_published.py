@@ -186,7 +186,12 @@ def test_every_answer_says_that_it_is_no_reproduction(known, said):
         (["--price", "0"], "--price = 0 cannot be pounds an admission"),
         (["--admissions", "nan"], "--admissions = nan cannot be admissions per patient-year"),
         (["--programme", "-1"], "--programme = -1 cannot be pounds of the service"),
-        (["--saving", "inf"], "--saving is no amount"),
+        (["--saving", "inf"], "--saving = inf cannot be a saving a patient-year"),
+        (["--saving", "1e308"], "-1,000,000 to 1,000,000 pounds per patient-year"),
+        (["--price", "1e308"], "--price = 1e+308 cannot be pounds an admission"),
+        (["--admissions", "1e308"], "0.001 or more, at most 366"),
+        (["--programme", "1e308"], "0 or more, at most 1,000,000"),
+        (["--fall", "1e-300"], "0.001 or more, at most 1: 0.23 for 23 %"),
         (["WOR-01", "--fall", "0.2"], "WOR-01 is no saving to solve for"),
     ],
 )
