@@ -400,12 +400,12 @@ def _row(line: Line, index: PriceIndex, price_year: str, basis: str, refusals: R
 def _range(line: Line, value: float | None, std_error: float | None, refusals: Refusals) -> tuple[float, float]:
     """The 95 % range of a price; with a standard error it may be missing."""
     low, high = number(line, "low", refusals, least=0), number(line, "high", refusals, least=0)
-    if (low is None) != (high is None):
+    if bool(line["low"]) != bool(line["high"]):
         refusals.add(
             "P415",
             "a range needs both ends",
             line,
-            "low" if low is None else "high",
+            "high" if line["low"] else "low",
             do="give low and high, or neither",
         )
     elif low is not None and high is not None:

@@ -194,7 +194,7 @@ def load_programme(path: Path, index: PriceIndex, price_year: str, refusals: Ref
         for line in rows["overhead"]
     )
     places, places_range = _single(
-        rows["caseload"], refusals, "the number of places of the team", above=0, least=1, most=MOST_PLACES
+        rows["caseload"], refusals, "the number of places of the team", least=1, most=MOST_PLACES
     )
     occupancy, occupancy_range = _single(
         rows["occupancy"], refusals, "the share of places in use, such as 0.85", least=LEAST_OCCUPANCY, most=1
@@ -409,7 +409,7 @@ def _ends(line: Line, value: float, what: str, refusals: Refusals, **bounds: flo
     """Both ends of the range that the line gives around its value; None without one."""
     low = number(line, "low", refusals, **bounds)  # type: ignore[arg-type]
     high = number(line, "high", refusals, **bounds)  # type: ignore[arg-type]
-    if (low is None) != (high is None):
+    if bool(line["low"]) != bool(line["high"]):
         refusals.add("P424", "a range needs both ends", line, "low", do="give low and high, or neither")
     if low is None or high is None:
         return None

@@ -268,6 +268,16 @@ def test_a_row_about_a_small_site_is_controlled_on_the_people_of_the_site(run: P
     assert (rows[["people", "patient_years", "per_patient_year"]] == "*").to_numpy().all()
 
 
+def test_no_hidden_line_of_cost_follows_from_the_total_or_from_the_swing_of_its_price(run: Path) -> None:
+    """What rounding and hiding do to single lines is tested with the rules; here both tables of a whole run are held together."""
+    tables = tables_of(run)
+    lines = tables["cost_items"]
+    hidden = set(lines.loc[lines["cost"] == "*", "item"])
+    assert len(hidden) != 1, "the total less the others"
+    priced = set(tables["cost_ranges"]["item"]) - {""} if "cost_ranges" in tables else set()
+    assert priced <= set(lines["item"]) - hidden
+
+
 def test_no_hidden_part_is_the_total_less_the_others() -> None:
     """In every profile, for every table with a total: with one part hidden, the whole numbers it can be are as many as before.
 
