@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -68,17 +69,28 @@ def co_occurring_patterns() -> dict[str, re.Pattern[str]]:
 
 def own_list(path: Path) -> tuple[str, ...]:
     """The codes of a user's list (CSV, column icd10), without dots. Raises InputError (D373)."""
+    rows: list[dict[str, Any]] = []
+    why = ""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            codes = [(row.get("icd10") or "").strip().upper() for row in csv.DictReader(file)]
-    except (OSError, UnicodeDecodeError, csv.Error):
-        codes = []
+            rows = list(csv.DictReader(file))
+    except UnicodeDecodeError:
+        why = ": it is not UTF-8 text"
+    except (OSError, csv.Error):
+        pass
+    swallowed = [i for i, row in enumerate(rows, start=2) if any("\n" in part for part in _cells(row))]
+    if swallowed:
+        rows, why = (
+            [],
+            f": line {swallowed[0]} has a quotation mark that is never closed, or a line break within a cell",
+        )
+    codes = [(row.get("icd10") or "").strip().upper() for row in rows]
     wrong = [i for i, code in enumerate(codes, start=2) if not CODE.fullmatch(code)]
     if not codes or wrong:
         raise InputError(
             Problem(
                 "D373",
-                f"{path.name} is no list of ICD-10 codes"
+                f"{path.name} is no list of ICD-10 codes{why}"
                 + (f": lines {', '.join(map(str, wrong[:10]))}" if wrong else ""),
                 where="counting.code_list",
                 allowed="a CSV with the column icd10: K70, F10.2",
@@ -86,6 +98,11 @@ def own_list(path: Path) -> tuple[str, ...]:
             )
         )
     return tuple(sorted({code.replace(".", "") for code in codes}))
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    """The cells of a row, those beyond the header included."""
+    return [part for cell in row.values() for part in (cell if isinstance(cell, list) else [cell or ""])]
 
 
 def lists_for(config: RunConfig, seen: Sequence[str]) -> dict[str, list[str]]:

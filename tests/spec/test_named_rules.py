@@ -8,6 +8,7 @@ import pytest
 
 from aaot_eval.config import RunConfig
 from aaot_eval.errors import InputError
+from aaot_eval.ingest.coding import own_list
 from tests.drawn import csv_text, episodes, read, rows_of, study, table
 
 WINDOW = {"complete_to": "2022-12-31"}
@@ -171,6 +172,21 @@ def test_an_own_list_takes_the_place_of_the_english_one_and_a_wrong_one_is_refus
     config = drawn_study(tmp_path / "b", drawn, {"own.csv": "icd10\nF10\nalcohol\n"}, counting={"code_list": "own.csv"})
     with pytest.raises(InputError, match=r"D373.*lines 3"), read(config):
         pass
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'icd10,name\nK70,"Liver disease\nF10.2,dependence\nX65,poisoning\n', "line 2 has a quotation mark that is never closed"),
+        (b'icd10\nK70,,"Liver\nF10.2\n', "line 2 has a quotation mark that is never closed"),
+        ("icd10,name\nK70,Zirrhose für alle\n".encode("cp1252"), "it is not UTF-8 text"),
+    ],
+)  # fmt: skip
+def test_an_own_list_whose_rows_are_swallowed_is_refused(tmp_path, data, words):
+    (tmp_path / "own.csv").write_bytes(data)
+    with pytest.raises(InputError, match=words) as refusal:
+        own_list(tmp_path / "own.csv")
+    assert [p.code for p in refusal.value.problems] == ["D373"]
 
 
 # One-off keys ---------------------------------------------------------------------------------------------------------
