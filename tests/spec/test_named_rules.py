@@ -13,9 +13,9 @@ from tests.drawn import csv_text, episodes, read, rows_of, study, table
 
 WINDOW = {"complete_to": "2022-12-31"}
 SPELLS = """SELECT t.token, provider, admission_date, end_date, episodes FROM spells s JOIN persons t ON t.person = s.person
-WHERE t.token <> 'Z' ORDER BY 1, 3, 2"""
+WHERE t.token <> 'Z' ORDER BY 1, 3, 2, 4"""
 STAYS = """SELECT t.token, s.site, s.admission_date, s.end_date, s.spells FROM stays s JOIN persons t ON t.person = s.person
-WHERE t.token <> 'Z' ORDER BY 1, 3, 2"""
+WHERE t.token <> 'Z' ORDER BY 1, 3, 2, 4"""
 
 
 def codes(tables) -> dict[str, object]:
