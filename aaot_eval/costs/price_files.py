@@ -23,6 +23,7 @@ LEAST = 1e-6
 NOT_COMMAS = {";": "semicolons", "\t": "tabs", "|": "upright bars"}
 TITLE_LINES = 20
 """So far down a header is looked for, to name its line in the refusal."""
+HEADER_NAME = re.compile(r"[a-z][a-z_ -]{0,39}")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -72,25 +73,7 @@ def read_lines(
     header = [name.strip().lower() for name in rows[0][1]]
     missing = [name for name in required if name not in header]
     unknown = [name for name in header if name not in schema.names]
-    for name in missing:
-        refusals.add(
-            "P401",
-            f"the column {name!r} is missing",
-            None,
-            "",
-            allowed=", ".join(schema.names),
-            do="add the column; the file must be separated by commas",
-        )
-    for name in unknown:
-        near = difflib.get_close_matches(name, schema.names, n=1)
-        refusals.add(
-            "P402",
-            "a column is not known",
-            None,
-            f"number {header.index(name) + 1}",
-            allowed=", ".join(schema.names),
-            do=f"rename it to {near[0]!r}" if near else "remove the column, or name it 'note'",
-        )
+    _refuse_columns(header, missing, unknown, schema.names, refusals)
     twice = sorted({name for name in header if header.count(name) > 1})
     for name in twice:
         refusals.add("P402", f"the column {name!r} stands twice", None, "", do="keep one of the two")
@@ -131,6 +114,40 @@ def read_lines(
                     do=f"did you mean {near[0]!r}?" if near else "choose one of them",
                 )
     return lines
+
+
+def _refuse_columns(
+    header: Sequence[str], missing: Sequence[str], unknown: Sequence[str], names: Sequence[str], refusals: Refusals
+) -> None:
+    """P401 for each column that is missing and P402 for each that is not known; one P402 where the one is the other misnamed."""
+    allowed = ", ".join(names)
+    # A first line without any of our columns may be a row of data: it is neither repeated nor guessed at.
+    ours = bool(set(header) & set(names))
+    renamed = _renamed(missing, unknown, [name for name in names if name not in header]) if ours else {}
+    for name in missing:
+        if name not in renamed.values():
+            what, do = f"the column {name!r} is missing", "add the column; the file must be separated by commas"
+            refusals.add("P401", what, None, "", allowed=allowed, do=do)
+    for name in unknown:
+        found = f"the column {name!r}" if ours and HEADER_NAME.fullmatch(name) else "a column"
+        meant = renamed.get(name)
+        also = f", and {meant!r} is missing" if meant in missing else ""
+        do = f"rename it to {meant!r}" if meant else "remove the column, or name it 'note'"
+        refusals.add(
+            "P402", f"{found} is not known{also}", None, f"number {header.index(name) + 1}", allowed=allowed, do=do
+        )
+
+
+def _renamed(missing: Sequence[str], unknown: Sequence[str], free: Sequence[str]) -> dict[str, str]:
+    """The column each unknown one is likely to be: the nearest name that is free, or the only one missing for the only one unknown."""
+    found: dict[str, str] = {}
+    for name in unknown:
+        near = difflib.get_close_matches(name, [column for column in free if column not in found.values()], n=1)
+        if near:
+            found[name] = near[0]
+    if len(missing) == len(unknown) == 1 and not found:
+        found[unknown[0]] = missing[0]
+    return found
 
 
 def split_rows(

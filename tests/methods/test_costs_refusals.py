@@ -154,6 +154,21 @@ def test_a_misspelled_column_is_not_skipped(tmp_path: Path) -> None:
     assert "rename it to 'std_error'" in told(refused(tmp_path, UNIT_COSTS.replace("std_error", "std_eror")), "P402")
 
 
+@pytest.mark.parametrize("header", ["price", "amount", "valeu"])
+def test_a_renamed_column_is_one_problem_that_names_both(tmp_path: Path, header: str) -> None:
+    error = refused(tmp_path, UNIT_COSTS.replace("value", header, 1))
+    assert [p.code for p in error.problems] == ["P402"]
+    assert f"the column {header!r} is not known, and 'value' is missing" in str(error)
+    assert "rename it to 'value'" in str(error)
+
+
+def test_no_name_is_advised_that_the_file_has_already(tmp_path: Path) -> None:
+    header, rows = UNIT_COSTS.split("\n", 1)
+    error = refused(tmp_path, f"{header},price_yr\n{rows}")
+    assert "the column 'price_yr' is not known" in told(error, "P402")
+    assert "remove the column" in told(error, "P402")
+
+
 def test_the_runs_own_price_year_must_be_in_the_index(tmp_path: Path) -> None:
     assert "2050/51 is not in the index" in told(refused(tmp_path, price_year="2050/51"), "P411")
 
