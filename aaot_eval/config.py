@@ -372,11 +372,15 @@ class OutcomeConfig(_Part):
 class CostsConfig(_Part):
     """Prices and whose money it is."""
 
-    unit_costs: FilePath
-    programme: FilePath
-    price_year: str = Field(pattern=YEAR_PATTERN)
-    perspective: Literal["commissioner", "provider", "nhs_social_care", "societal"]
-    price_index: str = "gdp_deflator"
+    unit_costs: FilePath = Field(description="CSV file: the price of each kind of care")
+    programme: FilePath = Field(description="CSV file: what the team costs, and how many people it has places for")
+    price_year: str = Field(pattern=YEAR_PATTERN, description="financial year that every amount is moved to")
+    perspective: Literal["commissioner", "provider", "nhs_social_care", "societal"] = Field(
+        description="whose costs count; every row of unit_costs has to be seen from it"
+    )
+    price_index: str = Field(
+        "gdp_deflator", description="by what prices of other years are moved: a name or a CSV file"
+    )
     basis: Literal["bed_day_and_stay", "bed_day", "tariff", "marginal"] = Field(
         "bed_day_and_stay",
         description="what a stay is priced by: short and long stays with excess days; every bed day; the HRG of each spell by "

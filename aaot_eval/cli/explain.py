@@ -1,4 +1,4 @@
-"""`aaot-eval explain`: what a code, an estimator, a check or a format means."""
+"""`aaot-eval explain`: what a code, an estimator, a check, a format, a table of the config or one of its keys means."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from aaot_eval.cli._options import Json, Quiet, Verbose, answer, terminal_width,
 def explain(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="A code, estimator, check, format, config, option or appraisal."),
+        typer.Argument(
+            metavar="[NAME]",
+            help="A code, estimator, check, format, config, config.TABLE or .KEY, option or appraisal.",
+        ),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Explain a code, estimator, check or format."""
+    """Explain a code, estimator, check, format or config key."""
     if name in ("config", "option", "appraisal"):
         import json
 
@@ -41,7 +44,13 @@ def explain(
                 as_json,
             )
             return
-    raise _unknown(name, [entry for entries in topics.values() for entry in entries])
+    keys = _config_keys()
+    if name in keys:
+        answer(
+            _fitted(f"{name} (config)\n\n{keys[name]}"), {"name": name, "kind": "config", "text": keys[name]}, as_json
+        )
+        return
+    raise _unknown(name, [*dict.fromkeys([*(entry for entries in topics.values() for entry in entries), *keys])])
 
 
 def _fitted(text: str) -> str:
@@ -87,6 +96,8 @@ def _topics(wanted: str | None) -> dict[str, dict[str, str]]:
         "finding": _findings(),
         "message code": _messages(),
         "extract format": _formats(),
+        "table of money": _money_tables(),
+        "table of the config": _config_tables(),
     }
     if wanted is not None and any(wanted in entries for entries in light.values()):
         return light
@@ -95,6 +106,27 @@ def _topics(wanted: str | None) -> dict[str, dict[str, str]]:
 
     parts: dict[str, Any] = {"estimator": ESTIMATORS, "check": CHECKS}
     return light | {kind: {name: _doc(registry[name]) for name in registry} for kind, registry in parts.items()}
+
+
+def _money_tables() -> dict[str, str]:
+    from aaot_eval.cli._config_topics import money_tables
+
+    return money_tables(_wrapped)
+
+
+def _config_tables() -> dict[str, str]:
+    """The tables at the top of the config; those within them, and the keys, are found by name without being listed."""
+    from aaot_eval.cli._config_topics import config_topics
+
+    full, _ = config_topics(_wrapped)
+    return {name: text for name, text in full.items() if name.count(".") == 1 and "\nKeys:\n" in text}
+
+
+def _config_keys() -> dict[str, str]:
+    from aaot_eval.cli._config_topics import config_topics
+
+    full, short = config_topics(_wrapped)
+    return full | short
 
 
 def _doc(part: object) -> str:

@@ -277,6 +277,48 @@ def test_explain_lists_every_name(capsys):
     assert {*CATALOGUE, *MESSAGES, *ESTIMATORS, *CHECKS} <= set(listed)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("costs", ["unit_costs (required)", "price_year (required)", 'basis (default "bed_day_and_stay")']),
+        ("config.costs", ["whose costs count", "perspective (required)"]),
+        ("costs.budget", ["fill (optional): list of number from 0 up to 1"]),
+        ("perspective", ["in [costs] of the config", "commissioner, provider"]),
+        ("entry_rule", ["entry_rule (estimator)"]),
+        ("study.entry_rule", ["4 admissions in 12 months"]),
+        ("analyses", ["[[analyses]], once for each", "estimator (required)"]),
+        ("unit_costs", ["value (number, required)", "[costs] unit_costs", "emergency_short_stay,stay,"]),
+        ("programme", ["set_up", "one of: staff, non_pay", "outreach worker,staff,"]),
+        ("utilities", ["[costs.outcome] utilities", "one of: care_as_usual, aaot"]),
+    ],
+)
+def test_explain_finds_the_tables_and_keys_of_a_config_and_the_files_of_money(name, words, capsys):
+    assert run(["explain", name]) == 0
+    shown = re.sub(r"\s+", " ", capsys.readouterr().out)
+    for word in words:
+        assert word in shown
+
+
+def test_no_name_is_explained_as_two_things(capsys):
+    assert run(["explain", "--json"]) == 0
+    kinds = json.loads(capsys.readouterr().out)
+    names = [name for entries in kinds.values() if isinstance(entries, list) for name in entries]
+    assert len(names) == len(set(names))
+
+
+def test_the_examples_of_the_files_of_money_obey_their_own_columns():
+    from aaot_eval.cli._config_topics import MONEY_TABLES
+    from aaot_eval.schema import table_schema
+
+    for name in MONEY_TABLES:
+        schema = table_schema("tables", name)
+        assert schema.extra["example"]
+        for row in schema.extra["example"]:
+            assert set(row) <= set(schema.names)
+            assert {column.name for column in schema.columns if column.required} <= set(row)
+            assert all(row[c.name] in c.enum for c in schema.columns if c.enum and row.get(c.name))
+
+
 def test_explain_config_is_the_published_schema(capsys):
     assert run(["explain", "config"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "aaot-eval study config"
