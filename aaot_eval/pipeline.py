@@ -253,12 +253,14 @@ def _left_out_stages(config: RunConfig, panel: Panel, analyses: Sequence[Analysi
         skipped = Finding("D318", "patients and costs", detail="the input is an aggregated panel: it holds no people")
         return [skipped, *_idle_columns(config, analyses)]
     parts = {
-        "costs": config.costs is None,
-        "caseload": config.data.caseload is None,
-        "sites": config.data.sites is None,
+        "costs": ("[costs]", config.costs is None),
+        "caseload": ("[data] caseload", config.data.caseload is None),
+        "sites": ("[data] sites", config.data.sites is None),
+        "entry-rule comparison": ("[study] entry_rule", not config.study.entry_rule),
     }
-    parts["entry-rule comparison"] = not config.study.entry_rule
-    return [Finding("D319", part, detail=f"[{part}] is not in the config") for part, absent in parts.items() if absent]
+    return [
+        Finding("D319", part, detail=f"{key} is not in the config") for part, (key, absent) in parts.items() if absent
+    ]
 
 
 def _idle_columns(config: RunConfig, analyses: Sequence[Analysis]) -> list[Finding]:

@@ -194,14 +194,16 @@ def _threat(effect: Effect, findings: Sequence[Finding]) -> str:
     )
 
 
-def _next_step(verdict: Verdict, effect: Effect) -> str:
+def _next_step(verdict: Verdict, findings: Sequence[Finding]) -> str:
+    without_people = any(f.code == "D318" or (f.code == "D319" and f.where == "caseload") for f in findings)
+    more = "sites or more months" if without_people else "sites, more months or more people on the caseload"
     return {
         "lower": "Keep the service under review with the same plan, and confirm the result when more months are in.",
         "higher": "Look into why admissions were higher before the service grows: people taken on, coding, and what else changed.",
         "lower_but": "Resolve the doubt named above before using this result in a decision.",
         "higher_but": "Resolve the doubt named above, and watch admissions closely meanwhile.",
         "no_effect": "Do not expect fewer admissions from the service as it was run; decide on its other benefits and its cost.",
-        "cannot_tell": "Do not decide on this result alone. More sites, more months or more people on the caseload would narrow it.",
+        "cannot_tell": f"Do not decide on this result alone. More {more} would narrow it.",
         "too_early": "Repeat when there are at least six periods after the start.",
         "no_estimate": "Mend what is named above and run again.",
     }[verdict.word]
@@ -219,7 +221,7 @@ def headline_table(
         (_certainty(effect), verdict.word),
         (cost.sentence, cost.word),
         (_threat(effect, findings), verdict.word),
-        (_next_step(verdict, effect), verdict.word),
+        (_next_step(verdict, findings), verdict.word),
     ]
     return pd.DataFrame(
         [

@@ -167,7 +167,9 @@ def _why_no_number(word: str, effect: Verdict, money: Sequence[Money]) -> str:
     if effect.word == "no_estimate":
         return "no saving is estimated, because no effect is."
     reason = (
-        "the comparison behind it carries averted activity only"
+        "the comparison with the hospital's own past says how many admissions there were fewer or more, not what their care "
+        "would have cost; for a saving add a caseload ([data] caseload) with an entry rule ([study] entry_rule), or "
+        "comparison hospitals ([data] sites)"
         if any(m.rung.status == "activity_only" for m in money)
         else "more people died with the service than in the comparison, and a death is no saving"
         if any(m.rung.status == DEATHS_DIFFER for m in money)

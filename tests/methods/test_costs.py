@@ -523,7 +523,8 @@ def test_activity_of_a_series_is_shared_over_the_caseload(tmp_path: Path) -> Non
     assert "no saving follows" in row["label"]
     assert result.tables["saving"]["saving"].isna().all()
     assert result.verdict.word == "no_estimate"
-    assert "averted activity only" in result.verdict.sentence
+    assert "averted activity" not in result.verdict.sentence
+    assert "add a caseload ([data] caseload) with an entry rule ([study] entry_rule), or comparison hospitals" in result.verdict.sentence
 
 
 def test_cash_capacity_and_value_are_three_lines(tmp_path: Path) -> None:

@@ -1,0 +1,37 @@
+"""Where a run cannot say something it names, in plain words, what to add for it and never what the study does not have."""
+
+from __future__ import annotations
+
+import pytest
+
+from aaot_eval.config import RunConfig
+from aaot_eval.findings import Finding
+from aaot_eval.pipeline import _left_out_stages
+from aaot_eval.wording import effect_verdict, headline_table
+from tests.costs_builders import caseload_panel
+from tests.spec.test_wording import CONFIG, PANEL, effect
+
+pytestmark = pytest.mark.spec
+
+
+def advice(*findings: Finding) -> str:
+    given = effect(0.7, 1.3)
+    return str(headline_table(given, effect_verdict(given, PANEL, CONFIG), None, findings)["sentence"].iloc[-1])
+
+
+def test_more_people_are_advised_only_where_there_is_a_caseload() -> None:
+    assert "more people on the caseload" in advice()
+    assert "more people on the caseload" in advice(Finding("D319", "costs"))
+    for absent in (Finding("D319", "caseload"), Finding("D318", "patients and costs")):
+        assert "More sites or more months would narrow it." in advice(absent)
+
+
+def test_a_part_left_out_is_named_by_the_key_that_adds_it() -> None:
+    config = RunConfig.model_validate({"config_version": 1, "name": "bare", "data": {"admissions": "none.csv"}})
+    details = {f.where: f.detail for f in _left_out_stages(config, caseload_panel(), ())}
+    assert details == {
+        "costs": "[costs] is not in the config",
+        "caseload": "[data] caseload is not in the config",
+        "sites": "[data] sites is not in the config",
+        "entry-rule comparison": "[study] entry_rule is not in the config",
+    }
