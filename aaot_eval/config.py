@@ -791,9 +791,18 @@ def _problem(path: Path, error: Any, model: type[BaseModel]) -> Problem:
     if error["type"] == "missing":
         return Problem("C103", f"the key {where!r} is missing", where=str(path), do=f"add {location[-1]} = ...")
     message = str(error["msg"]).removeprefix("Value error, ")
-    return Problem(
-        "C104", f"{where}: {message}", where=str(path), allowed=_allowed_in_words(error), do="mend the value"
-    )
+    return Problem("C104", f"{where}: {message}", where=str(path), allowed=_allowed_in_words(error), do=_mended(error))
+
+
+def _mended(error: Any) -> str:
+    """What to write in the place of a year or a share that is written in another way."""
+    rule, given = error.get("ctx", {}), error.get("input")
+    year = re.fullmatch(r"(\d{4})\D?(?:\d{2})?(\d{2})", given) if isinstance(given, str) else None
+    if rule.get("pattern") == YEAR_PATTERN and year:
+        return f"write {year[1]}/{year[2]}"
+    if rule.get("le") == 1 and isinstance(given, int | float) and 1 < given <= 100:
+        return f"shares go from 0 to 1: write {given / 100:g}"
+    return "mend the value"
 
 
 def _allowed_in_words(error: Any) -> str:

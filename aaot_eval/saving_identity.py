@@ -122,11 +122,9 @@ def _objections(name: str, value: float) -> list[Problem]:
         return []
     until = f"at most {most:,.0f}"
     allowed = f"{least:g} or more, {until}" + (": 0.23 for 23 %" if name == "fall" else "")
-    return [
-        Problem(
-            "U009", f"--{name} = {value:g} cannot be {PARTS[name]}", allowed=allowed, do="write it per patient-year"
-        )
-    ]
+    share = f"write it as a share: {value / 100:g}" if 1 < value <= 100 else "write it as a share: 0.23 for 23 %"
+    do = share if name == "fall" else "write it per patient-year"
+    return [Problem("U009", f"--{name} = {value:g} cannot be {PARTS[name]}", allowed=allowed, do=do)]
 
 
 # ---- As text --------------------------------------------------------------------------------------------------------------

@@ -59,11 +59,14 @@ def options(
 
 
 def _told(result: Appraised) -> list[str]:
-    table = result.tables["options"]
+    table, ranking = result.tables["options"], result.tables.get("ranking")
     worked = int(table["cost_person"].notna().sum())
-    return [
+    said = [
         f"{len(table)} options; cost for each person worked out for {worked}; {len(result.tables['missing'])} keys are blank."
     ]
+    if ranking is not None and not ranking["population"].duplicated().any():
+        said.append("There is nothing to rank: it takes two options with measured evidence for the same people.")
+    return said
 
 
 def _write_templates(folder: Path, as_json: bool, quiet: bool) -> None:

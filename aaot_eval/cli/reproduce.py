@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -12,21 +13,36 @@ from aaot_eval.errors import Problem, UsageError
 SAVING = "KCH-02"  # the published saving whose inputs are not published
 
 
+def _pounds(text: str) -> float:
+    """An amount as people write it: a pound sign and commas between thousands are read over."""
+    plain = str(text).replace("£", "").strip()
+    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?", plain):
+        plain = plain.replace(",", "")
+    try:
+        return float(plain)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no amount in pounds; write 10470 or £10,470") from None
+
+
 def reproduce(
     name: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="One figure, e.g. KCH-02, with its inputs; default: all.")
     ] = None,
     saving: Annotated[
         float | None,
-        typer.Option(metavar="POUNDS", help="Solve for this saving a patient-year; default: the published one."),
+        typer.Option(
+            metavar="POUNDS", parser=_pounds, help="Solve for this saving a patient-year; default: the published one."
+        ),
     ] = None,
     admissions: Annotated[
         float | None, typer.Option(metavar="N", help="Admissions per patient-year under care as usual.")
     ] = None,
     fall: Annotated[float | None, typer.Option(metavar="SHARE", help="Their fall, 0.23 for 23 %.")] = None,
-    price: Annotated[float | None, typer.Option(metavar="POUNDS", help="Price of an admission.")] = None,
+    price: Annotated[
+        float | None, typer.Option(metavar="POUNDS", parser=_pounds, help="Price of an admission.")
+    ] = None,
     programme: Annotated[
-        float | None, typer.Option(metavar="POUNDS", help="Cost of the service per patient-year.")
+        float | None, typer.Option(metavar="POUNDS", parser=_pounds, help="Cost of the service per patient-year.")
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,

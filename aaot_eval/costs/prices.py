@@ -277,18 +277,25 @@ def _check_words(lines: list[Line], perspective: str, refusals: Refusals) -> Non
                 allowed=unit,
                 do="give the price for that unit",
             )
-        if (
-            line["perspective"] in table_schema("tables", "unit_costs")["perspective"].enum
-            and line["perspective"] != perspective
-        ):
-            refusals.add(
-                "P413",
-                f"the price is seen from the perspective {line['perspective']}, the run from {perspective}",
-                line,
-                "perspective",
-                allowed=perspective,
-                do="use prices of the run's perspective, or change [costs] perspective",
-            )
+    _check_perspective(lines, perspective, refusals)
+
+
+def _check_perspective(lines: list[Line], perspective: str, refusals: Refusals) -> None:
+    """P413 once for each other perspective, with every line that has it."""
+    for other in table_schema("tables", "unit_costs")["perspective"].enum:
+        seen = [line for line in lines if line["perspective"] == other != perspective]
+        if not seen:
+            continue
+        rest = ", ".join(str(line.number) for line in seen[1:])
+        refusals.add(
+            "P413",
+            f"the price is seen from the perspective {other}, the run from {perspective}"
+            + (f"; so are those of lines {rest}" if rest else ""),
+            seen[0],
+            "perspective",
+            allowed=perspective,
+            do="use prices of the run's perspective, or change [costs] perspective",
+        )
 
 
 def _check_hrg(line: Line, refusals: Refusals) -> None:

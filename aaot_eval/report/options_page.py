@@ -350,10 +350,11 @@ class _Page:
     def _ranks(self) -> list[Block]:
         ranked, rest = self.tables["ranking"], self.tables["not_ranked"]
         said = f"{len(ranked)} of {len(ranked) + len(rest)} options could be ranked: only measured evidence (M and E) carries a net figure."
-        if len(ranked) == 1:
-            said += " With one option there is no order; it is best of itself alone."
+        contested = bool(ranked["population"].duplicated().any())
+        if not contested and len(ranked):
+            said += " With one option there is nothing to rank; it takes two for the same people."
         blocks: list[Block] = [Paragraph(said)]
-        if len(ranked):
+        if contested:
             note = (
                 f"Share of {self.facts['draws']:,} draws over the interval of each effect and the range of its caseload; other inputs are held. "
                 "Worth of certainty: what knowing this option's net saving exactly would be worth a year. Smallest study: how many times the "

@@ -102,7 +102,8 @@ def test_the_page_is_sound_and_its_numbers_have_addresses(appraised):
 def test_the_page_says_what_each_badge_allows_and_sets_no_saving_beside_the_others(appraised):
     text = (appraised / "options.md").read_text("utf-8")
     assert "1 of 4 options could be ranked" in text
-    assert "it is best of itself alone" in text
+    assert "With one option there is nothing to rank" in text
+    assert "Probability of being best" not in text
     assert "counted is the larger of the two" in text
     assert "can carry 60 of 90 people" in text
     table = pd.read_csv(appraised / "tables" / "options.csv", dtype={"option": str}).set_index("option")

@@ -200,6 +200,17 @@ def test_parts_that_cannot_be_are_refused(arguments, said, tmp_path):
     assert said in re.sub(r"\s+", " ", ended.err)
 
 
+def test_a_fall_in_per_cent_is_told_as_a_share(tmp_path):
+    assert "write it as a share: 0.23" in aaot("reproduce", "--fall", "23", cwd=tmp_path, check=2).err
+
+
+def test_amounts_are_read_with_pound_sign_and_commas(tmp_path):
+    plain = aaot("reproduce", "--saving", "10470", "--price", "2000", cwd=tmp_path, check=0)
+    assert aaot("reproduce", "--saving", "£10,470", "--price", "£2,000.00", cwd=tmp_path, check=0).out == plain.out
+    refused = aaot("reproduce", "--saving", "10,47", cwd=tmp_path, check=2)
+    assert "write 10470 or £10,470" in re.sub(r"\s+", " ", refused.err)
+
+
 def test_solving_on_the_command_line(tmp_path):
     ended = aaot("reproduce", "--admissions", "8", "--price", "2000", "--programme", "5000", cwd=tmp_path, check=0)
     assert "WOR-01" not in ended.out

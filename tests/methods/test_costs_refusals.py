@@ -154,6 +154,16 @@ def test_a_misspelled_column_is_not_skipped(tmp_path: Path) -> None:
     assert "rename it to 'std_error'" in told(refused(tmp_path, UNIT_COSTS.replace("std_error", "std_eror")), "P402")
 
 
+def test_another_perspective_is_one_problem_with_its_lines(tmp_path: Path) -> None:
+    whose = "commissioner" if ",commissioner," in UNIT_COSTS else "provider"
+    other = "societal"
+    error = refused(tmp_path, UNIT_COSTS.replace(f",{whose},", f",{other},"))
+    seen = [p for p in error.problems if p.code == "P413"]
+    assert len(seen) == 1
+    assert seen[0].where == "unit_costs.csv, line 2, column perspective"
+    assert "so are those of lines 3, 4" in seen[0].what
+
+
 @pytest.mark.parametrize("header", ["price", "amount", "valeu"])
 def test_a_renamed_column_is_one_problem_that_names_both(tmp_path: Path, header: str) -> None:
     error = refused(tmp_path, UNIT_COSTS.replace("value", header, 1))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from aaot_eval.config import RunConfig
+from aaot_eval.config import RunConfig, load_config
+from aaot_eval.errors import InputError
 from aaot_eval.findings import Finding
 from aaot_eval.pipeline import _left_out_stages
 from aaot_eval.wording import effect_verdict, headline_table
@@ -35,3 +38,30 @@ def test_a_part_left_out_is_named_by_the_key_that_adds_it() -> None:
         "sites": "[data] sites is not in the config",
         "entry-rule comparison": "[study] entry_rule is not in the config",
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('price_year = "2024-25"', "write 2024/25"),
+        ('price_year = "2024/2025"', "write 2024/25"),
+        ('price_year = "last"', "mend the value"),
+        ('price_year = "2024/25"\nbudget = { fill = [60, 100] }', "shares go from 0 to 1: write 0.6"),
+    ],
+)
+def test_a_year_and_a_share_in_another_form_are_told_in_ours(tmp_path: Path, line: str, said: str) -> None:
+    path = tmp_path / "study.toml"
+    text = f"""config_version = 1
+name = "a"
+[data]
+admissions = "x.csv"
+[costs]
+unit_costs = "u.csv"
+programme = "p.csv"
+perspective = "provider"
+{line}
+"""
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_config(path)
+    assert said in [p.do for p in caught.value.problems]
