@@ -102,5 +102,5 @@ def _place(finding: Finding, count: str) -> str:
 def _together(same: Sequence[tuple[Finding, str]]) -> str:
     title = same[0][0].kind.title
     if len(same) == 1:
-        return "; ".join(part for part in (title, same[0][1]) if part)
+        return "; ".join(part for part in (title, same[0][1], same[0][0].detail) if part)
     return f"{title}; {len(same)} places"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from aaot_eval.config import RunConfig, load_config
+from aaot_eval.console import findings_table
 from aaot_eval.errors import InputError
 from aaot_eval.findings import Finding
 from aaot_eval.pipeline import _left_out_stages
@@ -65,3 +67,10 @@ perspective = "provider"
     with pytest.raises(InputError) as caught:
         load_config(path)
     assert said in [p.do for p in caught.value.problems]
+
+
+def test_the_terminal_names_the_months_that_changed_since_the_last_run() -> None:
+    console = Console(width=100)
+    with console.capture() as shown:
+        console.print(findings_table([Finding("D389", "old", detail="12 months of 2 sites; changed: 2023-04")], [""]))
+    assert "12 months of 2 sites; changed: 2023-04" in shown.get()
