@@ -163,11 +163,15 @@ def _certainty(effect: Effect) -> str:
     passed = sum(c.verdict == "pass" for c in effect.checks)
     judged = sum(c.verdict != "not_evaluable" for c in effect.checks)
     missing = len(effect.checks) - judged
-    more = f"; {missing} could not be judged" if missing else ""
+    others = ((v, sum(c.verdict == v for c in effect.checks)) for v in ("warn", "fail"))
+    rest = "".join(f", {n} {CHECK_SAID[v]}" for v, n in others if n)
+    more = rest + (f"; {missing} could not be judged" if missing else "")
     method = estimate.inference or estimate.conf_method.replace("_", " ")
     return f"{least}{p}{interval_text(estimate)}. {passed} of {judged} checks of this result passed{more}. Method: {method}."
 
 
+#: What a check that did not pass is said to have done, so that the numbers of the sentence add up.
+CHECK_SAID = {"warn": "gave a warning", "fail": "failed"}
 #: Checks that ask how much it would take, not whether something went wrong. They warn nearly always, so others are named first.
 HOW_MUCH_IT_TAKES = ("trend_violation", "e_value", "specification_curve")
 

@@ -127,6 +127,21 @@ def test_the_least_p_and_a_p_equal_to_it_have_the_same_figures() -> None:
     assert "1 of 1 checks of this result passed" in certainty(2 / 120)
 
 
+def test_the_checks_of_the_sentence_add_up() -> None:
+    verdicts = [*["pass"] * 12, "warn", "not_evaluable"]
+    given = effect(0.7, 0.9)
+
+    def certainty(*kinds: str) -> str:
+        checks = tuple(CheckResult(f"c{i}", "primary", v, "so.") for i, v in enumerate(kinds))  # type: ignore[arg-type]
+        told = replace(given, checks=checks)
+        return str(headline_table(told, effect_verdict(told, PANEL, CONFIG), None, ())["sentence"][1])
+
+    assert "12 of 13 checks of this result passed, 1 gave a warning; 1 could not be judged." in certainty(*verdicts)
+    assert "1 of 4 checks of this result passed, 2 gave a warning, 1 failed. Method" in certainty(
+        "pass", "warn", "warn", "fail"
+    )
+
+
 def test_a_small_rate_difference_is_not_said_to_be_nothing() -> None:
     given = effect(0.7, 0.9).headline
     found = replace(given, scale="rate_difference", estimate=-0.001326, conf_low=-0.0026, conf_high=-0.00003)
