@@ -102,6 +102,7 @@ def run_evaluation(
         "money": {"word": costs.verdict.word, "sentence": costs.verdict.sentence} if costs else None,
         "price_year": costs.price_year if costs else None,
         "perspective": costs.perspective if costs else None,
+        "budget": costs.facts.get("budget") if costs else None,
         "invented_prices": bool(costs.facts.get("invented")) if costs else False,
     }
     return RunResult(

@@ -51,6 +51,21 @@ def filled(budget: BudgetConfig) -> list[float]:
     return [given[min(year, len(given) - 1)] for year in range(budget.years)]
 
 
+def entered(budget: BudgetConfig, *, marginal: bool) -> dict[str, object]:
+    """What the budget impact rests on that is no result, for the report; `given` names the keys somebody entered.
+
+    On the basis marginal the averted cost is the variable share already, and what is charged is not known.
+    """
+    return {
+        "funder": budget.funder,
+        "fill": filled(budget),
+        "activity_paid_share": budget.activity_paid_share,
+        "variable_share": budget.variable_share,
+        "given": sorted(k for k in budget.model_fields_set if getattr(budget, k) not in (None, [])),
+        "marginal": marginal,
+    }
+
+
 def effect_years(scenario: str, patient_years: Sequence[float]) -> np.ndarray:
     """Patient-years' worth of effect in each year: every year's people, and the earlier ones as far as the effect lasts."""
     n = len(patient_years)

@@ -11,7 +11,7 @@ from aaot_eval.config import RunConfig
 from aaot_eval.costs.activity import activity_table
 from aaot_eval.costs.benefits import benefit_lines
 from aaot_eval.costs.break_even import break_even_table, mean_price
-from aaot_eval.costs.budget import budget_table, persistence_table
+from aaot_eval.costs.budget import budget_table, entered, persistence_table
 from aaot_eval.costs.control_totals import check_totals
 from aaot_eval.costs.decision import check_routes, decision_tables
 from aaot_eval.costs.items import items_table
@@ -88,6 +88,8 @@ def cost_service(
         **delivered,
         "patient_note": note if asked else "patient reports were not asked for",
     }
+    if config.costs is not None:
+        facts["budget"] = entered(config.costs.budget, marginal=prices.basis == "marginal")
     notes = _notes(prices, delivered, len(people.people) if people else 0) + _price_notes(
         prices, config, tables.get("unpriced", pd.DataFrame())
     )

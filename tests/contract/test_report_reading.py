@@ -6,15 +6,17 @@ from functools import cache
 from itertools import pairwise
 
 import pandas as pd
+import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from aaot_eval.report import build_report, render_markdown
-from aaot_eval.report.blocks import Chart, Folded, Paragraph, Report, Table, words
+from aaot_eval.report.blocks import Brief, Chart, Folded, Notice, Paragraph, Report, Table, words
 from aaot_eval.report.contents import Source, table
 from aaot_eval.report.figures import Context, Drawing, draw
 from aaot_eval.report.figures._lines import lines_of
+from aaot_eval.report.words import written
 from aaot_eval.results import Release
-from tests.report_fixture import release
+from tests.report_fixture import changed, release
 
 LONG = "from hospitals with and without the service, averted admissions shared over the patient-years"
 
@@ -90,6 +92,84 @@ def test_who_pays_is_said_and_what_was_not_entered_is_said_once() -> None:
     assert "setting up" in paid[0]
     text = render_markdown(made()[1])
     assert text.count("not entered: activity") == 1
+
+
+def budget_said(**changed_facts: object) -> str:
+    facts = {"funder": "commissioner", "fill": [0.6, 1.0, 1.0], "activity_paid_share": 0.2, "variable_share": None,
+             "given": ["activity_paid_share", "fill", "years"], "marginal": False, **changed_facts}  # fmt: skip
+    blocks = next(s for s in build_report(changed(made()[0], {}, budget=facts)).sections if s.name == "costs").blocks
+    (said,) = (words(b.text) for b in blocks if isinstance(b, Paragraph) and "[costs.budget]" in words(b.text))
+    return said
+
+
+def test_what_the_budget_impact_rests_on_is_said_beside_it_and_what_was_not_entered_is_called_assumed() -> None:
+    said = budget_said()
+    assert "(funder): the commissioner (assumed, nothing was entered)" in said
+    assert "(fill): 60 % in year 1 and 100 % from year 2 on (entered)" in said
+    assert "(activity_paid_share): 20 % (entered)" in said
+    assert "(variable_share): not entered" in said
+    said = budget_said(
+        funder="provider", fill=[1.0, 1.0], given=["funder"], activity_paid_share=0.0, variable_share=0.35
+    )
+    assert "(funder): the provider (entered)" in said
+    assert "(fill): 100 % in every year (assumed, nothing was entered)" in said
+    assert "(activity_paid_share): 0 % (entered)" in said
+    assert "(variable_share): 35 % (entered)" in said
+    said = budget_said(fill=[0.5, 0.75, 1.0], marginal=True)
+    assert "50 % in year 1, 75 % in year 2 and 100 % in year 3" in said
+    assert said.count("because the prices are marginal") == 2
+    text = render_markdown(made()[1])
+    assert "rest on what is put in" not in text, "a run that says nothing of its budget is not given one"
+
+
+def test_cash_is_not_estimated_in_one_table_and_given_in_another() -> None:
+    tables = [b for s in made()[1].sections for b in s.blocks if isinstance(b, Table)]
+    heads = [h.text for t in tables if t.name == "budget_impact" for h in t.heads]
+    assert "No longer spent, at the share entered" in heads
+    assert not any("Cash released" in h for h in heads)
+    (lines,) = (t for t in tables if t.name == "benefit_lines")
+    assert "it follows from a share that was entered" in lines.note
+    budget = made()[0].tables["budget_impact"].assign(cash_released=None)
+    bare = build_report(changed(made()[0], {"budget_impact": budget}))
+    (lines,) = (b for s in bare.sections for b in s.blocks if isinstance(b, Table) and b.name == "benefit_lines")
+    assert "share that was entered" not in lines.note
+    boxes = [b.title for s in made()[1].sections for b in s.blocks if isinstance(b, Notice)]
+    assert "Not shown: net cost in cash of the commissioner" in boxes
+
+
+def test_a_service_cost_that_the_caseload_seen_disputes_is_disputed_on_the_first_page() -> None:
+    def service(seen: float | None) -> list[str]:
+        frame = made()[0].tables["service_check"].copy()
+        frame.loc[frame["measure"] == "Bottom-up cost", "seen"] = seen
+        (brief,) = (
+            b
+            for b in build_report(changed(made()[0], {"service_check": frame})).sections[0].blocks
+            if isinstance(b, Brief)
+        )
+        return [words(value) for name, value in brief.status.rows if name == "Service cost"]
+
+    (said,) = service(7_130.0)
+    assert said.startswith(
+        "£4,870 for each patient-year at the planned occupancy, but £7,130 over the caseload observed"
+    )
+    assert len(service(4_300.0)) == 1
+    assert service(5_300.0) == [], "apart by less than a tenth"
+    assert service(None) == [], "hidden or not known"
+
+
+def test_bars_of_the_ranges_start_at_the_base_which_is_drawn_and_said() -> None:
+    frame = made()[0].tables["cost_ranges"]
+    base = made()[0].tables["saving"].query("headline")["saving"].iloc[0]
+    drawing = drawn("cost_ranges", frame.assign(saving_at_base=base))
+    axes = drawing.figure.axes[0]
+    assert len(axes.patches) == 2 * len(frame)
+    assert all(base in (pytest.approx(p.get_x()), pytest.approx(p.get_x() + p.get_width())) for p in axes.patches)
+    assert any(list(line.get_xdata()) == [base, base] and line.get_linestyle() == "--" for line in axes.lines)
+    charts = [b for s in made()[1].sections for b in s.blocks if isinstance(b, Chart) and b.name == "cost_ranges"]
+    assert f"the headline net saving of {written(base, 'money')}" in charts[0].subtitle
+    assert "a dashed line marks the base" in charts[0].drawing.description
+    without = drawn("cost_ranges", frame)
+    assert "base" not in without.description, "without a base none is drawn"
 
 
 def test_a_payer_without_any_sum_has_no_panel_and_millions_are_written_out() -> None:

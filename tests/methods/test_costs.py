@@ -214,9 +214,11 @@ def test_a_range_of_a_salary_is_drawn_as_gamma_with_its_overheads_and_varied_in_
     assert draws.mean() == pytest.approx(team.per_patient_year, rel=1e-4)
     assert draws.std() == pytest.approx(24_960 / 1.96 / team.patient_years, rel=0.01)
     panel = caseload_panel()
-    table = cost_service(panel, [entry_rule_cost()], verdict(), price_config(tmp_path), prices).tables["cost_ranges"]
-    row = table.set_index("parameter").loc["yearly cost of Nurses"]
+    tables = cost_service(panel, [entry_rule_cost()], verdict(), price_config(tmp_path), prices).tables
+    row = tables["cost_ranges"].set_index("parameter").loc["yearly cost of Nurses"]
     assert row["swing"] == pytest.approx(2 * 24_960 / team.patient_years, abs=0.02)
+    middle = (row["saving_at_low"] + row["saving_at_high"]) / 2
+    assert middle == pytest.approx(tables["saving"].iloc[0]["saving"], abs=0.02), "the base is the headline saving"
 
 
 def test_without_an_interval_there_is_no_number(tmp_path: Path) -> None:
@@ -524,7 +526,10 @@ def test_activity_of_a_series_is_shared_over_the_caseload(tmp_path: Path) -> Non
     assert result.tables["saving"]["saving"].isna().all()
     assert result.verdict.word == "no_estimate"
     assert "averted activity" not in result.verdict.sentence
-    assert "add a caseload ([data] caseload) with an entry rule ([study] entry_rule), or comparison hospitals" in result.verdict.sentence
+    assert (
+        "add a caseload ([data] caseload) with an entry rule ([study] entry_rule), or comparison hospitals"
+        in result.verdict.sentence
+    )
 
 
 def test_cash_capacity_and_value_are_three_lines(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from aaot_eval.config import BudgetConfig
 from aaot_eval.costs import cost_service, load_prices
 from aaot_eval.costs.break_even import MORE_THAN_ALL
-from aaot_eval.costs.budget import budget_table, effect_years, persistence_table
+from aaot_eval.costs.budget import budget_table, effect_years, entered, persistence_table
 from aaot_eval.costs.items import items_table
 from aaot_eval.costs.prices import Prices
 from aaot_eval.costs.rates import caseload
@@ -81,6 +81,15 @@ def test_budget_impact_by_hand(tmp_path: Path) -> None:
     assert system["value_of_resources"].tolist() == pytest.approx((5000 * worth).tolist())
     assert system["bed_days_released"].tolist() == pytest.approx((4 * worth).tolist())
     assert table["status"].eq("ok").all()
+
+
+def test_what_was_entered_for_the_budget_is_told_from_what_is_assumed() -> None:
+    assumed = entered(BudgetConfig(), marginal=False)
+    assert (assumed["funder"], assumed["fill"], assumed["given"]) == ("commissioner", [1.0, 1.0, 1.0], [])
+    given = entered(BudgetConfig(fill=[0.6, 1.0], activity_paid_share=0.0, funder="commissioner"), marginal=True)
+    assert given["fill"] == [0.6, 1.0, 1.0]
+    assert given["given"] == ["activity_paid_share", "fill", "funder"]
+    assert given["marginal"]
 
 
 def test_cash_capacity_and_value_never_stand_in_one_figure(tmp_path: Path) -> None:

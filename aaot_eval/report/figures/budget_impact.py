@@ -16,7 +16,7 @@ BAR = 0.36
 LEFT = 0.165  # of the width: the sums in words and the name of the axis
 #: What stands beside the service in a payer's panel: cash for those who hold a budget, value for all of them together.
 BESIDE = {"system": ("value_of_resources", "value of hospital care averted, not cash")}
-CASH = ("cash_released", "cash released")
+CASH = ("cash_released", "no longer spent, at the share entered")
 
 
 @FIGURES.register("budget_impact")
@@ -105,5 +105,5 @@ def _panel(axes: Any, rows: pd.DataFrame, payer: str) -> None:
     axes.set_xlim(years.min() - 0.6, years.max() + 0.6)
     axes.set_xticks(years, [written(y, "integer") for y in years], fontsize=SMALL)
     axes.set_xlabel("Year", color=MUTED)
-    beside = name if np.isfinite(other).any() else f"{name}: not entered or not known"
+    beside = name if np.isfinite(other).any() else f"{name.partition(',')[0]}: not entered or not known"
     axes.set_title(wrapped(f"{sentence_case(payer)}: service; {beside}", 30), fontsize=SMALL, loc="left", color=INK)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from aaot_eval.report.blocks import Block, Folded, Notice, Paragraph, Ref
 from aaot_eval.report.contents import Column, Source, cell, chart, interval, named, table
-from aaot_eval.report.words import name_of, number, numbers, sentence_case, written
+from aaot_eval.report.words import listed, name_of, number, numbers, sentence_case, written
 
 #: The scenario that assumes least comes first and is drawn.
 FIRST = "ends"
@@ -34,10 +35,11 @@ def budget_blocks(source: Source) -> list[Block]:
     blocks: list[Block] = [
         Paragraph(
             "Undiscounted, for the whole team with its planned caseload. Cash, capacity and value are three columns: they are views of the "
-            "same beds and are never added. An empty cell was not entered; no share is assumed. These sums repeat the estimate "
+            "same beds and are never added. An empty cell was not entered; no share of the price is assumed. These sums repeat the estimate "
             "behind them with its interval: they claim no more than it does."
         ),
         *_who_pays(source, frame),
+        *_assumed(source),
         *_not_entered(frame),
     ]
     for scenario in frame["scenario"].drop_duplicates():
@@ -46,7 +48,9 @@ def budget_blocks(source: Source) -> list[Block]:
         some = rows[(rows["payer"] == "system") | (numbers(rows["service_cost"]) != 0) | rows["cash_released"].notna()]
         three = table(source, "budget_impact", some, value, f"Cash, capacity and value by year; {said}")
         known = rows[(rows["payer"] != "system") & rows["net_cost"].notna()]
-        net = table(source, "budget_impact", known, cash, f"Net cost in cash by year and payer; {said}")
+        net = table(
+            source, "budget_impact", known, cash, f"Net cost in cash by year and payer, at the shares entered; {said}"
+        )
         if scenario == FIRST:
             blocks.append(
                 chart(source, "budget_impact", rows, three, subtitle="By year of the service; whiskers are intervals.")
@@ -82,6 +86,46 @@ def _sum(source: Source, frame: pd.DataFrame, row: Any) -> str | Ref:
     return cell(source, "budget_impact", frame, row, "service_cost")
 
 
+def _assumed(source: Source) -> list[Block]:
+    """What the tables rest on that nobody estimated: each input of [costs.budget], and whether it was entered or is assumed."""
+    budget = source.meta.get("budget")
+    if not budget:
+        return []
+    given, marginal = budget["given"], budget["marginal"]
+    shares = {key: _share(budget[key]) for key in ("activity_paid_share", "variable_share")}
+    if marginal:
+        unused = "not used, because the prices are marginal"
+        shares = {"activity_paid_share": unused, "variable_share": "100 %, because the prices are marginal"}
+    how = {key: "entered" if key in given else "assumed, nothing was entered" for key in ("funder", "fill")}
+    return [
+        Paragraph(
+            "These sums rest on what is put in under [costs.budget], which is no finding. "
+            f"Who pays for the service (funder): the {name_of(budget['funder'])} ({how['funder']}). "
+            f"Share of the planned caseload (fill): {_fill(budget['fill'])} ({how['fill']}). "
+            f"Share of the price that the commissioner no longer pays (activity_paid_share): {shares['activity_paid_share']}. "
+            f"Share of hospital cost that the provider no longer spends (variable_share): {shares['variable_share']}."
+        )
+    ]
+
+
+def _share(value: Any) -> str:
+    return "not entered" if value is None else f"{_percent(value)} (entered)"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
+
+
+def _fill(fill: Sequence[float]) -> str:
+    """The share of each year; years at the end that are alike are said once."""
+    last = next(k for k in range(len(fill)) if len(set(fill[k:])) == 1)
+    if last == 0:
+        return f"{_percent(fill[0])} in every year"
+    years = [f"{_percent(share)} in year {k}" for k, share in enumerate(fill[:last], start=1)]
+    then = f"from year {last + 1} on" if last + 1 < len(fill) else f"in year {last + 1}"
+    return listed([*years, f"{_percent(fill[last])} {then}"])
+
+
 def _not_entered(frame: pd.DataFrame) -> list[Block]:
     """What was not entered, once for each payer instead of in every year and under every assumption."""
     bare = frame[(frame["payer"] != "system") & frame["net_cost"].isna()]
@@ -89,7 +133,8 @@ def _not_entered(frame: pd.DataFrame) -> list[Block]:
     if said.empty:
         return []
     parts = [f"{name_of(p)}: {s}" for p, s in zip(said["payer"], said["status"], strict=True)]
-    return [Notice("missing", "Not shown: net cost in cash", f"{sentence_case('; '.join(parts))}.")]
+    whose = listed([f"the {name_of(p)}" for p in said["payer"].drop_duplicates()])
+    return [Notice("missing", f"Not shown: net cost in cash of {whose}", f"{sentence_case('; '.join(parts))}.")]
 
 
 def persistence_blocks(source: Source) -> list[Block]:

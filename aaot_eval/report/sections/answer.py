@@ -7,15 +7,18 @@ from dataclasses import replace
 
 import pandas as pd
 
-from aaot_eval.report.blocks import Answer, Block, Brief, Facts, Ref
-from aaot_eval.report.contents import Column, Source, chart, interval, named, table
+from aaot_eval.report.blocks import Answer, Block, Brief, Facts, Ref, Text
+from aaot_eval.report.contents import Column, Source, cell, chart, interval, named, table
 from aaot_eval.report.sections import section
-from aaot_eval.report.words import CHECK_WORDS, DESIGNS, counted, period_name, truth
+from aaot_eval.report.words import CHECK_WORDS, DESIGNS, counted, number, period_name, truth
 
 COHORT_IN_BRIEF = (
     "About people who newly met the entry rule, after launch against before, not about all admissions of the hospital: the "
     "cohort empties at launch and refills."
 )
+
+#: A cost of the service that the caseload seen moves by more than this share is disputed on the first page.
+SERVICE_APART = 0.10
 
 
 @section("answer", order=10, title="Answer in brief")
@@ -61,7 +64,7 @@ def _answers(source: Source) -> tuple[Answer, ...]:
 
 def _status(source: Source) -> Facts:
     design = source.primary.get("design_label") or DESIGNS.get(str(source.primary.get("design")), "not stated")
-    rows = [
+    rows: list[tuple[str, Text]] = [
         ("Design", design),
         ("Data", f"{period_name(source.fact('first_period'))} to {period_name(source.fact('last_period'))}"),
         ("Checks", _checks(source)),
@@ -71,6 +74,7 @@ def _status(source: Source) -> Facts:
             f"profile {source.release.profile}; {counted(sum(source.release.hidden.values()), 'cell')} hidden",
         ),
     ]
+    rows += _service(source)
     if source.meta.get("refresh"):
         rows.append(("Estimate", _refresh(source)))
     return Facts(tuple(rows), title="Where this result stands")
@@ -95,6 +99,26 @@ def _prices(source: Source) -> str:
         return "not costed"
     kind = "invented, " if source.invented else ""
     return f"{kind}{source.fact('price_year')}, {source.fact('perspective').replace('_', ' ')} perspective"
+
+
+def _service(source: Source) -> list[tuple[str, Text]]:
+    """The cost of the service over the caseload seen, beside the one of the sentence above, when they are far apart."""
+    frame = source.rows("service_check", measure="Bottom-up cost")
+    if frame is None:
+        return []
+    row = frame.index[0]
+    stated, seen = number(frame.at[row, "stated"]), number(frame.at[row, "seen"])
+    # A cell that is hidden or not known compares as false.
+    if not (stated > 0 and abs(seen / stated - 1) > SERVICE_APART):
+        return []
+    planned, observed = (cell(source, "service_check", frame, row, c) for c in ("stated", "seen"))
+    text = (
+        planned,
+        " for each patient-year at the planned occupancy, but ",
+        observed,
+        f" over the caseload observed{source.mark}",
+    )
+    return [("Service cost", text)]
 
 
 def _refresh(source: Source) -> str:

@@ -16,7 +16,7 @@ from aaot_eval.report.sections._deciding import (
     solve_blocks,
 )
 from aaot_eval.report.sections._value import value_blocks
-from aaot_eval.report.words import INVENTED, in_sentence
+from aaot_eval.report.words import INVENTED, in_sentence, is_missing, truth, written
 
 TABLES = (
     "service_cost",
@@ -155,7 +155,15 @@ def _lines(source: Source) -> list[Block]:
     frame = frame.sort_values("order", kind="stable")
     return [table(source, "benefit_lines", frame, ["line", "amount", interval("low", "high"), "unit", "note"],
                   "Three kinds of benefit for each patient-year on the caseload",
-                  note="They are three views of the same beds and must not be added.")]  # fmt: skip
+                  note=f"They are three views of the same beds and must not be added.{_put_in(source)}")]  # fmt: skip
+
+
+def _put_in(source: Source) -> str:
+    """Why cash stands under Budget impact though it is not estimated here; empty where nothing stands there."""
+    budget = source.table("budget_impact")
+    if budget is None or budget["cash_released"].isna().all():
+        return ""
+    return " What a payer no longer spends under “Budget impact” is no estimate of cash: it follows from a share that was entered."
 
 
 def _break_even(source: Source) -> list[Block]:
@@ -186,9 +194,27 @@ def _ranges(source: Source) -> list[Block]:
     shown = table(source, "cost_ranges", frame,
                   ["parameter", "unit", interval("low_input", "high_input", "Range of the input"), "saving_at_low", "saving_at_high", "swing"],
                   "Net saving for each patient-year at both ends of each input's range")  # fmt: skip
+    base, said = _base(source)
+    if base is not None:
+        frame = frame.assign(saving_at_base=base)
     return [
-        chart(source, "cost_ranges", frame, shown, subtitle="One input at a time, the others at their base values.")
+        chart(
+            source, "cost_ranges", frame, shown, subtitle=f"One input at a time, the others at their base values.{said}"
+        )
     ]
+
+
+def _base(source: Source) -> tuple[float | None, str]:
+    """The net saving with every input at its base value, which is the headline's, and the sentence that says so."""
+    saving = source.table("saving")
+    rows = None if saving is None else saving[truth(saving["headline"])]
+    if rows is None or rows.empty or is_missing(rows["saving"].iloc[0]):
+        return None, ""
+    base = float(rows["saving"].iloc[0])
+    return (
+        base,
+        f" The dashed line is the base, the headline net saving of {written(base, 'money')}{source.mark}; each bar starts there.",
+    )
 
 
 def _sensitivity(source: Source) -> list[Block]:
