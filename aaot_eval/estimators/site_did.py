@@ -228,7 +228,9 @@ class _Rows:
         extra: dict[str, Any] = {}
         if headline:
             extra = {
-                "series": effect_series(self.panel, self.analysis.outcome, self.fit, low, high) if self.tables else None,
+                "series": effect_series(self.panel, self.analysis.outcome, self.fit, low, high)
+                if self.tables
+                else None,
                 "tables": self._tables() if self.tables else {},
                 "facts": self._facts(value, low, high),
                 "confidence": ri.ConfidenceDraws.of(found, self.alpha, ratio=self.ratio)

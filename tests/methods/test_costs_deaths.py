@@ -75,7 +75,9 @@ def test_a_comparison_over_people_leads_and_keeps_its_number(tmp_path: Path) -> 
     assert math.isnan(saving.loc["sites", "saving"])
 
 
-@pytest.mark.parametrize(("complete", "said"), [(199, "over four fifths"), (120, "half to four fifths"), (60, "under half")])
+@pytest.mark.parametrize(
+    ("complete", "said"), [(199, "over four fifths"), (120, "half to four fifths"), (60, "under half")]
+)
 def test_the_share_of_complete_answers_counts_nobody(complete: int, said: str) -> None:
     found = Utilities(Difference(0.1, 0.01, 100.0, 100, 100), 365, "EQ-5D-3L UK", "Own survey", complete, 200, 0)
     assert f"from {said} of people" in found.label

@@ -30,7 +30,9 @@ def test_the_list_is_fixed_by_the_config(mixed: Panel) -> None:
     assert [(v.estimator.rule_count, v.estimator.follow_up) for v in found[:9]] == [
         (4, 12), (4, 6), (4, 24), (3, 12), (3, 6), (3, 24), (5, 12), (5, 6), (5, 24)]  # fmt: skip
     assert not found[-1].pandemic
-    in_words = replace(mixed, extra={**mixed.extra, "cohort_rule": {"words": "w", "count": 4, "months": 12, "plain": None}})
+    in_words = replace(
+        mixed, extra={**mixed.extra, "cohort_rule": {"words": "w", "count": 4, "months": 12, "plain": None}}
+    )
     assert {v.estimator.rule_count for v in variants(EntryRule(4, 12), in_words, ANALYSIS)} == {4}
 
 
@@ -68,6 +70,8 @@ def test_one_trust_alone() -> None:
 
 def test_only_the_declared_one_is_said() -> None:
     panel = simulate(ONE, 3)
-    few = replace(panel, people=panel.people.assign(referral_t=panel.people["referral_t"].where(panel.people["referral_t"] < 0)))
+    few = replace(
+        panel, people=panel.people.assign(referral_t=panel.people["referral_t"].where(panel.people["referral_t"] < 0))
+    )
     found = SpecificationCurve().run(OwnCohorts(4, 12), few, OWN, OwnCohorts(4, 12).fit(panel, OWN, seed=1)[0], seed=1)
     assert found.verdict == "not_evaluable"
