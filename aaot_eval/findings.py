@@ -583,8 +583,8 @@ _add(
 _add(
     "D398",
     "note",
-    "Ages under one person key that do not fit together",
-    "The years of birth that follow from age and admission differ by more than two: a wrong age, or two people under one key.",
+    "Ages under the same person key that do not fit together",
+    "The years of birth that follow from age and admission lie further apart than birthdays explain: a wrong age, or several people under the same key.",
     "Nothing, if few; otherwise ask how the keys were made. The first admission's is used.",
 )
 _add(

@@ -243,11 +243,13 @@ def test_every_file_of_the_release_is_one_that_was_read(run: Path) -> None:
 
 
 def test_the_facts_of_the_release_count_nobody(run: Path) -> None:
-    """Whole numbers from 1 to 7 in JSON are numbers of a rule set or of hidden cells."""
+    """Whole numbers from 1 to 7 in JSON are numbers of a rule set, of hidden cells, or entered for the budget."""
     about = json.loads((run / "release" / "about.json").read_text("utf-8"))
     for place, value in numbers_of(about):
         if 1 <= value <= HIDDEN_TO and value == int(value):
-            assert re.search(r"disclosure|hidden|n_units|n_treated|seed|version|columns|rung", place), place
+            assert re.search(r"disclosure|hidden|n_units|n_treated|seed|version|columns|rung|meta\.budget", place), (
+                place
+            )
 
 
 def numbers_of(node: object, place: str = "") -> list[tuple[str, float]]:
