@@ -6,6 +6,7 @@ The JSON Schema of this model is published as `data_schemas/config.schema.json` 
 from __future__ import annotations
 
 import difflib
+import glob
 import re
 import tomllib
 from datetime import date
@@ -685,6 +686,38 @@ class RunConfig(_Part):
     def path(self, text: str) -> Path:
         """A path of the config, made absolute."""
         return self._home / text
+
+    def matching(self, text: str) -> list[Path]:
+        """What a path or pattern of the config names: a path as it is, there or not; of a pattern the files, by name.
+
+        Only the last part is a pattern: folders may have brackets in their names, and so may a file that is there.
+        """
+        path = self.path(text)
+        if not glob.has_magic(path.name) or path.exists():
+            return [path]
+        return sorted(p for p in path.parent.glob(path.name) if p.is_file())
+
+    def files(self, text: str, key: str) -> list[Path]:
+        """The files that a path or pattern names. Raises InputError (X200) naming the key of the config when there are none."""
+        path = self.path(text)
+        found = [p for p in self.matching(text) if p.is_file()]
+        if found:
+            return found
+        if glob.has_magic(path.name):
+            raise InputError(
+                Problem("X200", f"no file matches {text}", where=key, do="check the pattern and the folder")
+            )
+        there = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, there, n=3)
+        raise InputError(
+            Problem(
+                "X200",
+                f"there is no file {text}",
+                where=key,
+                allowed=f"close names in that folder: {', '.join(near)}" if near else "",
+                do="check the path; relative paths start at the config's folder",
+            )
+        )
 
     def changed(self, **changes: Any) -> RunConfig:
         """A copy with some keys set, given as dotted names with __ for the dot: `study__last_period="2026-03"`."""

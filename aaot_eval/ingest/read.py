@@ -71,37 +71,15 @@ def files_of(config: RunConfig, table: str) -> list[Path]:
     """The files of one table of the config, globs resolved, in the order of their names. Raises InputError."""
     given: Files | None = getattr(config.data, table)
     found: list[Path] = []
-    problems = []
+    problems: list[Problem] = []
     for text in [given] if isinstance(given, str) else given or []:
         if is_table(text):
             found.append(Path(text))
             continue
-        path = config.path(text)
-        if re.search(r"[*?\[]", path.name) and not path.exists():
-            matched = sorted(p for p in path.parent.glob(path.name) if p.is_file())
-            if not matched:
-                problems.append(
-                    Problem(
-                        "X200", f"no file matches {text}", where=f"data.{table}", do="check the pattern and the folder"
-                    )
-                )
-            found += matched
-        elif path.is_file():
-            found.append(path)
-        else:
-            folder = path.parent
-            near = difflib.get_close_matches(
-                path.name, [p.name for p in folder.iterdir() if p.is_file()] if folder.is_dir() else [], n=3
-            )
-            problems.append(
-                Problem(
-                    "X200",
-                    f"there is no file {text}",
-                    where=f"data.{table}",
-                    allowed=f"close names in that folder: {', '.join(near)}" if near else "",
-                    do="check the path; relative paths start at the config's folder",
-                )
-            )
+        try:
+            found += config.files(text, f"data.{table}")
+        except InputError as missing:
+            problems += missing.problems
     if problems:
         raise InputError(*problems)
     return list(dict.fromkeys(found))

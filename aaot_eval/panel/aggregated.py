@@ -174,24 +174,11 @@ def _read(config: RunConfig) -> _Table:
 
 
 def _paths(config: RunConfig, text: str, problems: list[Problem]) -> list[Path]:
-    path = config.path(text)
-    if path.is_file():
-        return [path]
-    found = sorted(p for p in path.parent.glob(path.name) if p.is_file()) if path.parent.is_dir() else []
-    if not found:
-        near = difflib.get_close_matches(
-            path.name, [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else [], n=3
-        )
-        problems.append(
-            Problem(
-                "X200",
-                f"there is no file {text}",
-                where="data.panel",
-                allowed=f"close names in that folder: {', '.join(near)}" if near else "",
-                do="check the path; relative paths start at the config's folder",
-            )
-        )
-    return found
+    try:
+        return config.files(text, "data.panel")
+    except InputError as missing:
+        problems += missing.problems
+        return []
 
 
 def _text_rows(file: Dialect, name: str, problems: list[Problem]) -> list[tuple[int, dict[str, str]]]:

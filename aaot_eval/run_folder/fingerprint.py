@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import re
@@ -132,7 +131,7 @@ def input_paths(config: RunConfig) -> dict[str, list[Path]]:
     found = {}
     for table, files in given.items():
         patterns = [files] if isinstance(files, str) else list(files or ())
-        found[table] = [path for pattern in patterns for path in _matching(config, pattern)]
+        found[table] = [path for pattern in patterns for path in config.matching(pattern)]
     return {table: paths for table, paths in found.items() if paths}
 
 
@@ -149,13 +148,6 @@ _FILE_KEYS = (
     "opt_out",
     "panel",
 )
-
-
-def _matching(config: RunConfig, pattern: str) -> list[Path]:
-    path = config.path(pattern)
-    if not glob.has_magic(path.name) or path.exists():
-        return [path]
-    return sorted(p for p in path.parent.glob(path.name) if p.is_file())
 
 
 def _shown(config: RunConfig, path: Path) -> str:
