@@ -97,7 +97,7 @@ def trust() -> Any:
 def of_patients(name: str, options: dict[str, Any], make: Callable[[], Any] = patients) -> Callable[[], object]:
     """The fit of one design on a panel of people."""
     estimator = build_estimator(name, options)
-    analysis = Analysis(name, estimator.design, name, PATIENT_OUTCOME, primary=True)
+    analysis = Analysis(name, estimator.design, name, PATIENT_OUTCOME, primary=name == "trial")
     objections = estimator.objections(make(), analysis)
     if objections:
         raise SystemExit(f"{name}: {objections[0].what}")
