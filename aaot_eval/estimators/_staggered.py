@@ -265,7 +265,8 @@ def fixed_average(found: Sequence[Pair], weights: Floats, key: int | None = None
 def share_average(data: Staggered, found: Sequence[Pair], keep: Bools, key: int | None = None) -> Average:
     """The mean of the kept effects weighted by the size of their cohorts, whose estimation is part of the standard error."""
     starts = np.array([p.start for p in found])
-    share = np.array([data.share_of(data.starts == s) for s in starts]) * keep
+    dates, cohort = np.unique(starts, return_inverse=True)
+    share = np.array([data.share_of(data.starts == s) for s in dates])[cohort] * keep
     total = share.sum()
     fixed = fixed_average(found, share / total, key)
     own = (data.starts[:, None] == starts[None, :]) * keep - share

@@ -6,7 +6,6 @@ Formulae, assumptions and refusals: docs/methods/imputation.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -207,7 +206,7 @@ def _poisson_rows(make: rows.RowMaker) -> list[Estimate]:
     data = make.data
     what = "ratio of observed to imputed totals in treated site-periods"
     value = poisson_log_ratio(data.values, data.exposure, data.starts, data.used)
-    analytic = make.analytic(what, value, _jackknife(data), ratio=True, how=f"{POISSON}, jackknife over sites")
+    analytic = make.analytic(what, value, jackknife(data), ratio=True, how=f"{POISSON}, jackknife over sites")
     if not make.few:
         return [analytic, *([_poisson_drawn(make, what, value)] if ri.separable(data.exposure) else [])]
     if not ri.separable(data.exposure):
@@ -221,11 +220,7 @@ def _poisson_rows(make: rows.RowMaker) -> list[Estimate]:
 
 def _poisson_drawn(make: rows.RowMaker, what: str, value: float) -> Estimate:
     data, ways = make.data, make.ways
-    spread = _spread(data, ways)
-
-    def statistic(effect: float) -> Floats:
-        return poisson_under(data.values * np.exp(-effect * data.switch), data, ways) / spread
-
+    spread = size_spread(data, ways)
     least = make.least(ways)
     how = f"{POISSON}, {make.how(ways)}"
     if not math.isfinite(value):
@@ -233,7 +228,7 @@ def _poisson_drawn(make: rows.RowMaker, what: str, value: float) -> Estimate:
                         note="no event in the treated site-periods, or none to impute from")  # fmt: skip
 
     def p_of(effect: float) -> float:
-        return ri.p_value(statistic(effect), ways.real)
+        return ri.p_value(randomised_statistic(data, ways, spread, effect), ways.real)
 
     found = ri.invert(p_of, value, alpha=make.alpha, p_least=least) if _worth_it(make, least) else None
     if not make.few:
@@ -252,7 +247,12 @@ def _worth_it(make: rows.RowMaker, least: float) -> bool:
     return least <= make.alpha + ri.TIE and make.few
 
 
-def _spread(data: SiteData, ways: ri.Assignments) -> Floats:
+def randomised_statistic(data: SiteData, ways: ri.Assignments, spread: Floats, effect: float) -> Floats:
+    """N: the scaled log ratio of every assignment with `effect` taken out of the sites that were truly treated."""
+    return poisson_under(data.values * np.exp(-effect * data.switch), data, ways) / spread
+
+
+def size_spread(data: SiteData, ways: ri.Assignments) -> Floats:
     """N: what each assignment's log ratio is divided by, from the sizes of the sites drawn, as in site_did."""
     values, exposure = data.values, data.exposure
     table = ri.change_table(values, exposure, ways.starts, data.phase_in, half=max(data.half, 1e-9))
@@ -262,32 +262,33 @@ def _spread(data: SiteData, ways: ri.Assignments) -> Floats:
     return np.where(spread > 0, spread, 1.0)
 
 
-def _jackknife(data: SiteData) -> float:
+def jackknife(data: SiteData) -> float:
     """Standard error of the log ratio by leaving out each site in turn."""
     n = len(data.units)
     if n > MOST_JACKKNIFE or len(data.treated) < 2:
         return math.nan
-    of: Callable[[Ints], float] = _closed(data) if ri.separable(data.exposure) else _iterated(data)
-    values = np.array([of(np.delete(np.arange(n), i)) for i in range(n)])
+    values = _closed(data) if ri.separable(data.exposure) else _iterated(data)
     if not np.isfinite(values).all():
         return math.nan
     return float(np.sqrt((n - 1) / n * ((values - values.mean()) ** 2).sum()))
 
 
-def _iterated(data: SiteData) -> Callable[[Ints], float]:
-    return lambda keep: poisson_log_ratio(data.values[keep], data.exposure[keep], data.starts[keep], data.used[keep])
+def _iterated(data: SiteData) -> Floats:
+    """n: the log ratio without each site, each fit anew."""
+    rest = [np.delete(np.arange(len(data.units)), i) for i in range(len(data.units))]
+    return np.array([poisson_log_ratio(data.values[k], data.exposure[k], data.starts[k], data.used[k]) for k in rest])
 
 
-def _closed(data: SiteData) -> Callable[[Ints], float]:
+def _closed(data: SiteData) -> Floats:
+    """n: the log ratio without each site, by the closed form, all at once."""
     dates = np.append(np.unique(data.starts[data.starts < data.n_periods]), data.n_periods)
     cohort = np.searchsorted(dates, data.starts)
     counted = np.arange(data.n_periods)[None, :] - dates[:, None] >= data.phase_in
-
-    def of(keep: Ints) -> float:
-        table = np.zeros((1, len(dates), data.n_periods))
-        np.add.at(table[0], cohort[keep], data.values[keep])
-        expected = float((chain_ladder(table, dates)[0] * counted).sum())
-        observed = float((table[0] * counted).sum())
-        return math.log(observed / expected) if observed > 0 and expected > 0 else math.nan
-
-    return of
+    whole = np.zeros((len(dates), data.n_periods))
+    np.add.at(whole, cohort, data.values)
+    tables = np.repeat(whole[None], len(data.units), axis=0)
+    tables[np.arange(len(data.units)), cohort] -= data.values
+    expected = (chain_ladder(tables, dates) * counted).sum(axis=(1, 2))
+    observed = (tables * counted).sum(axis=(1, 2))
+    some = (observed > 0) & (expected > 0)
+    return np.asarray(np.log(np.divide(observed, expected, out=np.full_like(observed, np.nan), where=some)))
