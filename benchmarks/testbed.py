@@ -32,9 +32,9 @@ from aaot_eval.checks import CHECKS
 from aaot_eval.config import RunConfig, load_config
 from aaot_eval.design import choose_analyses, refuse_unfit
 from aaot_eval.errors import AaotEvalError, InputError
-from aaot_eval.estimators import build_estimator
+from aaot_eval.estimators import Estimator, build_estimator
 from aaot_eval.pipeline import run_evaluation
-from aaot_eval.results import CheckResult, Effect, Panel
+from aaot_eval.results import Analysis, CheckResult, Effect, Estimate, Panel, Verdict
 from aaot_eval.synthetic import WORLDS, Study, draw_study, simulate_study
 from aaot_eval.synthetic.panel import panel_of
 from aaot_eval.synthetic.worlds import CLAIMS, WITHHELD, judged
@@ -102,23 +102,51 @@ class Case:
 Evaluator = Callable[[Case], Said]
 
 
+@dataclass(frozen=True)
+class Primary:
+    """The primary analysis of a study as `analyze` chooses it, fitted, and the means to put its checks to it."""
+
+    panel: Panel
+    config: RunConfig
+    analysis: Analysis
+    estimator: Estimator
+    estimate: Estimate
+
+    def check(self, name: str) -> CheckResult:
+        """One check of the primary."""
+        return CHECKS[name]().run(self.estimator, self.panel, self.analysis, self.estimate, seed=self.config.seed)
+
+    def verdict(self, checks: tuple[CheckResult, ...]) -> Verdict:
+        """What may be said with these checks."""
+        return effect_verdict(Effect(self.analysis, (self.estimate,), checks), self.panel, self.config)
+
+
+def study_of(case: Case) -> Primary:
+    """The primary of a study: design by rule, estimate. Raises AaotEvalError where `analyze` would refuse."""
+    panel = case.panel
+    config = _config(people=not panel.comparison_units)
+    analysis = next(a for a in choose_analyses(panel, config) if a.primary)
+    refuse_unfit(panel, (analysis,))
+    estimator = build_estimator(analysis.estimator, dict(analysis.options))
+    # Rows beside the headline and tables for the page decide no word.
+    quick = getattr(estimator, "quick", lambda: estimator)()
+    return Primary(panel, config, analysis, estimator, quick.fit(panel, analysis, seed=config.seed)[0])
+
+
 def analyze(case: Case) -> Said:
     """The verdict of `aaot-eval analyze` on the panel of the study: design by rule, primary estimate, checks, wording.
 
     Checks stop at the first that fails, and are left out when the verdict is withheld without them: the word is the same.
     """
-    config, panel = _config(), case.panel
     try:
-        analysis = next(a for a in refuse_unfit(panel, choose_analyses(panel, config))[0] if a.primary)
-        estimator = build_estimator(analysis.estimator, dict(analysis.options))
-        estimate = estimator.fit(panel, analysis, seed=config.seed)[0]
+        study = study_of(case)
     except AaotEvalError as refusal:
         return Said("refused", why=refusal.problems[0].code)
     done: list[CheckResult] = []
-    names = [n for n in analysis.checks if n not in NEVER_FAILS]
+    names, estimate = [n for n in study.analysis.checks if n not in NEVER_FAILS], study.estimate
     for name in sorted(names, key=lambda n: (FIRST.index(n) if n in FIRST else len(FIRST), n)):
-        done.append(CHECKS[name]().run(estimator, panel, analysis, estimate, seed=config.seed))
-        word = effect_verdict(Effect(analysis, (estimate,), tuple(done)), panel, config).word
+        done.append(study.check(name))
+        word = study.verdict(tuple(done)).word
         if word in WITHHELD:
             break
     why = " ".join(c.check for c in done if c.verdict == "fail")
@@ -169,13 +197,17 @@ def named(name: str) -> Evaluator:
     return found
 
 
-def _config() -> RunConfig:
+def _config(*, people: bool) -> RunConfig:
+    """The smallest config; the rule of the panel itself serves the checks, so that comparisons of people need not be planned."""
     return RunConfig.model_validate(
         {
             "config_version": 1,
             "name": "testbed",
             "data": {"admissions": "apc.csv", "caseload": "caseload.csv", "sites": "sites.csv"},
-            "study": {"outcome": "alcohol_specific_emergency", "entry_rule": "4 admissions in 12 months"},
+            "study": {
+                "outcome": "alcohol_specific_emergency",
+                "entry_rule": "4 admissions in 12 months" if people else None,
+            },
         }
     )
 

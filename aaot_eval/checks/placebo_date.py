@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from aaot_eval.checks import CHECKS, WARN_P
-from aaot_eval.checks._sites import lean
+from aaot_eval.checks._sites import THRESHOLD, lean, verdict_of
 from aaot_eval.errors import AaotEvalError
 from aaot_eval.estimators import Estimator
+from aaot_eval.estimators import _randomisation as ri
+from aaot_eval.estimators.site_did import SiteDid, fit_sites
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
 
 LEAST_SIDE = {"month": 12, "quarter": 8, "year": 6, "integer": 6}
@@ -29,9 +31,19 @@ FAIL_SHARE = 0.40
 RANK_P = 0.2
 
 
+@dataclass(frozen=True)
+class Placebo:
+    """One made-up date: the estimate there with its p, and over sites the p that every other assignment has there."""
+
+    estimate: float
+    statistic: float
+    p_value: float
+    every: ri.Floats | None = None
+
+
 @CHECKS.register("placebo_date")
 class PlaceboDate:
-    """Share of made-up dates that look like an effect, and the rank of the real one among them."""
+    """Share of made-up dates that look like an effect, judged over sites by what other sites in the place of the treated would show."""
 
     designs: ClassVar[tuple[Design, ...]] = ("sites", "series", "controlled_series")
 
@@ -53,7 +65,7 @@ class PlaceboDate:
                 f"{'date' if len(dates) == 1 else 'dates'} "
                 f"with {least} periods on each side, and {LEAST_DATES} are needed.",
             )  # fmt: skip
-        found = {k: _placebo(lean(estimator), panel, analysis, units, end, k, seed) for k in spread_dates(dates)}
+        found = {k: _placebo(estimator, panel, analysis, units, end, k, seed) for k in spread_dates(dates)}
         fits = {k: e for k, e in found.items() if e is not None and math.isfinite(e.p_value)}
         if len(fits) < LEAST_DATES or not math.isfinite(estimate.p_value):
             return CheckResult("placebo_date", analysis.name, "not_evaluable",
@@ -95,7 +107,7 @@ def cut_panel(panel: Panel, end: int, starts: Mapping[str, int], units: list[str
 
 def _placebo(
     estimator: Estimator, panel: Panel, analysis: Analysis, units: list[str], end: int, start: int, seed: int
-) -> Estimate | None:
+) -> Placebo | None:
     alone = units if analysis.design == "series" else None
     if analysis.design == "controlled_series":
         alone = [*units, *panel.comparison_units]
@@ -103,9 +115,31 @@ def _placebo(
     try:
         if estimator.objections(made_up, analysis):
             return None
-        return estimator.fit(made_up, analysis, seed=seed)[0]
+        if isinstance(estimator, SiteDid):
+            return _over_sites(estimator, made_up, analysis, seed)
+        found = lean(estimator).fit(made_up, analysis, seed=seed)[0]
     except AaotEvalError:
         return None
+    return Placebo(found.estimate, _statistic(found), found.p_value)
+
+
+def _over_sites(estimator: SiteDid, made_up: Panel, analysis: Analysis, seed: int) -> Placebo:
+    fit = fit_sites(estimator.data(made_up, analysis.outcome), seed)
+    estimate = math.exp(fit.effect) if fit.data.scale == "log" else fit.effect
+    return Placebo(estimate, math.nan, fit.p_value, ri.p_values(fit.statistic))
+
+
+def exact_p(fits: Mapping[int, Placebo]) -> float:
+    """Share of the assignments of treated sites with p < 0.05 at as many made-up dates as the real one; NaN where they are not the same.
+
+    Neighbouring dates share most of their data, so the share of dates has no simple distribution; over assignments it has an exact one.
+    """
+    every = [f.every for f in fits.values() if f.every is not None]
+    if len(every) < len(fits) or len({len(p) for p in every}) != 1:
+        return math.nan
+    dates = (np.vstack(every) < WARN_P).sum(axis=0)
+    real = sum(f.p_value < WARN_P for f in fits.values())
+    return float((dates >= real).mean())
 
 
 def _statistic(estimate: Estimate) -> float:
@@ -114,41 +148,37 @@ def _statistic(estimate: Estimate) -> float:
     return (math.log(estimate.estimate) if estimate.null == 1.0 else estimate.estimate) / estimate.std_error
 
 
-def _judged(panel: Panel, analysis: Analysis, real: Estimate, fits: Mapping[int, Estimate], start: int) -> CheckResult:
+def _judged(panel: Panel, analysis: Analysis, real: Estimate, fits: Mapping[int, Placebo], start: int) -> CheckResult:
     labels = panel.periods["label"]
     p = np.array([e.p_value for e in fits.values()])
     below, total = int((p < WARN_P).sum()), len(p)
     share = below / total
     rank = 1 + int((p <= real.p_value).sum())
     rank_p = rank / (total + 1)
+    exact = exact_p(fits)
     claims = real.direction != "unclear"
-    verdict: CheckVerdict = "pass"
-    if share > FAIL_SHARE:
-        verdict = "fail"
-    elif share > WARN_SHARE or (claims and rank_p > RANK_P):
+    verdict = verdict_of(exact) if math.isfinite(exact) else _by_share(share)
+    if verdict == "pass" and claims and rank_p > RANK_P:
         verdict = "warn"
     sentence = (
         f"At {below} of {total} dates on which nothing started the same analysis gave p below {WARN_P}; "
         f"the real start ranks {rank} of {total + 1} (rank p = {rank_p:.2f}, neighbouring dates overlap)."
     )
+    if math.isfinite(exact) and below:
+        sentence += f" Other sites in the place of the treated show as many such dates in {exact:.1%} of the ways to choose them."
     if claims and rank_p > RANK_P:
         sentence += " Made-up dates look as much like an effect as the real one."
-    rows = [(str(labels.iloc[k]), e, False) for k, e in fits.items()] + [(str(labels.iloc[start]), real, True)]
-    table = pd.DataFrame(
-        [
-            {
-                "kind": "date",
-                "label": label,
-                "ratio": e.estimate,
-                "statistic": _statistic(e),
-                "p_value": e.p_value,
-                "real": is_real,
-            }
-            for label, e, is_real in rows
-        ]
-    )
+    rows = [(str(labels.iloc[k]), e.estimate, e.statistic, e.p_value, False) for k, e in fits.items()]
+    rows += [(str(labels.iloc[start]), real.estimate, _statistic(real), real.p_value, True)]
+    columns = ("label", "ratio", "statistic", "p_value", "real")
+    table = pd.DataFrame([{"kind": "date", **dict(zip(columns, row, strict=True))} for row in rows])
     return CheckResult(
         "placebo_date", analysis.name, verdict, sentence, statistic=share, value_name="share of made-up dates with p below 0.05",
-        threshold=f"at most {WARN_SHARE:.0%}", p_value=rank_p, table=table,
+        threshold=THRESHOLD if math.isfinite(exact) else f"at most {WARN_SHARE:.0%}",
+        p_value=exact if math.isfinite(exact) else rank_p, table=table,
         facts={"table": "placebo", "dates": total, "below": below, "rank": rank, "rank_p": rank_p},
     )  # fmt: skip
+
+
+def _by_share(share: float) -> CheckVerdict:
+    return "fail" if share > FAIL_SHARE else "warn" if share > WARN_SHARE else "pass"

@@ -131,6 +131,12 @@ def p_value(statistic: Floats, real: int) -> float:
     return float(np.mean(size >= size[real] - TIE))
 
 
+def p_values(statistic: Floats) -> Floats:
+    """N: the p value that each assignment would have, had it been the real one."""
+    size = np.abs(statistic)
+    return np.asarray(1.0 - np.searchsorted(np.sort(size), size - TIE, side="left") / len(size))
+
+
 def change_table(values: Floats, exposure: Floats, starts: Ints, phase_in: int = 0, *, log: bool = True,
                  half: float = 0.5) -> Floats:  # fmt: skip
     """n x k: change of each site's rate from before each start to after it (phase-in left out), on the log scale or not.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from aaot_eval.synthetic.world import (
     ALCOHOL,
     EMERGENCIES,
     PEOPLE_PER_SITE,
+    SITES_KEPT,
     Attendances,
     Ints,
     Stays,
@@ -28,6 +30,8 @@ OUTCOMES = (
     OutcomeSpec("ed_attendances", "Emergency department attendances", event="attendances"),
 )
 DAYS_PER_YEAR = 365.25
+#: Scenarios and worlds of one seed share everybody else's stays, so the last draws are kept.
+_background = lru_cache(maxsize=SITES_KEPT)(draw_background)
 
 
 def panel_of(study: Study) -> Panel:
@@ -71,7 +75,7 @@ def _of_people(kind: Ints) -> dict[str, np.ndarray]:
 
 def _records(study: Study) -> tuple[Stays, Attendances]:
     """All recorded stays and attendances of the study, those of people without an alcohol problem included."""
-    others = [draw_background(study.seed, s, len(study.sites), study.calendar) for s in study.sites]
+    others = [_background(study.seed, s, len(study.sites), study.calendar) for s in study.sites]
     happened = joined([lived(study.stays, study.effect), *(stays for stays, _ in others)])
     stays, seen, turned = study.recording.stays(happened)
     through = happened.take(seen & happened.through_ed)

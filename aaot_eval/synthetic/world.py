@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -42,25 +43,27 @@ TERMINAL_STAY_SHARE = 0.35
 AWAY_SHARE = 0.03
 TRANSFER_SHARE = 0.025
 LONGEST_STAY = 45
+SITES_KEPT = 32
 BACKGROUND_PER_HEAD = {BACKGROUND: 0.00019, ELECTIVE: 0.000035, DAY_CASE: 0.000045, REGULAR: 0.00002}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Calendar:
-    """The months of the study as days counted from its first day."""
+    """The months of the study as days counted from its first day; one object for the same months, so that draws can be kept by it."""
 
     first: np.datetime64
     starts: Ints
     days: Ints
     season: Floats
 
-    @classmethod
-    def of(cls, first_month: str, months: int) -> Calendar:
+    @staticmethod
+    @lru_cache(maxsize=8)
+    def of(first_month: str, months: int) -> Calendar:
         """The calendar of `months` months from `first_month` ("2021-07")."""
         month = np.datetime64(first_month, "M") + np.arange(months + 1)
         edges = month.astype("datetime64[D]").astype(np.int64)
         of_year = month[:-1].astype(np.int64) % 12
-        return cls(
+        return Calendar(
             first=month[0].astype("datetime64[D]"),
             starts=edges[:-1] - edges[0],
             days=np.diff(edges),
@@ -304,11 +307,13 @@ class SiteWorld:
     attendances: Attendances
 
 
+@lru_cache(maxsize=SITES_KEPT)
 def draw_site(seed: int, site: Site, sites: int, calendar: Calendar, illness: Illness) -> SiteWorld:
     """The people with alcohol problems of one site and all their stays and attendances, without the service.
 
     The cohort is open: `site.cohort` places, each with a lasting severity; whoever dies or leaves is replaced in the
-    month after by another person of that severity, so that the site's level has no trend of its own.
+    month after by another person of that severity, so that the site's level has no trend of its own. The last draws are
+    kept, because scenarios and worlds of one seed begin with the same people; nobody may write to them.
     """
     rng = generator(seed, "world", site.index)
     n, months = site.cohort, calendar.months
