@@ -19,6 +19,7 @@ from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators._balance import (
     COARSE,
     FINE,
+    Windows,
     adjusted_scores,
     effective_size,
     entropy_balance,
@@ -95,12 +96,21 @@ class Contrast:
 
 
 def match(
-    people: PersonMonths, rule: Rule, met: Flags, person: Ints, month: Ints, attendances: Floats | None
+    people: PersonMonths,
+    rule: Rule,
+    met: Flags,
+    person: Ints,
+    month: Ints,
+    attendances: Floats | None,
+    *,
+    windows: tuple[Windows, ...] = (FINE, COARSE),
+    effective_needed: float = EFFECTIVE_NEEDED,
 ) -> Matched | str:
     """Risk sets month by month, weighted to the referred's past; or why nothing balances.
 
     The risk set of month t is everybody of a never-starting hospital who is alive and meets the rule at t. Base weight: referrals
-    of the month over the size of its risk set. Referrals in a month without one are dropped and counted.
+    of the month over the size of its risk set. Referrals in a month without one are dropped and counted. `windows`: the ways to
+    cut the past, the first that balances is taken; `effective_needed`: people that the weights stand for, for each referred one.
     """
     control = ~people.treated[people.unit]
     likes, months, base = [], [], []
@@ -114,11 +124,11 @@ def match(
     if kept.sum() < PEOPLE_NEEDED:
         return f"fewer than {PEOPLE_NEEDED} referred have anybody to be compared with"
     person, month, dropped = person[kept], month[kept], int((~kept).sum())
-    for windows in (FINE, COARSE):
-        x = history(people, rule, person, month, windows, attendances)
-        like_x = history(people, rule, like_person, like_month, windows, attendances)
+    for past in windows:
+        x = history(people, rule, person, month, past, attendances)
+        like_x = history(people, rule, like_person, like_month, past, attendances)
         balanced = entropy_balance(like_x, x.mean(axis=0), weight)
-        if balanced is not None and effective_size(balanced) >= EFFECTIVE_NEEDED * len(person):
+        if balanced is not None and effective_size(balanced) >= effective_needed * len(person):
             return Matched(
                 person,
                 month,
@@ -127,9 +137,9 @@ def match(
                 like_month,
                 like_x,
                 balanced,
-                windows is COARSE,
+                past is COARSE,
                 dropped,
-                history_names(rule, windows, attendances is not None),
+                history_names(rule, past, attendances is not None),
             )
     return "no weights give the comparison the past of the referred"
 

@@ -20,6 +20,7 @@ from aaot_eval.estimators._cohorts import (
     rule_outcome_of,
 )
 from aaot_eval.estimators._random_effects import dersimonian_laird
+from aaot_eval.power._as_referred import Past, as_referred
 from aaot_eval.results import Panel, generator
 
 REFERRED = (25, 50, 100, 200, 400, 800)
@@ -42,7 +43,9 @@ def people_rows(
     if wanted is None or (rule is None and "cohort_rule" not in past.extra):
         return [], ["People: not judged, because the config names no entry rule in numbers."], {}
     people = person_months(past, outcome, wanted)
-    new = newly_meets_rule(meets_rule(people, people.declared or Rule(*(rule or (1, 12)))))
+    told = people.declared or Rule(*(rule or (1, 12)))
+    met = meets_rule(people, told)
+    new = newly_meets_rule(met)
     cohort = first_cohort(new, 0, max(people.n_months - follow_up + 1, 0), follow_up)
     pool = _followed(people, cohort, follow_up)
     hospitals = _hospitals(panel, people, cohort, pool)
@@ -50,12 +53,23 @@ def people_rows(
         words = f"People: not judged, because only {'fewer than ' + str(LEAST_PEOPLE)} people met the entry rule and were followed for {follow_up} months before the start."
         return [], [words], {}
     asked = referred or (int(panel.people["referral_t"].notna().sum()) if panel.people is not None else 0)
+    served = np.isin(np.array(people.names), panel.treated_units)
+    weighted = as_referred(people, told, met, served, follow_up, len(panel.periods) - people.n_months)
+    draws = max(replicates, 1000)
     rows = [
-        _row(pool, hospitals, n, follow_up, fall, max(replicates, 1000), seed, level)
+        _weighted_row(weighted, n, follow_up, fall, draws, seed, level)
+        if weighted
+        else _row(pool, hospitals, n, follow_up, fall, draws, seed, level)
         for n in sorted({*REFERRED, *([asked] if asked >= 2 else [])})
     ]
+    apart = weighted.tau2**0.5 if weighted else hospitals.sd
     enough = next((r["people"] for r in rows if r["power"] >= WANTED), None)
-    words = f"People (met the rule before the start: {pool.mean():.2f} in {follow_up} months, variance {pool.var(ddof=1) / pool.mean():.1f} times the mean, {hospitals.words}): "
+    how = (
+        f"weighted to one past, hospitals apart by {np.expm1(apart):.0%}"
+        if weighted
+        else f"{hospitals.words}; they could not be weighted to one past as the estimator does, which makes these figures cautious"
+    )
+    words = f"People (met the rule before the start: {pool.mean():.2f} in {follow_up} months, variance {pool.var(ddof=1) / pool.mean():.1f} times the mean, {how}): "
     own = next((r for r in rows if r["people"] == asked), None)
     if own:
         words += f"with {asked} referred the ratio is known to about {_percent(own['half_width'])} either way (power {own['power']:.0%} for a fall of {fall:.0%}); "
@@ -64,7 +78,16 @@ def people_rows(
         if enough
         else f"not even {REFERRED[-1]} referred reach a power of {WANTED:.0%}."
     )
-    return rows, [words], {"referred": asked, "referred_needed": enough, "hospital_sd": hospitals.sd}
+    return rows, [words], {"referred": asked, "referred_needed": enough, "hospital_sd": apart}
+
+
+def _weighted_row(
+    past: Past, n: int, follow_up: int, fall: float, draws: int, seed: int, level: float
+) -> dict[str, Any]:
+    """One number of referred, by the comparison that `risk_set` makes."""
+    power, half = past.draw(n, fall, draws, seed, level)
+    what = f"people followed for {follow_up} months against people who met the same rule, weighted to the same past"
+    return {"part": "people", "what": what, "people": n, "fall": fall, "power": power, "half_width": half}
 
 
 @dataclass(frozen=True)
