@@ -84,8 +84,12 @@ Part = _Part  # the base of every record that is read from TOML
 class PersonKey(_Part):
     """A local or NHS number that becomes a keyed hash in the first step; never used without a secret."""
 
-    column: str
-    secret_file: FilePath
+    column: str = Field(
+        description="column of the number in your files, such as NHS_NUMBER; the same in every file that holds people"
+    )
+    secret_file: FilePath = Field(
+        description="file with the secret of at least 16 characters; kept apart from the data and never copied"
+    )
 
 
 class DataConfig(_Part):
@@ -115,7 +119,9 @@ class DataConfig(_Part):
     dates: dict[str, str] = Field(
         default_factory=dict, description="by table: how dates are written, e.g. DD/MM/YYYY, when it is ambiguous"
     )
-    person_key: PersonKey | None = None
+    person_key: PersonKey | None = Field(
+        None, description="where people are named by a local or NHS number: its column and the secret it is hashed with"
+    )
     complete_to: date | None = Field(
         None, description="last day on which the extract is complete; default: the last whole month in it"
     )
@@ -151,17 +157,21 @@ class DataConfig(_Part):
 class PanelConfig(_Part):
     """The columns of an already aggregated panel."""
 
-    unit: str = "unit"
-    period: str = "period"
-    frequency: Literal["month", "quarter", "year", "integer"] = "month"
+    unit: str = Field("unit", description="column that names the unit, such as a hospital")
+    period: str = Field("period", description="column of the period")
+    frequency: Literal["month", "quarter", "year", "integer"] = Field(
+        "month", description="how long a period is; integer: numbered periods without a calendar"
+    )
     outcomes: dict[str, Literal["count", "share", "continuous"]] = Field(
         default_factory=dict, description="column = kind; empty: every numeric column that has no other role, as counts"
     )
     exposure: str | None = Field(None, description="denominator column; days in the period always count")
-    cluster: str | None = None
-    weight: str | None = None
-    covariates: list[str] = Field(default_factory=list)
-    group: str | None = None
+    cluster: str | None = Field(
+        None, description="column of the clusters that standard errors allow for; default: the unit"
+    )
+    weight: str | None = Field(None, description="column of the weight of each row; default: all alike")
+    covariates: list[str] = Field(default_factory=list, description="columns that an estimate may adjust for")
+    group: str | None = Field(None, description="column that groups units, such as a region")
     start: str | None = Field(None, description="column with the unit's first period of the service; blank = never")
     beside: list[str] = Field(
         default_factory=list, description="units shown beside the others and never pooled or compared with them"
@@ -193,14 +203,18 @@ class StudyConfig(_Part):
     design: Literal["by_rule", "trial"] = Field(
         "by_rule", description="trial: people or sites were allocated by chance, as [trial] says; else chosen by rule"
     )
-    outcome: str = "alcohol_specific_emergency"
+    outcome: str = Field("alcohol_specific_emergency", description="the primary outcome, on which the answer rests")
     also: list[str] = Field(default_factory=list, description="secondary outcomes")
     entry_rule: str | None = Field(
         None,
         description='"4 admissions in 12 months", "4 emergency admissions or 6 attendances in 12 months", or "unknown": searched for',
     )
-    first_period: PeriodText | None = None
-    last_period: PeriodText | None = None
+    first_period: PeriodText | None = Field(
+        None, description="first period used; default: the first complete one of the data"
+    )
+    last_period: PeriodText | None = Field(
+        None, description="last period used; default: the last complete one of the data"
+    )
     service_start: PeriodText | None = Field(None, description="one start for all treated units of a panel")
     starts: dict[str, PeriodText] = Field(default_factory=dict, description="start by unit, where they differ")
     comparison: list[str] = Field(default_factory=list, description="units of a panel that never start")
@@ -219,11 +233,17 @@ class StudyConfig(_Part):
         max_length=2,
         description="series: first and last period over which averted events are counted; empty: all with the service",
     )
-    follow_up_months: int = Field(12, ge=3, le=60)
-    spell_rule: Literal["hf", "york", "sus", "smr"] = "hf"
-    stay_rule: Literal["hf", "nhsd", "york", "smr"] = "hf"
+    follow_up_months: int = Field(
+        12, ge=3, le=60, description="how long people are followed after they met the entry rule"
+    )
+    spell_rule: Literal["hf", "york", "sus", "smr"] = Field(
+        "hf", description="how episodes become a spell with one provider (docs/counting.md)"
+    )
+    stay_rule: Literal["hf", "nhsd", "york", "smr"] = Field(
+        "hf", description="how spells with transfers between them become one stay (docs/counting.md)"
+    )
     smallest_effect: float = Field(0.10, gt=0, lt=1, description="smallest change worth having, as a share")
-    conf_level: float = Field(0.95, gt=0.5, lt=1)
+    conf_level: float = Field(0.95, gt=0.5, lt=1, description="level of every interval, as a share")
 
     @field_validator("entry_rule")
     @classmethod
@@ -281,11 +301,13 @@ class CountingConfig(_Part):
 class AnalysisConfig(_Part):
     """One analysis, for researchers; without any, the design is chosen by rule."""
 
-    name: str = Field(pattern=ANALYSIS_PATTERN)
-    estimator: str
+    name: str = Field(pattern=ANALYSIS_PATTERN, description="its name in tables: small letters, digits and _")
+    estimator: str = Field(description="one of those that `aaot-eval explain` lists")
     outcome: str | None = Field(None, description="default: the primary outcome of [study]")
-    primary: bool = False
-    options: dict[str, Any] = Field(default_factory=dict)
+    primary: bool = Field(False, description="whether the answer rests on it")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="settings of the estimator; `aaot-eval explain` with its name lists them"
+    )
     checks: list[str] | None = Field(None, description="default: every check that fits the design")
 
     @model_validator(mode="after")
@@ -300,7 +322,7 @@ class AnalysisConfig(_Part):
 class BudgetConfig(_Part):
     """Whose budget changes, over how many years: assumptions for the budget impact, none of them a result."""
 
-    years: int = Field(3, ge=1, le=5)
+    years: int = Field(3, ge=1, le=5, description="how many years the budget is shown for")
     funder: Literal["commissioner", "provider"] = Field("commissioner", description="who pays for the service")
     fill: list[Annotated[float, Field(ge=0, le=1)]] = Field(
         default_factory=list,
@@ -329,7 +351,7 @@ QALY_SHIFTS = (-0.05, -0.1)
 class OutcomeConfig(_Part):
     """What the money is set against, beside the saving: net benefit, plane, acceptability, value of information."""
 
-    kind: Literal["admission_avoided", "alive_day", "qaly"]
+    kind: Literal["admission_avoided", "alive_day", "qaly"] = Field(description="one unit of what the money buys")
     thresholds: list[float] | None = Field(
         None,
         validate_default=True,
@@ -398,7 +420,9 @@ class CostsConfig(_Part):
         "counted", description="whether the stay during which a person was referred counts in the cost on the caseload"
     )
     discount_rate: float = Field(0.035, ge=0, description="as a share: 0.035, not 3.5")
-    draws: int = Field(2000, ge=200, le=100_000)
+    draws: int = Field(
+        2000, ge=200, le=100_000, description="how often effect, prices and programme cost are drawn together"
+    )
     outcome: OutcomeConfig | None = Field(None, description="what the money buys; left out: the saving alone")
     solve_for: float = Field(
         10470,
@@ -406,7 +430,7 @@ class CostsConfig(_Part):
         le=1_000_000,
         description="published saving per patient-year: which inputs would give it; never a reproduction",
     )
-    budget: BudgetConfig = BudgetConfig()
+    budget: BudgetConfig = Field(BudgetConfig(), description="assumptions of the budget impact")
 
     @field_validator("discount_rate")
     @classmethod
@@ -419,7 +443,9 @@ class CostsConfig(_Part):
 class DisclosureConfig(_Part):
     """The named rule set of the data owner."""
 
-    profile: str = "hes"
+    profile: str = Field(
+        "hes", description="which small numbers are hidden and how others are rounded, by the data owner's rules"
+    )
     national: bool = Field(False, description="the figures are national totals, to which the profile does not apply")
 
     @field_validator("profile")
@@ -448,9 +474,9 @@ COMPONENTS: dict[str, str] = {
 class FidelityConfig(_Part):
     """Which of the six components of assertive outreach a site's team works by; a component in neither list is not stated."""
 
-    site: str
-    met: list[Component] = Field(default_factory=list)
-    not_met: list[Component] = Field(default_factory=list)
+    site: str = Field(description="the site whose team it is")
+    met: list[Component] = Field(default_factory=list, description="components that the team works by")
+    not_met: list[Component] = Field(default_factory=list, description="components that it does not work by")
     source: str = Field(min_length=3, description="who judged it, and when")
 
     @model_validator(mode="after")
@@ -532,14 +558,17 @@ def _megabytes(size: str) -> float:
 class OutputConfig(_Part):
     """Where results go and what is written."""
 
-    runs: FilePath = "runs"
+    runs: FilePath = Field("runs", description="folder in which every study has its own folder of runs")
     work: FilePath | None = Field(None, description="folder for engine spill files; default: beside the runs")
     memory: str | None = Field(
         None, description="memory limit of the engine, e.g. 500MB or 1GB; at least 100MB; DuckDB without: 4GB"
     )
     cache: bool = Field(True, description="keep the typed rows of each file, so that the next run reads only new files")
     cache_limit: str = Field("20GB", description="the longest unused rows kept are deleted above this size")
-    patient_reports: bool = False
+    patient_reports: bool = Field(
+        False,
+        description="one row for each person on the caseload, with the key of the caseload file, in restricted/ only",
+    )
     reason: str | None = Field(None, description="why per-patient rows are needed; required with patient_reports")
 
     @field_validator("memory", "cache_limit")
@@ -564,7 +593,9 @@ class OutputConfig(_Part):
 class EngineConfig(_Part):
     """Which database runs the steps. The default runs inside this process and needs nothing."""
 
-    name: Literal["duckdb", "spark", "postgres"] = "duckdb"
+    name: Literal["duckdb", "spark", "postgres"] = Field(
+        "duckdb", description="the database; spark and postgres need their extra"
+    )
     spark: str | None = Field(
         None, description="local[2], spark://host:7077 or sc://host:15002; default: SPARK_REMOTE, else this machine"
     )
@@ -601,10 +632,13 @@ class EngineConfig(_Part):
 class RunConfig(_Part):
     """One study."""
 
-    config_version: Literal[1]
-    name: str = Field(pattern=NAME_PATTERN)
-    title: str | None = None
-    seed: int = Field(20260401, ge=0)
+    config_version: Literal[1] = Field(description="how this file is written: always 1")
+    name: str = Field(
+        pattern=NAME_PATTERN,
+        description="the study's short name: letters, digits, - and _; its folder under runs/ has it",
+    )
+    title: str | None = Field(None, description="title of the report; default: the name")
+    seed: int = Field(20260401, ge=0, description="start of every random number: the same seed gives the same results")
     data: DataConfig
     panel: PanelConfig = PanelConfig()
     study: StudyConfig = StudyConfig()

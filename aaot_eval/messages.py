@@ -117,6 +117,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "X275": ("A packed file unpacks to far more than any extract does.", "Unpack it yourself, look at it, and give the plain file."),
     "X276": ("Line 1 of a file is far too long for a header.", "Check that it is delimited text with line ends."),
     "X277": ("A large table is given as a workbook.", "Export it as CSV or Parquet."),
+    "X279": ("A quotation mark stands in a person key or in the name of a site.", "Take it away: with it the key is another person, the name another site."),
     "X278": ("A cell is far too large: a quotation mark without its pair.", "Mend the quotation mark, or ask for the file again."),
     # Data: refusals beside the findings.
     "D320": ("A date or period lies outside the data, or before there is anything to compare with.", "Mend it, or give more months."),

@@ -23,7 +23,7 @@ from aaot_eval.errors import DataQualityError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.ingest import read_tables
 from aaot_eval.panel import build_panel, price_stays, read_panel
-from aaot_eval.results import Analysis, Effect, FlowStep, Panel, RunResult, Source, Tables, Vintage
+from aaot_eval.results import Analysis, CostResult, Effect, FlowStep, Panel, RunResult, Source, Tables, Vintage
 
 if TYPE_CHECKING:
     from aaot_eval.costs import Prices
@@ -37,7 +37,10 @@ def quiet(message: str) -> None:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the estimators start from, and where it came from."""
+    """What the estimators start from, and where it came from.
+
+    `keys`: the caseload's key of each person on it, by the run's number; only where rows of patients were asked for.
+    """
 
     panel: Panel
     findings: tuple[Finding, ...]
@@ -46,6 +49,7 @@ class Prepared:
     prices: Prices | None
     restricted: dict[str, pd.DataFrame]
     facts: dict[str, Any]
+    keys: pd.Series[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def run_evaluation(
     costs = None
     if prepared.prices is not None and panel.people is not None:
         notify("Costing outreach against care as usual")
-        costs = cost_service(panel, effects, verdict, config, prepared.prices)
+        costs = _keyed(cost_service(panel, effects, verdict, config, prepared.prices), prepared.keys)
 
     findings = (*prepared.findings, *_left_out_stages(config, panel, analyses))
     skipped = [{"stage": f.where, "why": f.detail} for f in findings if f.code in ("D318", "D319")]
@@ -157,10 +161,36 @@ def prepare(
         _stop_on(Evidence((*tables.findings, *panel.findings), tables.flow, restricted))
         if readings is not None:
             readings.keep()
+        keys = (
+            _caseload_keys(engine, tables, panel) if config.output.patient_reports and tables.has("caseload") else None
+        )
         described = engine.describe()
     facts = dict(panel.extra) | {"engine": described}
     findings = (*tables.findings, *panel.findings, *(prices.findings if prices is not None else ()))
-    return Prepared(panel, findings, tables.flow, tables.sources, prices, restricted, facts)
+    return Prepared(panel, findings, tables.flow, tables.sources, prices, restricted, facts, keys)
+
+
+def _caseload_keys(engine: Any, tables: Tables, panel: Panel) -> pd.Series[Any]:
+    """The key of everybody on the caseload, as given or as its keyed hash, by the panel's number of the person.
+
+    It joins rows of patients to the caseload file. The engine numbers everybody in the extract, the panel those it follows.
+    """
+    persons, caseload = (tables.names[name] for name in ("persons", "caseload"))
+    found = engine.frame(f"SELECT p.person, p.token FROM {persons} AS p JOIN {caseload} AS c ON c.person = p.person")
+    numbers = pd.Index(panel.extra["person_numbers"])
+    place = numbers.get_indexer(pd.Index(found["person"]))
+    there = place >= 0
+    return pd.Series(found["token"].to_numpy(dtype=object)[there], index=place[there]).sort_index()
+
+
+def _keyed(costs: CostResult, keys: pd.Series[Any] | None) -> CostResult:
+    """The rows of patients with the key of each, which no stage behind the engine has seen."""
+    if costs.per_patient is None or keys is None:
+        return costs
+    rows = costs.per_patient.copy()
+    at = list(rows.columns).index("person") + 1
+    rows.insert(at, "person_key", keys.loc[rows["person"]].to_numpy())
+    return replace(costs, per_patient=rows)
 
 
 def _prices(config: RunConfig) -> Prices | None:

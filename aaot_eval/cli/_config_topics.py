@@ -6,7 +6,10 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aaot_eval.schema import TableSchema
 
 Node = Mapping[str, Any]
 #: The tables of money that [costs] names; those of [data] are explained as extract formats.
@@ -44,16 +47,34 @@ def money_tables(wrap: Callable[[str], str]) -> dict[str, str]:
     texts = {}
     for name, given in MONEY_TABLES.items():
         schema = table_schema("tables", name)
-        lines = [wrap(f"{schema.title}. {schema.description}"), wrap(f"A CSV file, given as {given}."), "", "Columns:"]
-        for column in schema.columns:
-            needed = ", required" if column.required else ""
-            lines.append(wrap(f"  {column.name} ({column.type}{needed}): {column.description or column.title}"))
-            if column.enum:
-                lines.append(wrap(f"    one of: {', '.join(column.enum)}"))
+        lines = [
+            wrap(f"{schema.title}. {schema.description}"),
+            wrap(f"A CSV file, given as {given}."),
+            *_columns(schema, wrap),
+        ]
         example = list(schema.extra.get("example", ()))
         lines += ["", "Example, with made-up figures:", *(f"  {row}" for row in _csv_rows(example))]
         texts[name] = "\n".join(lines)
     return texts
+
+
+def restricted_tables(wrap: Callable[[str], str]) -> dict[str, str]:
+    """The tables that stay in restricted/ and are read by people: what they hold, and each column."""
+    from aaot_eval.schema import schema_names, table_schema
+
+    found = (table_schema("restricted", name) for name in schema_names("restricted"))
+    return {s.name: "\n".join([wrap(f"{s.title}. {s.description}"), *_columns(s, wrap, needed=False)]) for s in found}
+
+
+def _columns(schema: TableSchema, wrap: Callable[[str], str], *, needed: bool = True) -> list[str]:
+    """Each column of a table with its type, whether it is required (where somebody fills it) and its values."""
+    lines = ["", "Columns:"]
+    for column in schema.columns:
+        required = ", required" if needed and column.required else ""
+        lines.append(wrap(f"  {column.name} ({column.type}{required}): {column.description or column.title}"))
+        if column.enum:
+            lines.append(wrap(f"    one of: {', '.join(column.enum)}"))
+    return lines
 
 
 def _csv_rows(rows: list[Mapping[str, str]]) -> list[str]:
@@ -125,6 +146,7 @@ def _given(node: Node, needed: bool) -> str:
 def _about(node: Node) -> str:
     """What a key may hold, and what it means."""
     kinds = [choice for choice in node.get("anyOf", (node,)) if choice.get("type") != "null"]
+    kinds = [inner for choice in kinds for inner in choice.get("anyOf", (choice,))]
     held = " or ".join(dict.fromkeys(_kind(choice) for choice in kinds))
     meaning = node.get("description") or next((c["description"] for c in kinds if c.get("description")), "")
     return _stopped(f"{held}; {meaning}" if meaning else held)
@@ -137,6 +159,8 @@ def _kind(node: Node) -> str:
         return str(node["const"])
     if node.get("type") == "array":
         return f"list of {_kind(node.get('items', {}))}"
+    if node.get("format") == "date":
+        return "date"
     words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
     named = words.get(str(node.get("type")), "table")
     bounds = [

@@ -32,6 +32,16 @@ WIDTH = 80
 typed: list[str] = []
 
 
+def share(text: str) -> float:
+    """A share as people write it: 0.23, 23 % or 23%. Whether it can be one is asked where it is used."""
+    plain = str(text).strip()
+    number = plain.removesuffix("%").strip()
+    try:
+        return float(number) / 100 if plain.endswith("%") else float(number)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no share; write 0.23 or 23 %") from None
+
+
 def command_line() -> str:
     """The command as it can be typed again."""
     import shlex

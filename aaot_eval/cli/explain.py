@@ -97,6 +97,7 @@ def _topics(wanted: str | None) -> dict[str, dict[str, str]]:
         "message code": _messages(),
         "extract format": _formats(),
         "table of money": _money_tables(),
+        "restricted table": _restricted_tables(),
         "table of the config": _config_tables(),
     }
     if wanted is not None and any(wanted in entries for entries in light.values()):
@@ -112,6 +113,12 @@ def _money_tables() -> dict[str, str]:
     from aaot_eval.cli._config_topics import money_tables
 
     return money_tables(_wrapped)
+
+
+def _restricted_tables() -> dict[str, str]:
+    from aaot_eval.cli._config_topics import restricted_tables
+
+    return restricted_tables(_wrapped)
 
 
 def _config_tables() -> dict[str, str]:

@@ -6,13 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from aaot_eval.cli._options import ConfigFile, DataFolder, Json, Quiet, Verbose, answer, terminal_width, wrapped
+from aaot_eval.cli._options import ConfigFile, DataFolder, Json, Quiet, Verbose, answer, share, terminal_width, wrapped
 
 
 def power(
     config_file: ConfigFile,
     data: DataFolder = None,
-    fall: Annotated[float, typer.Option("--fall", help="The fall to be found, as a share.")] = 0.23,
+    fall: Annotated[
+        float, typer.Option("--fall", metavar="SHARE", parser=share, help="The fall to be found: 0.23 or 23 %.")
+    ] = 0.23,
     replicates: Annotated[int, typer.Option("--replicates", help="Simulations for each number of the table.")] = 200,
     referred: Annotated[
         int | None,

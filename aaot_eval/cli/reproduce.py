@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aaot_eval.cli._options import Json, Quiet, Verbose, answer
+from aaot_eval.cli._options import Json, Quiet, Verbose, answer, share
 from aaot_eval.errors import Problem, UsageError
 
 SAVING = "KCH-02"  # the published saving whose inputs are not published
@@ -37,7 +37,7 @@ def reproduce(
     admissions: Annotated[
         float | None, typer.Option(metavar="N", help="Admissions per patient-year under care as usual.")
     ] = None,
-    fall: Annotated[float | None, typer.Option(metavar="SHARE", help="Their fall, 0.23 for 23 %.")] = None,
+    fall: Annotated[float | None, typer.Option(metavar="SHARE", parser=share, help="Their fall: 0.23 or 23 %.")] = None,
     price: Annotated[
         float | None, typer.Option(metavar="POUNDS", parser=_pounds, help="Price of an admission.")
     ] = None,

@@ -8,7 +8,7 @@ from aaot_eval.config import RunConfig
 from aaot_eval.engine import Engine, OptedOut, ReadReport
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
-from aaot_eval.ingest.read import Given, plan_table
+from aaot_eval.ingest.read import Given, plan_table, quoted_keys
 from aaot_eval.results import FlowStep, Source
 
 WHY = "the person opted out"
@@ -33,6 +33,7 @@ def read_opt_out(config: RunConfig, engine: Engine) -> tuple[OptedOut | None, li
         for r in found.reports
         if r.rejected_lines or r.bad_cells or r.unquoted or not r.adds_up
     ]
+    problems += [fault for plan in given.plans for fault in quoted_keys(plan, unquoted=False)]
     if problems:
         raise InputError(*problems)
     return found, [_counted(s, r) for s, r in zip(sources, found.reports, strict=True)]

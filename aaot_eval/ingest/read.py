@@ -54,6 +54,12 @@ LEAST_LIKE = 0.5
 MOST_NAMED = 6
 # Tables too large for a workbook.
 LARGE_TABLES = ("admissions", "attendances")
+#: Tables that somebody keeps by hand, and their columns in which a stray quotation mark makes another person or another place.
+BY_HAND = ("caseload", "sites", "deaths", "denominators")
+KEYS = ("person", "site", "arm")
+#: A straight or typographic quotation mark anywhere; an apostrophe only in front, for names such as St John's hold one.
+STRAY_MARK = re.compile("[\"\u201c\u201d\u201e\u00ab\u00bb]|^['\u2018\u2019]")
+LINES_SHOWN = 3
 
 Notify = Callable[[str], None]
 
@@ -630,6 +636,8 @@ def read_given(
     for report, plan in zip(reports, given.plans, strict=True):
         notify(f"{'kept from an earlier run:' if report.taken else 'read'} {report.name}")
         problems += _reading_problems(report, plan, engine, limits)
+        if given.table in BY_HAND and not report.taken:
+            problems += quoted_keys(plan, unquoted=report.unquoted)
         if report.unquoted:
             findings.append(Finding("X212", where=report.name))
         rejected = report.rejected_lines + sum(report.bad_cells.values())
@@ -646,6 +654,36 @@ def read_given(
     if problems:
         raise InputError(*problems)
     return reports, findings
+
+
+def quoted_keys(plan: ReadPlan, *, unquoted: bool) -> list[Problem]:
+    """A refusal when a quotation mark stands in a key or the name of a site: it would be another person, or another place.
+
+    `unquoted`: marks at the ends of cells were taken away, for they had no pair.
+    """
+    file = plan.file
+    if file.kind != "text":
+        return []
+    held = {plan.columns[name]: file.header.index(plan.columns[name]) for name in KEYS if name in plan.columns}
+    found: dict[str, list[int]] = {}
+    with file.path.open(encoding="utf-8-sig", newline="") as text:
+        reader = csv.reader(text, delimiter=file.delimiter, quoting=csv.QUOTE_NONE if unquoted else csv.QUOTE_MINIMAL)
+        for row in reader:
+            for theirs, i in held.items():
+                cell = row[i].strip(' "' if unquoted else None) if i < len(row) else ""
+                if reader.line_num > 1 and STRAY_MARK.search(cell):
+                    found.setdefault(theirs, []).append(reader.line_num)
+    return [
+        Problem(
+            "X279",
+            f"a quotation mark stands in {shown_names([theirs])} of {len(lines)} row{'s' if len(lines) > 1 else ''}",
+            where=f"{plan.name}, line {', '.join(map(str, lines[:LINES_SHOWN]))}{' ...' if len(lines) > LINES_SHOWN else ''}, "
+            f"column {shown_names([theirs])}",
+            allowed="a key or a name without quotation marks, or with one pair of plain ones round the whole cell",
+            do="take the quotation marks away and save the file as CSV again",
+        )
+        for theirs, lines in found.items()
+    ]
 
 
 def _reading_problems(report: ReadReport, plan: ReadPlan, engine: Engine, limits: QualityConfig) -> list[Problem]:

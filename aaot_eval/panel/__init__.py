@@ -95,7 +95,11 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
         findings=tuple(findings),
         exposure_unit="person-working-years" if config.counting.days == "working" else "person-years",
         extra=extra
-        | {"entry_rule": config.study.entry_rule, "sensitivity_outcomes": same_day_outcomes(tables, config)},
+        | {
+            "person_numbers": keys.to_numpy(),
+            "entry_rule": config.study.entry_rule,
+            "sensitivity_outcomes": same_day_outcomes(tables, config),
+        },
     )
     return add_asked(panel, tables, config, asked, keys, _window(tables, periods)) if asked else panel
 

@@ -86,6 +86,7 @@ class Table:
     """A table: `rows` of cells, the first cell of a row names it. `left_out` rows are not shown, and it says so.
 
     `below` holds, for each row, a text that stands under it across all columns (empty: none), so that long words widen no table.
+    `cards`: on a narrow screen each row is a list of names and values, so that a wide table needs no scrolling.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Table:
     left_out: int = 0
     emphasis: tuple[bool, ...] = ()
     below: tuple[str, ...] = ()
+    cards: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class Section:
 @dataclass(frozen=True, slots=True)
 class Report:
     """The whole page, ready to be written in any format. `image` is how charts are put in: `svg`, or `png` where the
-    disclosure profile lets no SVG out."""
+    disclosure profile lets no SVG out; `wide` gives tables the whole width, and landscape paper."""
 
     title: str
     subtitle: str
@@ -159,6 +161,7 @@ class Report:
     image: Literal["svg", "png"] = "svg"
     eyebrow: str = "Evaluation of alcohol assertive outreach treatment"
     kind: str = "evaluation report"
+    wide: bool = False
 
     def charts(self) -> list[Chart]:
         """Every chart, in order."""

@@ -31,24 +31,26 @@ BLOCKS = {
 COLUMNS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("person",), "Person", ""),
     (("unit",), "Hospital", ""),
-    (("referral_month",), "Referred", "period"),
-    (("exposure_days",), "Days of exposure", "count"),
-    (("prior_months",), "Months of history", "count"),
+    (("referral_month",), "Referred", "month"),
+    (("exposure_days",), "Days", "count"),
     (("own_history_weight",), "Weight of own history", "ratio"),
     (("expected_cost",), "Expected cost", "price"),
     (("observed_cost",), "Observed cost", "price"),
     (("difference",), "Difference", "price"),
     (("difference_low_80", "difference_high_80"), "80 % interval", "money"),
     (("difference_low_95", "difference_high_95"), "95 % interval", "money"),
-    (("service_cost",), "Service", "price"),
-    (("status",), "Status", ""),
+    (("service_cost",), "Cost of the service", "price"),
+    (("net_difference",), "Net", "price"),
 )
 WORDS = (
     "Expected cost: what people with the same peak and history cost where and when there was no service, shrunk toward the mean by how "
     "little one person's history tells, times one calibration factor for everybody.",
     "Observed cost: care that began between referral and the end of follow-up, at the prices of the run.",
-    "Difference: expected less observed, before the cost of the service. Its interval is for what this person would have cost.",
+    "Difference: expected less observed, before the cost of the service. Its intervals are for what this person would have cost.",
+    "Net: difference less what the service cost over the same days.",
     "Rows stand by hospital and referral, never by difference. Do not rank people by it.",
+    "Person is the number of this run. patients.csv beside this page also holds person_key, the key of the caseload file, which joins a "
+    "row to it; months of history and the expected cost before calibration stand there too.",
 )
 
 
@@ -74,6 +76,7 @@ def patient_report(rows: pd.DataFrame, meta: Mapping[str, Any], reason: str) -> 
         banners=(("Invented prices", "No sum of money here is real."),) if mark else (),
         eyebrow="Accounting for people on the caseload, not evidence about any of them",
         kind="rows of patients",
+        wide=True,
     )  # fmt: skip
 
 
@@ -87,8 +90,13 @@ def _sums(rows: pd.DataFrame, mark: str) -> Facts:
         part = rows[rows["status"] == name]
         people = counted(len(part), "person").replace("persons", "people")
         lines.append((title, f"{people}, difference {written(float(part['difference'].sum()), 'price')}{mark}"))
-    total = written(_pence_sum(rows["difference"]), "price")
-    lines.append(("All rows together", f"{total}{mark}: the cohort estimate, to the penny"))
+    total, service, net = (
+        written(_pence_sum(rows[c]), "price") for c in ("difference", "service_cost", "net_difference")
+    )
+    lines += [
+        ("All rows together", f"{total}{mark}: the cohort estimate, to the penny"),
+        ("Net", f"{net}{mark}: less the service over the same days, {service}{mark}"),
+    ]
     return Facts(tuple(lines), "Control total")
 
 
@@ -100,13 +108,15 @@ def _block(rows: pd.DataFrame, mark: str) -> Section:
     status = str(rows["status"].iloc[0])
     title, said = BLOCKS[status]
     heads = tuple(
-        Heads(head + (mark if kind == "price" else ""), numeric=bool(kind) and kind != "period")
+        Heads(head + (mark if kind == "price" else ""), numeric=bool(kind) and kind != "month")
         for _, head, kind in COLUMNS
     )
     cells = tuple(tuple(_cell(row, fields, kind) for fields, _, kind in COLUMNS) for row in rows.to_dict("records"))
-    table = Table("patients", f"{title}: one row a person", heads, cells, note=NOT_EVIDENCE)
+    table = Table("patients", f"{title}: one row a person", heads, cells, note=NOT_EVIDENCE, cards=True)
     return Section(status.replace(" ", "_"), title, (*((Paragraph(said),) if said else ()), table))
 
 
 def _cell(row: Mapping[Any, Any], fields: tuple[str, ...], kind: str) -> str:
+    if kind == "month":
+        return period_name(str(row[fields[0]]), short=True)
     return " to ".join(written(row[f], kind) for f in fields)

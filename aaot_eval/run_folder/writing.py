@@ -124,6 +124,7 @@ Reason given: {reason}
 It is accounting, not proof: no row says what one person would have cost without the service.
 A difference for one person is not evidence that the service caused it; only the sum over people is estimated.
 patients.html is the page to read; patients.csv and patients.parquet hold the same rows.
+person_key in them joins a row to the caseload file: it is the key as read, or the keyed hash of a local or NHS number.
 """
 
 

@@ -104,6 +104,16 @@ def test_no_byte_of_a_run_holds_a_number_or_anybody_who_opted_out(finished):
     assert not any(text in written for text in spaced)
 
 
+def test_rows_of_people_carry_the_keyed_hash_and_never_the_number(finished):
+    people = json.loads((finished / "gone.json").read_text("utf-8"))
+    keys = prepared(finished, output__patient_reports=True, output__reason="audit").keys
+    assert keys is not None
+    table = pd.read_csv(finished / "caseload.csv", dtype=str)
+    stays = table[~table["NHS Number"].isin(people["gone"])].drop_duplicates("NHS Number")
+    assert sorted(keys) == sorted(keyed_hash(SECRET.encode(), n) for n in stays["NHS Number"])
+    assert prepared(finished, output__patient_reports=False).keys is None
+
+
 def test_what_left_is_counted_in_the_flow_and_controlled(finished):
     people = json.loads((finished / "gone.json").read_text("utf-8"))
     folder = next((finished / "runs").glob("*/2*"))

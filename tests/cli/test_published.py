@@ -204,6 +204,17 @@ def test_a_fall_in_per_cent_is_told_as_a_share(tmp_path):
     assert "write it as a share: 0.23" in aaot("reproduce", "--fall", "23", cwd=tmp_path, check=2).err
 
 
+@pytest.mark.parametrize("written", ["23 %", "23%", " 23 % ", "23.0 %"])
+def test_a_fall_is_read_with_its_per_cent_sign(written, tmp_path):
+    plain = aaot("reproduce", "--fall", "0.23", "--json", cwd=tmp_path, check=0)
+    assert aaot("reproduce", "--fall", written, "--json", cwd=tmp_path, check=0).out == plain.out
+
+
+@pytest.mark.parametrize(("written", "said"), [("23 per cent", "no share; write 0.23 or 23 %"), ("230 %", "at most 1")])
+def test_a_fall_that_is_no_share_is_refused_in_words(written, said, tmp_path):
+    assert said in re.sub(r"\s+", " ", aaot("reproduce", "--fall", written, cwd=tmp_path, check=2).err)
+
+
 def test_amounts_are_read_with_pound_sign_and_commas(tmp_path):
     plain = aaot("reproduce", "--saving", "10470", "--price", "2000", cwd=tmp_path, check=0)
     assert aaot("reproduce", "--saving", "£10,470", "--price", "£2,000.00", cwd=tmp_path, check=0).out == plain.out

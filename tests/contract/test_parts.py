@@ -73,7 +73,7 @@ def test_every_finding_raised_is_listed_and_every_one_listed_is_raised(root: Pat
     assert not unused, f"listed and never raised: {sorted(unused)}"
 
 
-@pytest.mark.parametrize("group", ["tables", "extracts", "release", "appraisal"])
+@pytest.mark.parametrize("group", ["tables", "extracts", "release", "restricted", "appraisal"])
 def test_schemas_are_table_schemas_with_described_columns(group: str) -> None:
     for name in schema_names(group):
         schema = table_schema(group, name)

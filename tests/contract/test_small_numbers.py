@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from aaot_eval.cli import run as aaot_eval
+from aaot_eval.costs.rates import DAYS_IN_YEAR
 from aaot_eval.disclosure import Rules, control
 from aaot_eval.estimators._cohorts import how_many, roughly, share_told
 from aaot_eval.schema import disclosure_profiles, schema_names, table_schema
@@ -309,3 +310,71 @@ def test_no_hidden_part_is_the_total_less_the_others() -> None:
                 possible.add(tuple(map(str, shown[counts[0]])))
         # Few pictures for many possible counts: no picture belongs to one count alone.
         assert len(possible) <= max(1, rules.high // 3), (profile, name)
+
+
+# --- the rows of people, which stay -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rows(run: Path) -> pd.DataFrame:
+    return pd.read_csv(run / "restricted" / "patient_reports" / "patients.csv", dtype={"person_key": str})
+
+
+def test_the_file_has_the_columns_that_are_documented(run: Path, rows: pd.DataFrame) -> None:
+    schema = table_schema("restricted", "patients")
+    assert list(rows.columns) == list(schema.names)
+    assert schema["person_key"].sensitive
+    packed = pd.read_parquet(run / "restricted" / "patient_reports" / "patients.parquet")
+    assert list(packed["person_key"]) == list(rows["person_key"])
+
+
+def test_each_row_joins_to_one_person_of_the_caseload_and_says_the_same(run: Path, rows: pd.DataFrame) -> None:
+    caseload = pd.read_csv(run.parents[2] / "caseload.csv", dtype=str).sort_values("referred").drop_duplicates("person")
+    died = pd.read_csv(run.parents[2] / "deaths.csv", dtype=str).set_index("person")["death_date"]
+    assert sorted(rows["person_key"]) == sorted(caseload["person"])
+    joined = rows.merge(caseload, left_on="person_key", right_on="person", validate="one_to_one")
+    assert (joined["referral_month"] == joined["referred"].str[:7]).all()
+    assert joined["referral_month"].nunique() > 5, "the months tell people apart"
+
+    last = pd.Period(joined["referral_month"].max(), "M")
+    months = {r: pd.period_range(r, last, freq="M") for r in joined["referral_month"].unique()}
+    alive = joined[joined["status"] != "died"]
+    whole = {r: sum(m.days_in_month for m in months[r]) for r in months}
+    beyond = alive["exposure_days"] - alive["referral_month"].map(whole)
+    assert beyond.nunique() == 1, "everybody alive is counted from the own month of referral to one last month"
+    assert (joined["person_years"] - joined["exposure_days"] / DAYS_IN_YEAR).abs().max() < 1e-6
+
+    dead = joined[joined["status"] == "died"]
+    assert set(dead["person_key"]) <= set(died.index)
+    until = [
+        sum(m.days_in_month for m in pd.period_range(r.referral_month, died[r.person_key][:7], freq="M"))
+        for r in dead.itertuples()
+    ]
+    assert list(dead["exposure_days"]) == until
+
+
+def test_the_observed_cost_is_that_of_the_joined_person(run: Path, rows: pd.DataFrame) -> None:
+    """Whoever has no record after the month before referral costs nothing, and hardly anybody else does."""
+    files = [pd.read_csv(p, dtype=str) for p in sorted((run.parents[2] / "extracts").glob("*.csv"))]
+    seen = []
+    for table in files:
+        key = next(c for c in ("TOKEN_PERSON_ID", "PSEUDO_HESID", "ENCRYPTED_HESID") if c in table)
+        date = next(c for c in ("ADMIDATE", "ARRIVALDATE", "ARRIVAL_DATE", "ARRIVALTIME") if c in table)
+        seen.append(table[[key, date]].set_axis(["person_key", "date"], axis=1))
+    records = pd.concat(seen).dropna().merge(rows[["person_key", "referral_month", "observed_cost"]], on="person_key")
+    after = set(records.loc[records["date"].str[:7] >= records["referral_month"], "person_key"])
+    nothing = rows[~rows["person_key"].isin(after)]
+    assert (nothing["observed_cost"] == 0).all()
+    assert (rows.loc[rows["person_key"].isin(after), "observed_cost"] > 0).mean() > 0.9
+
+
+def test_no_key_stands_anywhere_but_in_the_rows_of_people(run: Path, rows: pd.DataFrame) -> None:
+    keys = set(rows["person_key"])
+    for path in sorted(p for p in run.rglob("*") if p.is_file()):
+        place = path.relative_to(run)
+        text = pd.read_parquet(path).to_csv() if path.suffix == ".parquet" else path.read_text("utf-8")
+        found = any(key in text for key in keys)
+        assert not found or place.parts[:2] == ("restricted", "patient_reports"), place
+        assert place.parts[0] != "release" or "person_key" not in text, place
+    page = (run / "restricted" / "patient_reports" / "patients.html").read_text("utf-8")
+    assert not any(key in page for key in keys), "the page shows the number of the run; the key is in the tables alone"
