@@ -21,7 +21,7 @@ from aaot_eval.engine import open_engine
 from aaot_eval.engine.kept import KeptReadings
 from aaot_eval.errors import DataQualityError, Problem
 from aaot_eval.findings import Finding
-from aaot_eval.ingest import read_tables
+from aaot_eval.ingest import Extracts, read_extracts, read_tables
 from aaot_eval.panel import build_panel, price_stays, read_panel
 from aaot_eval.results import Analysis, CostResult, Effect, FlowStep, Panel, RunResult, Source, Tables, Vintage
 
@@ -203,24 +203,15 @@ def _prices(config: RunConfig) -> Prices | None:
 
 
 def read_only(
-    config: RunConfig,
-    *,
-    notify: Notify = quiet,
-    work: Path | None = None,
-    keep: Path | None = None,
-    earlier: Vintage | None = None,
-) -> Tables:
-    """The extracts read and judged, and nothing more; the engine behind the tables is closed when they are returned.
+    config: RunConfig, *, notify: Notify = quiet, work: Path | None = None, keep: Path | None = None
+) -> Extracts:
+    """The extracts read, every line accounted for, and nothing judged; the engine is closed when this returns.
 
-    `keep` is a folder of readings that are taken and not added to; `earlier` as in `prepare`.
+    `keep` is a folder of readings that are taken and not added to.
     """
     with _engine(config, work) as engine:
         notify("Reading the extracts")
-        readings = _readings(config, engine, keep, add=False)
-        tables = read_tables(config, engine, notify=notify, readings=readings, earlier=earlier)
-        restricted = _restricted(engine, tables)
-    _stop_on(Evidence(tables.findings, tables.flow, restricted))
-    return tables
+        return read_extracts(config, engine, notify=notify, readings=_readings(config, engine, keep, add=False))
 
 
 def _readings(config: RunConfig, engine: Any, keep: Path | None, *, add: bool) -> KeptReadings | None:

@@ -51,7 +51,8 @@ def analyze(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run again although nothing changed.")] = False,
     stop_after: Annotated[
-        Literal["ingest", "panel"] | None, typer.Option("--stop-after", help="Read and check only; write nothing.")
+        Literal["ingest", "panel"] | None,
+        typer.Option("--stop-after", help="ingest: only read the files; panel: check too. Writes nothing."),
     ] = None,
     patient_reports: Annotated[
         bool, typer.Option("--patient-reports", help="Also write per-patient rows to restricted/ (needs --reason).")
@@ -114,22 +115,21 @@ def _stop_early(config: RunConfig, terminal: Terminal, stage: str, as_json: bool
     from aaot_eval.pipeline import prepare, read_only
 
     with scratch(*homes_of(config)) as work, earlier_runs(config) as earlier:
-        keep, vintage = earlier.readings, earlier.vintage
         if stage == "ingest" and config.data.admissions:
-            tables = read_only(config, notify=terminal.progress, work=work, keep=keep, earlier=vintage)
-            findings, span, what = tables.findings, (tables.first_month, tables.last_month), "The extracts are read"
+            extracts = read_only(config, notify=terminal.progress, work=work, keep=earlier.readings)
+            findings, files = extracts.findings, len(extracts.sources)
+            what = f"{files} {'file is' if files == 1 else 'files are'} read and every line accounted for; nothing was judged"
+            told: dict[str, object] = {"files": files}
         else:
-            prepared = prepare(config, notify=terminal.progress, work=work, keep=keep, add=False, earlier=vintage)
+            prepared = prepare(
+                config, notify=terminal.progress, work=work, keep=earlier.readings, add=False, earlier=earlier.vintage
+            )
             labels = prepared.panel.periods["label"]
-            findings, span = prepared.findings, (labels.iloc[0], labels.iloc[-1])
-            what = f"The panel is built: {len(prepared.panel.units)} units"
+            findings, first, last = prepared.findings, str(labels.iloc[0]), str(labels.iloc[-1])
+            what = f"The panel is built: {len(prepared.panel.units)} units, {first} to {last}"
+            told = {"first_period": first, "last_period": last}
     terminal.findings(findings, config.disclosure)
-    first, last = (str(period) for period in span)
-    answer(
-        f"{what}, {first} to {last}. Nothing was written.",
-        {"stage": stage, "first_period": first, "last_period": last},
-        as_json,
-    )
+    answer(f"{what}. Nothing was written.", {"stage": stage, **told}, as_json)
 
 
 def _evaluate(

@@ -19,9 +19,9 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from aaot_eval.engine import OptedOut, ReadPlan, ReadReport
+from aaot_eval.engine import OptedOut, ReadPlan, ReadReport, moving
 from aaot_eval.engine.duckdb_keeping import keep, take
-from aaot_eval.engine.duckdb_reading import REJECTS, SQL_TYPES, FileReading, identifier
+from aaot_eval.engine.duckdb_reading import FILE_ROW, REJECTS, SQL_TYPES, FileReading, identifier, rows_of, thin_out
 from aaot_eval.engine.steps import diagnosis_columns, table_name, text_literal
 from aaot_eval.engine.steps import step as make_step
 from aaot_eval.errors import InputError, Problem
@@ -57,6 +57,8 @@ class DuckDBEngine:
         if threads:
             self._db.execute(f"SET threads = {int(threads)}")
         self._opted_out = False
+        # Tables that are views of files of rows, with those files.
+        self._views: dict[str, list[Path]] = {}
         self._db.execute(
             f'CREATE TABLE {REJECTS} (file VARCHAR, line BIGINT, "column" VARCHAR, reason VARCHAR, value_class VARCHAR, '
             "row_lost BOOLEAN)"
@@ -96,23 +98,35 @@ class DuckDBEngine:
     def empty(self, table: str, schema: TableSchema) -> None:
         """Make `table` without rows, with the columns `ingest` would have made."""
         columns = ", ".join(f"{c.name} {SQL_TYPES[c.type]}" for c in schema.columns)
-        self._db.execute(f"CREATE OR REPLACE TABLE {table_name(table)} (load INTEGER, row BIGINT, {columns})")
+        self.drop(table)
+        self._db.execute(f"CREATE TABLE {table_name(table)} (load INTEGER, row BIGINT, {columns})")
 
     def ingest(self, plans: Sequence[ReadPlan], table: str) -> list[ReadReport]:
-        """Read files into `table`; what could not be read goes to the table `rejects`."""
-        self.empty(table, plans[0].schema)
-        self._db.execute(f"ALTER TABLE {table} ADD COLUMN bad BIGINT")
-        reports = [self._read(plan, table) for plan in plans]
-        self._db.execute(f"ALTER TABLE {table} DROP COLUMN bad")
+        """Read files into `table`; what could not be read goes to the table `rejects`.
+
+        The rows are Parquet files in the order of the extract, and the table a view of them: they take no memory, and what
+        is kept for another run is the same file.
+        """
+        home = self.folder / "read"
+        parts = [home / f"{table_name(table)}-{plan.load}.parquet" for plan in plans]
+        self.drop(table)
+        reports = [self._read(plan, part) for plan, part in zip(plans, parts, strict=True)]
+        numbers = [r.rows - r.lost_rows - r.opted_out for r in reports]
+        before = [sum(numbers[:n]) for n in range(len(numbers))]
+        columns = ", ".join(plans[0].schema.names)
+        self._db.execute(
+            f"CREATE VIEW {table_name(table)} AS SELECT {_of_its_file([p.load for p in plans], 'INTEGER')} AS load, "
+            f"{_of_its_file(before, 'BIGINT')} + {FILE_ROW} + 1 AS row, {columns} FROM {rows_of(parts, numbered=True)}"
+        )
+        self._views[table] = parts
         return reports
 
-    def _read(self, plan: ReadPlan, table: str) -> ReadReport:
+    def _read(self, plan: ReadPlan, part: Path) -> ReadReport:
         if plan.kept is not None and plan.kept.note:
-            return take(self._db, plan, table)
-        before = self._db.execute(f"SELECT coalesce(max(row), 0) FROM {table}").fetchall()[0][0]
-        report = self._without_opted_out(FileReading(self._db, plan, table).read(), plan, table)
+            return take(self._db, plan, part)
+        report = self._without_opted_out(FileReading(self._db, plan, part).read(), plan, part)
         if plan.kept is not None and report.adds_up:
-            keep(self._db, plan, table, before, report)
+            keep(self._db, plan, part, report)
         return report
 
     @property
@@ -136,14 +150,15 @@ class DuckDBEngine:
             digest.update("".join(f"{person}\n" for (person,) in some).encode())
         return OptedOut(reports, people, digest.hexdigest())
 
-    def _without_opted_out(self, report: ReadReport, plan: ReadPlan, table: str) -> ReadReport:
+    def _without_opted_out(self, report: ReadReport, plan: ReadPlan, part: Path) -> ReadReport:
         if not self._opted_out or "person" not in plan.columns:
             return report
-        theirs = f"FROM {table} WHERE load = {plan.load} AND person IN (SELECT person FROM {OPTED_OUT})"
+        theirs = f"FROM {rows_of([part])} WHERE person IN (SELECT person FROM {OPTED_OUT})"
         (rows,) = self._db.execute(f"SELECT count(*) {theirs}").fetchall()[0]
         who = f"SELECT place FROM {OPTED_OUT} WHERE person IN (SELECT DISTINCT person {theirs}) ORDER BY place"
         places = tuple(place for (place,) in self._db.execute(who).fetchall())
-        self._db.execute(f"DELETE {theirs}")
+        if rows:
+            thin_out(self._db, part, f"person IS NULL OR person NOT IN (SELECT person FROM {OPTED_OUT})")
         return replace(report, opted_out=rows, opted_out_places=places)
 
     # Steps -------------------------------------------------------------------------------------------------------
@@ -157,7 +172,12 @@ class DuckDBEngine:
     def run(self, step: str, **parameters: Any) -> None:
         """Run the named step: the table that its header says it makes is made anew. `{names}` take constants only."""
         asked = make_step(step, **parameters)
-        self._db.execute(f"CREATE OR REPLACE TABLE {asked.makes} AS {asked.query}")
+        if asked.makes not in self._views:
+            self._db.execute(f"CREATE OR REPLACE TABLE {asked.makes} AS {asked.query}")
+            return
+        self._db.execute(f"CREATE TABLE {asked.makes}__new AS {asked.query}")
+        self.drop(asked.makes)
+        self._db.execute(f"ALTER TABLE {asked.makes}__new RENAME TO {asked.makes}")
 
     def _diagnoses(self, table: str) -> list[str]:
         held = [r[0] for r in self.rows(f"SELECT column_name FROM (DESCRIBE {table_name(table)})")]
@@ -218,12 +238,21 @@ class DuckDBEngine:
     def drop(self, *tables: str) -> None:
         """Let go of tables that no later step reads."""
         for table in tables:
-            self._db.execute(f"DROP TABLE IF EXISTS {table_name(table)}")
+            parts = self._views.pop(table, None)
+            self._db.execute(f"DROP {'TABLE' if parts is None else 'VIEW'} IF EXISTS {table_name(table)}")
+            for part in parts or ():
+                moving.remove(part)
 
     def close(self) -> None:
         """Let go of memory and spill files."""
         self._db.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _of_its_file(values: Sequence[int], kind: str) -> str:
+    """The value that belongs to the file a row comes from, in a query over several."""
+    listed = f"[{', '.join(map(str, values))}][CAST(file_index AS BIGINT) + 1]" if len(values) > 1 else str(values[0])
+    return f"CAST({listed} AS {kind})"
 
 
 def wide(kind: str) -> str:

@@ -1,4 +1,4 @@
-"""One delimited or Parquet file into a DuckDB table: text in, cast, every unreadable line and cell listed, every line counted."""
+"""One delimited or Parquet file into typed Parquet rows: text in, cast, every unreadable line and cell listed, every line counted."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from aaot_eval.engine import ReadPlan, ReadReport
+from aaot_eval.engine import ReadPlan, ReadReport, moving
 from aaot_eval.engine.files import Dialect
 from aaot_eval.engine.steps import text_literal
 from aaot_eval.errors import InputError, Problem
@@ -49,12 +50,11 @@ _parts = itertools.count(1)
 
 
 class FileReading:
-    """One file on its way into `table`, which has the columns load, row, those of the schema, and bad (a bit for each bad cell)."""
+    """One file on its way into `part`, a Parquet file of its rows in their order: the columns of the schema, and bad (a bit for each bad cell)."""
 
-    def __init__(self, db: Any, plan: ReadPlan, table: str) -> None:
-        self.db, self.plan, self.table = db, plan, table
+    def __init__(self, db: Any, plan: ReadPlan, part: Path) -> None:
+        self.db, self.plan, self.part = db, plan, part
         self.given = [c for c in plan.schema.columns if c.name in plan.columns]
-        self.numbered = plan.file.kind == "parquet" and FILE_ROW not in map(str.lower, plan.file.header)
         self.dated = self._dated()
         self.casts = {c.name: self._cast(c) for c in (*self.given, *plan.made)}
         faults = [(c, fault(c, self.casts[c.name], plan.schema, dated=c.name in self.dated)) for c in self.given]
@@ -115,32 +115,35 @@ class FileReading:
         text = self.plan.file.kind == "text"
         report = self._attempt('"' if text and self.plan.file.quotes else "")
         if not report.adds_up and self.plan.file.quotes:
-            self.db.execute(f"DELETE FROM {self.table} WHERE load = {self.plan.load}")
             self.db.execute(f"DELETE FROM {REJECTS} WHERE file = ?", [self.plan.name])
             report = replace(self._attempt(""), unquoted=True)
         return report
 
     def _attempt(self, quote: str) -> ReadReport:
-        part = f"rejected_{next(_parts)}"
-        before = self._one(f"SELECT max(row) FROM {self.table}")
-        values = ", ".join(self.casts.get(c.name, "NULL") for c in self.plan.schema.columns)
-        bad = " + ".join(f"CASE WHEN {when} THEN {1 << i} ELSE 0 END" for i, (_, when) in enumerate(self.faults)) or "0"
-        rows = self._one(
-            f"INSERT INTO {self.table} SELECT {self.plan.load}, {before} + line_row, {values}, {bad} FROM ({self._texts(quote, part)})"
+        rejected = f"rejected_{next(_parts)}"
+        columns = ", ".join(
+            f"CAST({self.casts.get(c.name, 'NULL')} AS {SQL_TYPES[c.type]}) AS {c.name}"
+            for c in self.plan.schema.columns
         )
-        lines = self._rejected_lines(part)
+        bad = " + ".join(f"CASE WHEN {when} THEN {1 << i} ELSE 0 END" for i, (_, when) in enumerate(self.faults)) or "0"
+        texts = self._texts(quote, rejected, numbered=False)
+        rows = write_rows(self.db, f"SELECT {columns}, CAST({bad} AS BIGINT) AS bad FROM ({texts})", self.part)
+        lines = self._rejected_lines(rejected)
         report = ReadReport(self.plan.name, rows, self.plan.file.lines, len(lines))
         if not report.adds_up and quote:
             report = self._with_quoted_newlines(report, quote)
         if not report.adds_up and quote:
             return report
         exact = not (self.plan.file.blank or report.quoted_newlines)
-        counts, lost = self._bad_cells(quote, before, lines, exact)
+        counts, lost = self._bad_cells(quote, lines, exact)
         return replace(report, bad_cells=counts, lost_rows=lost)
 
-    def _texts(self, quote: str, part: str = "") -> str:
-        """A query for the cells we keep as cleaned text, under our names, with the number of the record."""
-        source, held = self._source(quote, part)
+    def _texts(self, quote: str, rejected: str = "", *, numbered: bool = True) -> str:
+        """A query for the cells we keep as cleaned text, under our names, with the number of the record if that is asked for.
+
+        Numbering puts all rows through one thread: what keeps the order of the file has its numbers from that.
+        """
+        source, held = self._source(quote, rejected)
         bare = self.plan.file.quotes and not quote
         held |= {c: part_of_a_cell(held[c], place, self.plan.schema) for c, place in self.plan.places.items()}
         missing = self.plan.schema.missing_values
@@ -154,28 +157,27 @@ class FileReading:
             texts["person"] = identifier("person") if self.brought else f"{self.hashing}({texts['person']})"
         columns = ", ".join(f"{text} AS {name}" for name, text in texts.items())
         made = ", ".join(f"{made_of(c, texts, self.casts, self.plan.schema)} AS {c.name}" for c in self.plan.made)
-        # A Parquet file numbers its rows itself, so that its parts can be read side by side.
-        number = f"{FILE_ROW} + 1" if self.numbered else "row_number() OVER ()"
-        read = f"SELECT {number} AS line_row, {columns} FROM {source}"
+        number = "row_number() OVER () AS line_row, " if numbered else ""
+        read = f"SELECT {number}{columns} FROM {source}"
         return f"SELECT *, {made} FROM ({read}) AS cells" if made else read
 
-    def _source(self, quote: str, part: str = "") -> tuple[str, dict[str, str]]:
+    def _source(self, quote: str, rejected: str = "") -> tuple[str, dict[str, str]]:
         """The file as a table function, and the name of each of our columns in it."""
         file, columns = self.plan.file, self.plan.columns
         path = text_literal(str(file.path))
         if self.brought:
             return self.brought, {ours: identifier(theirs) for ours, theirs in columns.items()}
         if file.kind == "parquet":
-            return f"read_parquet({path}{f', {FILE_ROW}=true' if self.numbered else ''})", {
+            return f"read_parquet({path})", {
                 ours: identifier(theirs) if ours in self.dated else f"CAST({identifier(theirs)} AS VARCHAR)"
                 for ours, theirs in columns.items()
             }
         typed = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(file.header)))
-        rejects = f"store_rejects=true, rejects_limit=0, rejects_table='{part}', rejects_scan='{part}_scan'"
+        rejects = f"store_rejects=true, rejects_limit=0, rejects_table='{rejected}', rejects_scan='{rejected}_scan'"
         source = (
             f"read_csv({path}, delim={text_literal(file.delimiter)}, header=true, auto_detect=false, columns={{{typed}}}, "
             f"quote={text_literal(quote)}, escape={text_literal(quote)}, strict_mode=true, null_padding=false, compression='none', "
-            f"{rejects if part else 'ignore_errors=true'})"
+            f"{rejects if rejected else 'ignore_errors=true'})"
         )
         return source, {ours: f"c{file.header.index(theirs)}" for ours, theirs in columns.items()}
 
@@ -193,15 +195,15 @@ class FileReading:
             self.db.unregister("handed_out")
         return name
 
-    def _rejected_lines(self, part: str) -> list[int]:
+    def _rejected_lines(self, rejected: str) -> list[int]:
         """Lines that do not split into the columns, once each, into the reject table."""
         if self.plan.file.kind != "text":
             return []
         found = self.db.execute(
-            f"SELECT line, min(CAST(error_type AS VARCHAR)) FROM {part} GROUP BY line ORDER BY line"
+            f"SELECT line, min(CAST(error_type AS VARCHAR)) FROM {rejected} GROUP BY line ORDER BY line"
         ).fetchall()
-        self.db.execute(f"DROP TABLE {part}")
-        self.db.execute(f"DROP TABLE {part}_scan")
+        self.db.execute(f"DROP TABLE {rejected}")
+        self.db.execute(f"DROP TABLE {rejected}_scan")
         rows = [
             (self.plan.name, line, "", REASONS.get(kind, "line cannot be split into columns"), "line", True)
             for line, kind in found
@@ -210,12 +212,13 @@ class FileReading:
             self.db.executemany(f"INSERT INTO {REJECTS} VALUES (?, ?, ?, ?, ?, ?)", rows)
         return [line for line, _ in found]
 
-    def _bad_cells(self, quote: str, before: int, rejected: Sequence[int], exact: bool) -> tuple[dict[str, int], int]:
+    def _bad_cells(self, quote: str, rejected: Sequence[int], exact: bool) -> tuple[dict[str, int], int]:
         """Cells that are not what their column says, into the reject table; the file is read again only when there are any.
 
-        A row that lacks a required value leaves the table, any other bad cell stays empty.
+        A row that lacks a required value leaves the rows, any other bad cell stays empty.
         """
-        ours = f"FROM {self.table} WHERE load = {self.plan.load} AND bad"
+        held = f"(SELECT {FILE_ROW} + 1 AS n, bad FROM {rows_of([self.part], numbered=True)})"
+        ours = f"FROM {held} WHERE bad"
         if not self._one(f"SELECT count(*) {ours} > 0"):
             return {}, 0
         counts = {
@@ -224,7 +227,7 @@ class FileReading:
             if (n := self._one(f"SELECT count(*) {ours} & {1 << i} > 0"))
         }
         self.db.execute("CREATE OR REPLACE TEMP TABLE bad_rows (line_row BIGINT, bad BIGINT, line BIGINT)")
-        rows = self.db.execute(f"SELECT row - {before} AS n, bad {ours} > 0 ORDER BY n").fetchall()
+        rows = self.db.execute(f"SELECT n, bad {ours} > 0 ORDER BY n").fetchall()
         lines = self._lines_of([n for n, _ in rows], rejected, exact, bool(quote))
         self.db.executemany("INSERT INTO bad_rows VALUES (?, ?, ?)", [(n, bad, lines[n]) for n, bad in rows])
         for i, (column, _) in enumerate(self.faults):
@@ -235,7 +238,8 @@ class FileReading:
                     [self.plan.name, self.plan.columns[column.name], reason(column)],
                 )
         lost = self._one(f"SELECT count(*) {ours} & {self.lost} > 0")
-        self.db.execute(f"DELETE {ours} & {self.lost} > 0")
+        if lost:
+            thin_out(self.db, self.part, f"bad & {self.lost} = 0")
         self.db.execute("DROP TABLE bad_rows")
         return counts, lost
 
@@ -284,6 +288,26 @@ class FileReading:
     def _one(self, sql: str) -> int:
         found = self.db.execute(sql).fetchone()
         return int(found[0] or 0)
+
+
+def rows_of(parts: Sequence[Path], *, numbered: bool = False) -> str:
+    """Parquet files of rows as a table function, with their rows numbered from nought when asked."""
+    listed = ", ".join(text_literal(str(part)) for part in parts)
+    return f"read_parquet([{listed}]{f', {FILE_ROW}=true' if numbered else ''})"
+
+
+def write_rows(db: Any, query: str, path: Path) -> int:
+    """Write what a query gives to Parquet, in its order; how many rows that were."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (rows,) = db.execute(f"COPY ({query}) TO {text_literal(str(path))} (FORMAT parquet, COMPRESSION zstd)").fetchone()
+    return int(rows)
+
+
+def thin_out(db: Any, part: Path, staying: str) -> None:
+    """Leave only those rows of a Parquet file for which a condition holds."""
+    fresh = part.with_name(f"fresh-{part.name}")
+    write_rows(db, f"SELECT * FROM {rows_of([part])} WHERE {staying}", fresh)
+    moving.replace(fresh, part)
 
 
 def keyed_hash(key: bytes, value: str) -> str:

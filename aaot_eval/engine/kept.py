@@ -23,7 +23,7 @@ from aaot_eval.engine import moving
 from aaot_eval.engine.files import Dialect
 
 # Raise it when what an entry holds changes.
-GENERATION = 1
+GENERATION = 2
 ROWS, REJECTS, NOTE = ".rows.parquet", ".rejects.parquet", ".json"
 # What a file is that has been read before; its bytes need not be looked at again.
 OF_A_FILE = ("kind", "bytes", "sha256", "header", "delimiter", "encoding", "lines", "blank", "quotes", "sheet")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from aaot_eval.config import QualityConfig, RunConfig
 from aaot_eval.engine import Engine, ReadReport
@@ -45,10 +45,10 @@ from aaot_eval.ingest.read import (
 from aaot_eval.ingest.service import make_service
 from aaot_eval.ingest.spells import check_joining, make_one_off_people, make_stays, refuse_without_numbers
 from aaot_eval.ingest.vintage import compare, months_seen
-from aaot_eval.results import Source, Tables, Vintage
+from aaot_eval.results import FlowStep, Source, Tables, Vintage
 from aaot_eval.schema import in_full, table_schema
 
-__all__ = ["read_tables", "secret_fingerprint"]
+__all__ = ["Extracts", "read_extracts", "read_tables", "secret_fingerprint"]
 
 # The format whose columns an absent table has, so that every step finds its inputs.
 ABSENT = {
@@ -72,19 +72,37 @@ def _quiet(message: str) -> None:
     """Says nothing."""
 
 
-def read_tables(
-    config: RunConfig,
-    engine: Engine,
-    *,
-    notify: Notify = _quiet,
-    readings: KeptReadings | None = None,
-    earlier: Vintage | None = None,
-) -> Tables:
-    """The extracts of a config as validated tables in the engine.
+@dataclass(frozen=True)
+class Extracts:
+    """Every file of a config read into the engine as `<table>_read`, and nothing judged yet.
 
-    Names: `episodes`, `spells`, `stays`, `persons`, `deaths`, `rejects` always; `attendances`, `caseload`, `sites` when given.
-    `readings` are the files kept from earlier runs; new ones are added to it. `earlier` is what the run before saw, for the
-    months that changed since. Raises InputError with every problem of every file at once.
+    Every line is accounted for: `read` holds the reports of each table's files, `rejects` in the engine what could not be read.
+    """
+
+    given: tuple[Given, ...]
+    sources: tuple[Source, ...]
+    read: tuple[tuple[Given, list[ReadReport]], ...]
+    findings: tuple[Finding, ...]
+    flow: tuple[FlowStep, ...]
+
+    @property
+    def tables(self) -> set[str]:
+        """The names of the tables that the config gives."""
+        return {g.table for g in self.given}
+
+    @property
+    def rows(self) -> int:
+        """Rows of all files together."""
+        return sum(r.rows - r.lost_rows - r.opted_out for _, reports in self.read for r in reports)
+
+
+def read_extracts(
+    config: RunConfig, engine: Engine, *, notify: Notify = _quiet, readings: KeptReadings | None = None
+) -> Extracts:
+    """The files of a config as typed rows in the engine: every line counted, every unreadable cell listed, opted-out people gone.
+
+    `readings` are the files kept from earlier runs; new ones are added to it. Raises InputError with every problem of every
+    file at once.
     """
     listed, listed_sources = read_opt_out(config, engine)
     keeping = None
@@ -98,8 +116,27 @@ def read_tables(
     findings += more
     opted_out, more = opted_out_flow(engine, listed, read)
     findings += more
+    return Extracts(tuple(given), (*sources, *listed_sources), tuple(read), tuple(findings), tuple(opted_out))
+
+
+def read_tables(
+    config: RunConfig,
+    engine: Engine,
+    *,
+    notify: Notify = _quiet,
+    readings: KeptReadings | None = None,
+    earlier: Vintage | None = None,
+) -> Tables:
+    """The extracts of a config as validated tables in the engine.
+
+    Names: `episodes`, `spells`, `stays`, `persons`, `deaths`, `rejects` always; `attendances`, `caseload`, `sites` when given.
+    `readings` as in `read_extracts`. `earlier` is what the run before saw, for the months that changed since. Raises InputError
+    with every problem of every file at once.
+    """
+    extracts = read_extracts(config, engine, notify=notify, readings=readings)
+    given, tables_given, findings = extracts.given, extracts.tables, list(extracts.findings)
     for table, form in ABSENT.items():
-        if table not in {g.table for g in given}:
+        if table not in tables_given:
             engine.empty(f"{table}_read", in_full(table_schema("extracts", form)))
 
     notify("Judging episodes")
@@ -107,7 +144,6 @@ def read_tables(
     refuse_nhs_numbers(
         config, [r[0] for r in engine.rows(f"SELECT token FROM persons ORDER BY person LIMIT {TOKENS_LOOKED_AT}")]
     )
-    tables_given = {g.table for g in given}
     refuse_without_numbers(engine, config)
     make_provider_codes(engine, tables_given)
     for step in ("sites", "episodes_judged"):
@@ -119,7 +155,7 @@ def read_tables(
         engine.run("episodes_recoded")
     for step in ("provider_months", "lost_months"):
         engine.run(step)
-    flow = opted_out + episode_flow(engine)
+    flow = [*extracts.flow, *episode_flow(engine)]
     engine.drop("episodes_judged", "episodes_repeated", "episodes_copied", "episode_losses")
     first_month, last_month, late = usable_months(engine, config)
 
@@ -173,7 +209,7 @@ def read_tables(
         counts,
         tuple(findings),
         tuple(flow),
-        (*sources, *listed_sources),
+        extracts.sources,
         first_month,
         last_month,
         summaries,

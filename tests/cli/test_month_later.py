@@ -83,7 +83,7 @@ def test_a_revised_back_series_is_told_by_check_and_run_and_the_run_repeats(stud
 
 def test_months_of_a_file_that_was_forgotten_are_named(study, capsys):
     extracts(study)[0].unlink()
-    run(["analyze", str(study / "study.toml"), "--stop-after", "ingest", "--verbose"])
+    run(["analyze", str(study / "study.toml"), "--stop-after", "panel", "--verbose"])
     assert "no longer among the months of the data" in " ".join(capsys.readouterr().err.split())
 
 
