@@ -181,21 +181,48 @@ def poisson_log_ratio(values: Floats, exposure: Floats, starts: Ints, used: Bool
     return math.log(observed / expected) if observed > 0 and expected > 0 else math.nan
 
 
+@dataclass(frozen=True)
+class _Blocks:
+    """Periods between two cut points added up: the growth within one telescopes, so nothing else is needed.
+
+    `cuts`: first period of each block. `starts`: each cohort's first block (last: never). `counted`: cohorts x blocks.
+    """
+
+    cuts: Ints
+    starts: Ints
+    counted: Bools
+
+    @staticmethod
+    def of(dates: Ints, n_t: int, phase_in: int) -> _Blocks:
+        """The blocks of these start dates."""
+        cuts = np.unique(np.concatenate([[0], dates, dates + phase_in]))
+        cuts = cuts[cuts < n_t]
+        starts = np.append(dates, n_t)
+        return _Blocks(cuts, np.searchsorted(cuts, starts), cuts[None, :] - starts[:, None] >= phase_in)
+
+    def added(self, values: Floats) -> Floats:
+        """... x blocks from ... x T."""
+        return np.asarray(np.add.reduceat(values, self.cuts, axis=-1))
+
+    def log_ratios(self, tables: Floats) -> Floats:
+        """N log ratios of tables N x cohorts x blocks; infinite or NaN where a total is not above zero."""
+        expected = (chain_ladder(tables, self.starts) * self.counted).sum(axis=(1, 2))
+        observed = (tables * self.counted).sum(axis=(1, 2))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.log(observed / expected))
+
+
 def poisson_under(values: Floats, data: SiteData, ways: ri.Assignments) -> Floats:
     """N: the log ratio under every assignment, exposure being a site's size times a period's length."""
-    starts = np.append(ways.starts, data.n_periods)
-    since = np.arange(data.n_periods)[None, :] - starts[:, None]
-    counted = since >= data.phase_in
+    blocks = _Blocks.of(ways.starts, data.n_periods, data.phase_in)
+    values = blocks.added(values)
     found = np.empty(len(ways.rows))
-    step = max(1, MEMORY // (len(ways.cohort) * data.n_periods + 1))
+    step = max(1, MEMORY // (len(ways.cohort) * len(blocks.cuts) + 1))
     for at in range(0, len(ways.rows), step):
         part = ways.rows[at : at + step]
         cohorts = [values[part[:, ways.cohort == c]].sum(axis=1) for c in range(len(ways.starts))]
         tables = np.stack([*cohorts, values.sum(axis=0) - np.sum(cohorts, axis=0)], axis=1)
-        expected = (chain_ladder(tables, starts) * counted).sum(axis=(1, 2))
-        observed = (tables * counted).sum(axis=(1, 2))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found[at : at + step] = np.log(observed / expected)
+        found[at : at + step] = blocks.log_ratios(tables)
     return np.nan_to_num(found, nan=np.inf, posinf=np.inf, neginf=-np.inf)
 
 
@@ -281,14 +308,11 @@ def _iterated(data: SiteData) -> Floats:
 
 def _closed(data: SiteData) -> Floats:
     """n: the log ratio without each site, by the closed form, all at once."""
-    dates = np.append(np.unique(data.starts[data.starts < data.n_periods]), data.n_periods)
-    cohort = np.searchsorted(dates, data.starts)
-    counted = np.arange(data.n_periods)[None, :] - dates[:, None] >= data.phase_in
-    whole = np.zeros((len(dates), data.n_periods))
-    np.add.at(whole, cohort, data.values)
+    dates = np.unique(data.starts[data.starts < data.n_periods])
+    blocks, cohort = _Blocks.of(dates, data.n_periods, data.phase_in), np.searchsorted(dates, data.starts)
+    values = blocks.added(data.values)
+    whole = np.zeros((len(dates) + 1, len(blocks.cuts)))
+    np.add.at(whole, cohort, values)
     tables = np.repeat(whole[None], len(data.units), axis=0)
-    tables[np.arange(len(data.units)), cohort] -= data.values
-    expected = (chain_ladder(tables, dates) * counted).sum(axis=(1, 2))
-    observed = (tables * counted).sum(axis=(1, 2))
-    some = (observed > 0) & (expected > 0)
-    return np.asarray(np.log(np.divide(observed, expected, out=np.full_like(observed, np.nan), where=some)))
+    tables[np.arange(len(data.units)), cohort] -= values
+    return blocks.log_ratios(tables)

@@ -1,0 +1,80 @@
+"""The study of false alarms with staggered starts: its quick ways are what `fit` does, its truths are known, a sample is stored."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+import pytest
+
+from aaot_eval.estimators import build_estimator
+from aaot_eval.results import Analysis, Panel
+from benchmarks import staggered_placebo as study
+from tests.builders import site_panel
+
+# The same sums in another order.
+EXACT = 1e-9
+# The ends of an interval come from 14 halvings of a step of 0.02 on the log scale.
+END = 2e-6
+CONTROL = "non_alcohol_emergency"
+
+
+design_of = functools.cache(study.Design.of)
+
+
+def drawn(cell: study.Cell, kind: str) -> tuple[study.World, np.ndarray, dict[str, float]]:
+    rng = np.random.default_rng(1)
+    world = study.world(rng, cell)
+    ratio = study.ratios(cell, kind)
+    return world, rng.poisson(world.mean * world.shock * ratio).astype(float), study.truths(cell, world, ratio)
+
+
+def panel(cell: study.Cell, world: study.World, values: np.ndarray) -> Panel:
+    starts = [int(s) if s < study.MONTHS else None for s in cell.starts]
+    made = site_panel({"stays": values, CONTROL: world.control}, starts, population=list(world.exposure[:, 0]))
+    made.cells["exposure"] = world.exposure.ravel()
+    return made
+
+
+@pytest.mark.parametrize("cell", [study.Cell(14, 2), study.Cell(14, 6)], ids=["few", "more"])
+@pytest.mark.parametrize("method", study.METHODS)
+def test_the_quick_way_is_what_fit_does(cell: study.Cell, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if method == "triple_difference" and not cell.few:
+        pytest.skip("drawn assignments: the study draws fewer")
+    world, values, truth = drawn(cell, "same")
+    row = study.read_panel(design_of(cell), world, values, truth)
+    first, *_ = build_estimator(method, {}).fit(
+        panel(cell, world, values), Analysis("a", "sites", method, "stays"), seed=1
+    )
+    assert row[f"{method}.null"] == pytest.approx(first.p_value, rel=EXACT)
+    if method != "triple_difference":
+        assert row[f"{method}.log"] == pytest.approx(math.log(first.estimate), abs=EXACT)
+    for end in (first.conf_low, first.conf_high):
+        for outside, covers in ((1, False), (-1, True)):
+            away = 2 * END * outside * (1 if end == first.conf_high else -1)
+            p = study.read_panel(design_of(cell), world, values, dict.fromkeys(truth, math.log(end) + away))
+            assert (p[f"{method}.truth"] > study.LEVEL + 1e-10) == covers
+
+
+@pytest.mark.parametrize("cell", [study.Cell(14, 3), study.Cell(14, 6)], ids=["few", "more"])
+def test_bands_are_those_of_the_event_study(cell: study.Cell) -> None:
+    world, values, truth = drawn(cell, "none")
+    design = design_of(cell)
+    row = study.read_panel(design, world, values, truth, bands=True)
+    first = build_estimator("event_study", {}).fit(
+        panel(cell, world, values), Analysis("a", "sites", "event_study", "stays"), seed=1
+    )[0]
+    assert row["band.critical"] == pytest.approx(first.facts["critical"], rel=0.05 if cell.few else EXACT)
+    points = first.facts["points"]
+    ours = [m.average(values / world.exposure).log_ratio for m in design.points]
+    assert ours == pytest.approx(points.values, abs=EXACT)
+
+
+def test_truths_of_one_ratio_for_all_are_that_ratio() -> None:
+    cell = study.Cell(14, 3)
+    _, _, truth = drawn(cell, "same")
+    assert list(truth.values()) == pytest.approx([study.EFFECT] * 4)
+    _, _, growing = drawn(cell, "growing")
+    assert len({round(v, 6) for v in growing.values()}) == 4
+    assert all(-0.45 < v < -0.05 for v in growing.values())
