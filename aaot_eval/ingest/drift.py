@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -20,9 +21,13 @@ NEWEST, YEAR = 3, 12
 LEAST_EPISODES, ERRORS = 50, 4.0
 # What is compared from one half-year to the next beside the codes an episode; a change of a share below the last number is small.
 HALF_YEAR, LEAST_CHANGE, JUMP_ERRORS = 6, 0.03, 5.0
-SHARES = (("uncoded episodes", "uncoded"), ("episodes that end on the day of admission", "same_day"))
+SHARES, DEPTH = ("uncoded episodes", "episodes that end on the day of admission"), "codes an episode"
 # The newest month counts as beyond the earlier ones by so many of its own errors.
 LATE_ERRORS, LEAST_LATE = 2.0, 10
+
+FloatArray = npt.NDArray[np.float64]
+# Findings by provider.
+Told = dict[str, list[Finding]]
 
 
 def check_drift(
@@ -40,98 +45,104 @@ def check_drift(
         AND admission_date BETWEEN DATE '{first.start_time.date()}' AND DATE '{last.end_time.date()}'
         GROUP BY provider, year(admission_date) * 12 + month(admission_date) - 1"""
     )
-    end = int(last.year) * 12 + int(last.month) - 1
-    begin = int(first.year) * 12 + int(first.month) - 1
-    findings = []
-    by_month = months.set_index("clock")
-    of_provider = dict(list(by_month.groupby("provider")))
-    for provider, rows in found.set_index("clock").sort_index().groupby("provider"):
-        counts, depth = rows["n"], rows["codes"]
-        where = shown_names([provider])
-        findings += _volume(counts, end, where, config.quality.limit("D382"))
-        findings += _depth(counts, depth, begin, end, where, config.quality.limit("D383"))
-        own = of_provider.get(provider, by_month.iloc[:0])
-        findings += _late_uncoded(own, end, where, config.quality.limit("D385"))
-        of = {name: (own[column], own["n"]) for name, column in SHARES}
-        findings += _jumps(of | {"codes an episode": (depth, counts)}, where, config.quality.limit("D386"))
-    if found["provider"].nunique() == 1:
-        findings.append(Finding("D384", where=shown_names(found["provider"].unique())))
-    return findings
-
-
-def _volume(counts: pd.Series, end: int, where: str, limit: float) -> list[Finding]:
-    now = int(counts[(counts.index > end - NEWEST)].sum())
-    then = int(counts[(counts.index > end - NEWEST - YEAR) & (counts.index <= end - YEAR)].sum())
-    if then < LEAST_EPISODES or abs(now - then) < max(limit * then, ERRORS * math.sqrt(now + then)):
-        return []
-    detail = f"the newest {NEWEST} months hold {now / then - 1:+.0%} against the same months a year before; limit {limit:.0%}"
-    return [Finding("D382", where=where, detail=detail)]
-
-
-def _depth(counts: pd.Series, codes: pd.Series, begin: int, end: int, where: str, limit: float) -> list[Finding]:
-    early, late = counts.index < begin + YEAR, counts.index > end - YEAR
-    if end - begin + 1 < 2 * YEAR or min(counts[early].sum(), counts[late].sum()) < LEAST_EPISODES:
-        return []
-    before, after = (float(codes[part].sum() / counts[part].sum()) for part in (early, late))
-    if before <= 0 or abs(after / before - 1) < limit:
-        return []
-    detail = f"{before:.1f} codes an episode in the first year, {after:.1f} in the last; limit {limit:.0%}"
-    return [Finding("D383", where=where, detail=detail)]
-
-
-def _late_uncoded(months: pd.DataFrame, end: int, where: str, limit: float) -> list[Finding]:
-    """Which of the newest months hold more uncoded episodes than any month of the provider before."""
-    months = months[months["n"] >= LEAST_LATE]
-    share = months["uncoded"] / months["n"]
-    earlier, newest = share[share.index <= end - NEWEST], share[share.index > end - NEWEST]
-    if len(earlier) < NEWEST:
-        return []
-    usual = max(float(earlier.max()), limit)
-    error = (usual * (1 - usual) / months["n"].reindex(newest.index)) ** 0.5
-    late = newest[newest > usual + LATE_ERRORS * error]
-    if late.empty:
-        return []
-    records = int(months.loc[late.index, "uncoded"].sum())
-    detail = f"above every earlier month; judged from {limit:.0%} of the episodes on"
-    return [Finding("D385", where=f"{where}: {spans(late.index)}", records=records, detail=detail)]
-
-
-def _jumps(measures: dict[str, tuple[pd.Series, pd.Series]], where: str, limit: float) -> list[Finding]:
-    """The largest change of each measure between two half-years that follow one another, where it is beyond limit and chance."""
-    findings = []
-    for name, (above, below) in measures.items():
-        found = _largest_jump(above.astype(float), below.astype(float), limit, share=name != "codes an episode")
-        if found is not None:
-            month, before, after = found
-            shown = f"{before:.0%} to {after:.0%}" if name != "codes an episode" else f"{before:.1f} to {after:.1f}"
-            findings.append(
-                Finding("D386", where=f"{where}: {month_text(month)}", detail=f"{name}: {shown}; limit {limit:.0%}")
-            )
-    return findings
-
-
-def _largest_jump(above: pd.Series, below: pd.Series, limit: float, *, share: bool) -> tuple[int, float, float] | None:
-    clocks, part, whole = below.index.to_numpy(), above.to_numpy(), below.to_numpy()
-    if len(clocks) < 2 * HALF_YEAR:
-        return None
-    # Where a second half-year begins: all months of both must be there.
-    at = np.arange(HALF_YEAR, len(clocks) - HALF_YEAR + 1)
-    at = at[
-        (clocks[at - HALF_YEAR] == clocks[at] - HALF_YEAR) & (clocks[at + HALF_YEAR - 1] == clocks[at] + HALF_YEAR - 1)
+    begin, end = (int(month.year) * 12 + int(month.month) - 1 for month in (first, last))
+    providers = sorted(found["provider"].unique())
+    n, depth = (_by_month(found, c, providers, begin, end) for c in ("n", "codes"))
+    own, uncoded, same_day = (_by_month(months, c, providers, begin, end) for c in ("n", "uncoded", "same_day"))
+    limit = config.quality.limit
+    told = [
+        _volume(n, providers, limit("D382")),
+        _depth(n, depth, providers, limit("D383")),
+        _late_uncoded(own, uncoded, providers, begin, limit("D385")),
+        *(
+            _jumps(name, above, below, providers, begin, limit("D386"))
+            for name, above, below in (*zip(SHARES, (uncoded, same_day), (own, own), strict=True), (DEPTH, depth, n))
+        ),
     ]
-    halves = sliding_window_view(np.stack([part, whole, part / whole]), HALF_YEAR, axis=1)
-    (parts, wholes), months = halves[:2].sum(axis=2), halves[2].var(axis=1, ddof=1) / HALF_YEAR
-    at = at[np.minimum(wholes[at - HALF_YEAR], wholes[at]) >= LEAST_EPISODES]
-    n0, n1 = wholes[at - HALF_YEAR], wholes[at]
-    before, after = parts[at - HALF_YEAR] / n0, parts[at] / n1
+    findings = [f for provider in providers for of in told for f in of.get(provider, ())]
+    if len(providers) == 1:
+        findings.append(Finding("D384", where=shown_names(providers)))
+    return findings
+
+
+def _by_month(rows: pd.DataFrame, column: str, providers: list[str], begin: int, end: int) -> FloatArray:
+    """A measure as providers x months, nan where a provider has no such month."""
+    table = np.full((len(providers), end - begin + 1), np.nan)
+    place = {p: i for i, p in enumerate(providers)}
+    rows = rows[rows["provider"].isin(place) & rows["clock"].between(begin, end)]
+    table[rows["provider"].map(place).to_numpy(dtype=int), rows["clock"].to_numpy(dtype=int) - begin] = rows[column]
+    return table
+
+
+def _volume(counts: FloatArray, providers: list[str], limit: float) -> Told:
+    year_before = counts[:, max(counts.shape[1] - NEWEST - YEAR, 0) : max(counts.shape[1] - YEAR, 0)]
+    told: Told = {}
+    for provider, now, then in zip(
+        providers, np.nansum(counts[:, -NEWEST:], axis=1), np.nansum(year_before, axis=1), strict=True
+    ):
+        if then >= LEAST_EPISODES and abs(now - then) >= max(limit * then, ERRORS * math.sqrt(now + then)):
+            detail = f"the newest {NEWEST} months hold {now / then - 1:+.0%} against the same months a year before; limit {limit:.0%}"
+            told[provider] = [Finding("D382", where=shown_names([provider]), detail=detail)]
+    return told
+
+
+def _depth(counts: FloatArray, codes: FloatArray, providers: list[str], limit: float) -> Told:
+    if counts.shape[1] < 2 * YEAR:
+        return {}
+    told: Told = {}
+    sums = [np.nansum(of[:, part], axis=1) for part in (slice(YEAR), slice(-YEAR, None)) for of in (codes, counts)]
+    for provider, early_codes, early, late_codes, late in zip(providers, *sums, strict=True):
+        if min(early, late) < LEAST_EPISODES:
+            continue
+        before, after = early_codes / early, late_codes / late
+        if before > 0 and abs(after / before - 1) >= limit:
+            detail = f"{before:.1f} codes an episode in the first year, {after:.1f} in the last; limit {limit:.0%}"
+            told[provider] = [Finding("D383", where=shown_names([provider]), detail=detail)]
+    return told
+
+
+def _late_uncoded(counts: FloatArray, uncoded: FloatArray, providers: list[str], begin: int, limit: float) -> Told:
+    """Which of the newest months hold more uncoded episodes than any month of the provider before."""
+    enough = np.where(counts >= LEAST_LATE, counts, np.nan)
+    share = uncoded / enough
+    earlier, newest = share[:, :-NEWEST], share[:, -NEWEST:]
+    usual = np.maximum(np.max(np.nan_to_num(earlier, nan=0.0), axis=1, initial=0.0), limit)[:, None]
+    late = newest > usual + LATE_ERRORS * np.sqrt(usual * (1 - usual) / enough[:, -NEWEST:])
+    late &= (np.sum(~np.isnan(earlier), axis=1) >= NEWEST)[:, None]
+    first, told = counts.shape[1] - newest.shape[1], Told()
+    for i in np.flatnonzero(late.any(axis=1)):
+        at = first + np.flatnonzero(late[i])
+        detail = f"above every earlier month; judged from {limit:.0%} of the episodes on"
+        where = f"{shown_names([providers[i]])}: {spans(pd.Index(begin + at))}"
+        told[providers[i]] = [Finding("D385", where=where, records=int(uncoded[i, at].sum()), detail=detail)]
+    return told
+
+
+def _jumps(name: str, above: FloatArray, below: FloatArray, providers: list[str], begin: int, limit: float) -> Told:
+    """The largest change of a measure between two half-years that follow one another, where it is beyond limit and chance.
+
+    All months of both half-years must be there.
+    """
+    if below.shape[1] < 2 * HALF_YEAR:
+        return {}
+    share = name != DEPTH
+    halves = sliding_window_view(np.stack([above, below, above / below]), HALF_YEAR, axis=2)
+    (parts, wholes), months = halves[:2].sum(axis=3), halves[2].var(axis=2, ddof=1) / HALF_YEAR
+    (p0, p1), (n0, n1), (v0, v1) = ((of[:, :-HALF_YEAR], of[:, HALF_YEAR:]) for of in (parts, wholes, months))
+    before, after = p0 / n0, p1 / n1
     mean = (before * n0 + after * n1) / (n0 + n1)
     by_chance = np.sqrt(mean * ((1 - mean) if share else 1.0) * (1 / n0 + 1 / n1))
     # Episodes of one person are alike, so months differ by more than single episodes would make them.
-    error = np.maximum(by_chance, np.sqrt(months[at - HALF_YEAR] + months[at]))
+    error = np.maximum(by_chance, np.sqrt(v0 + v1))
     change = np.abs(after - before)
     large = (change >= limit * np.maximum(before, 1e-9)) & (change > JUMP_ERRORS * error)
+    large &= np.minimum(n0, n1) >= LEAST_EPISODES
     large &= change >= LEAST_CHANGE if share else True
-    if not large.any():
-        return None
-    best = int(np.argmax(np.where(large, change / np.maximum(error, 1e-9), -1.0)))
-    return int(clocks[at[best]]), float(before[best]), float(after[best])
+    told = Told()
+    for i in np.flatnonzero(large.any(axis=1)):
+        best = int(np.argmax(np.where(large[i], change[i] / np.maximum(error[i], 1e-9), -1.0)))
+        was, is_now = before[i, best], after[i, best]
+        shown = f"{was:.0%} to {is_now:.0%}" if share else f"{was:.1f} to {is_now:.1f}"
+        where = f"{shown_names([providers[i]])}: {month_text(begin + best + HALF_YEAR)}"
+        told[providers[i]] = [Finding("D386", where=where, detail=f"{name}: {shown}; limit {limit:.0%}")]
+    return told
