@@ -1,6 +1,6 @@
 """Are power's figures those of a brute-force simulation, within 3 points? Goal of the product.
 
-    python -m benchmarks.power_check [--parts series sites people] [--reps 2000] [--pasts 400] [--seed 1] [--out docs/results]
+    python -m benchmarks.power_check [--parts series sites people] [--reps 2000] [--pasts 100] [--seed 1] [--out docs/results]
 
 Each design is simulated again by code of its own (a latent AR(1) built month by month, counts as quantiles of the negative binomial at its
 rank) and handed to the estimators; the share of panels with p < 0.05 stands beside what `power` says for the
@@ -221,7 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--reps", type=int, default=2000)
-    parser.add_argument("--pasts", type=int, default=400)
+    parser.add_argument("--pasts", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results")
     asked = parser.parse_args()

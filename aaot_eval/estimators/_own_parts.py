@@ -6,7 +6,7 @@ Definitions: docs/methods/own_cohorts.md, "Beside it".
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import pandas as pd
 
 from aaot_eval.estimators._balance import entropy_balance, history
 from aaot_eval.estimators._cohorts import EVENTS_NEEDED, PEOPLE_NEEDED, Flags, Floats, Ints, PersonMonths, Rule
+from aaot_eval.estimators._own_hospitals import Part, Shocks, apart, over_trusts
 from aaot_eval.estimators._phases import BEFORE, phase_table
 from aaot_eval.estimators._subgroups import Level, Split
 from aaot_eval.estimators._survival import FollowedPeople, curve
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Windows before the clock's zero in which people like the referred are made like them.
 WINDOWS = ((1, 1), (2, 3), (4, 6), (7, 12))
+#: Level of the interval at which the wider of two error models is chosen.
+CHOSEN_AT = 0.95
 
 
 def among(people: PersonMonths, trust: Trust, who: Flags) -> Trust | str:
@@ -41,18 +44,57 @@ def among(people: PersonMonths, trust: Trust, who: Flags) -> Trust | str:
     return replace(trust, cohorts=(before, after), followed=part)
 
 
-def split_own(title: str, names: tuple[str, str], parts: Sequence[Sequence[Result] | str]) -> Split:
+def split_own(
+    title: str, names: tuple[str, str], parts: Sequence[Sequence[Result] | str], own: Mapping[int, Shocks]
+) -> Split:
     """The effect among two groups of people and its ratio, from the groups' results trust by trust.
 
-    A whole hospital's shocks move both groups alike, so they are in each group's own error and go out of the ratio.
+    A whole hospital's shocks move both groups alike and go out of the ratio as far as they meet both at the same times; `own` are each
+    trust's shocks of one group against the other, which do not.
     """
     levels = [_level(name, part) for name, part in zip(names, parts, strict=True)]
     found = [p for p in parts if not isinstance(p, str)]
-    df = min((int(min(r.people.df for r in part)) for part in found), default=1)
     if len(found) < 2:
-        return Split(title, (levels[0], levels[1]), math.nan, math.nan, df)
-    people = sum(_people_variance(part) for part in found)
-    return Split(title, (levels[0], levels[1]), levels[0].log_ratio - levels[1].log_ratio, math.sqrt(people), df)
+        return Split(title, (levels[0], levels[1]), math.nan, math.nan, max(levels[0].df, levels[1].df))
+    one, two = ({r.trust.unit: (s, r) for s, r in zip(_shares(part), part, strict=True)} for part in found)
+    total = ratio_variance(one, two, own)
+    error = math.sqrt(total.variance)
+    return Split(title, (levels[0], levels[1]), levels[0].log_ratio - levels[1].log_ratio, error, total.df)
+
+
+def ratio_variance(
+    one: Mapping[int, tuple[float, Result]], two: Mapping[int, tuple[float, Result]], own: Mapping[int, Shocks]
+) -> Part:
+    """Variance of the difference of two groups' log ratios, (share, result) by trust: people of each, the hospital's shocks where they
+    meet the groups at other times, the shocks of one group against the other, and from three trusts on how far these lie apart."""
+    parts: list[Part] = []
+    both: list[tuple[float, float, float]] = []
+    for unit in sorted({*one, *two}):
+        mine = _of_one_trust(one.get(unit), two.get(unit), own.get(unit))
+        parts += mine
+        if unit in one and unit in two:
+            (s1, r1), (s2, r2) = one[unit], two[unit]
+            share = (s1 + s2) / 2
+            both.append((share, r1.fit.log_ratio - r2.fit.log_ratio, Part.total(mine).variance / share**2))
+    total = Part.total(parts)
+    if not both:
+        return total
+    shares, differences, variances = (np.array(c) for c in zip(*both, strict=True))
+    return apart(list(differences), list(variances), shares, total)
+
+
+def _of_one_trust(one: tuple[float, Result] | None, two: tuple[float, Result] | None, own: Shocks | None) -> list[Part]:
+    """The parts of one trust in the variance of the difference; a group that is not there brings none."""
+    there = [(side, sign) for side, sign in ((one, 1.0), (two, -1.0)) if side is not None]
+    people = [result.people.times(share) for (share, result), _ in there]
+    signed = [sign * share * result.fit.gradient for (share, result), sign in there]
+    beside, shocks = Part.total(people), there[0][0][1].shocks
+    parts = [*people]
+    if shocks is not None:
+        parts.append(shocks.wider(np.sum(signed, axis=0), beside, CHOSEN_AT)[1])
+    if own is not None and len(signed) == 2:
+        parts.append(own.wider((signed[0] - signed[1]) / 2, beside, CHOSEN_AT)[1])
+    return parts
 
 
 def _shares(part: Sequence[Result]) -> Floats:
@@ -60,18 +102,14 @@ def _shares(part: Sequence[Result]) -> Floats:
     return np.asarray(expected / expected.sum())
 
 
-def _people_variance(part: Sequence[Result]) -> float:
-    return float(sum(s**2 * r.people.variance for s, r in zip(_shares(part), part, strict=True)))
-
-
 def _level(name: str, part: Sequence[Result] | str) -> Level:
     if isinstance(part, str):
         return Level(name, 0, math.nan, math.nan, part)
     share = _shares(part)
-    hospitals = float(sum(s**2 * r.hospital.variance for s, r in zip(share, part, strict=True)))
+    total = over_trusts([r.fit.log_ratio for r in part], [[r.people, r.hospital] for r in part], share)
     members = np.any([c.members for r in part for c in r.trust.cohorts], axis=0)
     log_ratio = math.log(sum(r.observed for r in part) / sum(r.expected for r in part))
-    return Level(name, int(members.sum()), log_ratio, math.sqrt(_people_variance(part) + hospitals))
+    return Level(name, int(members.sum()), log_ratio, math.sqrt(total.variance), df=total.df)
 
 
 def mean_with_death(

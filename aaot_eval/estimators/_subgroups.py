@@ -26,13 +26,14 @@ GROUPS: dict[str, tuple[str, tuple[tuple[str, tuple[object, ...]], ...]]] = {
 
 @dataclass(frozen=True)
 class Level:
-    """One group: people in its cohorts, the log ratio with its limits, or why there is none."""
+    """One group: people in its cohorts, the log ratio with its error and degrees of freedom (0: those of the division), or why there is none."""
 
     name: str
     people: int
     log_ratio: float
     std_error: float
     refused: str = ""
+    df: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Split:
     levels: tuple[Level, Level]
     log_ratio: float
     std_error: float
-    df: int
+    df: float
 
     @property
     def p_value(self) -> float:
@@ -138,7 +139,7 @@ def subgroup_table(analysis: str, splits: Sequence[Split], level: float) -> pd.D
     rows: list[dict[str, object]] = []
     for found, p_holm in zip(splits, adjusted, strict=True):
         for part in found.levels:
-            rows.append({"group": found.title, "level": part.name, "people": part.people if not part.refused else pd.NA, **_ratio(part.log_ratio, part.std_error, found.df, level),
+            rows.append({"group": found.title, "level": part.name, "people": part.people if not part.refused else pd.NA, **_ratio(part.log_ratio, part.std_error, part.df or found.df, level),
                          "p_value": math.nan, "p_holm": math.nan, "note": part.refused})  # fmt: skip
         rows.append({"group": found.title, "level": f"ratio, {found.levels[0].name} to {found.levels[1].name}",
                      "people": sum(p.people for p in found.levels), **_ratio(found.log_ratio, found.std_error, found.df, level),
@@ -146,7 +147,7 @@ def subgroup_table(analysis: str, splits: Sequence[Split], level: float) -> pd.D
     return pd.DataFrame(rows).assign(analysis=analysis)
 
 
-def _ratio(log_ratio: float, error: float, df: int, level: float) -> dict[str, float]:
+def _ratio(log_ratio: float, error: float, df: float, level: float) -> dict[str, float]:
     reach: Floats | float = float(stats.t.ppf((1 + level) / 2, df)) * error if df > 0 else math.nan
     return {
         "estimate": math.exp(log_ratio),

@@ -39,16 +39,19 @@ from aaot_eval.estimators._cohorts import (
     scale_of,
     share_met,
 )
-from aaot_eval.estimators._count_series import (
-    SeriesFit,
-    Wald,
-    fit_count_series,
-    fit_count_series_with_noise,
-    fit_value_series,
-    fit_value_series_with_noise,
-)
+from aaot_eval.estimators._count_series import Wald, fit_count_series, fit_count_series_with_noise
 from aaot_eval.estimators._death_rows import LIVED_AT_OWN_RATE, LIVED_AT_ZERO, MEAN_WITH_DEATH, PAIRS_ALIVE
+from aaot_eval.estimators._own_hospitals import (
+    HALF,
+    Part,
+    Shocks,
+    apart,
+    hospital_fits,
+    over_trusts,
+    people_variance,
+)
 from aaot_eval.estimators._own_parts import among, mean_with_death, phases_own, split_own
+from aaot_eval.estimators._pooling import pooled_sites
 from aaot_eval.estimators._random_effects import StudentDraws
 from aaot_eval.estimators._referred import Uptake, effect_on_referred, uptake_of
 from aaot_eval.estimators._subgroups import Split
@@ -65,11 +68,6 @@ BEFORE_MONTHS = 12
 AFTER_MONTHS = 6
 #: Admission rates fall with time since the peak: the first months of the bands within which they are held equal.
 BANDS = (0, 1, 3, 6, 12, 24, 36, 48)
-#: Step of numeric derivatives by the autocorrelation, and below it there is none.
-STEP = 1e-4
-DF_FLOOR = 4.0
-#: Added to counts before their logarithm.
-HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -163,66 +161,6 @@ def standardise(followed: Followed, control: Floats, n_people: int) -> Standardi
     return Standardised(math.log(ratio), means, influence, (means * lever[:, None, :]).sum(axis=(0, 2)))
 
 
-def hospital_fits(log_rate: Floats, clock: Ints, after: Flags) -> tuple[SeriesFit, SeriesFit]:
-    """The hospital's log rate over the control series month by month, level and season taken out: AR(1), and AR(1) plus noise.
-
-    Of logs and not of counts with the control series as offset: a noisy offset and lasting errors together pull the level of a
-    count model to nought.
-    """
-    columns = [np.ones(len(clock)), after.astype(float)]
-    for pair in range(1, 1 + (2 if len(clock) >= 36 else 1)):
-        columns += [np.cos(2 * np.pi * pair * clock / 12), np.sin(2 * np.pi * pair * clock / 12)]
-    X = np.column_stack(columns)
-    return fit_value_series(log_rate, X, clock), fit_value_series_with_noise(log_rate, X, clock)
-
-
-def shock_variance(fit: SeriesFit, poisson: float, gradient: Floats, clock: Ints) -> Part:
-    """Variance of the log ratio when the cohorts share the shocks of the hospital's whole series.
-
-    `poisson` is the part of the series' variance that counting alone brings: people's own, and not a shock. AR(1): the shocks
-    are all beyond it. AR(1) plus noise: what months share, and the noise beyond it, the control series' own included.
-    """
-    lags = np.abs(np.subtract.outer(clock, clock)).astype(float)
-
-    def spread(rho: float) -> float:
-        return float(gradient @ rho**lags @ gradient)
-
-    if fit.rho <= STEP:
-        return Part(max(fit.phi - poisson, 0.0) * spread(0.0), float(fit.n - fit.p))
-    slope = (spread(fit.rho + STEP) - spread(fit.rho - STEP)) / (2 * STEP)
-    slopes = [fit.share * slope, spread(fit.rho)] if fit.with_noise else [slope]
-    df = max(fit.satterthwaite(fit.share * spread(fit.rho), np.array(slopes)), DF_FLOOR)
-    if not fit.with_noise:
-        return Part(max(fit.phi - poisson, 0.0) * spread(fit.rho), df)
-    noise = max(fit.phi * (1 - fit.share) - poisson, 0.0)
-    return Part(fit.phi * fit.share * spread(fit.rho) + noise * spread(0.0), df)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A variance with its degrees of freedom."""
-
-    variance: float
-    df: float
-
-    @staticmethod
-    def total(parts: Sequence[Part]) -> Part:
-        """The sum, with Satterthwaite's degrees of freedom."""
-        parts = [p for p in parts if p.variance > 0]
-        variance = sum(p.variance for p in parts)
-        return Part(variance, variance**2 / sum(p.variance**2 / p.df for p in parts))
-
-    def half_width(self, level: float) -> float:
-        """Half of the t interval."""
-        return float(stats.t.ppf((1 + level) / 2, self.df)) * math.sqrt(self.variance)
-
-
-def people_variance(influence: Floats) -> Part:
-    """Variance of a sum of independent people."""
-    n = int((influence != 0).sum())
-    return Part(float((influence**2).sum()) * n / max(n - 1, 1), max(n - 1, 1))
-
-
 @dataclass(frozen=True)
 class Result:
     """One trust: the ratio over the control series with its variance, the ratio without, the cohorts as one series."""
@@ -231,10 +169,16 @@ class Result:
     fit: Standardised
     people: Part
     hospital: Part
-    shocks: str
+    model: str
     without_control: float
     as_series: float
     series: Part
+    shocks: Shocks | None = None
+
+    @property
+    def variance(self) -> Part:
+        """People and whole-hospital shocks together."""
+        return Part.total([self.people, self.hospital])
 
     @property
     def observed(self) -> float:
@@ -251,8 +195,8 @@ def pooled(done: Sequence[Result]) -> tuple[Floats, float, Part]:
     """Shares of the trusts in what was expected, the log ratio of them together, and its variance."""
     expected = np.array([r.expected for r in done])
     share = expected / expected.sum()
-    parts = [Part(s**2 * p.variance, p.df) for s, r in zip(share, done, strict=True) for p in (r.people, r.hospital)]
-    return share, math.log(sum(r.observed for r in done) / expected.sum()), Part.total(parts)
+    variance = over_trusts([r.fit.log_ratio for r in done], [[r.people, r.hospital] for r in done], share)
+    return share, math.log(sum(r.observed for r in done) / expected.sum()), variance
 
 
 @ESTIMATORS.register("own_cohorts")
@@ -311,7 +255,8 @@ class OwnCohorts(ByEntryRule):
         if panel.outcome(analysis.outcome).kind == "count":
             deaths += self._mean_with_death(people, done, share, head)
             head = self._with_phases(panel, analysis, people, rule, met, trusts, head)
-        return (head, *self._beside(head, done, share, variance), effect_on_referred(head, team), *deaths)
+        each = self._trust_by_trust(head, people, done) if len(done) > 1 else []
+        return (head, *self._beside(head, done, share, variance), effect_on_referred(head, team), *deaths, *each)
 
     def death_bounds(self, panel: Panel, analysis: Analysis) -> tuple[float, float]:
         """The ratio if everybody who died had lived on to the end of follow-up: at their own rate before the index, and at zero."""
@@ -361,10 +306,11 @@ class OwnCohorts(ByEntryRule):
             return []
         estimate, variance = found
         n = len(people.unit)
-        hospitals = [Part(s**2 * r.hospital.variance, r.hospital.df) for s, r in zip(share, done, strict=True)]
+        hospitals = [r.hospital.times(s) for s, r in zip(share, done, strict=True)]
         row = replace(head, tables={}, series=None, facts={**head.facts, "role": "deaths_beside"}, note="",
                       estimand=f"{head.estimand}; {MEAN_WITH_DEATH}")  # fmt: skip
-        total = Part.total([Part(variance, max(n - 1, 1)), *hospitals])
+        own = Part.total([Part(variance, max(n - 1, 1)), *hospitals])
+        total = apart([r.fit.log_ratio for r in done], [r.variance.variance for r in done], share, own)
         return [self._with_interval(row, estimate, total, "people and whole-hospital shocks")]
 
     def _with_phases(self, panel: Panel, analysis: Analysis, people: PersonMonths, rule: Rule, met: Flags,
@@ -407,8 +353,34 @@ class OwnCohorts(ByEntryRule):
                 results = [self._result(panel, analysis, people, t) for t in kept]
                 sound = [r for r in results if math.isfinite(r.fit.log_ratio)]
                 parts.append(sound or next((t for t in made if isinstance(t, str)), "a cohort has no admissions"))
-            found.append(split_own(title, names, parts))
+            groups = {
+                t.unit: self._shocks_of_groups(panel, analysis, people, t, members[0][here], members[1][here])
+                for t in trusts
+            }
+            found.append(split_own(title, names, parts, groups))
         return found
+
+    def _shocks_of_groups(
+        self, panel: Panel, analysis: Analysis, people: PersonMonths, trust: Trust, one: Flags, two: Flags
+    ) -> Shocks:
+        """Shocks of one group against the other at a trust, from all their admissions there month by month."""
+        counted = panel.outcome(analysis.outcome).kind == "count"
+        values = people.outcome if counted else people.counts
+        mine = people.unit == trust.unit
+        y1, y2 = (values[mine & who].sum(axis=0) for who in (one, two))
+        clock = panel.periods["clock"].to_numpy(dtype=np.int64)
+        seen = self._seen(panel, trust)
+        fits = hospital_fits(
+            np.log((y1[seen] + HALF) / (y2[seen] + HALF)), clock[seen], np.flatnonzero(seen) >= trust.launch
+        )
+        poisson = float(np.mean(1 / (y1[seen] + HALF) + 1 / (y2[seen] + HALF)))
+        return Shocks(fits, poisson, clock, seen)
+
+    def _seen(self, panel: Panel, trust: Trust) -> Flags:
+        """(T,) the months that the trust's own series holds."""
+        row = list(panel.units.index).index(trust.name)
+        gone = panel.periods["left_out"].to_numpy(dtype=bool) | panel.matrix("missing")[row].astype(bool)
+        return np.asarray(~gone)
 
     def _control_counts(self, panel: Panel, trust: Trust) -> Floats:
         """(T,) the control series as counted, infinite where there is none."""
@@ -457,7 +429,6 @@ class OwnCohorts(ByEntryRule):
 
     def _result(self, panel: Panel, analysis: Analysis, people: PersonMonths, trust: Trust) -> Result:
         clock = panel.periods["clock"].to_numpy(dtype=np.int64)
-        row = list(panel.units.index).index(trust.name)
         control = self._control(panel, trust)
         plain = standardise(trust.followed, replace(self, control="")._control(panel, trust), len(people.unit))
         fit = standardise(trust.followed, control, len(people.unit))
@@ -465,18 +436,15 @@ class OwnCohorts(ByEntryRule):
             nothing = Part(math.nan, math.nan)
             return Result(trust, fit, nothing, nothing, "", math.nan, math.nan, nothing)
         counts = self._hospital_counts(panel, analysis, trust)
-        gone = panel.periods["left_out"].to_numpy(dtype=bool) | panel.matrix("missing")[row].astype(bool)
-        seen = ~gone & np.isfinite(counts)
+        seen = self._seen(panel, trust) & np.isfinite(counts)
         log_rate = np.log((counts[seen] + HALF) / control[seen])
         fits = hospital_fits(log_rate, clock[seen], np.flatnonzero(seen) >= trust.launch)
-        poisson = float(np.mean(1 / (counts[seen] + HALF)))
+        shocks = Shocks(fits, float(np.mean(1 / (counts[seen] + HALF))), clock, seen)
         people_part = people_variance(fit.influence)
-        found = {name: shock_variance(f, poisson, fit.gradient[seen], clock[seen])
-                 for name, f in zip(("AR(1)", "AR(1) plus noise"), fits, strict=True)}  # fmt: skip
-        wider = max(found, key=lambda k: Part.total([people_part, found[k]]).half_width(self.conf_level))
+        model, hospital = shocks.wider(fit.gradient, people_part, self.conf_level)
         noise = float((fit.gradient[seen] ** 2 / self._control_counts(panel, trust)[seen]).sum())
         own = self._as_series(plain, fit, trust, clock, noise, panel.outcome(analysis.outcome).kind == "count")
-        return Result(trust, fit, people_part, found[wider], wider, plain.log_ratio, *own)
+        return Result(trust, fit, people_part, hospital, model, plain.log_ratio, *own, shocks=shocks)
 
     def _hospital_counts(self, panel: Panel, analysis: Analysis, trust: Trust) -> Floats:
         """(T,) the counts of the whole hospital that show its shocks: of the outcome, else of the admissions the rule counts."""
@@ -527,16 +495,18 @@ class OwnCohorts(ByEntryRule):
 
     def _with_interval(self, base: Estimate, estimate: float, variance: Part, how: str) -> Estimate:
         half, error = variance.half_width(self.conf_level), math.sqrt(variance.variance)
+        by = f"trusts as random, t({variance.df:.0f})" if variance.between else f"Satterthwaite t({variance.df:.0f})"
         return replace(
             base, estimate=math.exp(estimate), std_error=error, conf_low=math.exp(estimate - half), conf_high=math.exp(estimate + half),
-            conf_method="satterthwaite_t", p_value=float(2 * stats.t.sf(abs(estimate) / error, variance.df)),
-            inference=f"{how}, Satterthwaite t({variance.df:.0f})", confidence=StudentDraws(estimate, error, variance.df),
+            conf_method="random_effects_t" if variance.between else "satterthwaite_t",
+            p_value=float(2 * stats.t.sf(abs(estimate) / error, variance.df)),
+            inference=f"{how}, {by}", confidence=StudentDraws(estimate, error, variance.df),
         )  # fmt: skip
 
     def _beside(self, head: Estimate, done: Sequence[Result], share: Floats, variance: Part) -> list[Estimate]:
         """The same effect read in two other ways, without tables of their own."""
         plain = replace(head, tables={}, series=None, facts={**head.facts, "role": "itt_beside"})
-        series = Part.total([Part(s**2 * r.series.variance, r.series.df) for s, r in zip(share, done, strict=True)])
+        series = over_trusts([r.as_series for r in done], [[r.series] for r in done], share)
         as_series = float(sum(s * r.as_series for s, r in zip(share, done, strict=True)))
         out = [
             self._with_interval(
@@ -545,16 +515,34 @@ class OwnCohorts(ByEntryRule):
         ]
         if head.facts["control"]:
             alone = float(sum(s * r.without_control for s, r in zip(share, done, strict=True)))
+            if variance.between:
+                variance = over_trusts([r.without_control for r in done], [[r.people, r.hospital] for r in done], share)
             out.append(replace(self._with_interval(plain, alone, variance, "people and whole-hospital shocks"),
                                estimand=head.estimand.split(", over ")[0] + ", without the control series"))  # fmt: skip
         return out
+
+    def _trust_by_trust(self, head: Estimate, people: PersonMonths, done: Sequence[Result]) -> list[Estimate]:
+        """Each trust by itself, and their random-effects mean with what a further trust may see."""
+        rows = []
+        for r in done:
+            members = np.any([c.members for c in r.trust.cohorts], axis=0)
+            row = replace(head, unit=r.trust.name, primary=False, tables={}, series=None, facts={"role": "trust"}, note=LABEL, n_units=1, n_treated=1,
+                          n_obs=len(r.trust.followed.month), n_people=int(members.sum()))  # fmt: skip
+            rows.append(self._with_interval(row, r.fit.log_ratio, r.variance, "people and whole-hospital shocks"))
+        mean = pooled_sites(rows, self.conf_level, "Random-effects mean of the trusts' own estimates")
+        facts = {**mean.facts, "role": "trusts_mean"}
+        return [
+            *rows,
+            replace(mean, facts=facts, n_people=head.n_people, estimand=f"{head.estimand}; mean over trusts"),
+        ]
 
     def _facts(self, done: Sequence[Result], share: Floats, team: Uptake, estimate: float) -> dict[str, object]:
         without = float(sum(s * r.without_control for s, r in zip(share, done, strict=True)))
         return {
             "rate_expected": team.rate_after * math.exp(-estimate),
             "control_change": math.exp(without - estimate),
-            "shock_model": {r.trust.name: r.shocks for r in done},
+            "shock_model": {r.trust.name: r.model for r in done},
+            "trusts": len(done),
             "hospital_share_of_variance": float(sum(s**2 * r.hospital.variance for s, r in zip(share, done, strict=True))
                                                 / sum(s**2 * (r.hospital.variance + r.people.variance) for s, r in zip(share, done, strict=True))),
         }  # fmt: skip

@@ -56,16 +56,13 @@ class Past:
         pool = len(self.events)
         rate, mean_events = self.events.sum() / self.months.sum(), self.events.mean()
         quantile = float(stdtrit(self.compared - 1, 1 - level / 2))
-        half, log = np.empty(draws), np.empty(draws)
-        for i in range(draws):
-            who = rng.integers(0, pool, n)
-            y, months = rng.binomial(self.events[who].astype(np.int64), 1 - fall), self.months[who]
-            own = max(float(y.sum()), 0.5) / months.sum()
-            past = self.targets[who] * (pool / n)
-            score = (y - own * months) / (n * mean_events * (1 - fall)) - past
-            half[i] = quantile * math.sqrt(float((score**2).sum()) + self.fixed)
-            log[i] = math.log(own / rate) - past.sum()
-        log += rng.standard_normal(draws) * math.sqrt(self.fixed)
+        who = rng.integers(0, pool, (draws, n))
+        y, months = rng.binomial(self.events.astype(np.int64)[who], 1 - fall), self.months[who]
+        own = np.maximum(y.sum(axis=1), 0.5) / months.sum(axis=1)
+        past = self.targets[who] * (pool / n)
+        score = (y - own[:, None] * months) / (n * mean_events * (1 - fall)) - past
+        half = quantile * np.sqrt((score**2).sum(axis=1) + self.fixed)
+        log = np.log(own / rate) - past.sum(axis=1) + rng.standard_normal(draws) * math.sqrt(self.fixed)
         return float(np.mean(np.abs(log) > half)), float(np.median(half))
 
 

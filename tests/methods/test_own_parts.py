@@ -11,6 +11,7 @@ import pytest
 from aaot_eval.checks.first_contact import FirstContact
 from aaot_eval.checks.subgroups import Subgroups
 from aaot_eval.estimators._cohorts import died
+from aaot_eval.estimators._subgroups import subgroup_table
 from aaot_eval.estimators.own_cohorts import OwnCohorts
 from aaot_eval.results import Analysis, Panel, generator
 from benchmarks.patient_worlds import ONE, OUTCOME, simulate
@@ -50,7 +51,10 @@ def test_everybody_in_one_group_is_the_effect_itself(panel: Panel, rows: tuple) 
         "fewer than 30 people or 20 admissions in the cohort before or after launch"
     )
     assert math.isnan(found.p_value)
-    assert found.df > 100  # the interval of the one group there is, is not that of one degree of freedom
+    table = subgroup_table("own_cohorts", [found], 0.95).set_index("level")
+    assert (table.loc["all", "conf_low"], table.loc["all", "conf_high"]) == pytest.approx(
+        (rows[0].conf_low, rows[0].conf_high), rel=EXACT
+    )
 
 
 def test_groups_at_random_do_not_differ_and_the_table_counts_them(panel: Panel, rows: tuple) -> None:
