@@ -132,12 +132,27 @@ def mean_with_death(
 
 
 def phases_own(
-    analysis: str, people: PersonMonths, rule: Rule, met: Flags, trusts: Sequence[Trust], ended: Ints, follow_up: int
+    analysis: str,
+    people: PersonMonths,
+    rule: Rule,
+    met: Flags,
+    trusts: Sequence[Trust],
+    ended: Ints,
+    follow_up: int,
+    shocks: Mapping[int, Shocks],
 ) -> pd.DataFrame | None:
     """The referred who met the rule by phase, beside months in which somebody met it before launch at the same trusts.
 
-    Those months are weighted to the referred's own year before, and followed no further than launch. None with too few of either.
+    Those months are weighted to the referred's own year before, and followed no further than launch. None with too few of either. The two
+    lie years apart, so the limits hold the trusts' `shocks`.
     """
+
+    def reach(gradient: Floats, variance: float) -> float:
+        parts = [Part(variance, len(who) - 1.0)]
+        for unit, mine in shocks.items():
+            parts.append(mine.wider(gradient[unit], parts[0], CHOSEN_AT)[1])
+        return Part.total(parts).half_width(CHOSEN_AT)
+
     units = [t.unit for t in trusts]
     here = np.isin(people.unit, units)
     cut = people.launch[people.unit]
@@ -153,5 +168,5 @@ def phases_own(
         return None
     before = replace(people, at_risk=people.at_risk & (t < cut[:, None]))
     return phase_table(
-        analysis, people, (who, people.referral[who]), (person, month, weights), ended, follow_up, before
+        analysis, people, (who, people.referral[who]), (person, month, weights), ended, follow_up, before, reach
     )

@@ -321,7 +321,12 @@ class OwnCohorts(ByEntryRule):
         ended = panel.people["ended_t"][here].astype("Int64").fillna(people.n_months).to_numpy(dtype=np.int64)
         if not (ended[people.referred] < people.n_months).any():
             return head
-        table = phases_own(analysis.name, people, rule, met, trusts, np.asarray(ended, dtype=np.int64), self.follow_up)
+        shocks = {
+            t.unit: self._shocks(panel, analysis, t, replace(self, control="")._control(panel, t)) for t in trusts
+        }
+        table = phases_own(
+            analysis.name, people, rule, met, trusts, np.asarray(ended, dtype=np.int64), self.follow_up, shocks
+        )
         return head if table is None else replace(head, tables={**head.tables, "phases": table})
 
     def effect(self, panel: Panel, analysis: Analysis) -> tuple[float, float, Rule] | None:
@@ -435,16 +440,22 @@ class OwnCohorts(ByEntryRule):
         if not math.isfinite(fit.log_ratio):
             nothing = Part(math.nan, math.nan)
             return Result(trust, fit, nothing, nothing, "", math.nan, math.nan, nothing)
-        counts = self._hospital_counts(panel, analysis, trust)
-        seen = self._seen(panel, trust) & np.isfinite(counts)
-        log_rate = np.log((counts[seen] + HALF) / control[seen])
-        fits = hospital_fits(log_rate, clock[seen], np.flatnonzero(seen) >= trust.launch)
-        shocks = Shocks(fits, float(np.mean(1 / (counts[seen] + HALF))), clock, seen)
+        shocks = self._shocks(panel, analysis, trust, control)
+        seen = shocks.seen
         people_part = people_variance(fit.influence)
         model, hospital = shocks.wider(fit.gradient, people_part, self.conf_level)
         noise = float((fit.gradient[seen] ** 2 / self._control_counts(panel, trust)[seen]).sum())
         own = self._as_series(plain, fit, trust, clock, noise, panel.outcome(analysis.outcome).kind == "count")
         return Result(trust, fit, people_part, hospital, model, plain.log_ratio, *own, shocks=shocks)
+
+    def _shocks(self, panel: Panel, analysis: Analysis, trust: Trust, control: Floats) -> Shocks:
+        """The shocks of the whole hospital's series over `control` (T,)."""
+        clock = panel.periods["clock"].to_numpy(dtype=np.int64)
+        counts = self._hospital_counts(panel, analysis, trust)
+        seen = self._seen(panel, trust) & np.isfinite(counts)
+        log_rate = np.log((counts[seen] + HALF) / control[seen])
+        fits = hospital_fits(log_rate, clock[seen], np.flatnonzero(seen) >= trust.launch)
+        return Shocks(fits, float(np.mean(1 / (counts[seen] + HALF))), clock, seen)
 
     def _hospital_counts(self, panel: Panel, analysis: Analysis, trust: Trust) -> Floats:
         """(T,) the counts of the whole hospital that show its shocks: of the outcome, else of the admissions the rule counts."""
