@@ -156,14 +156,35 @@ class Mean:
         """(..., K) weights of the effects for cohort sizes `counts` (..., G)."""
         size = counts[..., np.searchsorted(data_dates, found.start)]
         total = np.zeros(size.shape)
-        share = np.zeros((*size.shape[:-1], len(self.masks)))
-        for m, mask in enumerate(self.masks):
-            share[..., m] = (size * mask).sum(axis=-1) / mask.sum() if self.by_size else 1.0
-        share = share / share.sum(axis=-1, keepdims=True)
+        share = self._shares(size)
         for m, mask in enumerate(self.masks):
             inside = np.where(mask, 1.0 if self.equal else size, 0.0)
             total = total + share[..., [m]] * inside / inside.sum(axis=-1, keepdims=True)
         return total
+
+    def slopes(self, found: Effects, data_dates: Ints, counts: Floats) -> Floats:
+        """(G, K) what one more person in each cohort does to the weights, at sizes `counts` (G,)."""
+        cohort = np.searchsorted(data_dates, found.start)
+        own, size = (np.arange(len(counts))[:, None] == cohort).astype(float), counts[cohort]
+        share = self._shares(size)
+        moved = np.zeros((len(counts), len(self.masks)))
+        if self.by_size:
+            scale = float((self.masks @ size / self.masks.sum(axis=1)).sum())
+            step = own @ self.masks.T / self.masks.sum(axis=1)
+            moved = (step - share * step.sum(axis=1, keepdims=True)) / scale
+        total = np.zeros(own.shape)
+        for m, mask in enumerate(self.masks):
+            inside, more = (mask * 1.0, np.zeros(own.shape)) if self.equal else (mask * size, mask * own)
+            part = inside / inside.sum()
+            total += moved[:, [m]] * part + share[m] * (more - part * more.sum(axis=1, keepdims=True)) / inside.sum()
+        return total
+
+    def _shares(self, size: Floats) -> Floats:
+        """(..., M) what each group of effects counts."""
+        share = np.ones((*size.shape[:-1], len(self.masks)))
+        if self.by_size:
+            share = size @ self.masks.T / self.masks.sum(axis=1)
+        return np.asarray(share / share.sum(axis=-1, keepdims=True))
 
 
 def mean_over(found: Effects, kind: Aggregation) -> Mean:
@@ -218,6 +239,7 @@ def answers(data: Grouped, found: Effects, means: Sequence[Mean]) -> list[Answer
     """Each mean with everybody's part in its error: their own changes, and their part in the sizes of cohorts."""
     dates, counts = data.dates, data.sizes()
     weights = np.array([m.weights(found, dates, counts) for m in means])
+    slopes = np.array([m.slopes(found, dates, counts) for m in means])
     n_people, n_units, E = len(data.start), len(data.names), len(means)
     influence, level = np.zeros((n_people, E)), np.zeros((n_people, E))
     treated_events, control_events = np.zeros((n_units, E)), np.zeros((n_units, E))
@@ -236,7 +258,7 @@ def answers(data: Grouped, found: Effects, means: Sequence[Mean]) -> list[Answer
             events += _by_unit(here, data.unit[rows], n_units) @ per
             if sign > 0:
                 level[rows] += (here - both * found.observed[k]) @ per
-        moved = _size_slopes(means, found, dates, counts, number)
+        moved = slopes[:, number]
         influence[own] += moved @ found.att
         level[own] += moved @ found.observed
     out = []
@@ -254,16 +276,6 @@ def _by_unit(values: Floats, unit: Ints, n_units: int) -> Floats:
     """(U, K) sums of rows over hospitals."""
     place = sparse.csr_matrix((np.ones(len(unit)), (unit, np.arange(len(unit)))), shape=(n_units, len(unit)))
     return np.asarray(place @ values)
-
-
-def _size_slopes(means: Sequence[Mean], found: Effects, dates: Ints, counts: Floats, number: int) -> Floats:
-    """(E, K) what one more person in a cohort does to the weights; weights are ratios of sizes, so a small step is exact to 1e-9."""
-    step = counts.copy()
-    delta = 1e-5 * counts[number]
-    step[number] += delta
-    low = counts.copy()
-    low[number] -= delta
-    return np.array([(m.weights(found, dates, step) - m.weights(found, dates, low)) / (2 * delta) for m in means])
 
 
 @dataclass(frozen=True)
