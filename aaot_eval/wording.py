@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from aaot_eval.config import RunConfig
@@ -123,15 +124,30 @@ def _subject(effect: Effect, title: str) -> str:
     return f"{title[:1].upper()}{title[1:]}"
 
 
+def one_sided_limits(estimate: Estimate) -> tuple[float, float]:
+    """The ends beyond which an effect is ruled out in that direction alone, at the risk of the interval: 90 % for 95 %.
+
+    From the inference of the interval itself, and never outside it; the interval where that inference gives no other level.
+    """
+    risk = 1.0 - estimate.conf_level
+    if estimate.confidence is None:
+        return estimate.conf_low, estimate.conf_high
+    low, high = estimate.confidence(np.array([risk, 1.0 - risk]))
+    return max(float(low), estimate.conf_low), min(float(high), estimate.conf_high)
+
+
 def _unclear(estimate: Estimate, title: str, smallest: float, doubts: tuple[str, ...]) -> Verdict:
-    """The interval holds no effect: nothing worth having when it is narrow and undoubted, else it cannot be told."""
+    """The interval holds no effect: none worth having when a larger fall and a larger rise are both ruled out and nothing is in
+    doubt, else it cannot be told. Each is a test of its own against a change that size, so each has the whole risk on its side
+    (docs/decisions/0125-no-effect-worth-having.md)."""
     if estimate.null != 1.0:
         return Verdict(
             "cannot_tell", f"This evaluation cannot tell whether {title} changed ({interval_text(estimate)}).", doubts
         )
     fall, rise = max(0.0, 1 - estimate.conf_low), max(0.0, estimate.conf_high - 1)
-    rules_out = f"It rules out a fall larger than {fall * 100:.0f} % and a rise larger than {rise * 100:.0f} %."
-    if max(fall, rise) >= smallest:
+    low, high = one_sided_limits(estimate)
+    if max(1 - low, high - 1) >= smallest:
+        rules_out = f"It rules out a fall larger than {fall * 100:.0f} % and a rise larger than {rise * 100:.0f} %."
         return Verdict("cannot_tell", f"This evaluation cannot tell whether {title} changed. {rules_out}", doubts)
     if doubts:
         sentence = (
@@ -140,10 +156,12 @@ def _unclear(estimate: Estimate, title: str, smallest: float, doubts: tuple[str,
             f"{_lower_first(doubts[0])}."
         )
         return Verdict("cannot_tell", sentence, doubts)
+    risk = f"{(1.0 - estimate.conf_level) * 100:.0f} %"
     return Verdict(
         "no_effect",
-        f"This evaluation found no effect on {title} worth having. {rules_out}",
-        (f"the whole interval lies within {smallest * 100:.0f} % of no change",),
+        f"This evaluation found no effect on {title} worth having. It rules out a fall larger than {max(0.0, 1 - low) * 100:.0f} % and a "
+        f"rise larger than {max(0.0, high - 1) * 100:.0f} %, each at a risk of {risk}.",
+        (f"a change of {smallest * 100:.0f} % or more is ruled out in either direction, each at a risk of {risk}",),
     )
 
 

@@ -1,8 +1,8 @@
 """The test-bed for evaluators: every world that fools evaluations, over many seeds, and who says what in it.
 
-    python -m benchmarks.testbed [--seeds 20] [--checkpoint FILE] [--out docs/results] [--worlds merger ...]
+    python -m benchmarks.testbed [--seeds 20] [--first-seed 1] [--checkpoint FILE] [--out docs/results] [--worlds merger ...]
                                  [--scenarios null effect harm] [--evaluators analyze benchmarks.rivals:two_way_cr1 ...]
-                                 [--command NAME "python mine.py {folder}"] [--files] [--score-only]
+                                 [--command NAME "python mine.py {folder}"] [--studies "14 sites" "single trust"] [--files] [--score-only]
 
 Each study is drawn in memory (`draw_study`, `panel_of`) and put to every evaluator. With a checkpoint file every finished study is
 kept there at once, and the same command goes on where it was stopped; seeds come first, so that a table made early is a whole one
@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -35,10 +35,10 @@ from aaot_eval.errors import AaotEvalError, InputError
 from aaot_eval.estimators import Estimator, build_estimator
 from aaot_eval.pipeline import run_evaluation
 from aaot_eval.results import Analysis, CheckResult, Effect, Estimate, Panel, Verdict
-from aaot_eval.synthetic import WORLDS, Study, draw_study, simulate_study
+from aaot_eval.synthetic import WORLDS, Scenario, Study, draw_study, simulate_study
 from aaot_eval.synthetic.panel import panel_of
 from aaot_eval.synthetic.worlds import CLAIMS, WITHHELD, judged
-from aaot_eval.wording import effect_verdict
+from aaot_eval.wording import CONDITIONAL_DESIGNS, effect_verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENARIOS = ("null", "effect", "harm")
@@ -51,6 +51,19 @@ RIVALS = ("benchmarks.rivals:before_after", "benchmarks.rivals:two_way_cr1")
 FIRST = ("volume", "placebo_outcome", "site_deaths", "moved_care", "out_of_reach")
 #: It can warn and never fail, so it changes no word, and takes a third of the time.
 NEVER_FAILS = ("trend_violation",)
+#: The same for people of one trust.
+NEVER_FAILS_ALONE = ("deaths", "dip", "e_value", "first_contact", "specification_curve", "subgroups")
+#: These doubt a claim and nothing else: without one they pass, whatever they find.
+OF_CLAIMS = ("specification_curve", "leave_one_month_out", "e_value")
+MANY, ALONE = "14 sites", "single trust"
+STUDIES = (MANY, ALONE)
+#: One trust of the size of two or three, as in the scenario `single_site`.
+ONE_TRUST: dict[str, Any] = {"sites": 1, "treated": 1, "size": 2.6}
+#: What the historical comparison of one trust removes is selection; where nothing else happens, a wrong direction is its own fault.
+SELECTION_ALONE = (PLAIN, "closing", "severity", "peak", "mixed_selection")
+#: Worlds between a site with and one without a service.
+BETWEEN_SITES = ("displaced_elsewhere", "merger", "spill_over")
+WIDTH = "width"
 
 
 @dataclass(frozen=True)
@@ -75,11 +88,18 @@ class Case:
     scenario: str
     worlds: tuple[str, ...]
     seed: int
+    study_kind: str = MANY
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the study is simulated with."""
+        size = ONE_TRUST if self.study_kind == ALONE else {}
+        return {"scenario": self.scenario, "worlds": self.worlds, "seed": self.seed, **size}
 
     @cached_property
     def study(self) -> Study:
         """The study before anything is recorded. An evaluator must not look at it."""
-        return draw_study(scenario=self.scenario, worlds=self.worlds, seed=self.seed)
+        return draw_study(**self.arguments)
 
     @cached_property
     def can_be(self) -> bool:
@@ -96,7 +116,7 @@ class Case:
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Writes extracts, tables and study.toml into the empty folder; returns the truth, which an evaluator must not read."""
-        return simulate_study(folder, scenario=self.scenario, worlds=self.worlds, seed=self.seed)
+        return simulate_study(folder, **self.arguments)
 
 
 Evaluator = Callable[[Case], Said]
@@ -143,13 +163,25 @@ def analyze(case: Case) -> Said:
     except AaotEvalError as refusal:
         return Said("refused", why=refusal.problems[0].code)
     done: list[CheckResult] = []
-    names, estimate = [n for n in study.analysis.checks if n not in NEVER_FAILS], study.estimate
+    alone = study.analysis.design in CONDITIONAL_DESIGNS
+    idle = (
+        NEVER_FAILS_ALONE
+        if alone
+        else NEVER_FAILS
+        if study.estimate.direction != "unclear"
+        else (*NEVER_FAILS, *OF_CLAIMS)
+    )
+    names = [n for n in study.analysis.checks if n not in idle]
     for name in sorted(names, key=lambda n: (FIRST.index(n) if n in FIRST else len(FIRST), n)):
         done.append(study.check(name))
-        word = study.verdict(tuple(done)).word
-        if word in WITHHELD:
+        # The word of a conditional design is withheld from the start, so that what its checks find would never be seen.
+        if not alone and study.verdict(tuple(done)).word in WITHHELD:
             break
-    why = " ".join(c.check for c in done if c.verdict == "fail")
+    return _said(study.verdict(tuple(done)).word, study.estimate, done)
+
+
+def _said(word: str, estimate: Estimate, checks: Sequence[CheckResult]) -> Said:
+    why = " ".join(c.check for c in checks if c.verdict == "fail") or (WIDTH if word == "cannot_tell" else "")
     return Said(word, estimate.estimate, estimate.conf_low, estimate.conf_high, why)
 
 
@@ -161,9 +193,7 @@ def analyze_files(case: Case) -> Said:
             result = run_evaluation(load_config(Path(folder) / "study.toml"))
         except AaotEvalError as refusal:
             return Said("refused", why=refusal.problems[0].code)
-    estimate = result.primary.headline
-    why = " ".join(c.check for c in result.primary.checks if c.verdict == "fail")
-    return Said(result.verdict.word, estimate.estimate, estimate.conf_low, estimate.conf_high, why)
+    return _said(result.verdict.word, result.primary.headline, result.primary.checks)
 
 
 def by_command(template: str) -> Evaluator:
@@ -212,82 +242,168 @@ def _config(*, people: bool) -> RunConfig:
     )
 
 
-def cells(worlds: Sequence[str], scenarios: Sequence[str]) -> list[tuple[str, str]]:
-    """World and scenario of every cell; spill-over spills an effect, so it has no cell without one."""
+Cell = tuple[str, str, str]
+
+
+def cells(worlds: Sequence[str], scenarios: Sequence[str], studies: Sequence[str] = STUDIES) -> list[Cell]:
+    """Kind of study, world and scenario of every cell; spill-over spills an effect, so it has no cell without one."""
     known = [PLAIN, *WORLDS, *("+".join(t) for t in TOGETHER)]
     asked = [w for w in known if not worlds or w in worlds] + [w for w in worlds if w not in known]
-    return [(w, s) for w in asked for s in scenarios if s == "effect" or "spill_over" not in w.split("+")]
+    can = {MANY: asked, ALONE: [w for w in asked if not set(w.split("+")) & set(BETWEEN_SITES)]}
+    return [(k, w, s) for k in STUDIES if k in studies for w in can[k] for s in scenarios
+            if s == "effect" or "spill_over" not in w.split("+")]  # fmt: skip
+
+
+def judged_alone(word: str, scenario: Scenario, world: str) -> Literal["right", "withheld", "fooled"]:
+    """The same for one trust alone, which may say a direction on condition and nothing without one.
+
+    Right is the direction of the truth with its condition, and not to tell where there is none. The other direction is wrong where
+    nothing but selection is switched on; where something else happens, the condition names it, and the word is withheld.
+    """
+    if word in CLAIMS:
+        return "fooled"
+    right = "lower_but" if scenario.site_ratio < 1 else "higher_but" if scenario.site_ratio > 1 else "cannot_tell"
+    if word == right:
+        return "right"
+    return "fooled" if word in ("lower_but", "higher_but") and world in SELECTION_ALONE else "withheld"
 
 
 def run(
-    jobs: Sequence[tuple[str, str, int]], evaluators: dict[str, Evaluator], done: set[tuple[str, str, int, str]]
+    jobs: Sequence[tuple[str, str, str, int]],
+    evaluators: dict[str, Evaluator],
+    done: set[tuple[str, str, str, int, str]],
 ) -> Iterator[dict[str, Any]]:
     """One row for each study and evaluator that is not done yet."""
-    for world, scenario, seed in jobs:
-        wanted = [name for name in evaluators if (world, scenario, seed, name) not in done]
-        case = Case(scenario, () if world == PLAIN else tuple(world.split("+")), seed)
+    for kind, world, scenario, seed in jobs:
+        wanted = [name for name in evaluators if (kind, world, scenario, seed, name) not in done]
+        case = Case(scenario, () if world == PLAIN else tuple(world.split("+")), seed, kind)
         if not wanted or not case.can_be:
             continue
         for name in wanted:
             begin = time.process_time()
             said = evaluators[name](case)
+            truth = case.study.scenario
             yield {
+                "study": kind,
                 "world": world,
                 "scenario": scenario,
                 "seed": seed,
                 "evaluator": name,
                 **asdict(said),
-                "truth": case.study.scenario.site_ratio,
-                "judged": judged(said.verdict, case.study.scenario),
+                "truth": truth.site_ratio,
+                "judged": judged(said.verdict, truth) if kind == MANY else judged_alone(said.verdict, truth, world),
                 "cpu_seconds": round(time.process_time() - begin, 2),
             }
 
 
 def score(rows: pd.DataFrame) -> pd.DataFrame:
-    """By evaluator, world and scenario: how often right, withheld and fooled, and the mean estimate."""
+    """By kind of study, evaluator, world and scenario: how often right, withheld and fooled, and the mean estimate."""
     marks = pd.get_dummies(rows["judged"]).reindex(columns=["right", "withheld", "fooled"], fill_value=False)
-    table = pd.concat([rows[["evaluator", "world", "scenario", "truth", "estimate"]], marks.astype(float)], axis=1)
-    by = table.groupby(["evaluator", "world", "scenario"], sort=False)
-    out = by.agg(
+    keys = ["study", "evaluator", "world", "scenario"]
+    table = pd.concat([rows[[*keys, "truth", "estimate"]], marks.astype(float)], axis=1)
+    table["other_way"] = _other_way(rows)
+    out = table.groupby(keys, sort=False).agg(
         seeds=("truth", "size"), truth=("truth", "first"), mean_estimate=("estimate", "mean"),
-        right=("right", "mean"), withheld=("withheld", "mean"), fooled=("fooled", "mean"),
+        right=("right", "mean"), withheld=("withheld", "mean"), fooled=("fooled", "mean"), other_way=("other_way", "mean"),
     )  # fmt: skip
     return out.reset_index()
 
 
-def page(rows: pd.DataFrame, command: str, commits: Sequence[str]) -> str:
-    """The scoreboard as Markdown: one table of all evaluators by world, then `analyze` in detail."""
-    table = score(rows)
-    first = table["evaluator"].iloc[0]
+def _other_way(rows: pd.DataFrame) -> pd.Series:
+    """Whether a direction that is not the truth's is said, with or without a condition."""
+    lower, higher = (rows["verdict"].str.startswith(w) for w in ("lower", "higher"))
+    return (lower & (rows["truth"] >= 1)) | (higher & (rows["truth"] <= 1))
+
+
+def withheld_by(rows: pd.DataFrame) -> pd.DataFrame:
+    """What withheld the verdicts of one evaluator, by kind of study, world and scenario: studies, withheld, and each reason with its count.
+
+    The reason is the first check that fails; `width` where the interval alone cannot tell; a code where the study is refused.
+    """
+    found = []
+    for (kind, world, scenario), part in rows.groupby(["study", "world", "scenario"], sort=False):
+        held = part[part["judged"] == "withheld"]
+        counts = (
+            held["why"]
+            .replace("", "the design")
+            .str.split()
+            .str[0]
+            .where(held["why"] != "", "the design")
+            .value_counts()
+        )
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+        found.append(
+            {"study": kind, "world": world, "scenario": scenario, "seeds": len(part), "withheld": len(held),
+             "by": ", ".join(f"{name} {count}" for name, count in ordered)}
+        )  # fmt: skip
+    return pd.DataFrame(found)
+
+
+def _markdown(header: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
+    rows = [header, ["---"] * len(header), *lines]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+
+
+def _shares(rows: pd.DataFrame) -> str:
+    """Worlds by evaluators: share right or withheld, and share right."""
     who = list(dict.fromkeys(rows["evaluator"]))
     marks = rows.assign(honest=rows["judged"] != "fooled", right=rows["judged"] == "right")
     shares = marks.groupby(["world", "evaluator"], sort=False)[["honest", "right"]].mean()
-    lines = ["| world | " + " | ".join(w.rpartition(":")[2] for w in who) + " |", "|" + " --- |" * (len(who) + 1)]
+    lines = []
     for world in dict.fromkeys(rows["world"]):
         found = [shares.loc[(world, w)] if (world, w) in shares.index else None for w in who]
-        texts = ["–" if f is None else f"{f['honest']:.0%} ({f['right']:.0%} right)" for f in found]
-        lines.append(f"| {world} | " + " | ".join(texts) + " |")
-    detail = ["| evaluator | world | scenario | seeds | truth | mean estimate | right | withheld | fooled |", "|" + " --- |" * 9]  # fmt: skip
-    for r in table.itertuples():
-        estimate = "–" if math.isnan(r.mean_estimate) else f"{r.mean_estimate:.2f}"
-        detail.append(f"| {r.evaluator.rpartition(':')[2]} | {r.world} | {r.scenario} | {r.seeds} | {r.truth:.2f} | {estimate} | {r.right:.0%} | {r.withheld:.0%} | {r.fooled:.0%} |")  # fmt: skip
-    return (
+        lines.append([world, *("–" if f is None else f"{f['honest']:.0%} ({f['right']:.0%} right)" for f in found)])
+    return _markdown(["world", *(w.rpartition(":")[2] for w in who)], lines)
+
+
+def _details(table: pd.DataFrame) -> str:
+    lines = [
+        [r.evaluator.rpartition(":")[2], r.world, r.scenario, r.seeds, f"{r.truth:.2f}",
+         "–" if math.isnan(r.mean_estimate) else f"{r.mean_estimate:.2f}", *(f"{v:.0%}" for v in (r.right, r.withheld, r.fooled, r.other_way))]
+        for r in table.itertuples()
+    ]  # fmt: skip
+    header = ["evaluator", "world", "scenario", "seeds", "truth", "mean estimate", "right", "withheld", "fooled", "other way"]  # fmt: skip
+    return _markdown(header, lines)
+
+
+def page(rows: pd.DataFrame, command: str, commits: Sequence[str]) -> str:
+    """The scoreboard as Markdown: for each kind of study all evaluators by world and what withheld the first, then all in detail."""
+    first = rows["evaluator"].iloc[0]
+    parts = [
         f"# The test-bed for evaluators\n\nMade by `{command}` at commit {', '.join(f'`{c}`' for c in commits)}; one row for each "
         "study and evaluator in `testbed.csv`. Worlds, verdicts and how to add an evaluator: `docs/methods/testbed.md`. The mean "
-        "estimate of `before_after` is about people on the caseload, the others' about sites.\n\n"
-        f"Share of seeds, over all scenarios of a world, in which the verdict was right or honestly withheld, and in brackets in which "
-        f"it was right (`{first}` needs {NEEDED:.0%} in every world):\n\n"
-        + "\n".join(lines)
-        + "\n\n## In detail\n\n"
-        + "\n".join(detail)
-        + "\n"
+        "estimate of `before_after`, and of one trust alone, is about people, the others' about sites."
+    ]
+    table = score(rows)
+    for kind in (k for k in STUDIES if (rows["study"] == k).any()):
+        own = rows[rows["study"] == kind]
+        held = withheld_by(own[own["evaluator"] == first])
+        parts += [
+            f"## {kind[:1].upper()}{kind[1:]}",
+            "Share of seeds, over all scenarios of a world, in which the verdict was right or honestly withheld, and in brackets in which "
+            f"it was right (`{first}` needs {NEEDED:.0%} in every world):",
+            _shares(own),
+            f"What withheld the verdict of `{first}`: the first check that failed, `{WIDTH}` where the interval alone cannot tell"
+            + (", `the design` where the direction is said on condition:" if kind == ALONE else ":"),
+            _markdown(
+                ["world", "scenario", "withheld", "of", "by"],
+                [[r.world, r.scenario, r.withheld, r.seeds, r.by or "–"] for r in held.itertuples()],
+            ),
+        ]
+    parts.append(
+        "## In detail\n\n“Other way”: a direction that is not the truth's is said, with or without a condition beside it."
     )
+    for kind in (k for k in STUDIES if (table["study"] == k).any()):
+        parts += [f"### {kind[:1].upper()}{kind[1:]}", _details(table[table["study"] == kind])]
+    return "\n\n".join(parts) + "\n"
 
 
 def main() -> int:
     """Run what is not in the checkpoint, store the scoreboard, and fail when a world misses the mark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--studies", nargs="+", default=list(STUDIES), choices=STUDIES)
     parser.add_argument("--worlds", nargs="+", default=[], help="names of worlds, 'none', or several joined by +")
     parser.add_argument("--scenarios", nargs="+", default=list(SCENARIOS))
     parser.add_argument("--evaluators", nargs="+", default=["analyze", *RIVALS])
@@ -301,31 +417,33 @@ def main() -> int:
     evaluators = {n: named(n) for n in chosen} | {n: by_command(c) for n, c in asked.command}
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=ROOT, check=False).stdout.strip()  # fmt: skip
     rows = read_checkpoint(asked.checkpoint)
-    done = {(r["world"], r["scenario"], r["seed"], r["evaluator"]) for r in rows}
-    jobs = [(w, s, seed) for seed in range(1, asked.seeds + 1) for w, s in cells(asked.worlds, asked.scenarios)]
+    done = {(r["study"], r["world"], r["scenario"], r["seed"], r["evaluator"]) for r in rows}
+    wanted = cells(asked.worlds, asked.scenarios, asked.studies)
+    seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
+    jobs = [(*cell, seed) for seed in seeds for cell in wanted]
     for row in run([] if asked.score_only else jobs, evaluators, done):
         rows.append(row | {"commit": commit})
         if asked.checkpoint:
             with asked.checkpoint.open("a", encoding="utf-8", newline="\n") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
     frame = pd.DataFrame(rows)
-    order = {cell: i for i, cell in enumerate(cells(asked.worlds, asked.scenarios))}
-    frame = frame[[cell in order for cell in zip(frame["world"], frame["scenario"], strict=True)]]
+    order = {cell: i for i, cell in enumerate(wanted)}
+    frame = frame[[c in order for c in zip(frame["study"], frame["world"], frame["scenario"], strict=True)]]
     frame = frame.assign(
         _who=frame["evaluator"].map({n: i for i, n in enumerate(evaluators)}).fillna(len(evaluators)),
-        _cell=[order[cell] for cell in zip(frame["world"], frame["scenario"], strict=True)],
+        _cell=[order[c] for c in zip(frame["study"], frame["world"], frame["scenario"], strict=True)],
     ).sort_values(["_who", "_cell", "seed"], ignore_index=True)
     asked.out.mkdir(parents=True, exist_ok=True)
     frame.drop(columns=["_who", "_cell", "cpu_seconds"]).to_csv(
         asked.out / "testbed.csv", index=False, float_format="%.5g", lineterminator="\n"
     )
-    text = page(
-        frame, f"python -m benchmarks.testbed --seeds {frame['seed'].max()}", list(dict.fromkeys(frame["commit"]))
-    )
+    first = int(frame["seed"].min())
+    command = f"python -m benchmarks.testbed --first-seed {first} --seeds {int(frame['seed'].max()) + 1 - first}"
+    text = page(frame, command, list(dict.fromkeys(frame["commit"])))
     (asked.out / "testbed.md").write_text(text, encoding="utf-8", newline="\n")
     print(text)
     ours = frame[frame["evaluator"] == chosen[0]]
-    honest = (ours["judged"] != "fooled").groupby(ours["world"]).mean()
+    honest = (ours["judged"] != "fooled").groupby([ours["study"], ours["world"]]).mean()
     return int(bool((honest < NEEDED).any()))
 
 

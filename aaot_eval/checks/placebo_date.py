@@ -65,7 +65,10 @@ class PlaceboDate:
                 f"{'date' if len(dates) == 1 else 'dates'} "
                 f"with {least} periods on each side, and {LEAST_DATES} are needed.",
             )  # fmt: skip
-        found = {k: _placebo(estimator, panel, analysis, units, end, k, seed) for k in spread_dates(dates)}
+        if isinstance(estimator, SiteDid):
+            found = _over_sites(estimator, panel, analysis, units, end, spread_dates(dates), seed)
+        else:
+            found = {k: _placebo(estimator, panel, analysis, units, end, k, seed) for k in spread_dates(dates)}
         fits = {k: e for k, e in found.items() if e is not None and math.isfinite(e.p_value)}
         if len(fits) < LEAST_DATES or not math.isfinite(estimate.p_value):
             return CheckResult("placebo_date", analysis.name, "not_evaluable",
@@ -115,18 +118,30 @@ def _placebo(
     try:
         if estimator.objections(made_up, analysis):
             return None
-        if isinstance(estimator, SiteDid):
-            return _over_sites(estimator, made_up, analysis, seed)
         found = lean(estimator).fit(made_up, analysis, seed=seed)[0]
     except AaotEvalError:
         return None
     return Placebo(found.estimate, _statistic(found), found.p_value)
 
 
-def _over_sites(estimator: SiteDid, made_up: Panel, analysis: Analysis, seed: int) -> Placebo:
-    fit = fit_sites(estimator.data(made_up, analysis.outcome), seed)
-    estimate = math.exp(fit.effect) if fit.data.scale == "log" else fit.effect
-    return Placebo(estimate, math.nan, fit.p_value, ri.p_values(fit.statistic))
+def _over_sites(
+    estimator: SiteDid, panel: Panel, analysis: Analysis, units: list[str], end: int, dates: list[int], seed: int
+) -> dict[int, Placebo | None]:
+    """The same table of sites at every date: only the position of the start moves."""
+    made_up = cut_panel(panel, end, dict.fromkeys(units, dates[len(dates) // 2]))
+    if estimator.objections(made_up, analysis):
+        return {}
+    data = estimator.data(made_up, analysis.outcome)
+    least = panel.season_length if estimator.least_before is None else estimator.least_before
+    found: dict[int, Placebo | None] = {}
+    for k in dates:
+        at = int(np.searchsorted(data.t, k))
+        if at < least or data.n_periods - at - data.phase_in < estimator.least_after:
+            continue
+        fit = fit_sites(replace(data, starts=np.where(data.starts < data.n_periods, at, data.n_periods)), seed)
+        estimate = math.exp(fit.effect) if data.scale == "log" else fit.effect
+        found[k] = Placebo(estimate, math.nan, fit.p_value, ri.p_values(fit.statistic))
+    return found
 
 
 def exact_p(fits: Mapping[int, Placebo]) -> float:

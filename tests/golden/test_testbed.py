@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aaot_eval.synthetic import WORLDS
+from aaot_eval.synthetic import SCENARIOS, WORLDS
 from benchmarks import testbed
 from benchmarks.rivals import always_cannot_tell, before_after, two_way_cr1
 
@@ -80,18 +80,46 @@ def test_a_word_that_is_none_is_refused() -> None:
 def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     file = tmp_path / "done.jsonl"
     file.write_text(
-        '{"world": "none", "scenario": "null", "seed": 1, "evaluator": "e"}\n{"world": "no', encoding="utf-8"
+        '{"study": "14 sites", "world": "none", "scenario": "null", "seed": 1, "evaluator": "e"}\n{"world": "no',
+        encoding="utf-8",
     )
     rows = testbed.read_checkpoint(file)
     assert len(rows) == 1
-    done = {(r["world"], r["scenario"], r["seed"], r["evaluator"]) for r in rows}
-    assert list(testbed.run([("none", "null", 1)], {"e": always_cannot_tell}, done)) == []
+    done = {(r["study"], r["world"], r["scenario"], r["seed"], r["evaluator"]) for r in rows}
+    assert list(testbed.run([(testbed.MANY, "none", "null", 1)], {"e": always_cannot_tell}, done)) == []
 
 
 def test_cells_are_all_worlds_and_spill_over_needs_an_effect() -> None:
     cells = testbed.cells([], testbed.SCENARIOS)
-    assert {w for w, _ in cells} == {"none", *WORLDS, *("+".join(t) for t in testbed.TOGETHER)}
-    assert [s for w, s in cells if w == "spill_over"] == ["effect"]
+    assert {w for k, w, _ in cells if k == testbed.MANY} == {"none", *WORLDS, *("+".join(t) for t in testbed.TOGETHER)}
+    assert [s for _, w, s in cells if w == "spill_over"] == ["effect"]
+    alone = {w for k, w, _ in cells if k == testbed.ALONE}
+    assert not alone & {"merger", "displaced_elsewhere", "spill_over", "displaced_elsewhere+spill_over"}
+    assert {"none", "coding_lost", "late_data", "peak", "pandemic+unequal_deaths"} <= alone
+
+
+def test_one_trust_alone_may_say_a_direction_on_condition_and_nothing_without_one() -> None:
+    null, effect = SCENARIOS["null"], SCENARIOS["effect"]
+    assert [testbed.judged_alone(w, effect, "none") for w in ("lower", "lower_but", "cannot_tell", "higher_but")] == [
+        "fooled", "right", "withheld", "fooled"]  # fmt: skip
+    assert [testbed.judged_alone(w, null, "peak") for w in ("no_effect", "cannot_tell", "lower_but")] == [
+        "fooled", "right", "fooled"]  # fmt: skip
+    assert testbed.judged_alone("lower_but", null, "coding_lost") == "withheld"
+    assert testbed.Case("null", (), 1, testbed.ALONE).study.sites[0].go_live is not None
+    assert len(testbed.Case("null", (), 1, testbed.ALONE).study.sites) == 1
+
+
+def test_what_withheld_is_counted_by_its_first_reason() -> None:
+    said = [
+        ("cannot_tell", "width"),
+        ("lower_but", "volume placebo_outcome"),
+        ("lower_but", "volume"),
+        ("no_effect", ""),
+    ]
+    rows = pd.DataFrame([{"study": testbed.MANY, "world": "none", "scenario": "null", "verdict": v, "why": w,
+                          "judged": "right" if v == "no_effect" else "withheld"} for v, w in said])  # fmt: skip
+    found = testbed.withheld_by(rows).iloc[0]
+    assert (found["seeds"], found["withheld"], found["by"]) == (4, 3, "volume 2, width 1")
 
 
 def test_page_of_method_names_every_world(root: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from aaot_eval.config import RunConfig
 from aaot_eval.findings import Finding
@@ -64,6 +65,27 @@ def effect(low: float, high: float, *, design: str = "sites", check: str = "pass
 )
 def test_state_gives_word(low: float, high: float, design: str, check: str, status: str, word: str) -> None:
     assert effect_verdict(effect(low, high, design=design, check=check, status=status), PANEL, CONFIG).word == word
+
+
+def test_a_change_worth_having_is_ruled_out_on_each_side_at_the_risk_of_the_interval() -> None:
+    """The 95 % interval reaches beyond 10 %; each one-sided limit at 5 % does not, so both tests against 10 % reject."""
+
+    def word(middle: float, error: float, check: str = "pass") -> tuple[str, str]:
+        def draws(uniform: np.ndarray) -> np.ndarray:
+            return np.exp(math.log(middle) + error * stats.norm.ppf(uniform))
+
+        given = effect(*(float(v) for v in draws(np.array([0.025, 0.975]))), check=check)
+        known = replace(given, estimates=(replace(given.headline, confidence=draws),))
+        verdict = effect_verdict(known, PANEL, CONFIG)
+        return verdict.word, verdict.sentence
+
+    found, sentence = word(0.97, 0.04)
+    assert math.exp(math.log(0.97) - 1.96 * 0.04) < 0.9 < math.exp(math.log(0.97) - 1.645 * 0.04)
+    assert found == "no_effect"
+    assert "rules out a fall larger than 9 % and a rise larger than 4 %, each at a risk of 5 %" in sentence
+    assert word(0.97, 0.04, "fail")[0] == "cannot_tell"
+    assert word(0.95, 0.04)[0] == "cannot_tell"
+    assert word(0.90, 0.02)[0] == "lower"
 
 
 def test_no_sentence_says_more_than_its_word() -> None:
