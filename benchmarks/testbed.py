@@ -339,7 +339,8 @@ def withheld_by(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _markdown(header: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
+def markdown(header: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
+    """A table."""
     rows = [header, ["---"] * len(header), *lines]
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
 
@@ -353,7 +354,7 @@ def _shares(rows: pd.DataFrame) -> str:
     for world in dict.fromkeys(rows["world"]):
         found = [shares.loc[(world, w)] if (world, w) in shares.index else None for w in who]
         lines.append([world, *("–" if f is None else f"{f['honest']:.0%} ({f['right']:.0%} right)" for f in found)])
-    return _markdown(["world", *(w.rpartition(":")[2] for w in who)], lines)
+    return markdown(["world", *(w.rpartition(":")[2] for w in who)], lines)
 
 
 def _details(table: pd.DataFrame) -> str:
@@ -363,7 +364,7 @@ def _details(table: pd.DataFrame) -> str:
         for r in table.itertuples()
     ]  # fmt: skip
     header = ["evaluator", "world", "scenario", "seeds", "truth", "mean estimate", "right", "withheld", "fooled", "other way"]  # fmt: skip
-    return _markdown(header, lines)
+    return markdown(header, lines)
 
 
 def page(rows: pd.DataFrame, command: str, commits: Sequence[str]) -> str:
@@ -385,7 +386,7 @@ def page(rows: pd.DataFrame, command: str, commits: Sequence[str]) -> str:
             _shares(own),
             f"What withheld the verdict of `{first}`: the first check that failed, `{WIDTH}` where the interval alone cannot tell"
             + (", `the design` where the direction is said on condition:" if kind == ALONE else ":"),
-            _markdown(
+            markdown(
                 ["world", "scenario", "withheld", "of", "by"],
                 [[r.world, r.scenario, r.withheld, r.seeds, r.by or "–"] for r in held.itertuples()],
             ),
