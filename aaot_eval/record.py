@@ -17,6 +17,7 @@ from aaot_eval.wording import headline_table, limits_table
 
 #: In the place of a site or a month: all of them together.
 ALL = "all"
+MONTHS_IN_YEAR = 12
 
 
 def build_record(
@@ -39,6 +40,7 @@ def build_record(
         "data_quality": _data_quality(findings),
         "caseload": _caseload(panel),
         "fidelity": _fidelity(config, effects, panel),
+        "linked_effects": _linked_effects(effects),
         "limits": limits_table(primary, primary.checks, findings, costs),
     }
     for name in schema_names("release"):
@@ -236,3 +238,56 @@ def _fidelity(config: RunConfig, effects: Sequence[Effect], panel: Panel) -> pd.
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+#: What a whole site's effect, the effect over the rule and the effect on those taken on are about.
+WHOLE_SITES = "all admissions of the sites with the service"
+MET_RULE = "those of people who newly met the entry rule"
+TAKEN_ON = "those of people taken on"
+
+
+def _linked_effects(effects: Sequence[Effect]) -> pd.DataFrame:
+    """The primary effect over whole sites, the one over everybody who met the entry rule, and the one over those taken on.
+
+    The last two are one result on the difference scale: spared for each who met the rule = uptake x spared for each taken on.
+    Without an effect on those taken on there is nothing to link.
+    """
+    primary = next(e for e in effects if e.analysis.primary)
+    of_outcome = (e for e in (primary, *effects) if e.analysis.outcome == primary.analysis.outcome)
+    found = next((c for e in of_outcome if (c := _by_role(e)).keys() >= {"itt", "referred"}), None)
+    if found is None:
+        return pd.DataFrame()
+    met, taken, facts = found["itt"], found["referred"], found["itt"].facts
+    uptake, rate = float(facts["uptake"]), float(facts["rate_after"])
+    spared = MONTHS_IN_YEAR * rate * (1 / met.estimate - 1)
+    least = int(float(facts["on_team_person_months"]) // float(facts["follow_up"]))
+    rows = [
+        _linked_row(met, MET_RULE, spared=spared, people_at_least=facts["n_post"]),
+        _linked_row(taken, TAKEN_ON, spared=spared / uptake, people_at_least=least, uptake=uptake),
+    ]
+    if primary.headline.analysis != met.analysis and primary.headline.scale == met.scale:
+        rows.insert(0, _linked_row(primary.headline, WHOLE_SITES))
+    return pd.DataFrame([{"order": i, **row} for i, row in enumerate(rows, start=1)])
+
+
+def _by_role(effect: Effect) -> dict[str, Estimate]:
+    """The finite ratios of an effect over people who met the rule, by what they are about."""
+    found: dict[str, Estimate] = {}
+    for estimate in effect.estimates:
+        role = estimate.facts.get("role")
+        if role in ("itt", "referred") and estimate.finite and estimate.scale == "rate_ratio":
+            found.setdefault(str(role), estimate)
+    return found
+
+
+def _linked_row(estimate: Estimate, whom: str, **more: object) -> dict[str, object]:
+    return {
+        "analysis": estimate.analysis,
+        "whom": whom,
+        "ratio": estimate.estimate,
+        "conf_low": estimate.conf_low,
+        "conf_high": estimate.conf_high,
+        "change": abs(1 - estimate.estimate),
+        "direction": estimate.direction,
+        **more,
+    }

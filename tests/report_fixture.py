@@ -109,6 +109,7 @@ def exact_tables(variant: Variant = "full") -> dict[str, pd.DataFrame]:
         "series": _series(variant, scale), "event_time": _event_time(variant), "checks": _checks(variant),
         "placebo": _placebo(variant), "regression_to_mean": _gauge(scale), "sites": _sites(scale),
         "caseload": _caseload(scale), "flow": _flow(scale), "rates": _rates(scale), "deaths": _deaths(scale), "survival": _survival(scale), "balance": _balance(scale),
+        "linked_effects": _linked(variant, scale),
         "data_quality": _quality(scale), "fidelity": _fidelity(), "pooling": _pooling(), "specification_curve": _specifications(), **_costs(scale), **_outcome(),
     }  # fmt: skip
     return {name: frame.reindex(columns=list(table_schema("release", name).names)) for name, frame in tables.items()}
@@ -411,6 +412,56 @@ def _balance(scale: float) -> pd.DataFrame:
         "analysis order characteristic people people_compared mean_referred mean_unweighted mean_weighted difference_before difference_after",
         *rows,
     )
+
+
+def _linked(variant: Variant, scale: float) -> pd.DataFrame:
+    """The effects over sites, over people who met the rule and over those taken on; the last two hang together by uptake."""
+    ratio, low, high = effect(variant)
+    direction = {"lower": "lower", "higher": "higher"}.get(word(variant), "unclear")
+    uptake, spared = 0.55, 1.1 * (1 / ratio - 1)
+    rows = [
+        (
+            1,
+            "site_did",
+            "all admissions of the sites with the service",
+            ratio,
+            low,
+            high,
+            abs(1 - ratio),
+            direction,
+            None,
+            None,
+            None,
+        ),
+        (
+            2,
+            "entry_rule",
+            "those of people who newly met the entry rule",
+            ratio,
+            low,
+            high,
+            abs(1 - ratio),
+            direction,
+            None,
+            spared,
+            377 * scale,
+        ),
+        (
+            3,
+            "entry_rule",
+            "those of people taken on",
+            ratio,
+            low,
+            high,
+            abs(1 - ratio),
+            direction,
+            uptake,
+            spared / uptake,
+            180 * scale,
+        ),
+    ]
+    names = "order analysis whom ratio conf_low conf_high change direction uptake spared people_at_least"
+    return _frame(names, *rows)
 
 
 def _deaths(scale: float) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from aaot_eval.report import build_report, figure_files, render_html, render_markdown
-from aaot_eval.report.blocks import Notice, Report, Table
+from aaot_eval.report.blocks import Chart, Notice, Report, Table
 from aaot_eval.report.contents import Source
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap, _style, draw
 from aaot_eval.report.sections import SECTIONS
@@ -390,8 +390,8 @@ def test_run_data_cut_and_profile_stand_in_the_footer() -> None:
 def test_the_least_reachable_p_comes_before_the_estimate() -> None:
     _, report, _ = made("full")
     effect = next(s for s in report.sections if s.name == "effect")
-    tables = [b for b in effect.blocks if type(b).__name__ == "Table" and b.name == "estimates"]
-    heads = [h.text for h in tables[0].heads]
+    forest = next(b for b in effect.blocks if isinstance(b, Chart) and b.name == "forest")
+    heads = [h.text for h in forest.table.heads]
     assert heads.index("Least reachable p") < heads.index("Estimate") < heads.index("p")
 
 
@@ -554,7 +554,7 @@ def test_a_panel_of_counts_is_described_as_counts() -> None:
     drawn = "".join(f"{c.title}{c.subtitle}{c.drawing.description}" for c in report.charts())
     heads = "".join(h.text for c in report.charts() for h in c.table.heads)
     assert "without the service" not in drawn + heads
-    assert "Expected from the months before" in heads
+    assert "expected from the months before" in heads
     files = b"".join(figure_files(report).values()).decode()
     assert "The date given" in files
     assert "Service starts" not in files
@@ -655,7 +655,7 @@ def test_people_are_counted_once_or_named_person_launches() -> None:
     launch = rates.head(1).assign(arm="treated, launch 2024-04")
     both = pd.concat([rates, launch], ignore_index=True)
     report = build_report(changed(made("full")[0], {"rates": both}))
-    tables = {t.name: t for s in report.sections for t in s.blocks if isinstance(t, Table)}
+    tables = {c.name: c.table for c in report.charts()}
     assert "Person-launches" in [h.text for h in tables["deaths"].heads]
     assert "serves each launch once" in tables["deaths"].note
     assert not deaths.empty

@@ -209,3 +209,108 @@ def test_long_words_of_a_wide_table_stand_under_its_rows_once() -> None:
     assert not alike.below
     few = table(source, "averted_activity", frame.assign(label=said), columns[-3:], "Few")
     assert len(few.heads) == 3
+
+
+# ---- What hangs together, and what is said once -------------------------------------------------------------------
+
+
+def page_one(report: Report) -> str:
+    brief = next(b for b in report.sections[0].blocks if isinstance(b, Brief))
+    return " ".join(words(text) for _, text in brief.status.rows)
+
+
+def test_the_first_page_says_whose_admissions_each_effect_is_about_and_how_they_hang_together() -> None:
+    said = page_one(made()[1])
+    assert "Lower by 21 % over all admissions of the sites with the service" in said
+    assert "over those of people who newly met the entry rule" in said
+    assert "over those of people taken on" in said
+    assert "uptake (55 % of their time)" in said
+    assert "Higher by 21 %" in page_one(build_report(release("harm")))
+    unclear = page_one(build_report(release("cannot_tell")))
+    assert "Rate ratio 0.93 over all admissions" in unclear
+    assert "ower by" not in unclear
+    without = build_report(changed(made()[0], {"linked_effects": None}))
+    assert "uptake" not in page_one(without), "without an effect on those taken on nothing is linked"
+
+
+def sensitivity() -> pd.DataFrame:
+    """Two ways to fit the series of two sites; the second way was not run at one of them."""
+    rows = [
+        ("its", "North", "AR(1) errors", 0.80, 0.70, 0.91, 0.001, "the headline: wider"),
+        ("its", "South", "AR(1) errors", 0.85, 0.70, 1.03, 0.1, "the headline: wider"),
+        ("its", "North", "AR(2) errors", 0.81, 0.71, 0.92, 0.0001, "rho 0.10: too low"),
+        ("its", "South", "AR(2) errors", None, None, None, None, "fewer than 6 periods: not run"),
+    ]
+    names = ["analysis", "unit", "method", "estimate", "conf_low", "conf_high", "p_value", "note"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_ways_to_fit_a_series_stand_once_with_the_sites_side_by_side() -> None:
+    base = made()[0].tables["estimates"]
+    again = base.head(1).assign(
+        analysis="its_ar2", estimator="its", unit="North", estimate=0.81, conf_low=0.71, conf_high=0.92, primary=False,
+        note="sensitivity: AR(2) errors. rho 0.10: too low.", inference="Wald t with 16.7 degrees of freedom")  # fmt: skip
+    estimates = pd.concat([base, again.assign(analysis="its", note="", estimate=0.80), again], ignore_index=True)
+    report = build_report(changed(made()[0], {"sensitivity": sensitivity(), "estimates": estimates}))
+    blocks = next(s for s in report.sections if s.name == "effect").blocks
+    ways = next(b for b in blocks if isinstance(b, Table) and b.name == "sensitivity")
+    assert [h.text for h in ways.heads] == ["Way", "North", "South", "Read with it"]
+    rows = [[words(c) for c in row] for row in ways.rows]
+    assert rows[0] == [
+        "AR(1) errors",
+        "0.80 (0.70 to 0.91; p = 0.001)",
+        "0.85 (0.70 to 1.03; p = 0.100)",
+        "the headline; wider",
+    ]
+    assert rows[1][:3] == ["AR(2) errors", "0.81 (0.71 to 0.92; p < 0.001)", ""]
+    assert rows[1][3] == "North: rho 0.10; too low; 16.7 df; South: fewer than 6 periods; not run", (
+        "nothing said is lost"
+    )
+    text = render_markdown(report)
+    assert text.count("rho 0.10") == 1, "an estimate that restates a way does not stand a second time"
+
+
+def test_periods_stand_once_with_the_sites_side_by_side_and_every_number() -> None:
+    released, report = made()
+    shown = [b.table for s in report.sections for b in s.blocks if isinstance(b, Chart) and b.table.name == "series"]
+    wide = [t for t in shown if t.heads[0].text == "Period" and len(t.heads) > 6]
+    assert wide
+    for table_ in wide:
+        periods = [words(row[0]) for row in table_.rows]
+        assert len(periods) == len(set(periods))
+        assert "Phases: " in table_.note
+    series = released.tables["series"]
+    together = series[(series["analysis"] == "site_did") & series["unit"].isin(["treated", "comparison"])]
+    observed = {f"series/{i}/observed" for i in together.index if pd.notna(together.at[i, "observed"])}
+    there = {
+        part.address
+        for t in wide
+        for row in t.rows
+        for c in row
+        if isinstance(c, tuple)
+        for part in c
+        if not isinstance(part, str)
+    }
+    assert observed <= there
+
+
+def test_deaths_by_arm_are_drawn_and_hidden_ones_are_said() -> None:
+    frame = made()[0].tables["deaths"].reset_index(drop=True)
+    told = drawn("deaths", frame)
+    assert all(written(rate, "rate") in told.description for rate in frame["rate"])
+    spoilt = frame.astype({"rate": object})
+    spoilt.loc[0, "rate"] = "*"
+    assert "too few to show" in drawn("deaths", spoilt).title
+    assert any("too few to show" in t.get_text() for t in drawn("deaths", spoilt).figure.axes[0].texts)
+
+
+def test_what_a_check_found_stands_once() -> None:
+    base = made()[0]
+    sentence = "The drift before the start was 6.7 %, which is much."
+    checks = base.tables["checks"].head(1).assign(check="trend_violation", verdict="warn", sentence=sentence)
+    limits = base.tables["limits"].head(1).assign(kind="check", text=sentence)
+    report = build_report(changed(base, {"checks": checks, "limits": limits}))
+    limit = next(s for s in report.sections if s.name == "limits")
+    said = [words(t) for b in limit.blocks if type(b).__name__ == "Bullets" for t in b.items]  # type: ignore[union-attr]
+    assert said == ["Trend violation: warning; its finding stands under “Could this be wrong?”."]
+    assert render_markdown(report).count(sentence) == 1

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
-from aaot_eval.report.blocks import Block, Heading, Ref, Table, Text
+from aaot_eval.report.blocks import Block, Heading, Heads, Ref, Table, Text
 from aaot_eval.report.contents import Column, Source, cell, chart, interval, named, table
 from aaot_eval.report.sections._result import reading, result
-from aaot_eval.report.words import TOGETHER, is_missing, scale_name, sentence_case, unit_name
+from aaot_eval.report.words import (
+    TOGETHER,
+    is_missing,
+    listed,
+    name_of,
+    period_name,
+    scale_name,
+    sentence_case,
+    unit_name,
+)
 
 MOST_ROWS = 240
 MOST_IN_A_TITLE = 6
@@ -104,8 +114,65 @@ def _series_table(source: Source, rows: pd.DataFrame, caption: str) -> Table:
     )
     ends = {c: rows[c].astype(object).where(forecast, None) for c in ("expected_low", "expected_high")}
     rows = rows.assign(**ends)
-    columns = SERIES if rows["unit"].nunique() == 1 else [named("unit"), *SERIES]
+    units = list(dict.fromkeys(rows["unit"]))
+    if 1 < len(units) <= MOST_BESIDE and not rows.duplicated(["unit", "period"]).any():
+        return _side_by_side(source, rows, units, caption)
+    columns = SERIES if len(units) == 1 else [named("unit"), *SERIES]
     return table(source, "series", rows, columns, caption, most=MOST_ROWS)
+
+
+#: So many sites fit beside one another; more stand below one another.
+MOST_BESIDE = 3
+#: The columns of each site.
+SHOWN = ("observed", "fitted", "expected")
+
+
+def _side_by_side(source: Source, rows: pd.DataFrame, units: list[str], caption: str) -> Table:
+    """One row for each period, the columns of each site beside those of the other; the months of a phase stand in the note."""
+    own = {u: rows[rows["unit"] == u] for u in units}
+    heads, told = [Heads("Period", width="short")], f" {source.without}"
+    for u in units:
+        heads += [
+            Heads(f"{sentence_case(unit_name(u))}: {field}{told if field == 'expected' else ''}", numeric=True)
+            for field in _given(own[u])
+        ]
+        heads += [Heads("95 % interval", numeric=True)] if own[u]["expected_low"].notna().any() else []
+    lines = []
+    for label, same in rows.groupby("period", sort=False):
+        line: list[Text] = [period_name(str(label), short=True)]
+        for u in units:
+            here = same.index[same["unit"] == u]
+            i = here[0] if len(here) else None
+            line += [(_or_blank(source, same, i, field),) for field in _given(own[u])]
+            if own[u]["expected_low"].notna().any():
+                low, high = (_or_blank(source, same, i, c) for c in ("expected_low", "expected_high"))
+                line.append((low, " to ", high) if isinstance(low, Ref) and isinstance(high, Ref) else "")
+        lines.append(tuple(line))
+    return Table("series", caption, tuple(heads), tuple(lines), note=_phases(own))
+
+
+def _given(rows: pd.DataFrame) -> list[str]:
+    return [field for field in SHOWN if not rows[field].map(is_missing).all()]
+
+
+def _or_blank(source: Source, rows: pd.DataFrame, i: Any, field: str) -> str | Ref:
+    """A cell, or nothing where the site has no such row or no such number."""
+    if i is None or is_missing(rows.at[i, field]):
+        return ""
+    return cell(source, "series", rows, i, field)
+
+
+def _phases(own: dict[str, pd.DataFrame]) -> str:
+    """From which period on each site is in which phase; sites that change together are named together."""
+    said: dict[str, list[str]] = {}
+    for unit, rows in own.items():
+        starts = rows[rows["phase"] != rows["phase"].shift()]
+        told = ", ".join(
+            f"{name_of(p)} from {period_name(str(label))}"
+            for p, label in zip(starts["phase"], starts["period"], strict=True)
+        )
+        said.setdefault(told, []).append(unit_name(unit))
+    return f"Phases: {'; '.join(f'{listed(units)}: {told}' for told, units in said.items())}."
 
 
 def _finding(source: Source, rows: pd.DataFrame, analysis: str) -> Text | None:

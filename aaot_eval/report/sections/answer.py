@@ -10,7 +10,7 @@ import pandas as pd
 from aaot_eval.report.blocks import Answer, Block, Brief, Facts, Ref, Text
 from aaot_eval.report.contents import Column, Source, cell, chart, interval, named, table
 from aaot_eval.report.sections import section
-from aaot_eval.report.words import CHECK_WORDS, DESIGNS, counted, number, period_name, truth
+from aaot_eval.report.words import CHECK_WORDS, DESIGNS, counted, number, period_name, sentence_case, truth
 
 COHORT_IN_BRIEF = (
     "About people who newly met the entry rule, after launch against before, not about all admissions of the hospital: the "
@@ -75,6 +75,7 @@ def _status(source: Source) -> Facts:
         ),
     ]
     rows += _service(source)
+    rows += _linked(source)
     if source.meta.get("refresh"):
         rows.append(("Estimate", _refresh(source)))
     return Facts(tuple(rows), title="Where this result stands")
@@ -119,6 +120,27 @@ def _service(source: Source) -> list[tuple[str, Text]]:
         f" over the caseload observed{source.mark}",
     )
     return [("Service cost", text)]
+
+
+def _linked(source: Source) -> list[tuple[str, Text]]:
+    """What the effects over whole sites, over the rule and over those taken on are each about, and how they hang together.
+
+    Where they do not all lie on one side of no difference, ratios are given, which claim no change.
+    """
+    frame = source.table("linked_effects")
+    if frame is None:
+        return []
+    frame = frame.sort_values("order", kind="stable")
+    told = {str(d) for d in frame["direction"]}
+    clear = told in ({"lower"}, {"higher"})
+    parts: list[str | Ref] = [f"{sentence_case(told.pop())} by " if clear else "Rate ratio "]
+    for k, i in enumerate(frame.index):
+        size = cell(source, "linked_effects", frame, i, "change" if clear else "ratio")
+        parts += [", " if k else "", size, " over ", str(frame.at[i, "whom"])]
+    uptake = cell(source, "linked_effects", frame, frame.index[-1], "uptake")
+    text = (*parts, ". The last two are one result: what is spared for each person who met the rule = uptake (", uptake,
+            " of their time) × what is spared for each person taken on.")  # fmt: skip
+    return [("Whose admissions", text)]
 
 
 def _refresh(source: Source) -> str:

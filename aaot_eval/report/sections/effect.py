@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
-from aaot_eval.report.blocks import Block, Folded, Heading, Notice, Paragraph, Ref, Text
+from aaot_eval.report.blocks import Block, Folded, Heading, Heads, Notice, Paragraph, Ref, Table, Text
 from aaot_eval.report.contents import Column, Source, cell, chart, interval, named, table
 from aaot_eval.report.sections import section
 from aaot_eval.report.sections._result import headlines, result
@@ -128,33 +130,112 @@ def _every_form(source: Source) -> list[Block]:
 
 
 def _other_ways(source: Source) -> list[Block]:
-    """Every other way to fit the series, under the first one; a way that was not run says why."""
+    """Every other way to fit the series, sites side by side; a way that was not run says why."""
     frame = source.table("sensitivity")
     if frame is None:
         return [source.missing("sensitivity", "the same series fitted in other ways")]
-    columns: list[str | Column] = [
-        named("unit", once=True),
-        "method",
-        "estimate",
-        interval("conf_low", "conf_high"),
-        "p_value",
-        "note",
-    ]
     blocks: list[Block] = [Heading("The same series fitted in other ways")]
-    for k, ((analysis, unit), rows) in enumerate(frame.groupby(["analysis", "unit"], sort=False)):
+    for k, (analysis, rows) in enumerate(frame.groupby("analysis", sort=False)):
         name = sentence_case(source.analysis_name(analysis))
-        shown = table(
-            source,
-            "sensitivity",
-            rows,
-            columns,
-            f"{name}, fitted in other ways",
-            note=WAYS,
-        )
-        blocks.append(
-            shown if k == 0 else Folded(f"Show the other ways for {unit_name(unit)} ({in_sentence(name)})", shown)
-        )
+        shown = _side_by_side(source, rows, f"{name}, fitted in other ways", WAYS if k == 0 else "")
+        blocks.append(shown if k == 0 else Folded(f"Show the other ways ({in_sentence(name)})", shown))
     return blocks
+
+
+#: So many sites fit beside one another; with more they stand below one another.
+MOST_BESIDE = 4
+
+
+def _side_by_side(source: Source, rows: pd.DataFrame, caption: str, note: str) -> Table:
+    """One row for each way, one column for each site."""
+    units = list(dict.fromkeys(rows["unit"].astype(str)))
+    if len(units) > MOST_BESIDE:
+        columns: list[str | Column] = [
+            named("unit"),
+            "method",
+            "estimate",
+            interval("conf_low", "conf_high"),
+            "p_value",
+            "note",
+        ]
+        return table(source, "sensitivity", rows, columns, caption, note=note)
+    freedom = _freedom(source, rows)
+    cells = []
+    for method, same in rows.groupby("method", sort=False):
+        by_unit = {str(same.at[i, "unit"]): i for i in same.index}
+        told = _told({u: [*_phrases(same.at[i, "note"]), *_phrases(freedom.get(i, ""))] for u, i in by_unit.items()})
+        cells.append(
+            (str(method), *(_in_brackets(source, same, by_unit[u]) if u in by_unit else "" for u in units), told)
+        )
+    heads = (Heads("Way", width="middling"), *(Heads(unit_name(u)) for u in units), Heads("Read with it", width="wide"))
+    df = " df: degrees of freedom of t." if freedom else ""
+    return Table("sensitivity", caption, heads, tuple(cells), note=f"{note}{df} Estimate (interval; p).".strip())
+
+
+def _phrases(value: object) -> list[str]:
+    return [part for part in re.split(r"[;:] ", _plain(value)) if part]
+
+
+def _told(said: dict[str, list[str]]) -> str:
+    """What stands at every site once, then what stands at some of them, with their names."""
+    shared = [part for part in next(iter(said.values())) if all(part in parts for parts in said.values())]
+    rest: dict[str, list[str]] = {}
+    for unit, parts in said.items():
+        own = "; ".join(part for part in parts if part not in shared)
+        rest.setdefault(own, []).append(unit_name(unit))
+    return "; ".join([*shared, *(f"{', '.join(units)}: {own}" for own, units in rest.items() if own)])
+
+
+def _plain(value: object) -> str:
+    return "" if is_missing(value) else str(value)
+
+
+def _in_brackets(source: Source, rows: pd.DataFrame, i: int) -> Text:
+    """ "0.72 (0.67 to 0.79; p < 0.001)"; what is missing of it is left out."""
+    if is_missing(rows.at[i, "estimate"]):
+        return ""
+    value, low, high, p = (
+        cell(source, "sensitivity", rows, i, c) for c in ("estimate", "conf_low", "conf_high", "p_value")
+    )
+    text: list[str | Ref] = [value]
+    inside: list[str | Ref] = [low, " to ", high] if isinstance(low, Ref) and isinstance(high, Ref) else []
+    if isinstance(p, Ref):
+        inside += ["; " if inside else "", "p " if p.text.startswith("<") else "p = ", p]
+    return tuple([*text, " (", *inside, ")"] if inside else text)
+
+
+def _freedom(source: Source, rows: pd.DataFrame) -> dict[int, str]:
+    """How the p of a way was made, from the row of the estimates that restates it, by row of the ways."""
+    found = {}
+    for i, restated in _restated(source.table("estimates"), rows).items():
+        inference = _plain(restated["inference"])
+        df = DEGREES.fullmatch(inference)
+        found[i] = f"{df[1]} df" if df else inference
+    return {i: text for i, text in found.items() if text}
+
+
+DEGREES = re.compile(r"Wald t with ([\d.]+) degrees of freedom")
+RESTATES = "sensitivity: "
+
+
+def _restated(estimates: pd.DataFrame | None, ways: pd.DataFrame | None) -> dict[int, pd.Series[Any]]:
+    """The rows of `estimates` that hold a way to fit a series once more, by the row of `sensitivity` that holds it."""
+    if estimates is None or ways is None:
+        return {}
+    notes = estimates["note"].map(_plain)
+    again = estimates[notes.str.startswith(RESTATES)]
+    found = {}
+    for i in ways.index:
+        way = f"{RESTATES}{_plain(ways.at[i, 'method'])}."
+        same = again[
+            (again["unit"].astype(object) == ways.at[i, "unit"])
+            & notes[again.index].map(lambda n, way=way: n == way or n.startswith(f"{way} "))
+            & (numbers(again["estimate"]) == number(ways.at[i, "estimate"]))
+            & again["analysis"].astype(str).str.startswith(str(ways.at[i, "analysis"]))
+        ]
+        if len(same):
+            found[int(i)] = same.iloc[0]
+    return found
 
 
 def _event_time(source: Source) -> list[Block]:
@@ -194,7 +275,7 @@ def _baseline(source: Source) -> list[Block]:
 
 
 ROW: list[str | Column] = [
-    named("estimator"), named("unit"), named("outcome"), "p_least", named("scale", once=True), "estimate", interval("conf_low", "conf_high"), "p_value",
+    named("estimator"), named("unit"), named("outcome", "Other outcome"), "p_least", named("scale", once=True), "estimate", interval("conf_low", "conf_high"), "p_value",
     named("conf_method"),
 ]  # fmt: skip
 
@@ -219,8 +300,6 @@ def _estimates(source: Source) -> list[Block]:
         return [source.missing("estimates", "the estimates")]
     answers, beside = headlines(frame)
     drawn = answers[answers["scale"].isin(RATIO_SCALES) & (numbers(answers["estimate"]) > 0)]
-    shown = table(source, "estimates", drawn, [named("estimator"), named("unit"), named("outcome"), "estimate",
-                                               interval("conf_low", "conf_high")], "Estimates drawn")  # fmt: skip
     band = source.meta.get("smallest_effect")
     grey = f" Grey: differences under {band * 100:.0f} %." if band else ""
     subtitle = (
@@ -228,18 +307,31 @@ def _estimates(source: Source) -> list[Block]:
         f"hollow marks have no finite interval.{grey}{_of_whom(drawn)}"
     )
     of_all = Column(("n_treated", "n_units"), "Treated units of all", joint=" of ")
-    blocks: list[Block] = [
-        chart(source, "forest", answers, shown, subtitle=subtitle),
-        table(source, "estimates", answers, [*ROW, of_all, "n_people", named("status"), "note"],
-              "Estimates, the primary first; the least reachable p stands before each" if _has_least(answers) else "Estimates, the primary first", emphasis="primary",
-              note="Only the row in bold is the declared primary estimate; all others are secondary. A foil is a usual method shown for "
-                   "contrast: nothing rests on it."),
-    ]  # fmt: skip
+    first = (
+        "Estimates, the primary first; the least reachable p stands before each"
+        if _has_least(answers)
+        else "Estimates, the primary first"
+    )
+    named_else = _only_other_outcomes(source, frame)
+    shown = table(source, "estimates", answers.assign(outcome=named_else[answers.index]), [*ROW, of_all, "n_people", named("status"), "note"],
+                  first, emphasis="primary",
+                  note=f"{sentence_case(source.subject)} where no other outcome is named. Only the row in bold is the declared primary estimate; all "
+                  "others are secondary. A foil is a usual method shown for contrast: nothing rests on it.")  # fmt: skip
+    blocks: list[Block] = [chart(source, "forest", answers, shown, subtitle=subtitle)]
+    again = _restated(frame, source.table("sensitivity"))
+    told = {row.name for row in again.values()}
+    beside = beside[[i not in told for i in beside.index]]
     if len(beside):
-        more = table(source, "estimates", beside, [*ROW, named("status"), "inference", "note"],
-                     "The same questions asked in other ways")  # fmt: skip
+        note = "The other ways to fit a series stand under “The same series fitted in other ways”." if told else ""
+        more = table(source, "estimates", beside.assign(outcome=named_else[beside.index]), [*ROW, named("status"), "inference", "note"],
+                     "The same questions asked in other ways", note=note)  # fmt: skip
         blocks.append(Folded("Show the estimates that stand beside these", more))
     return blocks
+
+
+def _only_other_outcomes(source: Source, frame: pd.DataFrame) -> pd.Series[Any]:
+    """The outcome of each row, empty for the primary one, so that a column does not say the same all the way down."""
+    return frame["outcome"].where(frame["outcome"].astype(object) != source.primary.get("outcome"), "")
 
 
 AVERAGED = (
@@ -279,9 +371,10 @@ def _two_way(source: Source) -> list[Block]:
         )
     cohorts = source.table("group_time")
     if cohorts is not None:
-        shown = table(source, "group_time", cohorts, ["cohort", "period", "base", "event_time", "att", "std_error", "sites", "controls", "lost"],
-                      "Effect by cohort and period", note=COHORTS)  # fmt: skip
-        blocks.append(Folded("Show the effect of each cohort in each period", shown))
+        for cohort, rows in cohorts.groupby("cohort", sort=False):
+            shown = table(source, "group_time", rows, ["period", "base", "event_time", "att", "std_error", "sites", "controls", "lost"],
+                          f"Effect of the cohort of {cohort} by period", note=COHORTS)  # fmt: skip
+            blocks.append(Folded(f"Show the effect of the cohort of {cohort} in each period", shown))
     return blocks
 
 
@@ -395,7 +488,7 @@ def _rates(source: Source) -> list[Block]:
         what = "Cost" if str(outcome).endswith("cost") else "Events"
         several = len(launches) > 0
         blocks.append(table(source, "rates", rows, _columns(rows, people=not several), f"{what} for each person-year alive",
-                            note=f"{LAUNCHES} {note}" if several else note))  # fmt: skip
+                            note=(f"{LAUNCHES} {note}" if several else note) if not blocks else ""))  # fmt: skip
         if several:
             more = table(source, "rates", launches, _columns(launches, people=True),
                          f"{what} for each person-year alive, launch by launch")  # fmt: skip

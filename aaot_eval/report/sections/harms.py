@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaot_eval.report.blocks import Block, Heading, Notice, Paragraph
+from aaot_eval.report.blocks import Block, Chart, Heading, Notice, Paragraph
 from aaot_eval.report.contents import Column, Source, chart, interval, named, table
 from aaot_eval.report.sections import section
 from aaot_eval.report.sections._result import headlines
@@ -66,9 +66,22 @@ def _deaths(source: Source) -> list[Block]:
     frame = frame.drop_duplicates([c for c in frame if c != "analysis"])
     rates = source.table("rates")
     launches = rates is not None and bool(rates["arm"].astype(str).str.contains(", launch", regex=False).any())
-    return [table(source, "deaths", frame, [named("analysis", once=True), named("arm"), named("era"),
-                  Column(("people",), "Person-launches") if launches else "people", "deaths", "person_years", "rate"],
-                  "Deaths during follow-up, by arm and era", note=LAUNCHES if launches else "")]  # fmt: skip
+    columns: list[str | Column] = [named("analysis", once=True), named("arm"), named("era"),
+                                   Column(("people",), "Person-launches") if launches else "people", "deaths", "person_years", "rate"]  # fmt: skip
+    blocks: list[Block] = []
+    for analysis, rows in frame.groupby("analysis", sort=False):
+        shown = table(
+            source,
+            "deaths",
+            rows,
+            columns,
+            "Deaths during follow-up, by arm and era",
+            note=LAUNCHES if launches else "",
+        )
+        drawn = chart(source, "deaths", rows, shown, part=str(analysis) if frame["analysis"].nunique() > 1 else "",
+                            subtitle="Follow-up ends at death; bars start at zero.")  # fmt: skip
+        blocks += [drawn] if isinstance(drawn, Chart) else [drawn, shown]
+    return blocks
 
 
 CURVES = (
@@ -87,9 +100,16 @@ def _survival(source: Source) -> list[Block]:
         named("arm"), named("era"), "months", "people", "deaths", "dead", interval("dead_low", "dead_high"),
         "admissions", "mean", interval("mean_low", "mean_high"),
     ]  # fmt: skip
-    for analysis, rows in frame.groupby("analysis", sort=False):
+    for k, (analysis, rows) in enumerate(frame.groupby("analysis", sort=False)):
         name = source.analysis_name(analysis)
-        shown = table(source, "survival", rows, columns, f"Deaths and admissions since the index ({name})", note=CURVES)
+        shown = table(
+            source,
+            "survival",
+            rows,
+            columns,
+            f"Deaths and admissions since the index ({name})",
+            note=CURVES if k == 0 else "",
+        )
         blocks.append(chart(source, "survival", rows, shown, part=str(analysis),
                             subtitle=f"{sentence_case(name)}: share dead, and mean admissions of everybody, the dead included."))  # fmt: skip
     return blocks

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aaot_eval.report.blocks import Block, Bullets, Heading, Ref, Text
 from aaot_eval.report.contents import Source
 from aaot_eval.report.sections import section
-from aaot_eval.report.words import sentence_case
+from aaot_eval.report.words import CHECK_WORDS, name_of, sentence_case
 
 KINDS = {"always": "Always", "design": "Because of the design", "costs": "About the costs", "check": "Found by the checks",
          "data": "Found in the data"}  # fmt: skip
@@ -25,9 +25,20 @@ def limits(source: Source) -> Sequence[Block]:
     kinds = list(dict.fromkeys(frame["kind"]))
     for kind in kinds:
         rows = frame[frame["kind"] == kind]
-        items: list[Text] = [_item(source, str(rows.at[i, "text"]), i) for i in rows.index]
+        items: list[Text] = [
+            _named(source, str(rows.at[i, "text"])) or _item(source, str(rows.at[i, "text"]), i) for i in rows.index
+        ]
         blocks += [Heading(KINDS.get(str(kind), str(kind).capitalize())), Bullets(tuple(items))]
     return blocks
+
+
+def _named(source: Source, text: str) -> str:
+    """What a check found by the check's name, where its words stand under “Could this be wrong?”; empty for any other limit."""
+    found = source.rows("checks", sentence=text)
+    if found is None:
+        return ""
+    check, verdict = found[["check", "verdict"]].iloc[0]
+    return f"{sentence_case(name_of(check))}: {CHECK_WORDS[str(verdict)][1].lower()}; its finding stands under “Could this be wrong?”."
 
 
 def _item(source: Source, text: str, row: int) -> Text:

@@ -135,16 +135,13 @@ def _saving(source: Source) -> list[Block]:
                interval("saving_low", "saving_high", "Interval, net"), "p_saving", named("status"), "label"]  # fmt: skip
     shown = table(source, "saving", frame, columns, "Saving for each patient-year, by the design behind it, most credible first",
                   emphasis="headline")  # fmt: skip
-    drawn = table(source, "saving", frame, [named("design"), "saving", interval("saving_low", "saving_high")],
-                  "Net saving drawn")  # fmt: skip
     return [
         Paragraph(
-            "A saving is as credible as the effect behind it. The row in bold is the headline; the others are for comparison."
+            "A saving is as credible as the effect behind it. The first is the headline, in bold in the data; the others are for comparison."
         ),
         chart(
-            source, "saving_ladder", frame, drawn, subtitle="Net of what the service costs; most credible design first."
+            source, "saving_ladder", frame, shown, subtitle="Net of what the service costs; most credible design first."
         ),
-        shown,
     ]
 
 
