@@ -46,7 +46,8 @@ class World:
               admission makes the next one likelier for some months, levels are log-normal for good, and now and then
               something happens in a life; there are no two states
     referral_kind  "rule": with chance `referral` in every month in which the rule is met. "soft": by a logistic of the
-              admissions of six months and of the last month and of the hospital's habit, up to `capacity` a month; no line
+              admissions of six months and of the last month and of the hospital's habit, up to `capacity` a month; no line.
+              "steady": with chance `referral` times a person's lasting level every `intake` months, whatever happened lately: no peak
     """
 
     people: int = 4000
@@ -58,10 +59,11 @@ class World:
     shock_lag: float = 0.9
     trend: float = 0.0
     process: Literal["relapse", "exciting"] = "relapse"
-    referral_kind: Literal["rule", "soft"] = "rule"
+    referral_kind: Literal["rule", "soft", "steady"] = "rule"
     rule: tuple[int, int] = (4, 12)
     referral: float = 0.25
     capacity: int = 6
+    intake: int = 1
     relapse: float = 0.02
     recovery: float = 0.10
     rate_ill: float = 0.42
@@ -122,7 +124,7 @@ def draw(world: World, seed: int) -> Drawn:
             if t < 0:
                 continue
         if t >= 0:
-            chosen = _referred(world, rng, y, t, alive & (t >= start[unit]) & (referral < 0), habit[unit])
+            chosen = _referred(world, rng, y, t, alive & (t >= start[unit]) & (referral < 0), habit[unit], level)
             referral[chosen] = t
         factor = np.exp(hospital[unit] + (shock[unit, t] + secular[t] if t >= 0 else 0.0))
         if world.process == "relapse":
@@ -147,9 +149,17 @@ def draw(world: World, seed: int) -> Drawn:
 
 
 def _referred(
-    world: World, rng: np.random.Generator, y: np.ndarray, t: int, open_to: np.ndarray, habit: np.ndarray
+    world: World,
+    rng: np.random.Generator,
+    y: np.ndarray,
+    t: int,
+    open_to: np.ndarray,
+    habit: np.ndarray,
+    level: np.ndarray,
 ) -> np.ndarray:
-    """Who is referred in a month, from what happened before it."""
+    """Who is referred in a month, from what happened before it, or from a lasting level alone."""
+    if world.referral_kind == "steady":
+        return open_to & (rng.random(len(y)) < world.referral * level) & (t % world.intake == 0)
     count, months = world.rule
     if world.referral_kind == "rule":
         meets = (y[:, max(0, t - months) : t].sum(axis=1) >= count) & (t >= months)

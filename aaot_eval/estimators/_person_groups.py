@@ -244,18 +244,23 @@ def answers(data: Grouped, found: Effects, means: Sequence[Mean]) -> list[Answer
     influence, level = np.zeros((n_people, E)), np.zeros((n_people, E))
     treated_events, control_events = np.zeros((n_units, E)), np.zeros((n_units, E))
     others = data.others
+    others_at = _places(data.unit[others], n_units)
     for number, g in enumerate(map(int, dates)):
         k = np.flatnonzero(found.start == g)
         if not len(k):
             continue
         own, t = np.flatnonzero(data.start == g), found.t[k]
         w1, w0 = weights[:, k].T / found.own[k][:, None], weights[:, k].T / found.others[k][:, None]
-        for rows, per, sign, events in ((own, w1, 1.0, treated_events), (others, w0, -1.0, control_events)):
+        sides = (
+            (own, _places(data.unit[own], n_units), w1, 1.0, treated_events),
+            (others, others_at, w0, -1.0, control_events),
+        )
+        for rows, at, per, sign, events in sides:
             change, both = (a[:, t] for a in data.changes(rows, g))
             centred = change - both * (change.sum(axis=0) / both.sum(axis=0))
             influence[rows] += sign * (centred @ per)
             here = np.where(both, data.y[rows][:, t], 0.0)
-            events += _by_unit(here, data.unit[rows], n_units) @ per
+            events += np.asarray(at @ here) @ per
             if sign > 0:
                 level[rows] += (here - both * found.observed[k]) @ per
         moved = slopes[:, number]
@@ -272,10 +277,9 @@ def answers(data: Grouped, found: Effects, means: Sequence[Mean]) -> list[Answer
     return out
 
 
-def _by_unit(values: Floats, unit: Ints, n_units: int) -> Floats:
-    """(U, K) sums of rows over hospitals."""
-    place = sparse.csr_matrix((np.ones(len(unit)), (unit, np.arange(len(unit)))), shape=(n_units, len(unit)))
-    return np.asarray(place @ values)
+def _places(unit: Ints, n_units: int) -> sparse.csr_matrix:
+    """(U, n) ones at each person's hospital: times values it sums them over hospitals."""
+    return sparse.csr_matrix((np.ones(len(unit)), (unit, np.arange(len(unit)))), shape=(n_units, len(unit)))
 
 
 @dataclass(frozen=True)
@@ -373,12 +377,13 @@ def _own_mean(sums: Floats, number: Floats, found: Effects, cohort: Ints, n_coho
 def _sums(data: Grouped, found: Effects, place: Ints, n_units: int, values: npt.NDArray[np.float64] | None) -> Floats:
     """(U, K) changes of everybody of each hospital seen at both dates of each effect; how many people, without values."""
     out = np.zeros((n_units, len(found.t)))
+    at = _places(place, n_units)
     for g in map(int, data.dates):
         k = np.flatnonzero(found.start == g)
         base = data.base_of(g)[found.t[k]]
         both = data.seen[:, found.t[k]] & data.seen[:, base]
         change = both.astype(float) if values is None else np.where(both, values[:, found.t[k]] - values[:, base], 0.0)
-        out[:, k] = _by_unit(change, place, n_units)
+        out[:, k] = np.asarray(at @ change)
     return out
 
 

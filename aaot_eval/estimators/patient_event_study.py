@@ -16,7 +16,7 @@ from scipy import stats
 from aaot_eval.errors import Problem
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators import _person_groups as pg
-from aaot_eval.estimators._cohorts import PEOPLE_NEEDED, joined
+from aaot_eval.estimators._cohorts import PEOPLE_NEEDED, deaths_note, joined, person_months
 from aaot_eval.estimators.event_study import EventTimes, detectable_slopes, power_sentence
 from aaot_eval.estimators.patient_group_time import OverPeople, Rows
 from aaot_eval.results import Analysis, Design, Estimate, Panel
@@ -38,20 +38,13 @@ class PatientEventStudy(OverPeople):
 
     def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
         """The mean over the months after the start; the months stand in the table `event_time` of it."""
-        data = self._grouped(panel, analysis, "universal")
+        people = person_months(panel, analysis.outcome, analysis.outcome)
+        data = self._grouped(panel, people, "universal")
         found = pg.effects(data)
-        times = [
-            int(e)
-            for e in np.unique(found.event_time)
-            if e != -1 and found.own[found.event_time == e].sum() >= PEOPLE_NEEDED
-        ]
-        means = [pg.mean_over(found, "dynamic"), *(pg.at_event_time(found, e) for e in times)]
-        overall, *parts = pg.answers(data, found, means)
-        rows = Rows(
-            panel, analysis, "patient_event_study", data, found, self.conf_level, self._estimand("dynamic"), self.by
-        )
+        overall, points = event_times_over_people(data, found, self.conf_level)
+        rows = Rows(panel, analysis, "patient_event_study", data, found, self.conf_level, self._estimand("dynamic"), self.by,
+                    deaths_note(panel, people))  # fmt: skip
         first = rows.by_hospitals(overall)
-        points = _points(data, found, times, parts, 1 - self.conf_level)
         slopes = detectable_slopes(points, 2 * float(stats.norm.sf(points.critical)), seed)
         after = points.times[points.times >= 0]
         before = np.abs(points.values[points.before]) > points.critical * points.std_errors[points.before]
@@ -62,6 +55,18 @@ class PatientEventStudy(OverPeople):
         return (
             replace(first, tables={"event_time": _table(analysis, points)}, facts={**first.facts, **facts}, note=note),
         )
+
+
+def event_times_over_people(data: pg.Grouped, found: pg.Effects, level: float) -> tuple[pg.Answer, EventTimes]:
+    """(mean over the months after the start, log ratio of every month with enough people)."""
+    times = [
+        int(e)
+        for e in np.unique(found.event_time)
+        if e != -1 and found.own[found.event_time == e].sum() >= PEOPLE_NEEDED
+    ]
+    means = [pg.mean_over(found, "dynamic"), *(pg.at_event_time(found, e) for e in times)]
+    overall, *parts = pg.answers(data, found, means)
+    return overall, _points(data, found, times, parts, 1 - level)
 
 
 def _points(data: pg.Grouped, found: pg.Effects, times: list[int], parts: list[pg.Answer], alpha: float) -> EventTimes:

@@ -19,6 +19,7 @@ from aaot_eval.estimators import _person_groups as pg
 from aaot_eval.estimators._cohorts import (
     PEOPLE_NEEDED,
     RULE_OUTCOME,
+    PersonMonths,
     deaths_note,
     how_many,
     joined,
@@ -67,7 +68,7 @@ class OverPeople:
         found += peak_objection(analysis, self.by, no_peak=self.no_peak) if not found else []
         if found:
             return found
-        data = self._grouped(panel, analysis, base)
+        data = self._grouped(panel, person_months(panel, analysis.outcome, analysis.outcome), base)
         if not len(data.others):
             return [Problem("E436", "no hospital without the service is in these data", where=analysis.name,
                             do="use own_cohorts, which compares one hospital with its own past")]  # fmt: skip
@@ -76,8 +77,7 @@ class OverPeople:
                             do="use a longer extract")]  # fmt: skip
         return []
 
-    def _grouped(self, panel: Panel, analysis: Analysis, base: Base) -> pg.Grouped:
-        people = person_months(panel, analysis.outcome, analysis.outcome)
+    def _grouped(self, panel: Panel, people: PersonMonths, base: Base) -> pg.Grouped:
         return pg.grouped(people, panel.periods["left_out"].to_numpy(dtype=bool), self.by, base)
 
     def _estimand(self, kind: Aggregation) -> str:
@@ -108,7 +108,8 @@ class PatientGroupTime(OverPeople):
 
     def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
         """The ratio by the headline inference, by the other one (launch alone), a person-year's difference, and all rows."""
-        data = self._grouped(panel, analysis, self.base)
+        people = person_months(panel, analysis.outcome, analysis.outcome)
+        data = self._grouped(panel, people, self.base)
         found = pg.effects(data)
         mean = pg.mean_over(found, self.aggregation)
         answer = pg.answers(data, found, [mean])[0]
@@ -121,6 +122,7 @@ class PatientGroupTime(OverPeople):
             self.conf_level,
             self._estimand(self.aggregation),
             self.by,
+            deaths_note(panel, people),
         )
         by_hospitals = rows.by_hospitals(answer)
         out = [by_hospitals]
@@ -149,6 +151,7 @@ class Rows:
     level: float
     estimand: str
     by: pg.By
+    deaths: str
 
     def by_hospitals(self, answer: pg.Answer, note: str = "") -> Estimate:
         """The ratio with hospitals as random, t(comparison hospitals - 1)."""
@@ -232,7 +235,7 @@ class Rows:
             scale=scale_of(self.panel, self.analysis.outcome), conf_level=self.level,
             n_units=len(np.unique(data.unit)), n_treated=len(np.unique(data.unit[started])), n_periods=data.n_months, n_obs=int(data.seen.sum()),
             n_people=len(data.start), inference=how,
-            note=joined(note, RESTS_ON[self.by], left, deaths_note(self.panel, person_months(self.panel, self.analysis.outcome, self.analysis.outcome))), **more,
+            note=joined(note, RESTS_ON[self.by], left, self.deaths), **more,
         )  # fmt: skip
 
 
