@@ -428,7 +428,7 @@ def test_the_page_can_be_read_by_everybody(variant: Variant) -> None:
     skip = next(a for t, a in page.tags if t == "a")
     assert skip["href"] == "#content"
     assert "content" in page.ids
-    for table in re.findall(r"<table>.*?</table>", html, re.DOTALL):
+    for table in re.findall(r"<table[^>]*>.*?</table>", html, re.DOTALL):
         assert "<caption>" in table
         assert all('scope="' in th for th in re.findall(r"<th\b[^>]*>", table))
     for anchor in [str(a["href"])[1:] for t, a in page.tags if t == "a"]:

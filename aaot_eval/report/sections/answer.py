@@ -65,6 +65,7 @@ def _answers(source: Source) -> tuple[Answer, ...]:
 def _status(source: Source) -> Facts:
     design = source.primary.get("design_label") or DESIGNS.get(str(source.primary.get("design")), "not stated")
     rows: list[tuple[str, Text]] = [
+        *_linked(source),
         ("Design", design),
         ("Data", f"{period_name(source.fact('first_period'))} to {period_name(source.fact('last_period'))}"),
         ("Checks", _checks(source)),
@@ -75,7 +76,6 @@ def _status(source: Source) -> Facts:
         ),
     ]
     rows += _service(source)
-    rows += _linked(source)
     if source.meta.get("refresh"):
         rows.append(("Estimate", _refresh(source)))
     return Facts(tuple(rows), title="Where this result stands")
