@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from aaot_eval.checks._choices import FOLLOW_UPS, counted_otherwise, in_order, row, touches_pandemic, without_pandemic
 from aaot_eval.estimators.entry_rule import EntryRule
 from aaot_eval.estimators.own_cohorts import OwnCohorts
 from aaot_eval.results import Analysis, Panel
 
-PANDEMIC = ("2020-03", "2021-12")
-FOLLOW_UPS = (6, 12, 24)
 ByRule = EntryRule | OwnCohorts
 
 
@@ -26,9 +24,7 @@ class Variant:
 
     def effect(self, panel: Panel, analysis: Analysis) -> tuple[float, float, str] | None:
         """(log ratio, p, the rule in words), None where this variant has none."""
-        if not self.pandemic:
-            inside = panel.periods["label"].between(*PANDEMIC)
-            panel = replace(panel, periods=panel.periods.assign(left_out=panel.periods["left_out"] | inside))
+        panel = panel if self.pandemic else without_pandemic(panel)
         asked = replace(analysis, outcome=self.outcome)
         if self.estimator.objections(panel, asked):
             return None
@@ -42,11 +38,6 @@ def variants(estimator: ByRule, panel: Panel, analysis: Analysis) -> list[Varian
     A rule of several conditions is not varied. The list depends on the config, the calendar and names, never on a count, save for a rule
     that was itself searched for among the referred.
     """
-    outcomes = [
-        n
-        for n in panel.extra.get("sensitivity_outcomes", ())
-        if panel.person_cells is not None and n in panel.person_cells
-    ]
     counts: list[int | None] = [estimator.rule_count]
     if estimator.rule_count and "cohort_rule" not in panel.extra:
         counts += [k for k in (estimator.rule_count - 1, estimator.rule_count + 1) if k >= 1]
@@ -55,8 +46,8 @@ def variants(estimator: ByRule, panel: Panel, analysis: Analysis) -> list[Varian
         for k in counts
         for f in dict.fromkeys((estimator.follow_up, *FOLLOW_UPS))
     ]
-    found += [Variant(estimator, o) for o in outcomes if o != analysis.outcome]
-    if panel.frequency == "month" and panel.periods["label"].between(*PANDEMIC).any():
+    found += [Variant(estimator, o) for o in counted_otherwise(panel, analysis, people=True)]
+    if touches_pandemic(panel):
         found.append(Variant(estimator, analysis.outcome, pandemic=False))
     return found
 
@@ -67,8 +58,6 @@ def variants_table(estimator: ByRule, panel: Panel, analysis: Analysis) -> pd.Da
     for number, variant in enumerate(variants(estimator, panel, analysis)):
         found = variant.effect(panel, analysis)
         if found is not None:
-            effect, p, rule = found
-            rows.append({"outcome": variant.outcome, "method": rule, "phase_in": 0, "before": "all", "after": str(variant.estimator.follow_up),
-                         "pandemic": "in" if variant.pandemic else "out", "estimate": math.exp(effect), "p_value": p, "declared": number == 0})  # fmt: skip
-    table = pd.DataFrame(rows)
-    return table.sort_values("estimate", kind="stable", ignore_index=True) if len(table) else table
+            rows.append(row(found[2], found[:2], outcome=variant.outcome, after=str(variant.estimator.follow_up), pandemic=variant.pandemic,
+                            declared=number == 0))  # fmt: skip
+    return in_order(rows)

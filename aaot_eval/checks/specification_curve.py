@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.checks import CHECKS
-from aaot_eval.checks._people_variants import variants_table
+from aaot_eval.checks._choices import PANDEMIC, counted_otherwise, touches_pandemic
 from aaot_eval.checks._sites import cannot
+from aaot_eval.checks._variants import Designed, designed
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._sites import Floats, SiteData, site_data, site_objections
-from aaot_eval.estimators.entry_rule import EntryRule
-from aaot_eval.estimators.own_cohorts import OwnCohorts
 from aaot_eval.estimators.site_did import SiteDid, changes, fit_sites
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
 from aaot_eval.wording import p_text
@@ -27,7 +26,6 @@ NAME = "specification_curve"
 SAME_SIDE = 0.9
 """Fewer than this share of the variants on the claimed side warns, fewer than half of them fails."""
 STATISTICS = ("mean of sites", "two-way coefficient", "Poisson coefficient")
-PANDEMIC = ("2020-03", "2021-12")
 MOST_REFITS = 500
 """With more assignments and several start dates the Poisson variants are left out: their refits take too long."""
 
@@ -63,15 +61,11 @@ def choices(panel: Panel, analysis: Analysis, estimator: SiteDid) -> list[Choice
     """
     year = panel.season_length
     quarter = max(1, year // 4)
-    names = [o.name for o in panel.outcomes]
-    other = [
-        n
-        for n in panel.extra.get("sensitivity_outcomes", ())
-        if n in names and n in panel.cells and n != analysis.outcome
-    ]
+    named = {o.name for o in panel.outcomes}
+    other = [n for n in counted_otherwise(panel, analysis, people=False) if n in named]
     outcomes = [analysis.outcome, *other]
     phases = list(dict.fromkeys([estimator.phase_in, 0, estimator.phase_in + quarter]))
-    inside = panel.frequency == "month" and panel.periods["label"].between(*PANDEMIC).any()
+    inside = touches_pandemic(panel)
     found = product(outcomes, phases, (None, 2 * year), (None, year), (True, False) if inside else (True,))
     return [Choice(*c) for c in found]
 
@@ -80,14 +74,17 @@ def choices(panel: Panel, analysis: Analysis, estimator: SiteDid) -> list[Choice
 class SpecificationCurve:
     """The comparison under all variants fixed beforehand: how many lie on each side of no effect, and over sites a joint p."""
 
-    designs: ClassVar[tuple[Design, ...]] = ("sites", "entry_rule", "own_cohorts")
+    designs: ClassVar[tuple[Design, ...]] = (
+        "sites", "series", "controlled_series", "entry_rule", "own_cohorts", "risk_set", "trial",
+    )  # fmt: skip
 
     def run(
         self, estimator: Estimator, panel: Panel, analysis: Analysis, estimate: Estimate, *, seed: int
     ) -> CheckResult:
         """The table of variants; warns or fails when a claimed direction is that of a few of them, and never makes one."""
-        if isinstance(estimator, (EntryRule, OwnCohorts)):
-            return _of_people(estimator, panel, analysis, estimate)
+        variants = designed(estimator, panel, analysis, seed)
+        if variants is not None:
+            return _of_variants(variants, analysis, estimate)
         if not isinstance(estimator, SiteDid):
             return cannot(NAME, analysis, "the primary is no site comparison with variants")
         curve = Curve.of(estimator, panel, analysis, seed)
@@ -114,17 +111,21 @@ class SpecificationCurve:
         )  # fmt: skip
 
 
-def _of_people(estimator: EntryRule | OwnCohorts, panel: Panel, analysis: Analysis, estimate: Estimate) -> CheckResult:
-    """The same over rules, follow-ups and ways to count; it can warn of a claim that leans on a choice, and never fails one."""
-    table = variants_table(estimator, panel, analysis)
+def _of_variants(variants: Designed, analysis: Analysis, estimate: Estimate) -> CheckResult:
+    """The same for another design; it can warn of a claim that leans on a choice, and never fails one."""
+    table = variants.table()
     if len(table) < 2:
         return cannot(NAME, analysis, "only the declared variant can be estimated")
-    below, above, total = int((table["estimate"] < 1).sum()), int((table["estimate"] > 1).sum()), len(table)
+    below, above, total = (
+        int((table["estimate"] < estimate.null).sum()),
+        int((table["estimate"] > estimate.null).sum()),
+        len(table),
+    )
     small = int((table["p_value"] <= 1.0 - estimate.conf_level).sum())
     verdict, meaning = _judge(estimate, below, above, total)
     return CheckResult(
         NAME, analysis.name, "warn" if verdict == "fail" else verdict,
-        f"Of {total} variants of the estimate fixed before looking (admissions the rule asks for, follow-up, ways to count) {below} lie below "
+        f"Of {total} variants of the estimate fixed before looking ({variants.words}) {below} lie below "
         f"and {above} above no effect, {small} with p at most {1.0 - estimate.conf_level:.2g}; {meaning}.",
         statistic=float(np.median(table["estimate"])), value_name="median over the variants",
         threshold=f"at least {SAME_SIDE:.0%} on the claimed side", table=table,

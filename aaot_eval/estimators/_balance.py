@@ -22,30 +22,33 @@ ROUNDS = 200
 
 
 def history(
-    people: PersonMonths, rule: Rule, person: Ints, month: Ints, windows: Windows, attendances: Floats | None = None
-) -> Floats:
-    """(n, k) what each person did before the month: admissions in each window, the square of the count in the rule's own window,
-    and attendances (P, T), where they are known, in the windows of the last year.
+    people: PersonMonths, rule: Rule, person: Ints, month: Ints, windows: Windows, attendances: Floats | None = None,
+    *, square: bool = True,
+) -> Floats:  # fmt: skip
+    """(n, k) what each person did before the month: admissions in each window, the square of the count in the rule's own window
+    (unless not `square`), and attendances (P, T), where they are known, in the windows of the last year.
     """
 
     def between(running: Floats, first: int, last: int) -> Floats:
         return np.asarray(running[person, month - first + 1] - running[person, month - last])
 
     running = people.counts_so_far
-    columns = [*(between(running, *w) for w in windows), between(running, 1, rule.months) ** 2]
+    columns = [between(running, *w) for w in windows]
+    columns += [between(running, 1, rule.months) ** 2] * square
     if attendances is not None:
         seen = running_total(attendances)
         columns += [between(seen, *w) for w in windows if w[1] <= 12]
     return np.column_stack(columns)
 
 
-def history_names(rule: Rule, windows: Windows, attendances: bool) -> tuple[str, ...]:
+def history_names(rule: Rule, windows: Windows, attendances: bool, *, square: bool = True) -> tuple[str, ...]:
     """The columns of `history` in words."""
 
     def window(what: str, first: int, last: int) -> str:
         return f"{what}, month {first} before" if first == last else f"{what}, months {first} to {last} before"
 
-    names = [*(window("admissions", *w) for w in windows), f"square of admissions in the {rule.months} months before"]
+    names = [window("admissions", *w) for w in windows]
+    names += [f"square of admissions in the {rule.months} months before"] * square
     return tuple(names + [window("attendances", *w) for w in windows if w[1] <= 12] * attendances)
 
 

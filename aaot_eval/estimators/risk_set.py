@@ -7,6 +7,7 @@ not: the placebo launch looks for it. Definitions: docs/methods/risk_set.md.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -75,6 +76,30 @@ class Matched:
 
 
 @dataclass(frozen=True)
+class Ways:
+    """How the comparison is made; as it stands, the estimator's own way.
+
+    windows           the ways to cut the past, the first that balances is taken; `square`: hold the square of the rule's count equal
+    history           months of past that the referred must have
+    not_yet           people of hospitals that start later are compared too, up to their launch
+    support           only people whose past lies within that of the referred, window by window
+    skip              months after referral that are not counted, of both
+    effective_needed  people that the weights must stand for, for each referred one
+    """
+
+    windows: tuple[Windows, ...] = (FINE, COARSE)
+    square: bool = True
+    history: int = HISTORY_MONTHS
+    not_yet: bool = False
+    support: bool = False
+    skip: int = 0
+    effective_needed: float = EFFECTIVE_NEEDED
+
+
+OWN = Ways()
+
+
+@dataclass(frozen=True)
 class Contrast:
     """Log ratio of rates, each person's linearised score (P,), and what the variance between hospitals needs.
 
@@ -102,20 +127,19 @@ def match(
     person: Ints,
     month: Ints,
     attendances: Floats | None,
-    *,
-    windows: tuple[Windows, ...] = (FINE, COARSE),
-    effective_needed: float = EFFECTIVE_NEEDED,
+    ways: Ways = OWN,
 ) -> Matched | str:
     """Risk sets month by month, weighted to the referred's past; or why nothing balances.
 
-    The risk set of month t is everybody of a never-starting hospital who is alive and meets the rule at t. Base weight: referrals
-    of the month over the size of its risk set. Referrals in a month without one are dropped and counted. `windows`: the ways to
-    cut the past, the first that balances is taken; `effective_needed`: people that the weights stand for, for each referred one.
+    The risk set of month t is everybody of a never-starting hospital (or of one that has not started, if `ways` says so) who is alive
+    and meets the rule at t. Base weight: referrals of the month over the size of its risk set. Referrals in a month without one are
+    dropped and counted.
     """
     control = ~people.treated[people.unit]
     likes, months, base = [], [], []
     for t, referrals in zip(*np.unique(month, return_counts=True), strict=True):
-        pool = np.flatnonzero(control & met[:, t])
+        there = people.launch[people.unit] > t if ways.not_yet else control
+        pool = np.flatnonzero(there & met[:, t])
         likes.append(pool)
         months.append(np.full(len(pool), t))
         base.append(np.full(len(pool), referrals / max(len(pool), 1)))
@@ -124,22 +148,25 @@ def match(
     if kept.sum() < PEOPLE_NEEDED:
         return f"fewer than {PEOPLE_NEEDED} referred have anybody to be compared with"
     person, month, dropped = person[kept], month[kept], int((~kept).sum())
-    for past in windows:
-        x = history(people, rule, person, month, past, attendances)
-        like_x = history(people, rule, like_person, like_month, past, attendances)
-        balanced = entropy_balance(like_x, x.mean(axis=0), weight)
-        if balanced is not None and effective_size(balanced) >= effective_needed * len(person):
+    for windows in ways.windows:
+        x = history(people, rule, person, month, windows, attendances, square=ways.square)
+        like_x = history(people, rule, like_person, like_month, windows, attendances, square=ways.square)
+        inside = np.ones(len(like_x), dtype=bool)
+        if ways.support:
+            inside = ((like_x >= x.min(axis=0)) & (like_x <= x.max(axis=0))).all(axis=1)
+        balanced = entropy_balance(like_x[inside], x.mean(axis=0), weight[inside])
+        if balanced is not None and effective_size(balanced) >= ways.effective_needed * len(person):
             return Matched(
                 person,
                 month,
                 x,
-                like_person,
-                like_month,
-                like_x,
+                like_person[inside],
+                like_month[inside],
+                like_x[inside],
                 balanced,
-                past is COARSE,
+                windows is COARSE,
                 dropped,
-                history_names(rule, past, attendances is not None),
+                history_names(rule, windows, attendances is not None, square=ways.square),
             )
     return "no weights give the comparison the past of the referred"
 
@@ -162,20 +189,22 @@ def balance_table(analysis: str, m: Matched) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def contrast(people: PersonMonths, m: Matched, follow_up: int, end: int) -> Contrast:
-    """Rate of the referred over the weighted rate of their risk sets, `follow_up` months from the month of referral, cut at `end`.
+def contrast(people: PersonMonths, m: Matched, follow_up: int, end: int, skip: int = 0) -> Contrast:
+    """Rate of the referred over the weighted rate of their risk sets, `follow_up` months from the month of referral, cut at `end` and,
+    for people of a hospital that starts later, at its launch; the first `skip` of these months are not counted.
 
     Scores and the variance between comparison hospitals are those of weights that were estimated.
     """
     n_people, n_units = len(people.unit), len(people.names)
     y_run, n_run = people.outcome_at_risk_so_far, people.months_at_risk_so_far
 
-    def follow(person: Ints, month: Ints) -> tuple[Floats, Floats]:
-        stop = np.minimum(month + follow_up, end)
-        return y_run[person, stop] - y_run[person, month], n_run[person, stop] - n_run[person, month]
+    def follow(person: Ints, month: Ints, last: Ints | int) -> tuple[Floats, Floats]:
+        stop = np.minimum(month + follow_up, last)
+        begin = np.minimum(month + skip, stop)
+        return y_run[person, stop] - y_run[person, begin], n_run[person, stop] - n_run[person, begin]
 
-    y1, n1 = follow(m.person, m.month)
-    y0, n0 = follow(m.like_person, m.like_month)
+    y1, n1 = follow(m.person, m.month, end)
+    y0, n0 = follow(m.like_person, m.like_month, np.minimum(end, people.launch[people.unit[m.like_person]]))
     rows, targets, rate = adjusted_scores(y0, n0, m.weight, m.like_x, m.x)
     own_rate = float(y1.sum() / n1.sum())
     own = (y1 - own_rate * n1) / y1.sum()
@@ -304,6 +333,31 @@ class RiskSet(ByEntryRule):
         )
         return first, self._with_interval(beside, both)
 
+    def effects(
+        self, panel: Panel, analysis: Analysis, ways: Ways, follow_ups: Sequence[int]
+    ) -> list[tuple[float, float] | None]:
+        """(log ratio, p) of the comparison made in some way, for each follow-up; None where there is none."""
+        people, rule, met = self._people(panel, analysis)
+        who = self._referred(people, met, ways.history)
+        nothing: list[tuple[float, float] | None] = [None for _ in follow_ups]
+        if len(who) < PEOPLE_NEEDED or people.treated.all():
+            return nothing
+        m = match(people, rule, met, who, people.referral[who], self._attendances(panel), ways)
+        if isinstance(m, str):
+            return nothing
+        controls = int((~people.treated).sum())
+        found: list[tuple[float, float] | None] = []
+        for months in follow_ups:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                try:
+                    effect = pool([contrast(people, m, months, people.n_months, ways.skip)], controls)
+                except (ValueError, ZeroDivisionError):  # no event on one side, so no logarithm
+                    found.append(None)
+                    continue
+            sound = math.isfinite(effect.log_ratio) and effect.std_error > 0
+            found.append((effect.log_ratio, effect.p_value()) if sound else None)
+        return found
+
     def _tables(self, panel: Panel, analysis: Analysis, people: PersonMonths, m: Matched) -> dict[str, pd.DataFrame]:
         """Survival of the referred and of the weighted risk sets, and what the weights held equal."""
         rows: list[dict[str, object]] = []
@@ -351,8 +405,8 @@ class RiskSet(ByEntryRule):
             parts.append(contrast(people, m, self.follow_up, launch))
         return pool(parts, int((~people.treated).sum())) if parts else reason
 
-    def _referred(self, people: PersonMonths, met: Flags) -> Ints:
-        who = np.flatnonzero(people.referred & (people.referral >= HISTORY_MONTHS))
+    def _referred(self, people: PersonMonths, met: Flags, months: int = HISTORY_MONTHS) -> Ints:
+        who = np.flatnonzero(people.referred & (people.referral >= months))
         return who[met[who, people.referral[who]]]
 
     def _attendances(self, panel: Panel) -> Floats | None:

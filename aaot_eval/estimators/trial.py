@@ -31,6 +31,13 @@ FEW_CLUSTERS = 15
 MONTHS_IN_YEAR = 12
 HISTORY = 12
 ARMS = ("usual care", "service")
+MODELS = {
+    "rates": "ratio of rates",
+    "adjusted": "Poisson with the year before and site",
+    "adjusted_plain": "Poisson with the year before",
+    "adjusted_nb": "negative binomial with the year before",
+}
+"""Ways to compare the arms, the declared one first: its key and what it is called. Sites only where people were allocated."""
 
 
 @dataclass(frozen=True)
@@ -120,21 +127,23 @@ def rates_compared(data: Allocated, *, clustered: bool, ratio: bool) -> Contrast
     return Contrast(value, math.sqrt(variance), units - 2.0)
 
 
-def adjusted(data: Allocated, *, clustered: bool) -> Contrast | None:
+def adjusted(data: Allocated, *, clustered: bool, sites: bool = True, dispersed: bool = False) -> Contrast | None:
     """The log rate ratio of Poisson regression on arm, log(1 + events of the year before) and site; None when it has no solution.
 
-    Site effects only with allocation of people; robust standard error by person or cluster.
+    Site effects only with allocation of people, and unless not `sites`; `dispersed`: negative binomial, variance m + m^2, in place of
+    Poisson. Robust standard error by person or cluster.
     """
     import statsmodels.api as sm
 
     there = np.isfinite(data.before) & (data.months > 0)
     columns = [np.ones(there.sum()), data.service[there].astype(float), np.log1p(data.before[there])]
-    if not clustered:
+    if sites and not clustered:
         columns += [(data.cluster[there] == k).astype(float) for k in np.unique(data.cluster[there])[1:]]
     design = np.column_stack(columns)
     if np.linalg.matrix_rank(design) < design.shape[1] or len(design) <= design.shape[1] + 1:
         return None
-    model = sm.GLM(data.events[there], design, family=sm.families.Poisson(), offset=np.log(data.months[there]))
+    family = sm.families.NegativeBinomial(alpha=1.0) if dispersed else sm.families.Poisson()
+    model = sm.GLM(data.events[there], design, family=family, offset=np.log(data.months[there]))
     if clustered:
         groups = data.cluster[there]
         fit = model.fit(cov_type="cluster", cov_kwds={"groups": groups})
@@ -226,6 +235,26 @@ class Trial:
         if not self.first_month:
             out.append(rows.later())
         return tuple(out)
+
+    def effect(self, panel: Panel, analysis: Analysis, model: str, seed: int) -> tuple[float, float] | None:
+        """(effect, its p) by one of `MODELS`, the effect a log for a ratio; None where there is none.
+
+        As in the headline, p is that of every allocation where few whole sites were allocated and rates are compared.
+        """
+        if self.objections(panel, analysis):
+            return None
+        data = allocated_people(panel, analysis.outcome, self.follow_up, self.first_month)
+        clustered = self.unit == "site"
+        found = (
+            rates_compared(data, clustered=clustered, ratio=self.scale == "ratio")
+            if model == "rates"
+            else adjusted(data, clustered=clustered, sites=model == "adjusted", dispersed=model == "adjusted_nb")
+        )
+        if found is None or not found.std_error > 0:
+            return None
+        if model == "rates" and clustered and len(data.clusters) < FEW_CLUSTERS:
+            return found.value, permuted(data, seed)[0]
+        return found.value, float(2 * stats.t.sf(abs(found.value) / found.std_error, found.df))
 
 
 @dataclass(frozen=True)

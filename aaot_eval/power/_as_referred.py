@@ -20,7 +20,7 @@ from aaot_eval.estimators._cohorts import (
     Rule,
     first_cohort,
 )
-from aaot_eval.estimators.risk_set import contrast, match
+from aaot_eval.estimators.risk_set import Ways, contrast, match
 from aaot_eval.results import generator
 
 #: A year of history, which leaves more months to look at than the two years of the estimator itself.
@@ -80,7 +80,7 @@ def as_referred(people: PersonMonths, rule: Rule, met: Flags, served: Flags, fol
     who = np.flatnonzero(cohort.members)
     if len(who) < PEOPLE_NEEDED:
         return None
-    m = match(launched, rule, met, who, cohort.index[who], None, windows=YEAR, effective_needed=1.0)
+    m = match(launched, rule, met, who, cohort.index[who], None, Ways(windows=YEAR, effective_needed=1.0))
     if isinstance(m, str):
         return None
     found = contrast(launched, m, follow_up, people.n_months)
