@@ -460,14 +460,14 @@ class Projection:
 
 def project(
     fit: SeriesFit, X0: Array, offset0: Array, clock0: Array, before: Array, summed: Array, level: float = 0.95,
-    *, given: Array | None = None, between: float = 0.0,
+    *, given: Array | None = None, between: float = 0.0, df_floor: float = DF_FLOOR,
 ) -> Projection:  # fmt: skip
     """The counterfactual of `fit` at rows X0 (k x p, service columns 0), carrying on from the fit's rows `before` (bool, n).
 
     `summed` (bool, k) marks the periods that enter the totals. The prediction continues the autocorrelated series from
     before the start, independently of what was observed afterwards: the variance is that of GLS prediction.
     For a share, `given` (k) are the counts of the other series; `between` is a variance of the log ratio (or difference)
-    from one area to another.
+    from one area to another. Predictions have at least `df_floor` degrees of freedom.
     """
     eta0 = X0 @ fit.beta + offset0
     mu0 = eta0 if fit.family == "identity" else np.exp(eta0)
@@ -497,7 +497,7 @@ def project(
     gradient = [(spread(fit.rho + step, fit.share)[1] - spread(fit.rho - step, fit.share)[1]) / (2 * step)]
     if fit.with_noise:
         gradient.append((spread(fit.rho, fit.share + step)[1] - spread(fit.rho, fit.share - step)[1]) / (2 * step))
-    df = [max(fit.satterthwaite(float(q[i]), np.array([g[i] for g in gradient])), DF_FLOOR) for i in range(len(q))]
+    df = [max(fit.satterthwaite(float(q[i]), np.array([g[i] for g in gradient])), df_floor) for i in range(len(q))]
     expected = pick @ mu0 + A @ B @ fit.residuals[before]
     scale = (pick @ np.ones(len(mu0)) if fit.family == "identity" else expected) ** 2 * between
     spreads = fit.phi * q + scale

@@ -23,10 +23,11 @@ from aaot_eval.estimators._count_series import (
     fit_value_series_with_noise,
     project,
 )
-from aaot_eval.estimators._its_model import harmonics, season_pairs
+from aaot_eval.estimators._its_model import fit_model, harmonics, mean_model, season_pairs
 from aaot_eval.estimators.its import InterruptedTimeSeries, pooled
 from aaot_eval.results import Analysis, Estimate, OutcomeSpec, Panel, generator
 from aaot_eval.schema import table_schema
+from benchmarks.its_coverage import as_series
 from tests.builders import month_frame, site_panel
 
 ANALYSIS = Analysis("its", "series", "its", "stays")
@@ -619,3 +620,24 @@ def test_everything_beside_it_takes_less_than_two_seconds() -> None:
     begin = time.process_time()
     fit(panel, sensitivity=True)
     assert time.process_time() - begin < 2
+
+
+@pytest.mark.parametrize(
+    ("n", "slope", "least"), [(24, False, 12.0), (29, False, 12.0), (30, False, 4.0), (24, True, 4.0)]
+)
+def test_totals_of_short_series_without_a_change_of_slope_have_twelve_degrees_of_freedom(n, slope, least):
+    rng = generator(5, "short_totals", n, int(slope))
+    errors = np.zeros(n)
+    for t in range(1, n):
+        errors[t] = 0.8 * errors[t - 1] + 0.15 * rng.normal()
+    series = as_series(rng.poisson(300 * np.exp(errors)), n // 2)
+    fitted = fit_model(series, mean_model(series, slope=slope, pairs=1), 0.95, "ar1")
+    assert fitted is not None
+    after, before = series.after, series.before
+    wanted = [
+        project(fitted.ar1, fitted.model.X0[after], series.offset[after], series.clock[after], before,
+                np.ones(after.sum(), dtype=bool), df_floor=floor).predicted
+        for floor in (least, 16.0 - least)
+    ]  # fmt: skip
+    assert fitted.projection(after).predicted == wanted[0]
+    assert wanted[0] != wanted[1]  # Satterthwaite's own lie below 12 here, or the test would say nothing
