@@ -30,7 +30,6 @@ from aaot_eval.checks.dip import word_of
 from aaot_eval.estimators import _person_groups as pg
 from aaot_eval.estimators._cohorts import PEOPLE_NEEDED, PersonMonths
 from aaot_eval.estimators._randomisation import TIE
-from aaot_eval.estimators._staggered import Randomised
 from aaot_eval.estimators.event_study import EventTimes
 from aaot_eval.estimators.patient_event_study import event_times_over_people
 from aaot_eval.results import generator
@@ -43,25 +42,9 @@ WORLDS = {
     f"shocks {sd:g}, {'no effect' if effect == 1 else f'effect {effect:g}'}": replace(STEADY, shock_sd=sd, effect=effect)
     for sd in (0.0, 0.1, 0.2) for effect in (1.0, 0.77)
 }  # fmt: skip
-#: What reads each panel: the estimator and by what people are grouped.
-READERS: tuple[tuple[str, pg.By], ...] = (
-    ("patient_group_time", "referral"),
-    ("patient_group_time", "launch"),
-    ("patient_event_study", "referral"),
-)
+READERS = ("patient_group_time", "patient_event_study")
 #: The dip test is made on the first panels of a world only: it says how often the design would be allowed.
 DIP_SEEDS = 100
-
-
-def true_ratio(drawn: Drawn, effect: float, by: pg.By) -> float:
-    """The ratio among those in cohorts: the effect itself by referral; by launch, diluted by the months before or without it."""
-    if by == "referral":
-        return effect
-    t = np.arange(drawn.y.shape[1])
-    after = t >= drawn.start[drawn.unit][:, None]
-    on = (drawn.referral >= 0)[:, None] & (t >= drawn.referral[:, None])
-    seen, helped = float(drawn.y[after].sum()), float(drawn.y[after & on].sum())
-    return seen / (helped / effect + seen - helped)
 
 
 def people_of(drawn: Drawn) -> PersonMonths:
@@ -75,25 +58,24 @@ def people_of(drawn: Drawn) -> PersonMonths:
 
 
 def read(world: World, first_dip: int, seed: int) -> list[dict[str, Any]]:
-    """One panel by each reader, by the steps of its `fit` (a test holds them to it); by launch without looking for the interval's ends."""
+    """One panel by each reader, by the steps of its `fit` (a test holds them to it).
+
+    The simple mean of patient_group_time has the month before the start as its base whatever the base of the months before.
+    """
     drawn = draw(world, seed)
-    people, keep = people_of(drawn), np.zeros(drawn.y.shape[1], dtype=bool)
-    rows = []
-    for name, by in READERS:
-        truth = true_ratio(drawn, world.effect, by)
-        data = pg.grouped(people, keep, by, "universal" if name == "patient_event_study" else "varying")
-        row: dict[str, Any] = {"seed": seed, "reader": name, "by": by, "referred": int((drawn.referral >= 0).sum()), "truth": truth}  # fmt: skip
-        row["estimable"] = int(data.sizes().sum()) >= PEOPLE_NEEDED
-        if row["estimable"]:
-            found = pg.effects(data)
-            if name == "patient_event_study":
-                answer, points = event_times_over_people(data, found, 0.95)
-                row |= _band(points, world.effect)
-            else:
-                answer = pg.answers(data, found, [pg.mean_over(found, "simple")])[0]
-            ways = pg.randomised(data, found, pg.mean_over(found, "simple"), seed)[0] if by == "launch" else None
-            row |= by_ways(ways, truth) if ways else by_hospitals(data, answer, truth)
-        rows.append(row)
+    people = people_of(drawn)
+    data = pg.grouped(people, np.zeros(drawn.y.shape[1], dtype=bool), "referral", "universal")
+    both: dict[str, Any] = {
+        "seed": seed,
+        "referred": int(data.sizes().sum()),
+        "estimable": data.sizes().sum() >= PEOPLE_NEEDED,
+    }
+    rows = [both | {"reader": reader} for reader in READERS]
+    if both["estimable"]:
+        found = pg.effects(data)
+        mean, points, (simple,) = event_times_over_people(data, found, 0.95, [pg.mean_over(found, "simple")])
+        rows[0] |= by_hospitals(data, simple, world.effect)
+        rows[1] |= by_hospitals(data, mean, world.effect) | _band(points, world.effect)
     if seed < first_dip + DIP_SEEDS:
         rows[0]["no_dip"] = no_dip(people)
     return rows
@@ -109,11 +91,6 @@ def by_hospitals(data: pg.Grouped, answer: pg.Answer, truth: float) -> dict[str,
         2 * float(special.stdtr(spread.df, -abs(value - e) / spread.log_error)) for e in (0.0, math.log(truth))
     )
     return {"log": value, "p": p, "p_truth": p_truth, "half_width": float(special.stdtrit(spread.df, 0.975)) * spread.log_error}  # fmt: skip
-
-
-def by_ways(found: Randomised, truth: float) -> dict[str, float]:
-    """Ratio and p values over the ways to hand out the launch months."""
-    return {"log": found.estimate, "p": found.p_value(0.0), "p_truth": found.p_value(math.log(truth))}
 
 
 def _band(points: EventTimes, effect: float) -> dict[str, float]:
@@ -145,13 +122,13 @@ def readings(name: str, seeds: Sequence[int], workers: int, folder: Path) -> pd.
 def score(name: str, every: pd.DataFrame) -> list[dict[str, Any]]:
     """One row a reader."""
     world, rows = WORLDS[name], []
-    for reader, by in READERS:
-        own = every[(every["reader"] == reader) & (every["by"] == by) & every["estimable"].astype(bool)]
-        error = own["log"] - np.log(own["truth"])
+    for reader in READERS:
+        own = every[(every["reader"] == reader) & every["estimable"].astype(bool)]
+        error = own["log"] - math.log(world.effect)
         finite = own["p_truth"].notna()
         row = {
-            "world": name, "reader": reader, "by": by, "seeds": every["seed"].nunique(), "estimable": len(own), "finite": int(finite.sum()),
-            "referred": own["referred"].mean(), "truth": own["truth"].mean(), "bias": math.expm1(error.mean()),
+            "world": name, "reader": reader, "seeds": every["seed"].nunique(), "estimable": len(own), "finite": int(finite.sum()),
+            "referred": own["referred"].mean(), "truth": world.effect, "bias": math.expm1(error.mean()),
             "bias_error": error.std() / math.sqrt(len(own)), "sd_log": error.std(), "half_width": own["half_width"].median(),
             "covered": int((own["p_truth"] > 0.05 + TIE).sum()), "p_below_05": int((own["p"] <= 0.05 + TIE).sum()),
         }  # fmt: skip
@@ -195,19 +172,18 @@ def page(table: pd.DataFrame, seeds: int, seconds: float) -> str:
         "",
         f"{STEADY.people:,} people of {STEADY.hospitals} hospitals over {STEADY.months} months; three hospitals start after two years, {table['referred'].mean():.0f} people are referred on",
         "average, by their lasting level and not by what happened lately, in rounds every {STEADY.intake} months. Relapse and remission, gamma levels, hospital levels of sd 0.15,",
-        "monthly hospital shocks (lag-1 correlation 0.9), deaths six times as frequent in relapse. Truth: the effect, among the referred;",
-        "by launch what it comes to among everybody of a hospital. Bands: share of panels in which some month lies outside the band of",
+        "monthly hospital shocks (lag-1 correlation 0.9), deaths six times as frequent in relapse. Bands: share of panels in which some month lies outside the band of",
         f"all months, of no difference before the start and of the truth after it. The dip test finds no dip, so that the rule of designs lets them run, in {dips:.0%} of panels.",
         "",
         f"A row fails when the 99 % interval of its share or bias lies outside: coverage {COVERAGE[0]:.0%} to {COVERAGE[1]:.0%}, false alarms and bands at most",
         f"{FALSE_ALARMS:.0%}, bias at most {BIAS:.0%}. {held} of {len(table)} hold.",
         "",
-        "| world | method | by | truth | bias (error) | half width, log | covers | p <= 0.05 | band before | band after | fails |",
-        "|---|---|---|---:|---|---:|---:|---:|---:|---:|---|",
+        "| world | method | truth | bias (error) | half width, log | covers | p <= 0.05 | band before | band after | fails |",
+        "|---|---|---:|---|---:|---:|---:|---:|---:|---|",
     ]  # fmt: skip
     for r in table.to_dict("records"):
         bands = [f"{r[k] / r['estimable']:.1%}" if not math.isnan(r[k]) else "" for k in ("band_before", "band_after")]
-        cells = [r["world"], r["reader"], r["by"], f"{r['truth']:.3f}", f"{r['bias']:+.1%} ({r['bias_error']:.1%})", "" if math.isnan(r["half_width"]) else f"{r['half_width']:.2f}",
+        cells = [r["world"], r["reader"], f"{r['truth']:.3f}", f"{r['bias']:+.1%} ({r['bias_error']:.1%})", "" if math.isnan(r["half_width"]) else f"{r['half_width']:.2f}",
                  f"{r['covered'] / r['finite']:.1%}", f"{r['p_below_05'] / r['estimable']:.1%}", *bands, r["fails"] or "-"]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -6,6 +6,7 @@ For data without a peak before referral, as patient_group_time. Definitions: doc
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -41,7 +42,7 @@ class PatientEventStudy(OverPeople):
         people = person_months(panel, analysis.outcome, analysis.outcome)
         data = self._grouped(panel, people, "universal")
         found = pg.effects(data)
-        overall, points = event_times_over_people(data, found, self.conf_level)
+        overall, points, _ = event_times_over_people(data, found, self.conf_level)
         rows = Rows(panel, analysis, "patient_event_study", data, found, self.conf_level, self._estimand("dynamic"), self.by,
                     deaths_note(panel, people))  # fmt: skip
         first = rows.by_hospitals(overall)
@@ -57,16 +58,19 @@ class PatientEventStudy(OverPeople):
         )
 
 
-def event_times_over_people(data: pg.Grouped, found: pg.Effects, level: float) -> tuple[pg.Answer, EventTimes]:
-    """(mean over the months after the start, log ratio of every month with enough people)."""
+def event_times_over_people(
+    data: pg.Grouped, found: pg.Effects, level: float, beside: Sequence[pg.Mean] = ()
+) -> tuple[pg.Answer, EventTimes, list[pg.Answer]]:
+    """(mean over the months after the start, log ratio of every month with enough people, the means `beside`)."""
     times = [
         int(e)
         for e in np.unique(found.event_time)
         if e != -1 and found.own[found.event_time == e].sum() >= PEOPLE_NEEDED
     ]
-    means = [pg.mean_over(found, "dynamic"), *(pg.at_event_time(found, e) for e in times)]
+    means = [pg.mean_over(found, "dynamic"), *beside, *(pg.at_event_time(found, e) for e in times)]
     overall, *parts = pg.answers(data, found, means)
-    return overall, _points(data, found, times, parts, 1 - level)
+    n = len(beside)
+    return overall, _points(data, found, times, parts[n:], 1 - level), parts[:n]
 
 
 def _points(data: pg.Grouped, found: pg.Effects, times: list[int], parts: list[pg.Answer], alpha: float) -> EventTimes:

@@ -29,12 +29,13 @@ def test_people_are_those_of_the_panel() -> None:
 
 def test_readings_are_what_fit_gives() -> None:
     panel = draw(WORLD, 3).panel()
-    for row, (name, by) in zip(study.read(WORLD, 0, 3), study.READERS, strict=True):
-        wanted = build_estimator(name, {"by": by, **({"no_peak": True} if by == "referral" else {})})
+    for row, name in zip(study.read(WORLD, 0, 3), study.READERS, strict=True):
+        wanted = build_estimator(name, {"no_peak": True})
         head = wanted.fit(panel, Analysis(name, "patients", name, OUTCOME), seed=3)[0]
         assert math.exp(row["log"]) == pytest.approx(head.estimate, rel=EXACT)
         assert row["p"] == pytest.approx(head.p_value, rel=1e-7)
-        assert (row["p_truth"] > 0.05) == (head.conf_low < row["truth"] < head.conf_high)
+        assert math.exp(row["log"] + row["half_width"]) == pytest.approx(head.conf_high, rel=EXACT)
+        assert (row["p_truth"] > 0.05) == (head.conf_low < WORLD.effect < head.conf_high)
 
 
 def test_a_referral_by_lasting_level_has_no_peak() -> None:
