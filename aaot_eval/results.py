@@ -199,15 +199,15 @@ class Panel:
     @property
     def treated_units(self) -> list[str]:
         """The units that start inside the panel, in order."""
-        start = self.units["start_t"]
-        return [str(u) for u in self.units.index[start.notna() & (start.fillna(-1) < len(self.periods))]]
+        start = self.units["start_t"].to_numpy(dtype=float, na_value=math.nan)
+        return [str(u) for u, t in zip(self.units.index, start, strict=True) if t < len(self.periods)]
 
     @property
     def comparison_units(self) -> list[str]:
         """The units that never start inside the panel, in order; units shown beside the others are none of them."""
         treated = set(self.treated_units)
-        beside = self.units["group"] == "beside"
-        return [str(u) for u in self.units.index[~beside] if u not in treated]
+        named = zip(self.units.index, self.units["group"].to_numpy(), strict=True)
+        return [str(u) for u, group in named if group != "beside" and u not in treated]
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ def two_way_cr1(case: Case) -> Said:
     panel = case.panel
     counts, exposure = panel.matrix(OUTCOME).astype(float), panel.matrix("exposure").astype(float)
     rows = ~np.isnan(counts).any(axis=1)
+    if rows.sum() < 2:
+        return Said("refused")
     y = np.log((counts[rows] + 0.5) / exposure[rows])
     d = panel.matrix("treated").astype(float)[rows]
     y, d = (m - m.mean(axis=1, keepdims=True) - m.mean(axis=0, keepdims=True) + m.mean() for m in (y, d))

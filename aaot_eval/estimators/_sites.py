@@ -250,7 +250,8 @@ def _note(left: list[str], panel: Panel, rows: Ints, why: str) -> None:
 
 def _kept_periods(panel: Panel, left: list[str]) -> Ints:
     keep = ~panel.periods["left_out"].to_numpy(dtype=bool)
-    stops = panel.units.loc[panel.treated_units, "stop_t"].dropna()
+    stop = panel.units["stop_t"].to_numpy(dtype=float, na_value=np.nan)
+    stops = stop[(_declared_starts(panel) < len(panel.periods)) & ~np.isnan(stop)]
     if len(stops):
         first_stop = int(stops.min())
         keep &= np.arange(len(keep)) < first_stop
@@ -261,9 +262,14 @@ def _kept_periods(panel: Panel, left: list[str]) -> Ints:
     return np.flatnonzero(keep)
 
 
+def _declared_starts(panel: Panel) -> Floats:
+    """(units,) the period of each start, the number of periods where there is none."""
+    return np.asarray(panel.units["start_t"].to_numpy(dtype=float, na_value=float(len(panel.periods))), dtype=float)
+
+
 def _kept_units(panel: Panel, t: Ints, left: list[str]) -> Ints:
-    start = panel.units["start_t"].fillna(len(panel.periods)).to_numpy(dtype=float)
-    beside = (panel.units["group"] == "beside").to_numpy(dtype=bool)
+    start = _declared_starts(panel)
+    beside = panel.units["group"].to_numpy(dtype=object) == "beside"
     early = ~beside & (start <= (t[0] if len(t) else 0))
     rows = np.arange(len(start))
     _note(left, panel, rows[beside], "as shown beside the others")
@@ -292,13 +298,12 @@ def _without_holes(panel: Panel, hole: Bools, rows: Ints, t: Ints, left: list[st
 
 
 def _start_positions(panel: Panel, rows: Ints, t: Ints) -> Ints:
-    start = panel.units["start_t"].fillna(len(panel.periods)).to_numpy(dtype=np.int64)[rows]
-    return np.asarray(np.searchsorted(t, start), dtype=np.int64)
+    return np.asarray(np.searchsorted(t, _declared_starts(panel)[rows]), dtype=np.int64)
 
 
 def _long_enough(panel: Panel, rows: Ints, starts: Ints, n_t: int, phase_in: int, least_before: int, least_after: int,
                  left: list[str]) -> tuple[Ints, Ints]:  # fmt: skip
-    declared = panel.units["start_t"].fillna(len(panel.periods)).to_numpy(dtype=np.int64)[rows] < len(panel.periods)
+    declared = _declared_starts(panel)[rows] < len(panel.periods)
     short = declared & ((starts < least_before) | (n_t - starts - phase_in < least_after))
     _note(left, panel, rows[short], f"with fewer than {least_before} periods before or {least_after} after the start")
     return rows[~short], starts[~short]

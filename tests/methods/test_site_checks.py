@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
 
 from aaot_eval.checks import Check
 from aaot_eval.checks.leave_one_site_out import LeaveOneSiteOut
+from aaot_eval.checks.placebo_date import PlaceboDate
 from aaot_eval.checks.placebo_outcome import PlaceboOutcome
 from aaot_eval.checks.pre_trend import PreTrend
 from aaot_eval.checks.site_exchangeability import SiteExchangeability
@@ -198,3 +200,37 @@ def test_no_sites_to_compare(check: Check) -> None:
     found = run(check, replace(panel, units=panel.units.assign(start_t=30)))
     assert found.verdict == "not_evaluable"
     assert "no comparison units" in found.sentence
+
+
+def dated(panel: Panel) -> CheckResult:
+    """The check beside a result that claims nothing, so that its own verdict shows."""
+    real = replace(ESTIMATE, p_value=0.5)
+    return PlaceboDate().run(SiteDid(), panel, ANALYSIS, real, seed=1)
+
+
+class TestPlaceboDate:
+    def test_p_is_the_rank_of_the_treated_sites_among_all_that_could_have_been(self) -> None:
+        """Every pair of seven sites in turn as the treated ones, each judged by itself: the shares of them are the p."""
+        counts = noise(7, n=7, n_t=44, shock=0.08)
+        counts[:2, 18:] *= 1.2
+
+        def with_service(pair: tuple[int, ...]) -> CheckResult:
+            starts = [38 if site in pair else None for site in range(7)]
+            return dated(site_panel({OUTCOME: counts.round()}, starts))
+
+        found = {pair: with_service(pair) for pair in combinations(range(7), 2)}
+        dates = {pair: result.facts["below"] for pair, result in found.items()}
+        assert max(dates.values()) > 2
+        for pair, result in found.items():
+            assert result.p_value == pytest.approx(np.mean([d >= dates[pair] for d in dates.values()])), pair
+
+    def test_sites_that_stepped_apart_before_the_start_are_doubted_and_others_not(self) -> None:
+        def step(counts: np.ndarray) -> None:
+            counts[:3, 15:] *= 1.3
+
+        found = dated(planted(step))
+        assert found.verdict in ("warn", "fail")
+        assert found.p_value < 0.05
+        assert "Other sites in the place of the treated" in found.sentence
+        assert dated(planted()).verdict == "pass"
+        assert dated(planted(effect)).verdict == "pass"

@@ -65,6 +65,17 @@ class TestMovedCare:
         assert hidden.verdict == "fail"
         assert "does not show" in hidden.sentence
 
+    def test_a_small_share_by_chance_only_warns(self) -> None:
+        """Attendances of the treated sites that come and go by chance make the share small, and are no move of care."""
+        panel, estimate = study("effect")
+        weak = replace(estimate, estimate=0.93, conf_low=0.88, conf_high=0.98)
+        cells, drawn = panel.person_cells.copy(), np.random.default_rng(5)
+        cells["ed_attendances"] = drawn.poisson(cells["ed_attendances"].mean(), len(cells))
+        found = MovedCare().run(SiteDid(beside=False), replace(panel, person_cells=cells), ANALYSIS, weak, seed=1)
+        assert found.facts["share_attendances"] < LEAST_SHARE
+        assert found.verdict in ("warn", "fail")
+        assert (found.verdict == "warn") == (found.p_value >= 0.01)
+
     def test_an_aggregated_panel_cannot_be_judged(self) -> None:
         panel = site_panel({ALC: np.full((6, 48), 80.0)}, [24, *[None] * 5])
         found = MovedCare().run(SiteDid(), panel, ANALYSIS, study("effect")[1], seed=1)
