@@ -51,6 +51,7 @@ def options(
         "folder": str(written),
         "page": str(written / "options.html"),
         "options": [str(name) for name in result.tables["options"]["option"]],
+        "summary": list(result.tables["summary"]["sentence"]),
         "warnings": list(result.warnings),
         "not_entered": len(result.tables["missing"]),
         "ranked": [str(name) for name in result.tables["ranking"]["option"]] if rank else None,
@@ -61,7 +62,8 @@ def options(
 def _told(result: Appraised) -> list[str]:
     table, ranking = result.tables["options"], result.tables.get("ranking")
     worked = int(table["cost_person"].notna().sum())
-    said = [
+    said = list(result.tables["summary"]["sentence"])
+    said += [
         f"{len(table)} options; cost for each person worked out for {worked}; {len(result.tables['missing'])} keys are blank."
     ]
     if ranking is not None and not ranking["population"].duplicated().any():

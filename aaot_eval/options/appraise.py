@@ -24,9 +24,11 @@ from aaot_eval.options.missing import missing_of
 from aaot_eval.options.ranking import Contender, rank_table, scoring_table
 from aaot_eval.options.reading import Records
 from aaot_eval.options.record import EffectLine, OptionRecord, Population
+from aaot_eval.options.saying import Line, three_sentences
 from aaot_eval.schema import schema_names, table_schema
 
 NOT_ENTERED = "not entered"
+NOBODY = "nobody is served: the staff or the people entered are 0"
 #: A run's people are those of the appraisal when care as usual costs the same but for another cut of the same extract.
 SAME_PEOPLE = 0.1
 RANK_COLUMN = re.compile(r"p_rank_\d+")  # one column a rank, described once
@@ -118,6 +120,7 @@ def appraise(
     }
     if rank:
         tables |= _ranking(standings, records)
+    tables["summary"] = _summary(standings, tables.get("ladder"))
     scores = _scoring(records)
     if scores is not None:
         tables["scoring"] = scores
@@ -258,6 +261,8 @@ def _break_even_status(s: Standing) -> str:
     base = s.break_even[1]
     if s.option.reference:
         return "the reference: nothing to pay for"
+    if s.reach.served[1] == 0:
+        return NOBODY
     if math.isnan(base):
         return NOT_ENTERED
     if base > 1:
@@ -272,6 +277,8 @@ def _net_status(s: Standing) -> str:
         return s.measured.why_not
     if not finite(s.evidence.averted):
         return "not entered: the cost of admissions under care as usual"
+    if s.reach.served[1] == 0:
+        return f"none: {NOBODY}"
     if not finite(s.net):
         return "not entered: the cost of the option or the people served"
     if s.net[1] > 0:
@@ -279,6 +286,30 @@ def _net_status(s: Standing) -> str:
     if s.net[2] < 0:
         return "dearer than doing nothing over the whole interval"
     return "cannot tell: the interval includes zero"
+
+
+def _summary(standings: list[Standing], ladder: pd.DataFrame | None) -> pd.DataFrame:
+    """Three sentences for the options of each population: cheapest, dominating, and what cannot be said."""
+    rows = []
+    names = {s.option.id: f"{s.option.id} {s.option.name}" for s in standings}
+    for population in dict.fromkeys(s.population.name for s in standings if not s.option.reference):
+        own = [s for s in standings if s.population.name == population and not s.option.reference]
+        struck = None if ladder is None else _struck(ladder[ladder["population"] == population], names)
+        lines = [
+            Line(
+                names[s.option.id], s.cost_person[1], s.reach.served[1], s.evidence.badge in RANKED, s.net[1], s.net[2],
+                s.measured is None or s.measured.claims_saving,
+            )
+            for s in own
+        ]  # fmt: skip
+        rows += [(population, about, sentence) for about, sentence in three_sentences(lines, struck)]
+    return pd.DataFrame(rows, columns=["population", "about", "sentence"])
+
+
+def _struck(ladder: pd.DataFrame, names: Mapping[str, str]) -> dict[str, str]:
+    """Of each option that another dominates at the estimates, by which; doing nothing is another sentence."""
+    rows = ladder[ladder["words"].str.startswith("dominated by ")]
+    return {names[str(o)]: str(words) for o, words in zip(rows["option"], rows["words"], strict=True)}
 
 
 def _cost_lines(standings: list[Standing]) -> pd.DataFrame:
@@ -440,7 +471,7 @@ def _combinations(standings: list[Standing], rule: Rule) -> pd.DataFrame:
     rows = [
         _combination(upper, by_id[name], rule)
         for upper in by_id.values()
-        for name in upper.option.layers_on
+        for name in dict.fromkeys(upper.option.layers_on)
         if name in by_id and by_id[name].population.name == upper.population.name
     ]
     columns = ["combination", "people", "people_both", "cost_year", "cost_person", "break_even", "effect_both",
@@ -609,8 +640,21 @@ def _warnings(standings: list[Standing], additive: bool) -> Iterator[str]:
             yield f"Option {s.option.id} cannot pay for itself by fewer admissions: it costs more than all of them."
         elif s.evidence.may_rank and s.break_even[1] > s.evidence.reduction[2]:
             yield f"Option {s.option.id}: its break-even lies beyond the whole interval of its effect."
+    yield from _chains(standings)
     if additive:
         yield "Effects of combined options were added, as asked for; on the same person this counts more than the larger effect."
+
+
+def _chains(standings: list[Standing]) -> Iterator[str]:
+    """A combination is of two options: where three lie over one another, that nothing here is about all of them."""
+    over = {s.option.id: s.option.layers_on for s in standings if not s.option.reference}
+    for upper, below in over.items():
+        for middle in (m for m in dict.fromkeys(below) if m in over):
+            for lowest in (x for x in dict.fromkeys(over[middle]) if x in over):
+                yield (
+                    f"Options {upper}, {middle} and {lowest} lie over one another in a chain. Combinations are worked out two by two; no figure is for "
+                    "somebody reached by all three, and the figures of the pairs must not be added."
+                )
 
 
 def _facts(records: Records, standings: list[Standing], rank: bool, additive: bool) -> dict[str, Any]:

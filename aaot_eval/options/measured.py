@@ -36,6 +36,12 @@ class Measured:
     why_not: str
     effect_sentence: str
     money_sentence: str
+    money_word: str = ""
+
+    @property
+    def claims_saving(self) -> bool:
+        """Whether the run's own sentence claims a saving without a doubt."""
+        return self.money_word == "saves"
 
 
 def measured_by(name: str, release: Release, inputs: Mapping[str, str]) -> Measured:
@@ -65,6 +71,7 @@ def measured_by(name: str, release: Release, inputs: Mapping[str, str]) -> Measu
         why_not=why,
         effect_sentence=_sentence(meta, "verdict"),
         money_sentence=_sentence(meta, "money"),
+        money_word=str((meta.get("money") or {}).get("word", "")),
     )
 
 

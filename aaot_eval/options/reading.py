@@ -110,6 +110,7 @@ def _set_problems(folder: Path, found: list[tuple[Path, OptionRecord]]) -> Itera
                         "C191", f"{key} names {other!r}, which is no other option", where=str(path),
                         allowed=", ".join(sorted(ids, key=_natural)), do="name the id of another option",
                     )  # fmt: skip
+    yield from _circles(folder, found)
     excluded = {(option.id, other) for _, option in found for other in option.exclusive_with}
     for path, option in found:
         for other in option.layers_on:
@@ -118,6 +119,26 @@ def _set_problems(folder: Path, found: list[tuple[Path, OptionRecord]]) -> Itera
                     "C197", f"{option.id} layers on {other} and the two exclude each other", where=str(path),
                     do="take one of the two away",
                 )  # fmt: skip
+
+
+def _circles(folder: Path, found: list[tuple[Path, OptionRecord]]) -> Iterator[Problem]:
+    """A refusal of every set of options that lie over each other in a circle: nobody could say which is the upper one."""
+    over = {option.id: option.layers_on for _, option in found}
+    told: set[frozenset[str]] = set()
+    for start in over:
+        paths = [[start]]
+        while paths:
+            path = paths.pop()
+            for below in over.get(path[-1], ()):
+                if below == start and len(path) > 1 and frozenset(path) not in told:
+                    told.add(frozenset(path))
+                    yield Problem(
+                        "C197", f"options lie over each other in a circle: {' over '.join([*path, start])}", where=str(folder),
+                        allowed="layers_on names what lies below, so that of two options one lies over the other",
+                        do="take one of these layers_on away",
+                    )  # fmt: skip
+                elif below not in path and below in over:
+                    paths.append([*path, below])
 
 
 def _shared_problems(path: Path, shared: AppraisalRecord) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,10 @@ from aaot_eval.report.figures._options import options_chart
 from aaot_eval.report.words import INVENTED, is_missing, listed, sentence_case, written
 
 NOT_ENTERED = "not entered"
+#: 0 is a number that was entered: what is for each person served has no value then, and that is another thing than a blank.
+NOBODY = "nobody served"
+OF_THE_SERVED = frozenset({"cost_person", "break_even", "break_even_few", "break_even_many", "admissions_to_avoid",
+                           "admissions_to_avoid_year", "cost_to_cover_uptake"})  # fmt: skip
 AS_TODAY = "as today"
 BADGES = {
     "M": "M measured here",
@@ -37,6 +42,7 @@ BADGES = {
     "0": "0 not entered",
     "reference": "reference",
 }
+POUNDS = re.compile(r"£[\d,]+")
 SHOWN = (
     ("M", "Measured here: a finished run of this tool", "effect, net cost, interval"),
     ("E", "Measured elsewhere: a study with a comparison, similar people", "as M, with the interval widened by the transfer factor"),
@@ -111,6 +117,12 @@ COLUMNS: Mapping[str, Sequence[tuple[str, str, str]]] = {
     ),
     "same_terms": (("what", "Same for all", ""), ("value", "Value", ""), ("sha256", "Hash", "")),
 }  # fmt: skip
+COST_HELD = (
+    "Its interval is that of the effect alone, for E with cost held at what was entered: the range of a year's cost stands in the table of costs "
+    "and is not in it. Of M it is the interval of the run, which draws the run's own cost with it."
+)
+#: Columns that are there only where some option has a range.
+RANGE = ("cost_year_low", "cost_year_high")
 #: Columns in which an empty cell is no number that could have been entered.
 NOT_ASKED = {"net_saving", "net_low", "net_high", "effect", "effect_low", "effect_high", "once", "years", "wte", "value", "low", "high",
              "cost_year_low", "cost_year_high", "averted", "effect_both", "effect_half_additive", "study", "extra_cost", "extra_effect", "icer"}  # fmt: skip
@@ -173,7 +185,11 @@ class _Page:
     ) -> Table:
         """A table of the page; `of` names the CSV its rows stand in, when it is another."""
         frame = self.tables[of or name] if frame is None else frame
-        columns = [c for c in COLUMNS[name] if c[0] in frame and (c[2] or not all(map(is_missing, frame[c[0]])))]
+        columns = [
+            c
+            for c in COLUMNS[name]
+            if c[0] in frame and ((c[2] and c[0] not in RANGE) or not all(map(is_missing, frame[c[0]])))
+        ]
         mark = f" {INVENTED}" if self.facts["invented"] else ""
         rows = tuple(
             tuple(self._cell(of or name, frame, row, field, kind) for field, _, kind in columns) for row in frame.index
@@ -190,6 +206,8 @@ class _Page:
             return BADGES.get(str(value), str(value))
         if is_missing(value) and "badge" in frame and frame.at[row, "badge"] == "reference":
             return AS_TODAY if kind and field not in NOT_ASKED else ""
+        if is_missing(value) and field in OF_THE_SERVED and "served" in frame and frame.at[row, "served"] == 0:
+            return NOBODY
         if is_missing(value) and field == "set_up" and frame.at[row, "badge"] == "M":
             return "in the year"
         if is_missing(value):
@@ -200,10 +218,10 @@ class _Page:
         """What may and may not be read from the page, and the warnings."""
         facts = self.facts
         blocks: list[Block] = [
+            *self._in_three_sentences(),
             Paragraph(
                 "Service models on the same people, prices and horizon. A number stands here only because it was entered with a source, "
-                "or measured by a run of this tool; where it was not, the page says so and works nothing out from it.",
-                lead=True,
+                "or measured by a run of this tool; where it was not, the page says so and works nothing out from it."
             ),
             Facts(
                 (
@@ -227,6 +245,18 @@ class _Page:
         )  # fmt: skip
         return [*blocks, Folded("What each badge lets be shown", badges)]
 
+    def _in_three_sentences(self) -> list[Block]:
+        """What is cheapest, what dominates and what cannot be said, for each population."""
+        frame = self.tables["summary"]
+        mark = f" {INVENTED}" if self.facts["invented"] else ""
+        blocks: list[Block] = []
+        for name, rows in frame.groupby("population", sort=False):
+            if frame["population"].nunique() > 1:
+                blocks.append(Heading(f"For {name}"))
+            blocks += [Paragraph((Ref(POUNDS.sub(rf"\g<0>{mark}", str(rows.at[i, "sentence"])), f"summary/{i}/sentence"),), lead=True)
+                       for i in rows.index]  # fmt: skip
+        return blocks
+
     def panel(self, population: str, k: int) -> list[Block]:
         """O1 and O2 for the options of one population."""
         frame = self.tables["options"]
@@ -235,7 +265,7 @@ class _Page:
             self.shown("cost", "What each option costs", frame, of="options",
                        note="Cost a year holds the yearly share of setting up. People served: at any one time, once full."),
             self.shown("effect", f"What each option does to {self.facts['outcome']}, as far as its evidence allows", frame, of="options",
-                       note="A net saving is given for M and E only. A positive number is cheaper than doing nothing."),
+                       note="A net saving is given for M and E only. A positive number is cheaper than doing nothing. " + COST_HELD),
             *self._before_after(frame),
             Heading("What each option must achieve"),
             *self._break_even(frame, k),
@@ -323,7 +353,7 @@ class _Page:
             self.shown(
                 "combinations",
                 "Options laid over others",
-                note="The interval takes the lower ends of both effects together, and the upper ends.",
+                note=f"The interval takes the lower ends of both effects together, and the upper ends. {COST_HELD}",
             ),
         ]
 
