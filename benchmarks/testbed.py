@@ -430,6 +430,7 @@ def main() -> int:
     frame = pd.DataFrame(rows)
     order = {cell: i for i, cell in enumerate(wanted)}
     frame = frame[[c in order for c in zip(frame["study"], frame["world"], frame["scenario"], strict=True)]]
+    frame = frame[frame["seed"].isin(seeds)]
     frame = frame.assign(
         _who=frame["evaluator"].map({n: i for i, n in enumerate(evaluators)}).fillna(len(evaluators)),
         _cell=[order[c] for c in zip(frame["study"], frame["world"], frame["scenario"], strict=True)],
