@@ -168,6 +168,8 @@ def series_choices(estimator: InterruptedTimeSeries, panel: Panel, analysis: Ana
 
 def of_series(estimator: InterruptedTimeSeries, panel: Panel, analysis: Analysis, seed: int) -> pd.DataFrame:
     """Every variant of `series_choices` that has an estimate with a p."""
+    if estimator.objections(panel, analysis):
+        return pd.DataFrame()
     wanted = series_choices(estimator, panel, analysis)
     rows: list[dict[str, object] | None] = []
     scale = None

@@ -11,6 +11,7 @@ from scipy import stats
 from aaot_eval.config import RunConfig
 from aaot_eval.estimators._cohorts import Rule, meets_rule, person_months
 from aaot_eval.power import plan_study
+from aaot_eval.power._as_referred import Past, as_referred
 from aaot_eval.power._before import first_start, periods_before
 from aaot_eval.power._people import Hospitals, _row, people_rows
 from aaot_eval.results import Panel, generator
@@ -86,3 +87,49 @@ def test_false_alarms_stay_at_the_level_with_hospital_spread() -> None:
     pool = generator(3, "pool").poisson(2.0, 2000)
     found = _row(pool, Hospitals(0.2, 3, np.full(9, 1 / 9)), 400, FOLLOW_UP, 0.0, 4000, 1, 0.05)
     assert found["power"] < 0.06
+
+
+def test_as_referred_by_the_formula() -> None:
+    """Poisson people of mean 2, a past that says nothing, hospitals and others with known parts: half-width and power in closed form."""
+    rng = generator(5, "as referred")
+    events = rng.poisson(2.0, 4000).astype(float)
+    past = Past(events, np.full(4000, 12.0), np.zeros(4000), 0.001, 0.01, 3, 9, np.full(9, 1 / 9))
+    fixed = 0.001 + 0.01 * (1 / 3 + 1 / 9)
+    assert past.fixed == pytest.approx(fixed)
+    power, half = past.draw(300, FALL, 4000, 1, 0.05)
+    mean = events.mean()
+    error = np.sqrt(events.var() / mean**2 / 300 + (1 / (1 - FALL) - 1) / mean / 300 + fixed)
+    assert half == pytest.approx(stats.t.ppf(0.975, 8) * error, rel=0.05)
+    wanted = stats.norm.cdf((-stats.t.ppf(0.975, 8) * error - np.log(1 - FALL)) / error)
+    assert power == pytest.approx(wanted, abs=BY_CHANCE)
+    assert past.draw(1200, FALL, 1000, 1, 0.05)[0] > power
+    assert past.draw(300, 0.0, 4000, 1, 0.05)[0] < 0.06
+
+
+def test_what_cannot_be_weighted_is_said_to_be_cautious(mixed: Panel) -> None:
+    """Five comparison hospitals cannot show their spread: the unweighted figures, and a sentence."""
+    weighted, words, _ = rows(mixed, (4, 12))
+    assert "weighted to one past" in words[0]
+    assert all("weighted to the same past" in r["what"] for r in weighted)
+    others = [u for u in mixed.units.index if u not in mixed.treated_units]
+    few = replace(
+        mixed,
+        units=mixed.units.assign(group=["beside" if u in others[5:] else g for u, g in mixed.units["group"].items()]),
+    )
+    plain, words, _ = rows(few, (4, 12))
+    assert "which makes these figures cautious" in words[0]
+    assert not any("weighted" in r["what"] for r in plain)
+
+
+def test_nothing_after_the_start_is_read(mixed: Panel) -> None:
+    start = first_start(mixed)
+    cells = mixed.person_cells
+    later = replace(mixed, person_cells=cells.assign(**{OUTCOME: cells[OUTCOME].where(cells["t"] < start, cells[OUTCOME] * 3)}))  # fmt: skip
+    assert rows(later, (4, 12)) == rows(mixed, (4, 12))
+
+
+def test_too_short_a_past_has_none(mixed: Panel) -> None:
+    past = periods_before(mixed, 23)
+    people = person_months(past, OUTCOME, OUTCOME)
+    served = np.isin(np.array(people.names), mixed.treated_units)
+    assert as_referred(people, Rule(4, 12), meets_rule(people, Rule(4, 12)), served, FOLLOW_UP, 24) is None
