@@ -1,9 +1,10 @@
 """What the patient designs read when the truth is known: two illness processes, hospital shocks, deaths, referral at the peak.
 
-    python -m benchmarks.patient_worlds [--worlds NAME ...] [--seeds 1000] [--workers 2] [--read FOLDER] [--out docs/results]
+    python -m benchmarks.patient_worlds [--worlds NAME ...] [--seeds 1000] [--workers 2] [--read FOLDER] [--again 5] [--out docs/results]
 
 Every seed is read by every design of its world; what was read is kept in FOLDER, one file a world, so that a run can be
-taken up again. Writes patient_worlds.csv, one row a world and design, and the same in words (patient_worlds.md): mean ratio,
+taken up again, also by a later version: the first seeds of what was kept are then read again, and one answer that differs
+stops the run. Writes patient_worlds.csv, one row a world and design, and the same in words (patient_worlds.md): mean ratio,
 bias, coverage of the truth, share of p <= 0.05, and what is read for the referred. Seeds are fixed beforehand.
 """
 
@@ -36,6 +37,8 @@ FALSE_ALARMS = 0.07
 BIAS = 0.05
 #: Seeds from which the truth of a world with memory is found: its effect outlasts the months on the team.
 TRUTH_SEEDS = 300
+#: An answer kept and the same answer made again differ by what the order of sums and printing leave.
+SAME = 1e-8
 
 
 @dataclass(frozen=True)
@@ -318,13 +321,16 @@ def find_truth(world: World, workers: int) -> dict[str, float]:
     return {who: rate(done[0], who) / rate(done[1], who) for who in ("itt", "referred")}
 
 
-def readings(name: str, seeds: Sequence[int], workers: int, folder: Path) -> pd.DataFrame:
-    """All readings of a world, those of earlier runs taken up from the folder."""
+def readings(name: str, seeds: Sequence[int], workers: int, folder: Path, again: int = 0) -> pd.DataFrame:
+    """All readings of a world, those of earlier runs taken up from the folder, the first `again` of them read once more."""
     world, designs = WORLDS[name]
     file = folder / (name.replace(" ", "_").replace(",", "") + ".csv")
     known = pd.read_csv(file) if file.exists() else pd.DataFrame({"seed": []})
     missing = [s for s in seeds if s not in set(known["seed"])]
     with ProcessPoolExecutor(workers) as pool:
+        once_more = sorted(s for s in seeds if s in set(known["seed"]))[:again]
+        for seed, rows in zip(once_more, pool.map(partial(read, world, designs), once_more), strict=True):
+            refuse_other_answers(name, known[known["seed"] == seed], pd.DataFrame(rows))
         for first in range(0, len(missing), 100):
             part = pool.map(partial(read, world, designs), missing[first : first + 100], chunksize=5)
             known = pd.concat([known, pd.DataFrame([row for rows in part for row in rows])], ignore_index=True)
@@ -332,10 +338,19 @@ def readings(name: str, seeds: Sequence[int], workers: int, folder: Path) -> pd.
     return known[known["seed"].isin(seeds)]
 
 
-def score(name: str, seeds: Sequence[int], workers: int, folder: Path) -> list[dict[str, object]]:
+def refuse_other_answers(name: str, kept: pd.DataFrame, now: pd.DataFrame) -> None:
+    """Stop when this version reads a panel otherwise than the one that made the readings kept."""
+    kept, now = (
+        frame.set_index("design").sort_index()[["ratio", "low", "high", "p", "truth"]] for frame in (kept, now)
+    )
+    if not np.allclose(kept.to_numpy(float), now.to_numpy(float), rtol=SAME, atol=SAME, equal_nan=True):
+        raise SystemExit(f"{name}: this version gives other answers than the readings kept; read the world anew")
+
+
+def score(name: str, seeds: Sequence[int], workers: int, folder: Path, again: int = 0) -> list[dict[str, object]]:
     """One row a design: what it read over the seeds."""
     world, designs = WORLDS[name]
-    every = readings(name, seeds, workers, folder)
+    every = readings(name, seeds, workers, folder, again)
     lasting = find_truth(world, workers) if world.process == "exciting" and world.effect != 1.0 else {}
     rows: list[dict[str, object]] = []
     for design in designs:
@@ -380,7 +395,7 @@ def binomial(hits: int, n: int) -> tuple[float, float]:
     return low, float(stats.beta.ppf(0.995, hits + 1, n - hits)) if hits < n else 1.0
 
 
-def page(table: pd.DataFrame, asked: str, seeds: int) -> str:
+def page(table: pd.DataFrame, asked: str, seeds: int, again: int) -> str:
     """The results in words and one table."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
@@ -390,6 +405,7 @@ def page(table: pd.DataFrame, asked: str, seeds: int) -> str:
         "# What the patient designs read when the truth is known",
         "",
         f"`python -m benchmarks.patient_worlds{asked} --seeds {seeds}` at commit {commit}: {seeds:,} simulated panels a row.",
+        f"Readings of earlier versions were taken up where this version gives the same answers on the first {again} panels of a row.",
         "",
         "- known rule: relapse and remission in every person, gamma levels, hospital levels of sd 0.15, monthly hospital shocks",
         "  (lag-1 correlation 0.9), deaths six times as frequent in relapse, referral at the peak (4 or more admissions in 12 months).",
@@ -421,18 +437,19 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--read", type=Path, default=None, help="folder of earlier readings")
+    parser.add_argument("--again", type=int, default=5, help="how many readings kept are made again and compared")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results")
     asked = parser.parse_args()
     seeds = range(asked.first, asked.first + asked.seeds)
     with tempfile.TemporaryDirectory() as fresh:
         folder = asked.read or Path(fresh)
         folder.mkdir(parents=True, exist_ok=True)
-        rows = [row for name in asked.worlds for row in score(name, seeds, asked.workers, folder)]
+        rows = [row for name in asked.worlds for row in score(name, seeds, asked.workers, folder, asked.again)]
     asked.out.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(rows)
     table.round(4).to_csv(asked.out / "patient_worlds.csv", index=False, lineterminator="\n")
     some = "" if asked.worlds == list(WORLDS) else " --worlds " + " ".join(f'"{w}"' for w in asked.worlds)
-    text = page(table, some, asked.seeds)
+    text = page(table, some, asked.seeds, asked.again)
     (asked.out / "patient_worlds.md").write_text(text, encoding="utf-8", newline="\n")
     print(text)
 
