@@ -30,8 +30,8 @@ ARIMA: ArimaOrders = ((1, 0, 0), (0, 1, 1))
 Errors = Literal["wider", "ar1", "ar1_noise"]
 PREFERRED = 0.3
 """Log likelihood by which AR(1) plus noise must lie above AR(1) before totals are predicted with it (decision 0084)."""
-SHORT_FOR_TOTALS, SHORT_DF_FLOOR = 30, 12.0
-"""Below so many periods, totals of a level-only model with AR(1) errors have at least so many degrees of freedom (decision 0136)."""
+SHORT_FOR_TOTALS = 30
+"""Below so many periods, totals of a level-only model have at least the residual degrees of freedom (decision 0136)."""
 PANDEMIC = (pd.Timestamp("2020-03-01"), pd.Timestamp("2021-12-31"))
 
 
@@ -232,10 +232,10 @@ class Fitted:
         before = s.before[s.used]
         total = (s.counted if summed is None else summed)[rows]
         fit = self.projecting
-        short = s.used.sum() < SHORT_FOR_TOTALS and fit is self.ar1 and not (self.model.slope or self.model.bends)
+        short = s.used.sum() < SHORT_FOR_TOTALS and not (self.model.slope or self.model.bends)
         return project(
             fit, self.model.X0[rows], s.offset[rows], s.clock[rows], before, total, self.conf_level,
-            given=s.given(rows), between=s.between, df_floor=SHORT_DF_FLOOR if short else DF_FLOOR,
+            given=s.given(rows), between=s.between, df_floor=max(float(fit.n - fit.p), DF_FLOOR) if short else DF_FLOOR,
         )  # fmt: skip
 
 

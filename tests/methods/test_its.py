@@ -623,9 +623,9 @@ def test_everything_beside_it_takes_less_than_two_seconds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "slope", "least"), [(24, False, 12.0), (29, False, 12.0), (30, False, 4.0), (24, True, 4.0)]
+    ("n", "slope", "residual"), [(24, False, True), (29, False, True), (30, False, False), (24, True, False)]
 )
-def test_totals_of_short_series_without_a_change_of_slope_have_twelve_degrees_of_freedom(n, slope, least):
+def test_totals_of_short_series_without_a_change_of_slope_have_residual_degrees_of_freedom(n, slope, residual):
     rng = generator(5, "short_totals", n, int(slope))
     errors = np.zeros(n)
     for t in range(1, n):
@@ -634,10 +634,10 @@ def test_totals_of_short_series_without_a_change_of_slope_have_twelve_degrees_of
     fitted = fit_model(series, mean_model(series, slope=slope, pairs=1), 0.95, "ar1")
     assert fitted is not None
     after, before = series.after, series.before
-    wanted = [
+    of_few, of_many = (
         project(fitted.ar1, fitted.model.X0[after], series.offset[after], series.clock[after], before,
                 np.ones(after.sum(), dtype=bool), df_floor=floor).predicted
-        for floor in (least, 16.0 - least)
-    ]  # fmt: skip
-    assert fitted.projection(after).predicted == wanted[0]
-    assert wanted[0] != wanted[1]  # Satterthwaite's own lie below 12 here, or the test would say nothing
+        for floor in (DF_FLOOR, n - 5.0 - slope)
+    )  # fmt: skip
+    assert of_few != of_many  # Satterthwaite's own lie below n - p here, or the test would say nothing
+    assert fitted.projection(after).predicted == (of_many if residual else of_few)
