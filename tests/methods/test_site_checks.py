@@ -18,6 +18,7 @@ from aaot_eval.checks.pre_trend import PreTrend
 from aaot_eval.checks.site_exchangeability import SiteExchangeability
 from aaot_eval.estimators.site_did import SiteDid
 from aaot_eval.results import Analysis, CheckResult, Estimate, Panel
+from aaot_eval.wording import one_sided_limits
 from tests.builders import site_panel
 
 OUTCOME = "alcohol_specific_emergency"
@@ -234,3 +235,19 @@ class TestPlaceboDate:
         assert "Other sites in the place of the treated" in found.sentence
         assert dated(planted()).verdict == "pass"
         assert dated(planted(effect)).verdict == "pass"
+
+
+#: The p-value function is known every 0.02 of the log ratio and straight between.
+BETWEEN_STEPS = 0.006
+
+
+@pytest.mark.parametrize("seed", [1, 5])
+def test_one_sided_limits_are_the_90_per_cent_interval_of_the_same_inference(seed: int) -> None:
+    panel = site_panel({OUTCOME: noise(seed, shock=0.1)}, STARTS)
+    estimate = SiteDid(beside=False, tables=False).fit(panel, ANALYSIS, seed=1)[0]
+    narrower = SiteDid(beside=False, tables=False, conf_level=0.9).fit(panel, ANALYSIS, seed=1)[0]
+    low, high = one_sided_limits(estimate)
+    assert low == pytest.approx(narrower.conf_low, abs=BETWEEN_STEPS)
+    assert high == pytest.approx(narrower.conf_high, abs=BETWEEN_STEPS)
+    assert estimate.conf_low <= low <= 1.1
+    assert one_sided_limits(replace(estimate, confidence=None)) == (estimate.conf_low, estimate.conf_high)
