@@ -1,6 +1,6 @@
 """Do the methods for staggered starts cry wolf, and do their intervals hold the truth?
 
-    python -m benchmarks.staggered_placebo [--reps 2000] [--workers 1] [--checkpoint FILE] [--out docs/results]
+    python -m benchmarks.staggered_placebo [--reps 2000] [--workers 1] [--checkpoint FILE] [--designs N] [--out docs/results]
 
 Panels of hospitals of unequal size with lasting shocks, over-dispersed counts and starts in three months. Each panel is read three
 times: without an effect, with a fifth fewer admissions, and with an effect that grows and differs by cohort, held to the
@@ -29,7 +29,8 @@ from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators import _staggered as sg
 from aaot_eval.estimators import imputation
 from aaot_eval.estimators._sites import Floats, Ints, SiteData
-from aaot_eval.estimators.event_study import pre_test, simultaneous
+from aaot_eval.estimators._staggered_rows import LEAST_COHORT
+from aaot_eval.estimators.event_study import pre_test, randomised_band, simultaneous
 from aaot_eval.estimators.site_did import site_sizes
 from aaot_eval.estimators.triple_difference import Triple
 from aaot_eval.estimators.two_way import LEAST_SITES, LEAST_TREATED
@@ -62,8 +63,13 @@ class Cell:
 
     @property
     def few(self) -> bool:
-        """Whether the tool lets randomisation lead."""
+        """Whether the tool lets randomisation lead whatever the method."""
         return self.treated < LEAST_TREATED or self.hospitals < LEAST_SITES
+
+    @property
+    def thin(self) -> bool:
+        """Whether it leads where the standard error is made of influences."""
+        return self.few or min(np.unique(self.starts[: self.treated], return_counts=True)[1]) < LEAST_COHORT
 
     @property
     def name(self) -> str:
@@ -71,12 +77,11 @@ class Cell:
         return f"{self.treated} of {self.hospitals}, {self.which}, {self.median:.0f} a month"
 
 
+#: What is least known first.
 CELLS = [
-    Cell(14, 2), Cell(14, 3), Cell(14, 3, "smallest"), Cell(28, 1), Cell(28, 3), Cell(28, 3, "smallest"), Cell(14, 6), Cell(28, 8),
-    Cell(28, 8, "smallest"), Cell(28, 12), Cell(14, 3, "random", 10.0), Cell(28, 8, "random", 10.0),
+    Cell(14, 3), Cell(14, 6), Cell(28, 8), Cell(28, 3, "smallest"), Cell(28, 12), Cell(28, 3), Cell(28, 1), Cell(14, 2), Cell(14, 3, "smallest"),
+    Cell(28, 8, "smallest"), Cell(14, 3, "random", 10.0), Cell(60, 30),
 ]  # fmt: skip
-#: The cells in the order in which they are run: what is least known first.
-FIRST = [1, 6, 7, 5, 9, 8, 0, 3, 4, 2, 10, 11]
 
 
 @dataclass(frozen=True)
@@ -201,8 +206,8 @@ class Design:
     """E x (k + 1) x T."""
 
     @staticmethod
-    def of(cell: Cell) -> Design:
-        """Read off the estimators."""
+    def of(cell: Cell, *, maps: bool = True) -> Design:
+        """Read off the estimators; without `maps` for what randomisation alone reads."""
         ways = thinned(ri.assign_starts(cell.starts, MONTHS, 1))
         level = np.ones((cell.hospitals, MONTHS))
         group = sg.Staggered(level, cell.starts, np.arange(MONTHS), level[:, 0])
@@ -218,9 +223,12 @@ class Design:
             return found, [overall, *parts]
 
         (simple,), (dynamic, *points) = (linear_means(group, *of(level)) for of in (group_of, event_of))
-        if not cell.few:
+        if maps and not cell.few:
             (simple,) = with_maps([simple], cell.hospitals, lambda v: group_of(v)[1])
-            dynamic, *points = with_maps([dynamic, *points], cell.hospitals, lambda v: event_of(v)[1])
+            dynamic, *points = (
+                with_maps([dynamic, *points][: 1 if cell.thin else None], cell.hospitals, lambda v: event_of(v)[1])
+                + points * cell.thin
+            )
         cohort = [int(np.flatnonzero(cell.starts == s)[0]) for s in (*ways.starts, MONTHS)]
         times = np.array([p.key for p in event_of(level)[1][1:]])
         overall = {"group_time": simple, "event_study": dynamic}
@@ -246,9 +254,8 @@ def site_data(cell: Cell, values: Floats, exposure: Floats) -> SiteData:
                     True, 0.5, "log", 0, ())  # fmt: skip
 
 
-def read_panel(design: Design, drawn: World, values: Floats, truth: dict[str, float], *, effects: Sequence[str] = ("null", "truth"),
-               bands: bool = False) -> dict[str, float]:  # fmt: skip
-    """p of no effect and p of the truth by each method, headline and beside, and what the bands and tests before the start say."""
+def read_panel(design: Design, drawn: World, values: Floats, truth: dict[str, float], *, effects: Sequence[str] = ("null", "truth")) -> dict[str, float]:  # fmt: skip
+    """p of no effect and p of the truth by each method, by randomisation and (`t_`) by t."""
     cell, ways = design.cell, design.ways
     level, size = values / drawn.exposure, drawn.exposure.mean(axis=1)
     data = site_data(cell, values, drawn.exposure)
@@ -276,7 +283,7 @@ def read_panel(design: Design, drawn: World, values: Floats, truth: dict[str, fl
     add("imputation", float(imputation.poisson_under(values, data, ways.only_real())[0]), math.nan if cell.few else imputation.jackknife(data),
         lambda e: ri.p_value(imputation.randomised_statistic(data, ways, spread, e), ways.real))  # fmt: skip
     add("triple_difference", math.nan, math.nan, lambda e: ri.p_value(triple.statistic(e), ways.real))
-    return row | (_bands(design, level, data) if bands else {})
+    return row
 
 
 def student(away: float, error: float, df: int) -> float:
@@ -284,43 +291,24 @@ def student(away: float, error: float, df: int) -> float:
     return 2 * float(special.stdtr(df, -abs(away) / error)) if error > 0 else math.nan
 
 
-def _bands(design: Design, level: Floats, data: SiteData) -> dict[str, float]:
-    """Whether some point after, or before, the start lies outside the band of no difference; p of the drift before the start.
-
-    `band.` by randomisation, `t_band.` by the multiplier bootstrap.
-    """
+def bands(design: Design, level: Floats, data: SiteData) -> dict[str, float]:
+    """Whether some point after, or before, the start lies outside the band of no difference; p of the drift before the start."""
     parts = [m.average(level) for m in design.points]
     values = np.array([p.log_ratio for p in parts])
     before, after = design.times < -1, design.times >= 0
-    drawn = _points_under(design, level, np.array([p.att for p in parts])) / np.array([p.expected for p in parts])
-    error = drawn.std(axis=0)
-    size = np.abs(np.divide(drawn, error, out=np.zeros_like(drawn), where=error > 0)).max(axis=1)
-    critical = float(np.quantile(size, 1 - LEVEL, method="higher")) if design.ways.p_least <= LEVEL else math.nan
-    found = [("band", error, critical)]
-    if not design.cell.few:
+    if design.cell.thin:
+        table = sg.Staggered(level, design.cell.starts, data.t, data.exposure.mean(axis=1))
+        att, expected = (np.array([getattr(p, k) for p in parts]) for k in ("att", "expected"))
+        covariance, critical = randomised_band(table, design.ways, design.point_tables, design.times, att, LEVEL, 1)
+        error = np.sqrt(np.diag(covariance)) / expected
+        critical = critical if design.ways.p_least <= LEVEL else math.nan
+    else:
         influence = np.column_stack([p.log_ratio_influence for p in parts])
-        found.append(("t_band", np.linalg.norm(influence, axis=0), simultaneous(influence, LEVEL, 1)))
-    row: dict[str, float] = {}
-    for name, error, critical in found:
-        outside = np.abs(values) > critical * error
-        row |= {f"{name}.after": float((outside & after).any()), f"{name}.before": float((outside & before).any()), f"{name}.critical": critical}  # fmt: skip
+        error, critical = np.linalg.norm(influence, axis=0), simultaneous(influence, LEVEL, 1)
+    outside = np.abs(values) > critical * error
     slopes = ri.slope_table(data.level(), data.years, design.ways.starts)
-    return row | {"pre_trend.p": ri.p_value(ri.size_scaled(slopes, site_sizes(data), design.ways), design.ways.real)}
-
-
-def _points_under(design: Design, level: Floats, att: Floats) -> Floats:
-    """N x E: every point under every assignment, the estimated effects taken out of the hospitals truly treated."""
-    cell, ways = design.cell, design.ways
-    since = np.arange(MONTHS)[None, :] - cell.starts[:, None]
-    by_time = dict(zip(design.times.tolist(), att, strict=True))
-    gone = level - np.vectorize(lambda e: by_time.get(e, 0.0) if e >= 0 else 0.0, otypes=[float])(since)
-    table = np.einsum("nt,ekt->nke", gone, design.point_tables)
-    total = table[:, -1].sum(axis=0)
-    own = np.zeros((len(ways.rows), len(att)))
-    for column, cohort in enumerate(ways.cohort):
-        rows = ways.rows[:, column]
-        own += (table[:, cohort] - table[:, -1])[rows]
-    return np.asarray(total + own)
+    return {"band.after": float((outside & after).any()), "band.before": float((outside & before).any()), "band.critical": critical,
+            "pre_trend.p": ri.p_value(ri.size_scaled(slopes, site_sizes(data), design.ways), design.ways.real)}  # fmt: skip
 
 
 # A cell --------------------------------------------------------------------------------------------------------------
@@ -328,21 +316,34 @@ def _points_under(design: Design, level: Floats, att: Floats) -> Floats:
 
 def run_cell(cell: Cell, reps: int) -> pd.DataFrame:
     """One row a panel and kind of effect."""
-    design = Design.of(cell)
-    rng = np.random.default_rng([2026, 11, cell.hospitals, cell.treated, cell.which == "smallest", int(cell.median)])
-    rows = []
+    design, rng, rows = Design.of(cell), generator_of(cell, 11), []
     for rep in range(reps):
         drawn = world(rng, cell)
         for kind in KINDS:
             ratio = ratios(cell, kind)
             values = rng.poisson(drawn.mean * drawn.shock * ratio).astype(float)
             truth = truths(cell, drawn, ratio)
-            effects = {"none": ("null",), "same": ("null", "truth"), "growing": ("truth",)}[kind]
-            found = read_panel(design, drawn, values, truth, effects=effects, bands=kind == "none")
+            found = read_panel(design, drawn, values, truth, effects=EFFECTS_OF[kind])
             rows.append({"rep": rep, "kind": kind, **found, **{f"{k}.true": v for k, v in truth.items()}})
     return pd.DataFrame(rows)
 
 
+def run_bands(cell: Cell, reps: int) -> pd.DataFrame:
+    """One row a panel without an effect."""
+    design, rng, rows = Design.of(cell, maps=not cell.thin), generator_of(cell, 13), []
+    for _ in range(reps):
+        drawn = world(rng, cell)
+        values = rng.poisson(drawn.mean * drawn.shock).astype(float)
+        rows.append(bands(design, values / drawn.exposure, site_data(cell, values, drawn.exposure)))
+    return pd.DataFrame(rows)
+
+
+def generator_of(cell: Cell, part: int) -> np.random.Generator:
+    """Fixed for each design and part."""
+    return np.random.default_rng([2026, part, cell.hospitals, cell.treated, cell.which == "smallest", int(cell.median)])
+
+
+EFFECTS_OF = {"none": ("null",), "same": ("null", "truth"), "growing": ("truth",)}
 METHODS = ("group_time", "imputation", "event_study", "triple_difference")
 
 
@@ -373,23 +374,31 @@ def score(cell: Cell, found: pd.DataFrame) -> list[dict[str, object]]:
                 row |= {f"covered_{name}": len(frame) - count(frame[f"{method}.{role}truth"]) if ends else math.nan,
                         f"bias_{name}": float((frame[f"{method}.log"] - frame[f"{method}.true"]).mean())}  # fmt: skip
             rows.append(row)
-    for inference, name in (("randomisation", "band"), ("t", "t_band")):
-        if f"{name}.critical" in null and null[f"{name}.critical"].notna().any():
-            rows += [base | {"method": f"bands {side} the start", "inference": inference, "false_alarms": int(null[f"{name}.{side}"].sum())}
-                     for side in ("after", "before")]  # fmt: skip
-    if least <= LEVEL:
-        rows.append(
-            base | {"method": "pre_trend", "inference": "randomisation", "false_alarms": count(null["pre_trend.p"])}
-        )
     return rows
+
+
+def score_bands(cell: Cell, found: pd.DataFrame) -> list[dict[str, object]]:
+    """One row for each side of the start, and one for the check of the trend before it."""
+    base = {
+        "hospitals": cell.hospitals,
+        "treated": cell.treated,
+        "which": cell.which,
+        "median": cell.median,
+        "reps": len(found),
+    }
+    drift = base | {"method": "pre_trend", "inference": "randomisation", "false_alarms": int((found["pre_trend.p"] <= LEVEL + ri.TIE).sum())}  # fmt: skip
+    how = "randomisation" if cell.thin else "bootstrap"
+    sides = [base | {"method": f"bands {side} the start", "inference": how, "false_alarms": int(found[f"band.{side}"].sum())}
+             for side in ("after", "before")]  # fmt: skip
+    return [*sides, drift] if found["band.critical"].notna().any() else [drift]
 
 
 def leads(row: pd.Series) -> bool:
     """Whether the tool puts this inference first."""
-    if row["method"] in ("triple_difference", "pre_trend"):
+    if row["method"] not in METHODS or row["method"] == "triple_difference":
         return True
     cell = Cell(int(row["hospitals"]), int(row["treated"]), row["which"], row["median"])
-    return bool((row["inference"] == "randomisation") == cell.few)
+    return bool((row["inference"] == "randomisation") == (cell.few if row["method"] == "imputation" else cell.thin))
 
 
 def fails(row: pd.Series) -> str:
@@ -484,42 +493,47 @@ def kept(checkpoint: Path | None, reps: int) -> pd.DataFrame:
     return earlier[earlier["reps"] == reps]
 
 
-def rows_of(cell: Cell, reps: int) -> tuple[Cell, list[dict[str, object]], float]:
-    """A cell run and scored, with its CPU seconds."""
+PARTS = {"p": (run_cell, score), "bands": (run_bands, score_bands)}
+
+
+def rows_of(task: tuple[Cell, str], reps: int) -> pd.DataFrame:
+    """One part of a cell run and scored, with its CPU seconds."""
     begin = time.process_time()
-    scored = score(cell, run_cell(cell, reps))
-    return cell, scored, time.process_time() - begin
+    run, scored = PARTS[task[1]]
+    rows = scored(task[0], run(task[0], reps))
+    return pd.DataFrame(rows).assign(part=task[1], seconds=time.process_time() - begin)
 
 
 def main() -> None:
-    """Run the cells that are not in the checkpoint, and store the table and the page."""
+    """Run what is not in the checkpoint, and store the table and the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reps", type=int, default=2000)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--checkpoint", type=Path, default=None)
+    parser.add_argument("--designs", type=int, default=len(CELLS), help="how many of the designs, the first ones")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results")
     asked = parser.parse_args()
-    done = kept(asked.checkpoint, asked.reps)
-    have = (
-        set()
-        if done.empty
-        else set(zip(done["hospitals"], done["treated"], done["which"], done["median"], strict=True))
-    )
-    missing = [c for c in (CELLS[i] for i in FIRST) if (c.hospitals, c.treated, c.which, c.median) not in have]
+    done, key = kept(asked.checkpoint, asked.reps), ["hospitals", "treated", "which", "median"]
+    have = set() if done.empty else set(done[[*key, "part"]].itertuples(index=False, name=None))
+    missing = [
+        (c, part)
+        for c in CELLS[: asked.designs]
+        for part in PARTS
+        if (c.hospitals, c.treated, c.which, c.median, part) not in have
+    ]
     with ProcessPoolExecutor(asked.workers) as pool:
-        for cell, rows, seconds in pool.map(partial(rows_of, reps=asked.reps), missing):
-            done = pd.concat([done, pd.DataFrame(rows).assign(seconds=seconds)], ignore_index=True)
+        for (cell, part), rows in zip(missing, pool.map(partial(rows_of, reps=asked.reps), missing), strict=True):
+            done = pd.concat([done, rows], ignore_index=True)
             if asked.checkpoint:
                 done.to_csv(asked.checkpoint, index=False, lineterminator="\n")
-            print(cell.name, f"{seconds:.0f} s", flush=True)
+            print(cell.name, part, f"{rows['seconds'].iloc[0]:.0f} s", flush=True)
     order = {(c.hospitals, c.treated, c.which, c.median): i for i, c in enumerate(CELLS)}
-    key = ["hospitals", "treated", "which", "median"]
     done = done.assign(order=[order[tuple(r)] for r in done[key].itertuples(index=False)]).sort_values(
         "order", kind="stable"
     )
     seconds = float(done.drop_duplicates("order")["seconds"].sum())
     asked.out.mkdir(parents=True, exist_ok=True)
-    table = done.drop(columns=["order", "seconds"])
+    table = done.drop(columns=["order", "seconds", "part"])
     table.round(5).to_csv(asked.out / "staggered_placebo.csv", index=False, lineterminator="\n")
     text = page(table, (joint_test(asked.reps), asked.reps), seconds)
     (asked.out / "staggered_placebo.md").write_text(text, encoding="utf-8", newline="\n")

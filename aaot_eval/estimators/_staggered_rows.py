@@ -23,6 +23,10 @@ from aaot_eval.results import Analysis, Estimate, Panel, Scale
 
 Wanted = Literal["auto", "ratio", "difference"]
 
+LEAST_COHORT = 10
+"""Sites a cohort needs for its influences: with k of them their variance comes out at (k - 1) / k of what it is. Measured with cohorts
+of 2 to 4: results/staggered_placebo.md."""
+
 
 def on_ratio(panel: Panel, outcome: str, scale: Wanted) -> bool:
     """Whether the answer is a ratio: asked for, or by default for counts and costs, which have a meaningful zero."""
@@ -83,11 +87,24 @@ class RowMaker:
     alpha: float
     ratio: bool
     notes: tuple[str, ...] = ()
+    influences: bool = False
+    """The standard error is a sum of squared influences, which is too small when a cohort has few sites."""
 
     @property
     def few(self) -> bool:
         """Too few treated or too few sites for a normal-theory p."""
         return self.data.treated_clusters < LEAST_TREATED or self.data.n_clusters < LEAST_SITES
+
+    @property
+    def thin(self) -> bool:
+        """A cohort of so few sites that their own mean, which influences are taken from, hides much of their spread."""
+        alone = self.data.cluster is None and self.data.weight is None
+        return self.influences and alone and int(self.ways.sizes.min()) < LEAST_COHORT
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether randomisation leads where it can be made."""
+        return self.few or self.thin
 
     def least(self, ways: ri.Assignments) -> float:
         """The least p: twice as much where every assignment has a mirror image of the same size."""
@@ -109,7 +126,13 @@ class RowMaker:
         p = float(2 * stats.t.sf(abs(value) / std_error, df)) if std_error > 0 else math.nan
         return self.row(what, show(value), ratio=ratio, std_error=std_error, conf_low=show(value - half),
                         conf_high=show(value + half), conf_method="wald_t", p_value=p, inference=how,
-                        note=f"{df} degrees of freedom")  # fmt: skip
+                        note="; ".join([f"{df} degrees of freedom", *([self.thin_note] if self.thin else [])]))  # fmt: skip
+
+    @property
+    def thin_note(self) -> str:
+        """Said of a standard error that is too small."""
+        k = int(self.ways.sizes.min())
+        return f"too narrow: the smallest cohort has {k} {'site' if k == 1 else 'sites'}, and the standard error hides part of their spread"
 
     def randomised(self, what: str, found: Randomised, how: str) -> Estimate:
         """A row whose p and interval are those of randomisation over start dates."""
@@ -117,7 +140,7 @@ class RowMaker:
         if not math.isfinite(value):
             return self.row(what, math.nan, ratio=found.ratio, inference=how, p_least=found.p_least,
                             status="not_estimable", note="the expected level is not above zero, so there is no ratio")  # fmt: skip
-        if not self.few:
+        if not self.by_chance:
             return self.row(what, show_as(value, ratio=found.ratio), ratio=found.ratio, conf_method="none", inference=how,
                             p_value=found.p_value(0.0), p_least=found.p_least,
                             note="the same estimate with its randomisation p; the interval is that of the row before")  # fmt: skip

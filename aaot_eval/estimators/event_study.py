@@ -16,6 +16,7 @@ from scipy.optimize import brentq
 
 from aaot_eval.errors import Problem
 from aaot_eval.estimators import ESTIMATORS
+from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators import _staggered as sg
 from aaot_eval.estimators import _staggered_rows as rows
 from aaot_eval.estimators._saturated import SunAbraham, sun_abraham
@@ -134,33 +135,97 @@ def event_times(make: rows.RowMaker, table: sg.Staggered, found: list[sg.Pair], 
                       for p in parts])  # fmt: skip
     ratio = make.ratio and all(math.isfinite(p.log_ratio) for p in parts)
     values = np.array([p.log_ratio if ratio else p.att for p in parts])
-    if make.few and table.whole and table.covariates is None and table.weight is None:
-        drawn = _drawn(make, table, found, parts, ratio)
-        covariance = np.cov(drawn, rowvar=False, ddof=0)
-        spread = np.sqrt(np.diag(covariance))
-        size = np.abs(np.divide(drawn, spread, out=np.zeros_like(drawn), where=spread > 0)).max(axis=1)
-        reachable = make.least(make.ways) <= make.alpha + 1e-12
-        critical = float(np.quantile(size, 1 - make.alpha, method="higher")) if reachable else math.nan
-        return EventTimes(times, values, covariance, critical, units)
+    if make.by_chance and plain(table):
+        weights = np.array([sg.cohort_weights(table, found, p.weights) for p in parts])
+        shown = np.array([p.expected if ratio else 1.0 for p in parts])
+        reachable = make.least(make.ways) <= make.alpha + ri.TIE
+        covariance, band = randomised_band(
+            table, make.ways, weights, times, np.array([p.att for p in parts]), make.alpha, seed
+        )
+        return EventTimes(times, values, covariance / np.outer(shown, shown), band if reachable else math.nan, units)
     influence = table.by_cluster(np.column_stack([p.log_ratio_influence if ratio else p.influence for p in parts]))
     critical = math.nan if make.few else simultaneous(influence, make.alpha, seed)
     return EventTimes(times, values, influence.T @ influence, critical, units)
 
 
-def _drawn(
-    make: rows.RowMaker, table: sg.Staggered, found: list[sg.Pair], parts: list[sg.Average], ratio: bool
-) -> Floats:
-    """N x E: every point under every assignment, with the estimated effects taken out of the sites truly treated."""
-    effect = {p.key: p.att for p in parts}
-    gone = table.level.copy()
-    for start in table.dates:
-        for t in range(int(start), table.n_periods):
-            gone[table.starts == start, t] -= effect.get(int(table.clock[t] - table.clock[start]), 0.0)
-    columns = []
-    for part in parts:
-        weights = sg.cohort_weights(table, found, part.weights)
-        columns.append(sg.by_weights(weights, make.ways)(gone) / (part.expected if ratio else 1.0))
-    return np.column_stack(columns)
+def plain(table: sg.Staggered) -> bool:
+    """No holes, covariates or weights: every point is one weight for each cohort and period."""
+    return table.whole and table.covariates is None and table.weight is None
+
+
+def randomised_band(
+    table: sg.Staggered, ways: ri.Assignments, weights: Floats, times: Ints, att: Floats, alpha: float, seed: int
+) -> tuple[Floats, float]:
+    """(E x E covariance of the points, critical value for all of them) over assignments, the estimated effects taken out first.
+
+    `weights`: E x (k + 1) x T. Taking the effects out takes the treated sites' own deviations out too, one for each start date:
+    the variance is raised by (n - 1) / (n - 1 - k). Each assignment is divided by what the sizes of the sites it draws lead one to
+    expect. The critical value is the larger of two: that of a multivariate t with n - 1 - k, and that of the assignments which
+    draw none of the sites truly treated, which knows how unlike each other the sites are.
+    """
+    since = table.clock[None, :] - table.clock[np.minimum(table.starts, table.n_periods - 1)][:, None]
+    own = (
+        (since[None] == times[:, None, None])
+        & (table.starts < table.n_periods)[None, :, None]
+        & (times != -1)[:, None, None]
+    )
+    gone = table.level - np.tensordot(att, own, axes=1)
+    contributions = np.einsum("nt,ekt->nke", gone, weights)
+    drawn = _under(contributions, ways) / _size_spread(table, ways, contributions)[:, None]
+    df = table.n_sites - 1 - len(table.dates)
+    if df < 1:
+        return np.full((len(times), len(times)), math.nan), math.nan
+    covariance = np.cov(drawn, rowvar=False, ddof=0) * (table.n_sites - 1) / df
+    return covariance, max(largest_of(covariance, df, alpha, seed), largest_drawn(drawn, table, ways, alpha))
+
+
+def largest_drawn(drawn: Floats, table: sg.Staggered, ways: ri.Assignments, alpha: float) -> float:
+    """The critical value by rank among assignments without a site truly treated; 0 where those are too few for that.
+
+    Their spread has each of them in it and that of the estimate has not: c^2 (1 - B) / (1 - c^2 B), B = 1 / (never treated - 1).
+    Where that would more than double the variance the rank says too little, and 0 is returned as well.
+    """
+    clean = drawn[~(table.starts < table.n_periods)[ways.rows].any(axis=1)]
+    rank = math.ceil((1 - alpha) * (len(clean) + 1))
+    spread = clean.std(axis=0) if len(clean) else np.zeros(0)
+    if rank > len(clean) or not (spread > 0).any():
+        return 0.0
+    largest = np.sort(np.abs(np.divide(clean, spread, out=np.zeros_like(clean), where=spread > 0)).max(axis=1))[
+        rank - 1
+    ]
+    share = 1 / (int((table.starts >= table.n_periods).sum()) - 1)
+    return float(largest * math.sqrt((1 - share) / (1 - largest**2 * share))) if largest**2 * share < 0.5 else 0.0
+
+
+def largest_of(covariance: Floats, df: int, alpha: float, seed: int) -> float:
+    """The 1 - alpha quantile of the largest of the points in size, multivariate t with `df`."""
+    some = np.diag(covariance) > 0
+    spread = np.sqrt(np.diag(covariance)[some])
+    values, vectors = np.linalg.eigh(covariance[np.ix_(some, some)] / np.outer(spread, spread))
+    rng = generator(seed, "simultaneous bands")
+    normal = rng.standard_normal((DRAWS, len(spread))) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    return float(np.quantile(np.abs(normal).max(axis=1) / np.sqrt(rng.chisquare(df, DRAWS) / df), 1 - alpha))
+
+
+def _under(contributions: Floats, ways: ri.Assignments) -> Floats:
+    """N x E: every point under every assignment, from what each site adds as a member of each cohort (n x (k + 1) x E)."""
+    never = contributions[:, -1]
+    extra = contributions[:, :-1] - never[:, None]
+    total = np.repeat(never.sum(axis=0)[None], len(ways.rows), axis=0)
+    for column, cohort in enumerate(ways.cohort):
+        total += extra[ways.rows[:, column], cohort]
+    return total
+
+
+def _size_spread(table: sg.Staggered, ways: ri.Assignments, contributions: Floats) -> Floats:
+    """N: the spread that the sizes of the sites drawn lead one to expect, over that of the sites truly treated; one for all points."""
+    extra = contributions[:, :-1] - contributions[:, -1:]
+    spread = extra.std(axis=0)
+    a, b = ri.size_variance((extra[:, spread > 0] / spread[spread > 0]), table.size)
+    if np.ptp(table.size) == 0 or b == 0:
+        return np.ones(len(ways.rows))
+    expected = np.sqrt((a + b / table.size)[ways.rows].sum(axis=1))
+    return np.asarray(expected / expected[ways.real])
 
 
 def simultaneous(influence: Floats, alpha: float, seed: int) -> float:
@@ -230,7 +295,7 @@ def _overall(
     make: rows.RowMaker, table: sg.Staggered, found: list[sg.Pair], overall: sg.Average, what: str
 ) -> Estimate:
     how = "Callaway-Sant'Anna, universal base"
-    if make.few and table.whole and table.covariates is None and table.weight is None:
+    if make.by_chance and plain(table):
         weights = sg.cohort_weights(table, found, overall.weights)
         drawn = sg.randomise(table, make.ways, sg.by_weights(weights, make.ways), weights, ratio=make.ratio)
         return make.randomised(what, replace(drawn, p_least=make.least(make.ways)), f"{how}, {make.how(make.ways)}")

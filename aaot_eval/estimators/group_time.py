@@ -122,7 +122,7 @@ class _Fit:
         if self.table.covariates is not None and not self.make.few:
             return [analytic]
         drawn = self._randomised(kind, what, average, ratio=ratio)
-        return [drawn, analytic] if self.make.few else [analytic, drawn]
+        return [drawn, analytic] if self.make.by_chance else [analytic, drawn]
 
     def _beside(self, kind: sg.Aggregation, average: sg.Average) -> Estimate:
         if self.table.covariates is not None:  # refitting every assignment is for the answer alone
@@ -254,7 +254,9 @@ def staggered_of(settings: Any, panel: Panel, analysis: Analysis, seed: int, nam
     holes = int(np.isnan(table.level).sum())
     if holes:
         why.append(f"{holes} site-periods are missing: each effect compares the sites seen at both of its dates")
-    make = rows.RowMaker(panel, analysis, name, data, ways, round(1 - settings.conf_level, 10), ratio, (*why, *left))
+    make = rows.RowMaker(
+        panel, analysis, name, data, ways, round(1 - settings.conf_level, 10), ratio, (*why, *left), True
+    )
     return make, table
 
 
