@@ -11,6 +11,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from aaot_eval.engine import OptedOut, ReadPlan, ReadReport, moving
+from aaot_eval.engine import OptedOut, ReadPlan, ReadReport
 from aaot_eval.engine.duckdb_keeping import keep, take
 from aaot_eval.engine.duckdb_reading import FILE_ROW, REJECTS, SQL_TYPES, FileReading, identifier, rows_of, thin_out
 from aaot_eval.engine.steps import diagnosis_columns, table_name, text_literal
@@ -241,7 +242,9 @@ class DuckDBEngine:
             parts = self._views.pop(table, None)
             self._db.execute(f"DROP {'TABLE' if parts is None else 'VIEW'} IF EXISTS {table_name(table)}")
             for part in parts or ():
-                moving.remove(part)
+                # What another program holds for a moment goes with the whole folder.
+                with suppress(OSError):
+                    part.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of memory and spill files."""

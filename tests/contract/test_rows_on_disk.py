@@ -1,0 +1,71 @@
+"""What was read lies in files of rows: in the order of the extract, numbered through, without who had to leave, in little memory."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from aaot_eval.engine import open_engine
+from aaot_eval.ingest import read_extracts
+from tests.drawn import csv_text, episodes, read, rows_of, study, two_years
+
+
+@pytest.fixture
+def engine(tmp_path):
+    opened = open_engine("duckdb", tmp_path / "work", memory="150MB", threads=2)
+    yield opened
+    opened.close()
+
+
+def many(n: int, first: int = 0) -> str:
+    """An extract of n episodes whose keys tell their order, with codes enough to fill dictionaries."""
+    rows = episodes("\n".join(["person key diag", *(f"P{i % 977} {i} {'+'.join(f'{c}{(i * 7 + k) % 100:02d}{k % 10}' for k, c in enumerate('ABCDEFGHIJ'))}"
+                                                    for i in range(first, first + n))]))  # fmt: skip
+    return csv_text(rows)
+
+
+def test_rows_keep_the_order_of_the_file_and_numbers_go_on_over_files_in_little_memory(tmp_path, engine):
+    # More rows than one group of the file of rows holds, read by two threads.
+    config = study(tmp_path, {"a.csv": many(70_000), "b.csv": many(5, 70_000)}, data={"admissions": ["a.csv", "b.csv"]})
+    read_extracts(config, engine)
+    found = engine.rows("SELECT row, CAST(episode_key AS BIGINT), load FROM episodes_read ORDER BY row")
+    assert [(row, key) for row, key, _ in found] == [(i + 1, i) for i in range(70_005)]
+    assert [load for _, _, load in found] == [1] * 70_000 + [2] * 5
+
+
+def test_a_row_that_lost_what_it_needs_is_in_no_file(tmp_path, engine):
+    caseload = "person,referred,site\nA,2022-05-01,RX1\nB,no day,RX1\nC,2022-05-03,RX1\n"
+    files = {"admissions.csv": csv_text(episodes("person\nA\nB\nC")), "caseload.csv": caseload}
+    extracts = read_extracts(study(tmp_path, files, quality={"thresholds": {"X213": 0.5}}), engine)
+    (report,) = next(reports for given, reports in extracts.read if given.table == "caseload")
+    assert (report.rows, report.lost_rows, dict(report.bad_cells)) == (3, 1, {"referred": 1})
+    assert engine.rows("SELECT row, person FROM caseload_read ORDER BY row") == [(1, "A"), (2, "C")]
+    (part,) = (engine.folder / "read").glob("caseload_read*.parquet")
+    assert list(pd.read_parquet(part)["person"]) == ["A", "C"]
+    assert engine.rows('SELECT line, "column", row_lost FROM rejects') == [(3, "referred", True)]
+
+
+def test_who_opted_out_is_in_no_file(tmp_path, engine):
+    files = {"admissions.csv": csv_text(episodes("person key\nA 1\nLEAVES 2\nC 3")), "gone.csv": "person\nLEAVES\n"}
+    extracts = read_extracts(study(tmp_path, files, data={"opt_out": "gone.csv"}), engine)
+    assert engine.rows("SELECT row, person FROM episodes_read ORDER BY row") == [(1, "A"), (2, "C")]
+    assert extracts.rows == 2
+    for part in (engine.folder / "read").iterdir():
+        assert "LEAVES" not in pd.read_parquet(part).to_csv()
+
+
+def test_files_of_rows_go_with_their_table_and_at_the_end(tmp_path, engine):
+    read_extracts(study(tmp_path, {"admissions.csv": csv_text(episodes("person key\nA 1"))}), engine)
+    assert list((engine.folder / "read").iterdir()) != []
+    engine.drop("episodes_read", "episodes_read")
+    assert list((engine.folder / "read").iterdir()) == []
+    engine.close()
+    assert not engine.folder.exists()
+
+
+def test_a_step_may_make_the_table_it_reads(tmp_path):
+    providers = "old_code,new_code,valid_from\nRX1,RX9,2021-01-01\n"
+    caseload = "person,referred,site\nbg_RX1_2022-05-01,2022-05-01,RX1\n"
+    files = {"admissions.csv": csv_text(episodes(two_years())), "caseload.csv": caseload, "providers.csv": providers}
+    with read(study(tmp_path, files)) as tables:
+        assert rows_of(tables, "SELECT DISTINCT site FROM caseload_read") == [("RX9",)]
