@@ -214,6 +214,7 @@ def _freedom(source: Source, rows: pd.DataFrame) -> dict[int, str]:
     return {i: text for i, text in found.items() if text}
 
 
+LEAST_P = r"[Tt]he least p this design can reach is [\d.]+ \(\d+ of \d+ sites treated\)\.?"
 DEGREES = re.compile(r"Wald t with ([\d.]+) degrees of freedom")
 RESTATES = "sensitivity: "
 
@@ -313,6 +314,9 @@ def _estimates(source: Source) -> list[Block]:
         else "Estimates, the primary first"
     )
     named_else = _only_other_outcomes(source, frame)
+    # The least p has a column of its own.
+    frame = frame.assign(note=frame["note"].where(~frame["note"].map(_plain).str.fullmatch(LEAST_P), ""))
+    answers, beside = frame.loc[answers.index], frame.loc[beside.index]
     shown = table(source, "estimates", answers.assign(outcome=named_else[answers.index]), [*ROW, of_all, "n_people", named("status"), "note"],
                   first, emphasis="primary",
                   note=f"{sentence_case(source.subject)} where no other outcome is named. Only the row in bold is the declared primary estimate; all "
@@ -371,9 +375,9 @@ def _two_way(source: Source) -> list[Block]:
         )
     cohorts = source.table("group_time")
     if cohorts is not None:
-        for cohort, rows in cohorts.groupby("cohort", sort=False):
+        for k, (cohort, rows) in enumerate(cohorts.groupby("cohort", sort=False)):
             shown = table(source, "group_time", rows, ["period", "base", "event_time", "att", "std_error", "sites", "controls", "lost"],
-                          f"Effect of the cohort of {cohort} by period", note=COHORTS)  # fmt: skip
+                          f"Effect of the cohort of {cohort} by period", note=COHORTS if k == 0 else "")  # fmt: skip
             blocks.append(Folded(f"Show the effect of the cohort of {cohort} in each period", shown))
     return blocks
 
