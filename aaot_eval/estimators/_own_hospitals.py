@@ -117,9 +117,14 @@ def over_trusts(logs: Sequence[float], parts: Sequence[Sequence[Part]], share: F
 
 
 def apart(logs: Sequence[float], variances: Sequence[float], share: Floats, own: Part) -> Part:
-    """`own` and the variance between trusts that chance within them does not explain (Paule and Mandel), t(trusts - 1)."""
+    """`own` and the variance between trusts that chance within them does not explain (Paule and Mandel), then with t(trusts - 1).
+
+    `own` alone where they lie no further apart than chance leads one to expect, or where two trusts cannot show it.
+    """
     k = len(logs)
     if k < TRUSTS_FOR_SPREAD or min(variances) <= 0:
         return own
     tau2 = paule_mandel(np.asarray(logs, dtype=float), np.asarray(variances, dtype=float))
+    if not tau2 > 0:
+        return own
     return Part(own.variance + tau2 * float((share**2).sum()), min(own.df, k - 1.0), between=True)

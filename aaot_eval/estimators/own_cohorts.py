@@ -526,8 +526,7 @@ class OwnCohorts(ByEntryRule):
         ]
         if head.facts["control"]:
             alone = float(sum(s * r.without_control for s, r in zip(share, done, strict=True)))
-            if variance.between:
-                variance = over_trusts([r.without_control for r in done], [[r.people, r.hospital] for r in done], share)
+            variance = over_trusts([r.without_control for r in done], [[r.people, r.hospital] for r in done], share)
             out.append(replace(self._with_interval(plain, alone, variance, "people and whole-hospital shocks"),
                                estimand=head.estimand.split(", over ")[0] + ", without the control series"))  # fmt: skip
         return out

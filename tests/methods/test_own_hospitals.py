@@ -16,7 +16,7 @@ from aaot_eval.estimators._own_hospitals import Part, apart, over_trusts
 from aaot_eval.estimators._own_parts import ratio_variance
 from aaot_eval.estimators.own_cohorts import OwnCohorts
 from aaot_eval.results import Analysis, Panel
-from benchmarks.own_cohorts_hospitals import CELLS, THREE, read_groups, read_trusts
+from benchmarks.own_cohorts_hospitals import CELLS, THREE, read_groups, read_trusts, with_levels
 from benchmarks.patient_worlds import COVERAGE, FALSE_ALARMS, ONE, OUTCOME, binomial, simulate
 
 ANALYSIS = Analysis("own_cohorts", "own_cohorts", "own_cohorts", OUTCOME)
@@ -42,7 +42,8 @@ def group(people: float, gradient: tuple[float, ...], shocks: float, log_ratio: 
 
 @pytest.fixture(scope="module")
 def three() -> Panel:
-    return simulate(THREE, 2)
+    """Each with a lasting change of its own, sd 0.3."""
+    return with_levels(THREE, 0.3, 2)
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +59,19 @@ class TestSeveralTrusts:
         found = over_trusts([-0.3, 0.0, 0.3], [[Part(0.01, 40.0)]] * 3, self.share)
         assert (found.variance, found.df, found.between) == (pytest.approx(0.03, abs=SEARCHED), 2.0, True)
 
-    def test_trusts_that_agree_keep_their_own_error_and_t_of_two(self):
+    def test_trusts_that_agree_keep_their_own_error(self):
+        """0.01 / 3, of which 0.006 / 3 with 40 and 0.004 / 3 with 8 in each of three: 0.01^2 / (0.006^2 / 120 + 0.004^2 / 24)."""
         found = over_trusts([0.1, 0.1, 0.1], [[Part(0.006, 40.0), Part(0.004, 8.0)]] * 3, self.share)
-        assert (found.variance, found.df) == (pytest.approx(0.01 / 3, abs=EXACT), 2.0)
+        assert not found.between
+        assert (found.variance, found.df) == pytest.approx((0.01 / 3, 1e-4 / (3.6e-5 / 120 + 1.6e-5 / 24)), rel=EXACT)
 
     def test_two_trusts_cannot_tell(self):
         own = Part(0.02, 12.0)
         assert apart([-0.5, 0.5], [0.01, 0.01], np.full(2, 0.5), own) == own
 
     def test_fewer_degrees_of_freedom_within_stay(self):
-        assert apart([0.0] * 9, [0.01] * 9, np.full(9, 1 / 9), Part(0.001, 5.0)).df == 5.0
+        found = apart([-1.0, 1.0] * 5, [0.01] * 10, np.full(10, 0.1), Part(0.001, 5.0))
+        assert (found.df, found.between) == (5.0, True)
 
 
 class TestRatioOfGroups:
@@ -161,10 +165,11 @@ class TestStored:
         """Where a trust or a group has changes of its own, the interval without the part covers less than it should and than ours."""
         moved = table[table["world"].str.contains("of sd")]
         assert (moved["covers_without"] < moved["covers"]).all()
+        assert (table["half_width_without"] <= table["half_width"]).all()
 
     def test_a_small_sample_is_finite(self):
         for read, world in ((read_trusts, THREE), (read_groups, ONE)):
             log_ratio, half, p, narrow = read(world, 0.15, 1)
-            assert half > narrow > 0
+            assert half >= narrow > 0
             assert 0 <= p <= 1
             assert abs(log_ratio) < 1
