@@ -689,3 +689,17 @@ def test_charts_shrink_with_the_page() -> None:
     assert "height: auto" in charts[1]
     assert "min-width" not in charts[1], "a chart wider than the screen loses what is on its right"
     assert all("viewBox" in tag for tag in re.findall(r'<svg role="img"[^>]*>', html))
+
+
+def test_on_paper_small_tables_stay_whole_and_no_head_stands_alone() -> None:
+    """What a browser does with these rules was looked at in print; here they are held to be there."""
+    html = made("full")[2]
+    paper = html[html.index("@media print") :]
+    assert re.search(r"table\.few \{ break-inside: avoid; \}", paper)
+    assert re.search(r"thead \{ display: table-header-group; break-after: avoid; \}", paper)
+    assert re.search(r"tbody tr:nth-child\(-n \+ 3\), tbody tr:last-child, tr\.below \{ break-before: avoid; \}", paper)
+    assert re.search(r"h2, h3, figcaption, caption \{ break-after: avoid; \}", paper)
+    assert "break-inside: avoid" in re.findall(r"\.chart, figcaption, tr[^}]*\}", paper)[0]
+    for table in re.findall(r"<table.*?</table>", html, re.DOTALL):
+        rows = len(re.findall(r"<tr", table)) - 1 - table.count('class="below"')
+        assert ("few" in table[: table.index(">")]) == (rows <= 12)
