@@ -43,7 +43,7 @@ def group(people: float, gradient: tuple[float, ...], shocks: float, log_ratio: 
 @pytest.fixture(scope="module")
 def three() -> Panel:
     """Each with a lasting change of its own, sd 0.6 (no admission is added)."""
-    return with_levels(THREE, 0.6, 2)
+    return with_levels(THREE, 0.6, 4)
 
 
 @pytest.fixture(scope="module")
