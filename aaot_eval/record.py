@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from aaot_eval.config import COMPONENTS, RunConfig
+from aaot_eval.config import RunConfig
+from aaot_eval.config.study import COMPONENTS
 from aaot_eval.findings import Finding
 from aaot_eval.results import CheckResult, CostResult, Effect, Estimate, FlowStep, Panel, Verdict, estimates_table
 from aaot_eval.schema import schema_names, table_schema

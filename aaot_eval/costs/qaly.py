@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aaot_eval.config import QALY_SHIFTS, RunConfig
+from aaot_eval.config import RunConfig
+from aaot_eval.config.money import QALY_SHIFTS
 from aaot_eval.costs.differences import Difference, adjusted
 from aaot_eval.costs.imputing import chained, imputations, pooled, too_few
 from aaot_eval.costs.price_files import Line, Refusals, is_invented, number, read_lines

@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from aaot_eval.config import ATTRIBUTABLE_OUTCOMES, READMISSION_OUTCOMES, RunConfig
+from aaot_eval.config import RunConfig
+from aaot_eval.config.study import ATTRIBUTABLE_OUTCOMES, READMISSION_OUTCOMES
 from aaot_eval.engine import Engine
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import shipped

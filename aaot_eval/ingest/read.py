@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from aaot_eval.config import Files, QualityConfig, RunConfig
+from aaot_eval.config import QualityConfig, RunConfig
+from aaot_eval.config.parts import Files
 from aaot_eval.engine import Engine, ReadPlan, ReadReport
 from aaot_eval.engine.database_tables import inspect_source, is_table
 from aaot_eval.engine.files import Dialect, binary, is_name, repeated_names, shown_names

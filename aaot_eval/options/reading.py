@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from aaot_eval.config import read_record
+from aaot_eval.config.reading import read_record
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.options.record import (
     CONTROLLED,

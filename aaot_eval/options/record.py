@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from aaot_eval.config import MOST_DISCOUNT, YEAR_PATTERN, Part
+from aaot_eval.config.money import MOST_DISCOUNT
+from aaot_eval.config.parts import YEAR_PATTERN, Part
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,20}$"
 

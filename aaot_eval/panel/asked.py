@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aaot_eval.config import ATTRIBUTABLE_OUTCOMES, RunConfig
+from aaot_eval.config import RunConfig
+from aaot_eval.config.study import ATTRIBUTABLE_OUTCOMES
 from aaot_eval.findings import Finding
 from aaot_eval.panel.outcomes import DEATHS, spread
 from aaot_eval.results import OutcomeSpec, Panel, Tables

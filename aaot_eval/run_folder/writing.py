@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from aaot_eval import __version__
-from aaot_eval.config import resolved_toml
+from aaot_eval.config.writing import resolved_toml
 from aaot_eval.errors import InputError
 from aaot_eval.results import Release, RunResult
 from aaot_eval.run_folder.environment import code_lists, commit, package_versions, python_and_system

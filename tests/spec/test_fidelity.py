@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from aaot_eval.config import COMPONENTS, FidelityConfig, RunConfig
+from aaot_eval.config import FidelityConfig, RunConfig
+from aaot_eval.config.study import COMPONENTS
 from aaot_eval.design import refuse_unknown_teams
 from aaot_eval.errors import InputError
 from aaot_eval.pipeline import run_evaluation
