@@ -12,6 +12,7 @@ import pytest
 
 from aaot_eval.cli import run
 from aaot_eval.config import load_config
+from aaot_eval.engine import ReadPlan, ReadReport, duckdb
 from aaot_eval.engine.kept import KeptReadings
 from aaot_eval.pipeline import Prepared, prepare
 
@@ -72,6 +73,34 @@ def test_a_second_run_looks_at_no_file_and_says_the_same(kept, made_ready, monke
     again, said = prepared(kept)
     assert read_of(said) == []
     assert sum(line.startswith("kept from an earlier run: extracts/apc_") for line in said) >= 2
+    same(again, made_ready[1])
+
+
+def test_a_disk_without_hard_links_gets_copies(kept, made_ready, monkeypatch):
+    def refused(*_: object) -> None:
+        raise OSError("this disk has no hard links")
+
+    monkeypatch.setattr(os, "link", refused)
+    shutil.rmtree(kept / "work" / "cache")
+    _, said = prepared(kept)
+    assert read_of(said) != []
+    again, said = prepared(kept)
+    assert read_of(said) == []
+    same(again, made_ready[1])
+
+
+def test_an_entry_that_goes_while_it_is_used_is_no_harm(kept, made_ready, monkeypatch):
+    taking = duckdb.take
+
+    def taken(db: object, plan: ReadPlan, part: Path) -> ReadReport:
+        report = taking(db, plan, part)
+        assert plan.kept is not None
+        plan.kept.rows.unlink()  # another run trims the folder
+        return report
+
+    monkeypatch.setattr(duckdb, "take", taken)
+    again, said = prepared(kept)
+    assert read_of(said) == []
     same(again, made_ready[1])
 
 
