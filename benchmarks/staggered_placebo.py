@@ -69,7 +69,7 @@ class Cell:
     @property
     def thin(self) -> bool:
         """Whether it leads where the standard error is made of influences."""
-        return self.few or min(np.unique(self.starts[: self.treated], return_counts=True)[1]) < LEAST_COHORT
+        return self.few or int(np.unique(self.starts[: self.treated], return_counts=True)[1].min()) < LEAST_COHORT
 
     @property
     def name(self) -> str:
