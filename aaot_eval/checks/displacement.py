@@ -17,17 +17,21 @@ from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estim
 NAME = "displacement"
 ATTENDANCES = "ed_attendances"
 ELSEWHERE = "alcohol_specific_emergency_elsewhere"
+ADMITTED = "emergency"
+NOT_ADMITTED = "attendances_not_admitted"
 ROWS = {
     ATTENDANCES: "emergency department attendances",
+    NOT_ADMITTED: "attendances that did not end in an emergency admission",
     ELSEWHERE: "admissions at another hospital than the home one",
 }
 
 
 @CHECKS.register(NAME)
 class Displacement:
-    """The same design on attendances, and on admissions at other hospitals than a person's own.
+    """The same design on attendances, on those of them without an admission, and on admissions at other hospitals than a person's own.
 
-    Admissions that fall while attendances rise, or while the same people are admitted elsewhere, are moved and not avoided.
+    Admissions that fall while attendances rise, or while the same people are admitted elsewhere, are moved and not avoided. An
+    admission that becomes an attendance without one leaves the number of attendances as it was, so those are counted by themselves.
     """
 
     designs: ClassVar[tuple[Design, ...]] = ("entry_rule", "own_cohorts")
@@ -37,6 +41,7 @@ class Displacement:
     ) -> CheckResult:
         """Fails or warns when the other kind of care rose (p below 0.01, 0.05) while admissions were lower."""
         found: dict[str, Estimate] = {}
+        panel = with_attendances_alone(panel)
         for spec in _counted(panel, analysis):
             same = replace(analysis, outcome=spec.name, primary=False)
             other = replace(panel, outcomes=(*(o for o in panel.outcomes if o.name != spec.name), spec))
@@ -52,7 +57,7 @@ class Displacement:
         worst = max(verdicts, key=("pass", "warn", "fail").index)
         table = pd.DataFrame([{"what": ROWS[name], "estimate": row.estimate, "conf_low": row.conf_low, "conf_high": row.conf_high,
                                "p_value": row.p_value} for name, row in found.items()])  # fmt: skip
-        first = next(iter(found))
+        first = next(name for name, verdict in zip(found, verdicts, strict=True) if verdict == worst)
         return CheckResult(
             NAME, analysis.name, worst, _sentence(found, estimate, worst), statistic=found[first].estimate,
             value_name=f"the same estimate for {ROWS[first]}",
@@ -61,17 +66,25 @@ class Displacement:
         )  # fmt: skip
 
 
+def with_attendances_alone(panel: Panel) -> Panel:
+    """The panel with each person's attendances less emergency admissions in the month, never below none, where it holds both."""
+    cells = panel.person_cells
+    if cells is None or not {ATTENDANCES, ADMITTED} <= set(cells.columns):
+        return panel
+    alone = (cells[ATTENDANCES].astype(int) - cells[ADMITTED].astype(int)).clip(lower=0)
+    return replace(panel, person_cells=cells.assign(**{NOT_ADMITTED: alone}))
+
+
 def _counted(panel: Panel, analysis: Analysis) -> list[OutcomeSpec]:
     """What else is counted person by person in these data."""
     assert panel.person_cells is not None  # noqa: S101
     specs = (
         OutcomeSpec(ATTENDANCES, "Emergency department attendances", event="attendances"),
+        OutcomeSpec(NOT_ADMITTED, "Attendances without an emergency admission", event="attendances"),
         OutcomeSpec(ELSEWHERE, "Alcohol-specific emergency admissions elsewhere"),
     )
     here = [s for s in specs if s.name in panel.person_cells and panel.person_cells[s.name].any()]
-    return [
-        s for s in here if s.name != analysis.outcome and (s.name == ATTENDANCES or analysis.outcome == RULE_OUTCOME)
-    ]
+    return [s for s in here if s.name != analysis.outcome and (s.name != ELSEWHERE or analysis.outcome == RULE_OUTCOME)]
 
 
 def _verdict(row: Estimate, estimate: Estimate) -> CheckVerdict:

@@ -132,6 +132,22 @@ class TestDisplacement:
         assert "may have moved there" in found.sentence
         assert found.table["what"].tolist() == ["emergency department attendances"]
 
+    def test_an_admission_that_becomes_an_attendance_shows_only_among_those_without_admission(self, world):
+        """Half of the admissions of the referred are turned away at the door; every admission had its attendance before."""
+        counts = world.person_matrix(OUTCOME).astype(int)
+        since = world.people["referral_t"].fillna(999).to_numpy(dtype=float)
+        after = np.arange(len(world.periods)) >= since[:, None]
+        rng = generator(11, "visits")
+        turned = rng.binomial(counts, np.where(after, 0.5, 0.0))
+        seen = counts + rng.poisson(0.1, counts.shape)
+        panel = with_counts(with_counts(world, VISITS, seen), "emergency", counts - turned)
+        found = run("displacement", panel, EntryRule(4, 12), "entry_rule", lower())
+        ratios = found.table.set_index("what")["estimate"]
+        assert found.verdict in ("warn", "fail")
+        assert ratios["emergency department attendances"] == pytest.approx(1.0, abs=0.25)
+        assert ratios["attendances that did not end in an emergency admission"] > 1.5
+        assert found.value_name.endswith("did not end in an emergency admission")
+
     def test_attendances_as_before(self, world):
         found = run("displacement", self.visits(world, False), EntryRule(4, 12), "entry_rule", lower())
         assert found.verdict == "pass"
