@@ -21,8 +21,9 @@ from aaot_eval.estimators._count_series import (
     fit_share_series,
     fit_value_series,
 )
-from aaot_eval.estimators._its_model import Fitted, Series, fit_model, mean_model
+from aaot_eval.estimators._its_model import ARIMA, Fitted, Series, fit_model, mean_model
 from aaot_eval.estimators._series_companions import (
+    arima_forecast,
     automatic_lag,
     fit_least_squares,
     newey_west_fit,
@@ -35,6 +36,7 @@ from aaot_eval.estimators._series_companions import (
 
 LEAST_AR2 = 12
 LEAST_ARIMA = 48
+LEAST_FORECAST = 3
 PHASE_IN = 3
 
 
@@ -71,7 +73,7 @@ def sensitivity_rows(fitted: Fitted, *, quick: bool = False) -> list[Row]:
         lambda: _errors(fitted),
         lambda: _plain(fitted),
         lambda: _on_log_rate(fitted),
-        lambda: [] if quick else [_arima(fitted)],
+        lambda: [] if quick else _arima(fitted),
         lambda: _projection(fitted),
         lambda: _seasons(fitted),
         lambda: _slope(fitted),
@@ -197,29 +199,55 @@ def _longer_memory(fitted: Fitted, value: Array, on: str, moved: str) -> Row:
     return wald_row(fitted, "reml_ar2", name, wald, note=_and(said, moved))
 
 
-def _arima(fitted: Fitted) -> Row:
+def _arima(fitted: Fitted) -> list[Row]:
+    """The seasonal ARIMA; where its orders are asked for, also its average effect and the forecast of the period before."""
     key, s = "seasonal_arima", fitted.series
-    order, seasonal = fitted.arima
-    name = f"seasonal ARIMA ({','.join(map(str, order))})({','.join(map(str, seasonal))}){s.season_length}"
+    order, short = fitted.arima
+    seasonal = (*short, s.season_length)
+    name = f"seasonal ARIMA ({','.join(map(str, order))})({','.join(map(str, short))}){s.season_length}"
     if s.season_length < 4 or s.used.sum() < LEAST_ARIMA:
-        return Row("", name, note=f"not run: needs {LEAST_ARIMA} periods with a season")
+        return [Row("", name, note=f"not run: needs {LEAST_ARIMA} periods with a season")]
     value, moved = _log_rate(s)
     value = np.where(s.used, value, np.nan)
     season = 2 * fitted.model.pairs - int(2 * fitted.model.pairs == s.season_length)
     keep = fitted.model.X.shape[1] - max(season, 0)
     # Differenced twice, a straight line is nought.
-    first = 1 if order[1] + seasonal[1] < 2 else 2
-    at = fitted.level - first
+    columns = slice(1 if order[1] + seasonal[1] < 2 else 2, keep)
+    X, X0 = fitted.model.X[:, columns], fitted.model.X0[:, columns]
     try:
-        fit = seasonal_arima(value, fitted.model.X[:, first:keep], order, (*seasonal, s.season_length))
+        fit = seasonal_arima(value, X, order, seasonal)
+        level = fit.contrast(np.eye(X.shape[1])[fitted.level - columns.start])
+        if not (math.isfinite(level.std_error) and level.std_error > 0):
+            return [Row("", name, note="not run: the likelihood gives no standard error")]
+        second = "" if fit.agreed else "a second start came to another optimum; the better one is shown"
+        how, normal = _and("exact likelihood, Hessian errors, normal quantile", second, moved), "Wald, normal quantile"
+        rows = [wald_row(fitted, key, name, level, note=how, inference=normal)]
+        if fitted.arima == ARIMA:
+            return rows
+        if fitted.model.slope:
+            average = fit.contrast((X - X0)[s.counted].mean(axis=0))
+            rows.append(wald_row(fitted, "seasonal_arima_average", f"{name}, average over the periods after the start", average,
+                                 note=_and(how, "times the periods it is the total"), inference=normal))  # fmt: skip
+        return [*rows, _arima_forecast(fitted, name, value, X0, moved)]
     except (ValueError, np.linalg.LinAlgError) as fault:
-        return Row("", name, note=f"not run: {type(fault).__name__} in the state space fit")
-    wald = Wald(float(fit.beta[at]), float(fit.std_error[at]), math.inf, math.inf)
-    if not (math.isfinite(wald.std_error) and wald.std_error > 0):
-        return Row("", name, note="not run: the likelihood gives no standard error")
-    second = "" if fit.agreed else "a second start came to another optimum; the better one is shown"
-    return wald_row(fitted, key, name, wald, note=_and("exact likelihood, Hessian errors, normal quantile", second, moved),
-                inference="Wald, normal quantile")  # fmt: skip
+        return [Row("", name, note=f"not run: {type(fault).__name__} in the state space fit")]
+
+
+def _arima_forecast(fitted: Fitted, name: str, value: Array, X0: Array, moved: str) -> Row:
+    """Mean of observed less the forecast that a fit to the period before gives."""
+    s = fitted.series
+    name = f"{name} of the period before, carried on"
+    order, seasonal = fitted.arima
+    if any(t >= s.start for t in fitted.model.interruptions):
+        return Row("", name, note="not run: another interruption lies after the start")
+    if s.before.sum() < LEAST_FORECAST * s.season_length:
+        return Row("", name, note=f"not run: needs {LEAST_FORECAST} seasons before the start")
+    # Columns that say nothing before the start cannot be fitted there: those of the service are nought in X0.
+    told = np.ptp(X0[: s.start], axis=0) > 0
+    found = arima_forecast(value[: s.start], X0[: s.start, told], X0[s.start :, told], order, (*seasonal, s.season_length))  # fmt: skip
+    away = found.away(np.where(s.after[s.start :], value[s.start :], np.nan))
+    note = _and("mean observed less mean forecast, prediction error with its parameters taken as known", moved)
+    return wald_row(fitted, "seasonal_arima_before", name, away, note=note, inference="forecast error, normal quantile")
 
 
 def _projection(fitted: Fitted) -> list[Row]:

@@ -6,11 +6,12 @@ are written out in docs/methods/its.md.
 
 from __future__ import annotations
 
+import math
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from aaot_eval.estimators._count_series import PoissonFit, Wald, fit_poisson
 
@@ -100,12 +101,55 @@ def prais_winsten(y: Array, X: Array, clock: Array) -> PraisWinsten:
 
 
 class ArimaFit(NamedTuple):
-    """Regression coefficients (k) of a seasonal ARIMA with their standard errors and the log likelihood."""
+    """Regression coefficients (k) of a seasonal ARIMA with their covariance, all parameters, and the log likelihood.
+
+    `params`: AR, MA, seasonal AR and seasonal MA terms by the library's names, with `errors` beside them. `innovation`: variance
+    of the innovations, the coefficients taken off its freedom. `used`: periods that are left after differencing.
+    """
 
     beta: Array
-    std_error: Array
+    covariance: Array
     log_likelihood: float
     agreed: bool
+    params: dict[str, float]
+    errors: dict[str, float]
+    innovation: float
+    used: int
+
+    @property
+    def std_error(self) -> Array:
+        """(k,) of the regression coefficients."""
+        return np.asarray(np.sqrt(np.diag(self.covariance)))
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, the innovation variance counted as a parameter."""
+        return 2 * (len(self.params) + len(self.beta) + 1) - 2 * self.log_likelihood
+
+    def contrast(self, row: Array) -> Wald:
+        """A combination of the regression coefficients, normal quantile."""
+        return Wald(float(row @ self.beta), float(np.sqrt(row @ self.covariance @ row)), math.inf, math.inf)
+
+
+class ArimaForecast(NamedTuple):
+    """Values expected after the last period of a series, with the covariance of what the forecast misses (h x h).
+
+    The parameters are taken as known, as forecasting programs do.
+    """
+
+    mean: Array
+    covariance: Array
+
+    def interval(self, level: float = 0.95) -> tuple[Array, Array]:
+        """Lower and upper limit of each period, normal quantile."""
+        half = float(ndtri(0.5 + level / 2)) * np.sqrt(np.diag(self.covariance))
+        return self.mean - half, self.mean + half
+
+    def away(self, observed: Array) -> Wald:
+        """Mean of observed less forecast over the periods observed (NaN = not), prediction error."""
+        weight = np.isfinite(observed) / np.isfinite(observed).sum()
+        gap = float(np.nansum((observed - self.mean) * weight))
+        return Wald(gap, float(np.sqrt(weight @ self.covariance @ weight)), math.inf, math.inf)
 
 
 def seasonal_arima(
@@ -117,6 +161,62 @@ def seasonal_arima(
     optimiser stops early without a word, and its default standard errors are twice too large on the reference case.
     `agreed` tells whether a second start came to the same optimum (the better one is returned).
     """
+    found, scale, agreed = _best_arima(y, regressors, order, seasonal)
+    k = regressors.shape[1]
+    used = _used(y, order, seasonal)
+    names, variance = list(found.model.param_names), np.asarray(found.cov_params())
+    return ArimaFit(
+        np.asarray(found.params[:k]) * scale,
+        variance[:k, :k] * scale**2,
+        float(found.llf) - used * float(np.log(scale)),
+        agreed,
+        {n: float(v) for n, v in zip(names[k:-1], found.params[k:-1], strict=True)},
+        {n: float(v) for n, v in zip(names[k:-1], found.bse[k:-1], strict=True)},
+        _innovation(found, used) * scale**2,
+        used,
+    )
+
+
+def arima_forecast(
+    y: Array,
+    regressors: Array,
+    ahead: Array,
+    order: tuple[int, int, int],
+    seasonal: tuple[int, int, int, int],
+) -> ArimaForecast:
+    """The series (n, with regressors n x k; NaN = missing) carried on for h periods (regressors `ahead`, h x k)."""
+    found, scale, _ = _best_arima(y, regressors, order, seasonal)
+    h = len(ahead)
+    mean = found.get_forecast(h, exog=ahead if ahead.shape[1] else None).predicted_mean
+    # A miss is what the state may be at the end of the series, carried on, and every shock since.
+    ssm = found.model.ssm
+    T, Z, shock = (np.asarray(ssm[name]) for name in ("transition", "design", "selection"))
+    added = shock @ np.asarray(ssm["state_cov"]) @ shock.T
+    state, covariance = np.asarray(found.predicted_state_cov)[..., -1], np.zeros((h, h))
+    for i in range(h):
+        reach = state @ Z[0]
+        for j in range(i, h):
+            covariance[i, j] = covariance[j, i] = Z[0] @ reach
+            reach = T @ reach
+        state = T @ state @ T.T + added
+    freedom = _innovation(found, _used(y, order, seasonal)) / float(found.params[-1])
+    return ArimaForecast(np.asarray(mean) * scale, covariance * freedom * scale**2)
+
+
+def _used(y: Array, order: tuple[int, int, int], seasonal: tuple[int, int, int, int]) -> int:
+    return int(np.isfinite(y).sum()) - order[1] - seasonal[1] * seasonal[3]
+
+
+def _innovation(found: Any, used: int) -> float:
+    """The innovation variance, over periods less coefficients."""
+    k = len(found.params) - 1
+    return float(found.params[-1]) * used / max(used - k, 1)
+
+
+def _best_arima(
+    y: Array, regressors: Array, order: tuple[int, int, int], seasonal: tuple[int, int, int, int]
+) -> tuple[Any, float, bool]:
+    """(the better of two fits to the outcome over its spread, the spread, whether both came to one optimum)."""
     from statsmodels.tools.sm_exceptions import ModelWarning, ValueWarning
     from statsmodels.tsa.statespace.sarimax import SARIMAX
 
@@ -124,7 +224,8 @@ def seasonal_arima(
     with warnings.catch_warnings():
         for kind in (ModelWarning, ValueWarning, UserWarning, RuntimeWarning):
             warnings.simplefilter("ignore", kind)
-        model = SARIMAX(y / scale, exog=regressors, order=order, seasonal_order=seasonal)
+        exog = regressors if regressors.shape[1] else None
+        model = SARIMAX(y / scale, exog=exog, order=order, seasonal_order=seasonal)
         first = model.fit(disp=False, cov_type="approx", maxiter=200)
         second = model.fit(
             np.append(first.params[:-1] * 0.5, first.params[-1]), disp=False, cov_type="none", maxiter=200
@@ -132,15 +233,7 @@ def seasonal_arima(
         agreed = bool(abs(second.llf - first.llf) < 0.01)
         if second.llf > first.llf + 0.01:
             first = model.smooth(second.params, cov_type="approx")
-    k = regressors.shape[1]
-    differenced = order[1] + seasonal[1] * seasonal[3]
-    used = int(np.isfinite(y).sum()) - differenced
-    return ArimaFit(
-        np.asarray(first.params[:k]) * scale,
-        np.asarray(first.bse[:k]) * scale,
-        float(first.llf) - used * float(np.log(scale)),
-        agreed,
-    )
+    return first, scale, agreed
 
 
 class PreProjection(NamedTuple):

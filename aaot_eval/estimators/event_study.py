@@ -21,8 +21,8 @@ from aaot_eval.estimators import _staggered as sg
 from aaot_eval.estimators import _staggered_rows as rows
 from aaot_eval.estimators._saturated import SunAbraham, sun_abraham
 from aaot_eval.estimators._sites import Bools, Floats, Ints
-from aaot_eval.estimators.group_time import column_objections, staggered_of
-from aaot_eval.results import Analysis, Design, Estimate, Panel, generator
+from aaot_eval.estimators.group_time import OverCohorts, staggered_of
+from aaot_eval.results import Analysis, Estimate, Panel, generator
 
 DRAWS = 4_999
 LARGE, FEWER_DRAWS = 5_000, 999
@@ -61,37 +61,19 @@ class EventTimes:
 
 @ESTIMATORS.register("event_study")
 @dataclass(frozen=True)
-class EventStudy:
+class EventStudy(OverCohorts):
     """Effects by periods since the start, every one against the last period before it.
 
     `method`: "group_time", or "sun_abraham", whose standard errors take the cohorts' shares as given. `covariates`,
     `control`, `adjust`: as in group_time. `detail`: also a row for each point.
     """
 
-    design: ClassVar[Design] = "sites"
-    panel_columns: ClassVar[tuple[str, ...]] = ("cluster", "weight")
     base: ClassVar[Literal["universal"]] = "universal"
-    conf_level: float = 0.95
-    phase_in: int = 0
-    least_before: int = 1
-    least_after: int = 1
-    scale: Literal["auto", "ratio", "difference"] = "auto"
     method: Literal["group_time", "sun_abraham"] = "group_time"
-    control: Literal["never", "not_yet"] = "never"
-    adjust: Literal["auto", "dr", "ipw", "reg"] = "auto"
-    covariates: tuple[str, ...] = ()
-    detail: bool = False
 
     def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
         """Why no effect by time since the start can be had; empty when it can."""
-        problems = rows.staggered_objections(panel, analysis, phase_in=self.phase_in, scale=self.scale,
-                                             least_before=self.least_before, least_after=self.least_after)  # fmt: skip
-        problems += [
-            Problem("E341", f"there is no covariate {name!r} in the panel", where=analysis.name,
-                    do="name it under [panel] covariates, or remove it from the options")
-            for name in self.covariates if name not in panel.cells
-        ]  # fmt: skip
-        problems += column_objections(panel, analysis, self.covariates)
+        problems = super().objections(panel, analysis)
         if not problems and self.method == "sun_abraham" and panel.extra.get("weight"):
             problems.append(Problem("E342", "the regression of Sun and Abraham is made without weights", where=analysis.name,
                                     do='use method = "group_time", which has them'))  # fmt: skip

@@ -34,14 +34,12 @@ PER_COVARIATE = 5
 """Sites a cohort needs for each coefficient of the model of who is treated; with fewer that model fits them perfectly."""
 
 
-@ESTIMATORS.register("group_time")
 @dataclass(frozen=True)
-class GroupTime:
-    """Each cohort of sites that start together against sites not treated at either of two dates.
+class OverCohorts:
+    """Settings of every estimator that is made of effects by cohort and period of sites, and its refusals.
 
-    `control`: "never" or "not_yet" treated. `base`: "varying" (before the start each period against the one before) or
-    "universal". `adjust`: "dr", "ipw", "reg" or "auto" for `covariates` (columns of the panel, as they were at the
-    earlier date). `aggregation`: which mean answers the analysis. `detail`: also a row for every part of every mean.
+    `control`: "never" or "not_yet" treated. `adjust`: "dr", "ipw", "reg" or "auto" for `covariates` (columns of the panel, as
+    they were at the earlier date). `detail`: also a row for every part.
     """
 
     design: ClassVar[Design] = "sites"
@@ -52,10 +50,8 @@ class GroupTime:
     least_after: int = 1
     scale: Literal["auto", "ratio", "difference"] = "auto"
     control: Literal["never", "not_yet"] = "never"
-    base: Literal["varying", "universal"] = "varying"
     adjust: Literal["auto", "dr", "ipw", "reg"] = "auto"
     covariates: tuple[str, ...] = ()
-    aggregation: Literal["simple", "dynamic", "group", "calendar"] = "simple"
     detail: bool = False
 
     def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
@@ -68,6 +64,19 @@ class GroupTime:
         problems += column_objections(panel, analysis, self.covariates)
         return problems or rows.staggered_objections(panel, analysis, phase_in=self.phase_in, scale=self.scale,
                                                      least_before=self.least_before, least_after=self.least_after)  # fmt: skip
+
+
+@ESTIMATORS.register("group_time")
+@dataclass(frozen=True)
+class GroupTime(OverCohorts):
+    """Each cohort of sites that start together against sites not treated at either of two dates.
+
+    `control`, `adjust`, `covariates`, `detail`: as in OverCohorts. `base`: "varying" (before the start each period against the one
+    before) or "universal". `aggregation`: which mean answers the analysis.
+    """
+
+    base: Literal["varying", "universal"] = "varying"
+    aggregation: Literal["simple", "dynamic", "group", "calendar"] = "simple"
 
     def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
         """The chosen mean first, then the same by the other inference, as a level, the other means, and its parts."""
@@ -108,7 +117,7 @@ class _Fit:
         for kind in KINDS:
             whole, parts = sg.aggregate(self.table, self.found, kind)
             if kind != s.aggregation:
-                out.append(self._beside(kind, whole))
+                out += self._beside(kind, whole)
             if s.detail:
                 out += [self._part(kind, part) for part in parts]
         if s.detail:
@@ -124,10 +133,11 @@ class _Fit:
         drawn = self._randomised(kind, what, average, ratio=ratio)
         return [drawn, analytic] if self.make.by_chance else [analytic, drawn]
 
-    def _beside(self, kind: sg.Aggregation, average: sg.Average) -> Estimate:
+    def _beside(self, kind: sg.Aggregation, average: sg.Average) -> list[Estimate]:
         if self.table.covariates is not None:  # refitting every assignment is for the answer alone
-            return self._analytic(self._what(kind, ratio=self.make.ratio), average, ratio=self.make.ratio)
-        return self._rows(kind, average, ratio=self.make.ratio)[0]
+            return [self._analytic(self._what(kind, ratio=self.make.ratio), average, ratio=self.make.ratio)]
+        # A standard error that errs stands behind the interval that does not.
+        return self._rows(kind, average, ratio=self.make.ratio)[: 2 if self.make.thin and not self.make.few else 1]
 
     @staticmethod
     def _what(kind: sg.Aggregation, *, ratio: bool) -> str:

@@ -173,6 +173,20 @@ def test_quetiapine(study: Study) -> None:
     step = study.expected["arima_210_011_step_ramp_ml"]["coef"]["step"]
     study.holds("ARIMA (2,1,0)(0,1,1)12, step", rows.loc["seasonal ARIMA (2,1,0)(0,1,1)12"], step["estimate"], step["se"],
                 rel=ARIMA_COEFFICIENT, rel_error=ARIMA_ERROR, note="statsmodels as it comes stops at -1849")  # fmt: skip
+    name, total = "seasonal ARIMA (2,1,0)(0,1,1)12", study.expected["model_based_effect_12m"]
+    study.holds("effect over twelve months, a month", rows.loc[f"{name}, average over the periods after the start"], total["cumulative"] / 12,
+                total["se"] / 12, rel=ARIMA_COEFFICIENT, rel_error=ARIMA_ERROR)  # fmt: skip
+    ahead = study.expected["counterfactual_from_pre_period"]["cumulative_observed_minus_forecast"]
+    found = rows.loc[f"{name} of the period before, carried on"]
+    agrees(
+        study.case,
+        "observed less forecast, a month",
+        float(found["estimate"]),
+        ahead / 12,
+        rel=ARIMA_COEFFICIENT,
+        through="analyze",
+    )
+    assert found["conf_low"] < found["estimate"] < found["conf_high"] < 0
 
 
 @case("wv_antipsychotic_cits")

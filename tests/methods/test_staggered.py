@@ -62,7 +62,13 @@ def few() -> Panel:
 
 @pytest.fixture(scope="module")
 def many() -> Panel:
-    """16 of 40 sites start, at three times, and lose 23 %."""
+    """30 of 60 sites start, ten at each of three times, and lose 23 %."""
+    return panel_of(RATIO, [*[14] * 10, *[20] * 10, *[26] * 10, *[None] * 30], seed=3)
+
+
+@pytest.fixture(scope="module")
+def thin() -> Panel:
+    """16 of 40 sites start, five or six at each of three times, and lose 23 %."""
     return panel_of(RATIO, [*[14] * 5, *[20] * 6, *[26] * 5, *[None] * 24], seed=3)
 
 
@@ -91,6 +97,18 @@ class TestPlantedRatio:
             drawn = next(r for r in others if "randomisation" in r.inference and r.scale == "rate_ratio")
             assert drawn.estimate == pytest.approx(first.estimate, rel=1e-9)
             assert drawn.p_value <= 0.001
+
+    def test_cohorts_of_few_sites_by_randomisation(self, thin: Panel, name: str) -> None:
+        """Influences hide part of the spread of a small cohort; the jackknife of the Poisson imputation does not."""
+        first, *others = build_estimator(name, {}).fit(thin, analysis(name), seed=1)
+        assert first.conf_low < RATIO < first.conf_high < 1
+        if name == "imputation":
+            assert first.conf_method == "wald_t"
+            return
+        assert first.conf_method == "randomisation"
+        errors = [r for r in others if r.std_error > 0 and r.estimand == first.estimand]
+        assert all("too narrow: the smallest cohort has 5 sites" in r.note for r in errors)
+        assert len(errors) == (name == "group_time")
 
     def test_one_treated_hospital_of_nine_has_no_p_below_one_in_nine(self, name: str) -> None:
         rows = build_estimator(name, {}).fit(panel_of(0.6, [18, *[None] * 8]), analysis(name), seed=1)
