@@ -6,6 +6,7 @@ import functools
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from aaot_eval.estimators import build_estimator
@@ -81,3 +82,32 @@ def test_truths_of_one_ratio_for_all_are_that_ratio() -> None:
     _, _, growing = drawn(cell, "growing")
     assert len({round(v, 6) for v in growing.values()}) == 4
     assert all(-0.45 < v < -0.05 for v in growing.values())
+
+
+def test_a_fixed_sample_stays_near_what_is_stored() -> None:
+    """100 panels: at 5 % more than 12 alarms, or at 95 % fewer than 88 intervals that hold, come once in 500 such samples."""
+    cell = study.Cell(14, 2)
+    rows = study.score(cell, study.run_cell(cell, 100))
+    assert [r["method"] for r in rows] == list(study.METHODS)
+    for row in rows:
+        assert row["false_alarms"] <= 12, row
+        assert row["covered_same"] >= 88, row
+        assert row["covered_growing"] >= 88, row
+
+
+def test_bands_of_a_fixed_sample() -> None:
+    """60 panels of a design with cohorts of two: the bands that were in force before had one outside in half of them."""
+    cell = study.Cell(14, 6)
+    after, before, drift = study.score_bands(cell, study.run_bands(cell, 60))
+    assert after["inference"] == "randomisation"
+    assert all(row["false_alarms"] <= 9 for row in (after, before, drift))
+
+
+def test_a_row_fails_outside_its_band_only_beyond_chance() -> None:
+    def row(alarms: int, covered: int) -> pd.Series:
+        return pd.Series({"reps": 2000, "false_alarms": alarms, "covered_same": covered, "covered_growing": math.nan})
+
+    assert study.fails(row(140, 1900)) == ""
+    assert study.fails(row(168, 1900)) == ""  # 8.4 %: its 99 % interval still holds 7 %
+    assert study.fails(row(180, 1900)) == "false alarms"
+    assert study.fails(row(100, 1800)) == "coverage, same"
