@@ -23,7 +23,8 @@ from aaot_eval.results import Analysis, Panel
 
 #: The referred's first months, in which the team's own work brings people in, not counted.
 WASHOUT = 3
-ERRORS: dict[Errors, str] = {"wider": "wider of two errors", "ar1": "AR(1)", "ar1_noise": "AR(1) plus noise"}
+#: Short, because the chart has little room for names.
+ERRORS: dict[Errors, str] = {"wider": "wider", "ar1": "AR(1)", "ar1_noise": "AR(1)+noise"}
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def of_series(estimator: InterruptedTimeSeries, panel: Panel, analysis: Analysis
 
 def _method(choice: SeriesChoice) -> str:
     season = (
-        "season as it comes"
+        "default season"
         if choice.pairs is None
         else f"{choice.pairs} season {'pair' if choice.pairs == 1 else 'pairs'}"
     )

@@ -33,9 +33,9 @@ HISTORY = 12
 ARMS = ("usual care", "service")
 MODELS = {
     "rates": "ratio of rates",
-    "adjusted": "Poisson with the year before and site",
-    "adjusted_plain": "Poisson with the year before",
-    "adjusted_nb": "negative binomial with the year before",
+    "adjusted": "Poisson, year before, site",
+    "adjusted_plain": "Poisson, year before",
+    "adjusted_nb": "neg. binomial, year before",
 }
 """Ways to compare the arms, the declared one first: its key and what it is called. Sites only where people were allocated."""
 
