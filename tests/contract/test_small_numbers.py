@@ -47,7 +47,7 @@ WINDOW = re.compile(r"months? \d+(?: to \d+)? before")
 INNOCENT = re.compile(
     r"(?:four|4) admissions in|(?:4|four) or more admissions|4 admissions|leave one person out|leaving out one person|without one person|"
     r"one person (?:on|for|is|a|may|at)|two people for half a year|one line|three lines|one row|at least one|"
-    r"two deaths a|one admission (?:costs|a|is)|for one person",
+    r"two deaths a|one admission (?:costs|a|is)|for one person|rule of \d admissions",
     re.IGNORECASE,
 )
 CONFIG = """config_version = 1
@@ -183,6 +183,7 @@ def found_in(text: str) -> list[str]:
         ("two deaths were left out", True),
         ("6 of 40 people", True),
         ("everybody who met the rule (4 or more admissions in 12 months)", False),
+        ("the comparison under a rule of 3 admissions", False),
         ("fewer than 30 people or 20 admissions", False),
         ("a fall of 17 % was to be expected", False),
     ],
