@@ -60,7 +60,7 @@ NOT_COMPARED = (
         r"^python/|^python_check/|^cross_check/|^fixest_check/|_tight$|zeta|^placebo_sd$",
         "another library's or another optimiser's number for the same",
     ),
-    (r"^(omega|lambda)/", "weights of nought, or within the tolerance of the effect they make"),
+    (r"^(omega|lambda)/", "weights of at most 0.002"),
     (
         r"^(pa|nj)_(before|after)/|^published/|^se_(ols|cell|cluster)_",
         "a description of the data, or an error by a convention that the tool does not have",

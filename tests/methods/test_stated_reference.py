@@ -141,6 +141,25 @@ def test_reference_sicily_in_full(shared: Path, model: str) -> None:
                note="of totals compared above")  # fmt: skip
 
 
+def test_reference_sicily_as_published(shared: Path) -> None:
+    d, expected = load(shared, "sicily_smoking_ban")
+    y, offset, ours = d["aces"].to_numpy(float), np.log(d["stdpop"].to_numpy(float)), []
+    for model in ("poisson_level", "quasipoisson_level_harmonic2"):
+        fit = fit_poisson(y, np.column_stack(list(sicily(d, model).values())), offset)
+        scale = 1.0 if model == "poisson_level" else fit.dispersion
+        w = Wald(float(fit.beta[1]), math.sqrt(scale * fit.bread[1, 1]), math.inf, math.inf)
+        ours += [math.exp(v) for v in (w.estimate, *w.interval())]
+    for stated, value in zip(expected["published"], ours, strict=True):
+        agrees(
+            "its/sicily_smoking_ban",
+            f"published {stated['what']}",
+            value,
+            stated["published"],
+            abs=1e-3,
+            note="printed with three digits",
+        )
+
+
 def test_reference_sicily_before_the_ban(shared: Path) -> None:
     d, expected = load(shared, "sicily_smoking_ban")
     stated = expected["models"]["quasipoisson_preperiod_extrapolation"]
@@ -183,6 +202,10 @@ def test_reference_england_in_full(shared: Path, model: str) -> None:
     first, phase = _england_origin(y, X, offset, stated_time, month)
     X |= {"time": t + first, **season(phase)}
     fit = counts(case, model, y, X, offset, stated, t_too=True)
+    if "averted_percent_model" in stated.get("counterfactual", {}):
+        c = stated["counterfactual"]
+        agrees(case, f"{model}, averted by the model, percent", 100 * c["averted_model"] / c["counterfactual_total"], c["averted_percent_model"], rel=CLOSED_FORM,
+               note="of totals compared above")  # fmt: skip
     design = np.column_stack(list(X.values()))
     for lag in (1, 3):
         V = newey_west(design * (y - fit.mu)[:, None], fit.bread, t, lag)
