@@ -269,7 +269,7 @@ def _declared_starts(panel: Panel) -> Floats:
 
 def _kept_units(panel: Panel, t: Ints, left: list[str]) -> Ints:
     start = _declared_starts(panel)
-    beside = panel.units["group"].to_numpy(dtype=object) == "beside"
+    beside: Bools = np.asarray(panel.units["group"].to_numpy(dtype=object) == "beside", dtype=bool)
     early = ~beside & (start <= (t[0] if len(t) else 0))
     rows = np.arange(len(start))
     _note(left, panel, rows[beside], "as shown beside the others")
