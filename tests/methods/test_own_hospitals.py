@@ -46,7 +46,7 @@ def three() -> Panel:
     return with_levels(THREE, 0.6, 4)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def table(root: Path) -> pd.DataFrame:
     return pd.read_csv(root / "docs" / "results" / "own_cohorts_hospitals.csv", keep_default_na=False)
 
