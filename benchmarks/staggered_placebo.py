@@ -443,13 +443,14 @@ def page(frame: pd.DataFrame, joint: tuple[int, int], seconds: float) -> str:
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
     ).stdout.strip()
     reps = int(frame["reps"].iloc[0])
+    designs = len(frame[["hospitals", "treated", "which", "median"]].drop_duplicates())
     frame = frame.assign(fails=frame.apply(fails, axis=1), leads=frame.apply(leads, axis=1))
     leading = frame[frame["leads"]]
     held = int((leading["fails"] == "").sum())
     lines = [
         "# False alarms and coverage of the methods for staggered starts",
         "",
-        f"`python -m benchmarks.staggered_placebo --reps {reps}` at commit {commit}: {reps:,} panels a design, {seconds:.0f} s of one core.",
+        f"`python -m benchmarks.staggered_placebo --reps {reps} --designs {designs}` at commit {commit}: {reps:,} panels a design, {seconds:.0f} s of one core.",
         "",
         f"{MONTHS} months, starts in months {', '.join(str(s + 1) for s in STARTS)} (in turn, cohorts as equal as can be), log-normal sizes (sd 0.6), rates that",
         "differ for good (sd 0.15), shocks of sd 0.10 with lag-1 correlation 0.7, half of them shared with the control outcome of the",
