@@ -532,7 +532,7 @@ def main() -> None:
     done = done.assign(order=[order[tuple(r)] for r in done[key].itertuples(index=False)]).sort_values(
         "order", kind="stable"
     )
-    seconds = float(done.drop_duplicates("order")["seconds"].sum())
+    seconds = float(done.drop_duplicates(["order", "part"])["seconds"].sum())
     asked.out.mkdir(parents=True, exist_ok=True)
     table = done.drop(columns=["order", "seconds", "part"])
     table.round(5).to_csv(asked.out / "staggered_placebo.csv", index=False, lineterminator="\n")
