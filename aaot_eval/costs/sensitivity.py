@@ -40,14 +40,14 @@ OBSERVED, AVERTED, NET = "observed cost of the referred", "averted hospital cost
 TWO_STAGE = "Two-stage resampling of hospitals and people"
 NO_ARMS = {
     "sites": "a comparison of sites has no person in its arms",
-    "own_cohorts": "one hospital gives no hospitals to cluster by",
+    "own_cohorts": "a trust is compared with its own past: every hospital stands in both arms",
     "risk_set": "the comparison weights people, and these models have no weights",
     "series": "a series has no arms",
 }
 NO_SCORES = {
     "sites": "a comparison of sites has no person in its arms",
     "controlled_series": "one site gives no hospitals to resample",
-    "own_cohorts": "one hospital gives no hospitals to resample",
+    "own_cohorts": "a trust is compared with its own past: there are no hospitals without the service to resample",
     "trial": "people were allocated, and not hospitals",
     "series": "a series has no arms",
 }
