@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -61,3 +63,17 @@ def test_page_and_rows_hold_every_study() -> None:
     text = check_sizes.page(ROWS, check_sizes.sizes(ROWS), ["abc"])
     assert "--seeds 0 9" in text
     assert "| site_deaths | null | 10 | 0.0% | 10.0% |" in text
+
+
+def test_stored_studies_are_two_hundred_and_no_check_fails_more_often_than_its_level_allows(root: Path) -> None:
+    rows = pd.read_csv(root / "docs" / "results" / "check_sizes.csv", keep_default_na=False, na_values=[""])
+    assert len(rows) >= 200
+    assert set(rows["scenario"]) == {"null", "effect", "harm"}
+    for name in check_sizes.BY_P:
+        for _, part in rows.groupby("scenario"):
+            low, _high = check_sizes.limits(
+                int((part[name] == "fail").sum()), int((part[name] != "not_evaluable").sum())
+            )
+            assert low <= check_sizes.MARK_FAIL, name
+    said = rows[rows["scenario"] == "null"]["word"].value_counts(normalize=True)
+    assert said["no_effect"] > 0.7
