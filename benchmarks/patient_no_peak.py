@@ -171,19 +171,19 @@ def page(table: pd.DataFrame, seeds: int, seconds: float) -> str:
         f"`python -m benchmarks.patient_no_peak --seeds {seeds}` at commit {commit}: {seeds:,} simulated panels a row, {seconds:.0f} s of one core.",
         "",
         f"{STEADY.people:,} people of {STEADY.hospitals} hospitals over {STEADY.months} months; three hospitals start after two years, {table['referred'].mean():.0f} people are referred on",
-        "average, by their lasting level and not by what happened lately, in rounds every {STEADY.intake} months. Relapse and remission, gamma levels, hospital levels of sd 0.15,",
+        f"average, by their lasting level and not by what happened lately, in rounds every {STEADY.intake} months. Relapse and remission, gamma levels, hospital levels of sd 0.15,",
         "monthly hospital shocks (lag-1 correlation 0.9), deaths six times as frequent in relapse. Bands: share of panels in which some month lies outside the band of",
         f"all months, of no difference before the start and of the truth after it. The dip test finds no dip, so that the rule of designs lets them run, in {dips:.0%} of panels.",
         "",
         f"A row fails when the 99 % interval of its share or bias lies outside: coverage {COVERAGE[0]:.0%} to {COVERAGE[1]:.0%}, false alarms and bands at most",
         f"{FALSE_ALARMS:.0%}, bias at most {BIAS:.0%}. {held} of {len(table)} hold.",
         "",
-        "| world | method | truth | bias (error) | half width, log | covers | p <= 0.05 | band before | band after | fails |",
-        "|---|---|---:|---|---:|---:|---:|---:|---:|---|",
+        "| world | method | panels | truth | bias (error) | half width, log | covers | p <= 0.05 | band before | band after | fails |",
+        "|---|---|---:|---:|---|---:|---:|---:|---:|---:|---|",
     ]  # fmt: skip
     for r in table.to_dict("records"):
         bands = [f"{r[k] / r['estimable']:.1%}" if not math.isnan(r[k]) else "" for k in ("band_before", "band_after")]
-        cells = [r["world"], r["reader"], f"{r['truth']:.3f}", f"{r['bias']:+.1%} ({r['bias_error']:.1%})", "" if math.isnan(r["half_width"]) else f"{r['half_width']:.2f}",
+        cells = [r["world"], r["reader"], f"{r['seeds']:,}", f"{r['truth']:.3f}", f"{r['bias']:+.1%} ({r['bias_error']:.1%})", "" if math.isnan(r["half_width"]) else f"{r['half_width']:.2f}",
                  f"{r['covered'] / r['finite']:.1%}", f"{r['p_below_05'] / r['estimable']:.1%}", *bands, r["fails"] or "-"]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
