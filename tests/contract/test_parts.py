@@ -28,6 +28,24 @@ def test_has_a_page_of_method(name: str, root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [*ESTIMATORS])
+def test_the_page_of_an_estimator_is_complete(name: str, root: Path) -> None:
+    wanted = ("Formulae", "Assumes", "Refusals and edge cases", "Source", "Held to", "Measured")
+    page = (root / "docs" / "methods" / f"{name}.md").read_text("utf-8")
+    parts = {
+        p.partition("\n")[0].strip(): p.partition("\n")[2].strip() for p in re.split(r"^## ", page, flags=re.MULTILINE)
+    }
+    assert [heading for heading in wanted if not parts.get(heading)] == []
+    tests = set(re.findall(r"tests/[\w/]+\.py", parts["Held to"]))
+    assert tests
+    assert [test for test in sorted(tests) if not (root / test).is_file()] == []
+    refused = set(re.findall(r'"(E\d{3})"', (root / "aaot_eval" / "estimators" / f"{name}.py").read_text("utf-8")))
+    said = set(re.findall(r"E\d{3}", page))
+    for low, high in re.findall(r"E(\d{3}) to E(\d{3})", page):
+        said |= {f"E{code}" for code in range(int(low), int(high) + 1)}
+    assert refused - said == set()
+
+
+@pytest.mark.parametrize("name", [*ESTIMATORS])
 def test_refuses_a_panel_on_which_nothing_starts(name: str) -> None:
     panel = site_panel({OUTCOME: np.full((4, 48), 80.0)}, [None] * 4)
     kind = ESTIMATORS[name]
