@@ -27,6 +27,21 @@ def test_has_a_page_of_method(name: str, root: Path) -> None:
     assert len(page.read_text("utf-8").split()) > 80
 
 
+CHECK_PAGE = ["Formula", "Assumes", "Verdict", "Edge cases", "Source", "Held to", "Measured"]
+"""What the page of a check tells, in this order, under headings of the second level and no others."""
+
+
+@pytest.mark.parametrize("name", [*CHECKS])
+def test_the_page_of_a_check_is_complete(name: str, root: Path) -> None:
+    _, *parts = re.split(r"^## ", (root / "docs" / "methods" / f"{name}.md").read_text("utf-8"), flags=re.MULTILINE)
+    told = {heading.strip(): text for heading, _, text in (part.partition("\n") for part in parts)}
+    assert list(told) == CHECK_PAGE
+    assert [heading for heading, text in told.items() if not text.strip()] == []
+    tests = re.findall(r"tests/\w+/test_\w+\.py", told["Held to"])
+    assert tests, "no test is named that holds this check"
+    assert [path for path in tests if not (root / path).is_file()] == []
+
+
 @pytest.mark.parametrize("name", [*ESTIMATORS])
 def test_the_page_of_an_estimator_is_complete(name: str, root: Path) -> None:
     wanted = ("Formulae", "Assumes", "Refusals and edge cases", "Source", "Held to", "Measured")
