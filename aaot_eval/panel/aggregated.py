@@ -32,6 +32,8 @@ BLANK = {"", "na", "n/a", "null", "none", "."}
 LARGEST = 1e12
 # Names that say what a numeric column is, so that it is not taken for an outcome.
 NEVER_OUTCOMES = {"days", "time", "t"}
+# Columns that the panel makes itself; with `<outcome>_persons` no column of a file may stand in their place.
+OWN_COLUMNS = {"unit", "t", "exposure", "treated", "missing"}
 MOST_PROBLEMS, SHOWN = 20, 5
 
 
@@ -77,6 +79,7 @@ def read_panel(config: RunConfig) -> Panel:
     unit = [row[roles["unit"]].strip() if roles["unit"] else config.name for row in table.rows]
     _refuse_repeats(table, unit, clock, roles)
     names, kinds = _outcomes(config, table, roles)
+    _refuse_own_names(config, table, roles, names)
     numeric = [*names, *config.panel.covariates, *(r for r in (roles["exposure"], roles["weight"]) if r)]
     values = _numbers(table, list(dict.fromkeys(numeric)), kinds)
 
@@ -284,12 +287,35 @@ def _outcomes(config: RunConfig, table: _Table, roles: Mapping[str, str]) -> tup
     return names, dict.fromkeys(names, "count")
 
 
+def _refuse_own_names(config: RunConfig, table: _Table, roles: Mapping[str, str], names: Sequence[str]) -> None:
+    """Raises InputError for every outcome, covariate and weight that would replace a column of the panel itself."""
+    own = OWN_COLUMNS | {f"{n}_persons" for n in names}
+    asked = [*names, *config.panel.covariates, *([roles["weight"]] if roles["weight"] else [])]
+    taken = [name for name in dict.fromkeys(asked) if name in own]
+    if taken:
+        raise InputError(
+            *(
+                Problem(
+                    "X217",
+                    f"the column {name!r} has a name that the panel itself uses",
+                    where=table.sources[0].name,
+                    allowed=f"any name but {', '.join(sorted(OWN_COLUMNS))} and <outcome>_persons",
+                    do="rename the column in the file and in the config under [panel]; where it is no outcome, "
+                    'name the outcomes: [panel.outcomes] admissions = "count"',
+                )
+                for name in taken
+            )
+        )
+
+
 def _numeric_column(table: _Table, name: str) -> bool:
     filled = [r[name] for r in table.rows if r[name].strip().lower() not in BLANK]
     return bool(filled) and sum(_number(v) is not None for v in filled) > len(filled) / 2
 
 
 def _number(text: str) -> float | None:
+    if "_" in text:  # float() would read 1_00 as 100
+        return None
     try:
         value = float(text.replace(",", "") if re.fullmatch(r"\s*\d{1,3}(,\d{3})+(\.\d+)?\s*", text) else text)
     except ValueError:

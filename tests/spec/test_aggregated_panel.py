@@ -291,3 +291,27 @@ def test_costs_asked_of_a_panel_without_people_are_said_to_be_none(tmp_path):
         "why": "the input is an aggregated panel: it holds no people",
     } in result.meta["skipped"]
     assert not {"saving", "service_cost", "cost_items", "averted_activity"} & set(result.tables)
+
+
+@pytest.mark.parametrize("name", ["exposure", "missing", "treated", "t", "unit", "admissions_persons"])
+def test_an_outcome_named_like_a_column_of_the_panel_itself_is_refused(tmp_path, name):
+    content = TRUSTS.replace("unit,", "site,").replace("admissions", f"admissions,{name}")
+    rows = [line.split(",") for line in content.splitlines()]
+    content = "\n".join(",".join(r if i == 0 else [*r[:3], "7", *r[3:]]) for i, r in enumerate(rows)) + "\n"
+    panel = {**PANEL, "unit": "site", "outcomes": {"admissions": "count", name: "count"}}
+    text = refusal(tmp_path, content, panel)
+    assert "X217" in text and repr(name) in text and "rename the column" in text
+    if name != "t":  # never taken for an outcome by itself
+        assert "X217" in refusal(tmp_path / "default", content, {**PANEL, "unit": "site"})
+    covariate = {**panel, "outcomes": {"admissions": "count"}, "covariates": [name]}
+    assert "X217" in refusal(tmp_path / "covariate", content, covariate)
+
+
+def test_the_denominator_may_be_called_exposure(tmp_path):
+    panel = made(tmp_path, TRUSTS.replace("population", "exposure"), {**PANEL, "exposure": "exposure"})
+    assert panel.matrix("exposure")[1, 0] == pytest.approx(1000 * 31 / 365.25)
+
+
+def test_an_underscore_in_a_number_is_refused(tmp_path):
+    text = refusal(tmp_path, TRUSTS.replace("2024-01,10,", "2024-01,1_00,"))
+    assert "X213" in text and "is not a number" in text and "1_00" not in text
