@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.checks import CHECKS
+from aaot_eval.checks._refits import MOST as MOST_REFITS
+from aaot_eval.checks._refits import periods_again
 from aaot_eval.checks._sites import cannot, shown, sites_of
 from aaot_eval.errors import AaotEvalError
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._sites import SiteData
 from aaot_eval.estimators.its import InterruptedTimeSeries
-from aaot_eval.estimators.site_did import point_estimate
+from aaot_eval.estimators.site_did import SiteDid, point_estimate
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
 
 NAME = "leave_one_month_out"
@@ -38,8 +40,13 @@ class LeaveOneMonthOut:
         ratio = estimate.null == 1.0
         if not math.isfinite(estimate.estimate) or (ratio and estimate.estimate <= 0):
             return cannot(NAME, analysis, "there is no estimate to compare with")
+        tried = ""
         if isinstance(estimator, InterruptedTimeSeries):
             found = of_series(estimator, panel, analysis, estimate, seed)
+        elif not isinstance(estimator, SiteDid):
+            if (~panel.periods["left_out"].to_numpy(dtype=bool)).sum() > MOST_REFITS:
+                tried = f" (of the {MOST_REFITS} nearest a start)"
+            found = [(p, e) for p, e in periods_again(estimator, panel, analysis, seed) if not ratio or e > 0]
         else:
             data = sites_of(estimator, panel, analysis)
             if isinstance(data, str):
@@ -58,7 +65,7 @@ class LeaveOneMonthOut:
         ]
         return CheckResult(
             NAME, analysis.name, verdict,
-            f"Leaving out one period at a time moves the estimate of {text[0]} to between {text[1]} and {text[2]}, most without "
+            f"Leaving out one period at a time{tried} moves the estimate of {text[0]} to between {text[1]} and {text[2]}, most without "
             f"{furthest['period']}; {meaning}.",
             statistic=float(furthest["estimate"]), value_name=f"estimate furthest from the whole (without {furthest['period']})",
             threshold="fails when a claimed direction turns round, warns when more than half of it goes", table=table,

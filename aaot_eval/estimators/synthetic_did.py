@@ -252,6 +252,13 @@ class SyntheticDid:
             ]
         return tuple(out)
 
+    def point(self, panel: Panel, analysis: Analysis) -> float:
+        """The headline's estimate alone, without its placebos, for checks that fit it many times."""
+        data = self._data(panel, analysis.outcome)
+        donors = np.flatnonzero(data.starts >= data.n_periods)
+        effect = together(data.level(), donors, cohorts(data.starts, data.n_periods), data.phase_in).effect
+        return math.exp(effect) if data.scale == "log" else effect
+
     def _data(self, panel: Panel, outcome: str) -> SiteData:
         return site_data(panel, outcome, phase_in=self.phase_in, least_before=self.least_before,
                          least_after=self.least_after, scale=self.scale)  # fmt: skip
