@@ -154,7 +154,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "E412": ("No unit has a period before its start.", "Extend the data to at least 12 periods before the start."),
     "E413": ("An interruption is no period of the data.", "Write it like the periods of the data."),
     "E414": ("Too many harmonic pairs for the season.", "Give fewer, or leave it out."),
-    "E415": ("The window of averted events names no period of the data.", "Write it like the periods of the data."),
+    "E415": ("The window of averted events names no period of the data, or ends before it begins.", "Write it like the periods of the data, the first of them first."),
     "E416": ("There is neither a unit that never starts nor a control outcome.", "Name units under study.comparison, or a control."),
     "E417": ("The control of a series cannot be used with its outcome.", "Choose another control of the same kind."),
     "E430": ("The input has no people in it.", "Give the admissions extract, or use a design over sites."),

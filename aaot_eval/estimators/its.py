@@ -29,6 +29,7 @@ from aaot_eval.estimators._its_model import (
     mean_model,
     pandemic_waves,
     season_pairs,
+    time_unit,
 )
 from aaot_eval.estimators._its_sensitivity import Row, agreement, sensitivity_rows, sensitivity_table
 from aaot_eval.estimators._pooling import pooled_sites
@@ -171,6 +172,11 @@ class InterruptedTimeSeries:
             for name in self.window
             if name not in labels
         ]  # fmt: skip
+        if self.window and {*self.window} <= {*labels} and labels.index(self.window[0]) > labels.index(self.window[1]):
+            problems.append(
+                Problem("E415", f"its: the window of averted events ends ({self.window[1]}) before it begins ({self.window[0]})",
+                        allowed=f"{labels[0]} to {labels[-1]}, the earlier period first", do="give the first period first")
+            )  # fmt: skip
         most = panel.season_length // 2
         if self.harmonics is not None and self.harmonics > most:
             problems.append(
@@ -200,7 +206,7 @@ class InterruptedTimeSeries:
         elif self.units == "treated" and len(single) > 1 and self.sensitivity and self._independent(panel):
             each = [e for e in first if e.unit in units]
             first.append(pooled_sites(each, self.conf_level, "Random-effects mean of the sites' own estimates"))
-        return (*first, *(extra for extra in done[0][1:]))
+        return (*first, *(extra for d in done for extra in d[1:]))
 
     def fitted(self, panel: Panel, analysis: Analysis, unit: str = "") -> Fitted | None:
         """The fit behind an estimate (unit "" = the treated units' sum), for checks; None when there is none."""
@@ -312,9 +318,11 @@ class InterruptedTimeSeries:
             tables={"sensitivity": shown, "averted": effects},
             facts={**estimate.facts, **agreement(table_rows, estimate.null)},
         )
+        terms = self._terms(blank, fitted)
         if rows == "quick":
-            return [estimate]
-        return [estimate, *(self._beside(blank, r) for r in table_rows if r.key and math.isfinite(r.estimate))]
+            return [estimate, *terms]
+        beside = [self._beside(blank, r) for r in table_rows if r.key and math.isfinite(r.estimate)]
+        return [estimate, *beside, *terms]
 
     def _blank(self, series: Series, panel: Panel, analysis: Analysis) -> Estimate:
         outcome = panel.outcome(analysis.outcome)
@@ -356,6 +364,36 @@ class InterruptedTimeSeries:
             inference=f"{model} errors by REML, Satterthwaite t with {wald.df:.1f} degrees of freedom",
             confidence=TDraws(wald.estimate, wald.std_error, wald.df, ratio),
         )  # fmt: skip
+
+    def _terms(self, blank: Estimate, fitted: Fitted) -> list[Estimate]:
+        """The change of slope and the level (and slope) of each further interruption, one secondary row a term."""
+        series, model = fitted.series, fitted.model
+        per = time_unit(series.season_length)
+        form = blank.estimand.rsplit(", as a ", 1)[-1]
+        first = series.labels[int(np.argmax(series.service))]
+        found = []
+        for name in model.names:
+            sloped = name == "slope" or name.startswith("slope from ")
+            if not sloped and not name.startswith("from "):
+                continue
+            wald = fitted.headline.coefficient(model.column(name))
+            low, high = wald.interval(self.conf_level)
+            value, low, high = (_ratio(x) if series.ratio else x for x in (wald.estimate, low, high))
+            if not all(map(math.isfinite, (value, low, high))):
+                continue
+            when = first if name == "slope" else name.split("from ", 1)[1]
+            what = f"change of slope for each {per} periods" if sloped else "change in level"
+            why = "with the service" if name == "slope" else "declared as a further interruption"
+            found.append(
+                replace(
+                    blank, analysis=f"{blank.analysis}_{re.sub('[^A-Za-z0-9]+', '_', name)}", estimate=value,
+                    estimand=f"{what} of {blank.outcome} from {when}, {why}, as a {form}", std_error=wald.std_error,
+                    conf_low=low, conf_high=high, p_value=wald.p_value, conf_method="satterthwaite_t",
+                    inference=f"the model of the headline, Satterthwaite t with {wald.df:.1f} degrees of freedom",
+                    note="declared term: part of the model of this series, not another estimate of the service's effect.",
+                )
+            )  # fmt: skip
+        return found
 
     def _more_rows(self, fitted: Fitted) -> list[Row]:
         """Rows that only one kind of series has."""

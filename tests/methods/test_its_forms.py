@@ -44,6 +44,12 @@ class TestTotals:
         running = table[table["quantity"] == "cumulative"]
         assert list(running["periods"]) == [12, 24]
 
+    def test_a_window_that_ends_before_it_begins_is_refused(self) -> None:
+        estimator = InterruptedTimeSeries(window=("2013-03", "2012-10"))
+        (problem,) = estimator.objections(one_site(noisy(48, 24, 0.8), 24, first="2010-04"), ANALYSIS)
+        assert problem.code == "E415"
+        assert "ends (2012-10) before it begins (2013-03)" in problem.what
+
     def test_a_window_that_is_none_is_refused(self) -> None:
         estimator = InterruptedTimeSeries(window=("2010-04", "2031-01"))
         (problem,) = estimator.objections(one_site(noisy(48, 24, 0.8), 24, first="2010-04"), ANALYSIS)
