@@ -15,6 +15,7 @@ from aaot_eval.checks import _honest as honest
 from aaot_eval.checks._sites import cannot, shown
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators.event_study import EventStudy, EventTimes
+from aaot_eval.estimators.group_time import OverCohorts
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
 from aaot_eval.wording import change
 
@@ -30,6 +31,9 @@ SIZES = {
 """Periods that may be put together to one block of an event study with few enough blocks."""
 HOLDS = 1.0
 """A breakdown value below this warns: a drift smaller than one already seen before the start would do."""
+
+APART = 0.5
+"""An event study whose effect (its log for a ratio) is further than this share of the larger of the two from the estimate tested passes nothing."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class TrendViolation:
         """The breakdown value, and the interval at several multiples (relative magnitudes) and bends (smoothness)."""
         before = getattr(estimator, "least_before", None) or panel.season_length
         study = EventStudy(least_before=max(2, before), least_after=getattr(estimator, "least_after", 3),
-                           scale="ratio" if estimate.null == 1.0 else "difference")  # fmt: skip
+                           scale="ratio" if estimate.null == 1.0 else "difference",
+                           control=estimator.control if isinstance(estimator, OverCohorts) else "never")  # fmt: skip
         problems = study.objections(panel, analysis)
         if problems:
             return cannot(NAME, analysis, problems[0].what)
@@ -64,7 +69,7 @@ class TrendViolation:
         blocks = blocks_of(points, getattr(estimator, "phase_in", 0), SIZES[panel.frequency])
         if blocks is None:
             return cannot(NAME, analysis, "too few periods before the start to see how large a drift was there")
-        return _judged(blocks, analysis, seed, panel.frequency, ratio=found.null == 1.0)
+        return _judged(blocks, analysis, estimate, seed, panel.frequency)
 
 
 def blocks_of(points: EventTimes, phase_in: int, sizes: Sequence[int]) -> Blocks | None:
@@ -98,21 +103,43 @@ def _share(points: EventTimes, start: int, end: int) -> np.ndarray:
     return inside / inside.sum() if inside.any() else np.full(len(inside), math.nan)
 
 
-def _judged(blocks: Blocks, analysis: Analysis, seed: int, frequency: str, *, ratio: bool) -> CheckResult:
-    vector = blocks.vector
+def _judged(blocks: Blocks, analysis: Analysis, estimate: Estimate, seed: int, frequency: str) -> CheckResult:
+    vector, ratio = blocks.vector, estimate.null == 1.0
     value = honest.breakdown(vector, 0.05, seed)
-    verdict: CheckVerdict = "not_evaluable" if value == 0 else "pass" if value >= HOLDS else "warn"
+    apart = are_apart(vector.estimate, estimate)
+    verdict: CheckVerdict = (
+        "not_evaluable" if value == 0 else "warn" if value < HOLDS else "not_evaluable" if apart else "pass"
+    )
     return CheckResult(
         check=NAME,
         analysis=analysis.name,
         verdict=verdict,
-        sentence=_sentence(blocks, value, frequency, ratio=ratio, seed=seed),
+        sentence=f"{_sentence(blocks, value, frequency, ratio=ratio, seed=seed)} {_whose(vector.estimate, estimate, apart=apart)}",
         statistic=value,
         value_name="multiple of the largest drift before the start",
         threshold=f"below {HOLDS:g} warns",
         table=_table(vector, seed, ratio=ratio),
-        facts={"breakdown": value, "block": blocks.size, "n_pre": vector.n_pre, "estimate": vector.estimate},
-    )
+        facts={"breakdown": value, "block": blocks.size, "n_pre": vector.n_pre, "estimate": vector.estimate,
+               "apart": apart},
+    )  # fmt: skip
+
+
+def are_apart(effect: float, estimate: Estimate) -> bool:
+    """Whether the event study's effect is too far from the estimate tested to speak for it; so it is where there is none."""
+    ratio = estimate.null == 1.0
+    if not math.isfinite(estimate.estimate) or (ratio and estimate.estimate <= 0):
+        return True
+    own = math.log(estimate.estimate) if ratio else estimate.estimate
+    return abs(effect - own) > APART * max(abs(effect), abs(own))
+
+
+def _whose(effect: float, estimate: Estimate, *, apart: bool) -> str:
+    """Which estimator the bounds are of, with its own value beside the estimate tested."""
+    ratio = estimate.null == 1.0
+    reads = shown(math.exp(effect) if ratio else effect, ratio=ratio)
+    tested = f"{shown(estimate.estimate, ratio=ratio)} by {estimate.estimator}"
+    text = f"These are bounds of an event study in blocks, which itself reads {reads} where the estimate tested is {tested}"
+    return f"{text}: too far apart for the one to speak for the other." if apart else f"{text}."
 
 
 def _table(vector: honest.EventVector, seed: int, *, ratio: bool) -> pd.DataFrame:
@@ -134,8 +161,8 @@ def _sentence(blocks: Blocks, value: float, frequency: str, *, ratio: bool, seed
     what = frequency if blocks.size == 1 else f"block of {blocks.size} {frequency}s"
     null = "a ratio of 1" if ratio else "no difference"
     if value == 0:
-        return (f"By {what}, the interval holds {null} before any drift is allowed for, so there is nothing that a drift "
-                "could overturn.")  # fmt: skip
+        return (f"By {what}, the interval of an event study holds {null} before any drift is allowed for, so it has nothing that "
+                "a drift could overturn.")  # fmt: skip
     path = np.abs(np.diff(np.append(blocks.vector.values[: blocks.vector.n_pre], 0.0)))
     largest = float(path.max())
     size = f"{math.expm1(largest) * 100:.1f} %" if ratio else f"{largest:.3g}"

@@ -27,7 +27,7 @@ from aaot_eval.estimators.imputation import (
     poisson_log_ratio,
     poisson_under,
 )
-from aaot_eval.results import Analysis, OutcomeSpec, Panel
+from aaot_eval.results import Analysis, CheckResult, OutcomeSpec, Panel
 from tests.builders import site_panel
 
 OUTCOME = "admissions"
@@ -364,6 +364,22 @@ class TestTrendViolation:
         assert table is not None
         wide = table[table["restriction"] == "relative magnitudes"]
         assert (np.diff(wide["conf_high"].dropna()) > 0).all()
+
+    def test_the_sentence_says_whose_interval_it_is_and_bounds_of_another_effect_pass_nothing(self) -> None:
+        strong = panel_of(0.6, [24, 24, 30, *[None] * 11], n_t=60, mean=400)
+        estimator = build_estimator("site_did", {})
+        whole = estimator.fit(strong, analysis("site_did"), seed=1)[0]
+
+        def check(value: float) -> CheckResult:
+            tested = replace(whole, estimate=value, conf_low=value * 0.95, conf_high=value * 1.05, confidence=None)
+            return CHECKS["trend_violation"]().run(estimator, strong, analysis("site_did"), tested, seed=1)
+
+        near, far, other = check(whole.estimate), check(0.9), check(1.3)
+        reads = math.exp(near.facts["estimate"])
+        said = f"an event study in blocks, which itself reads {reads:.2f} where the estimate tested is {whole.estimate:.2f} by site_did"
+        assert said in near.sentence
+        assert (near.verdict, far.verdict, other.verdict) == ("pass", "not_evaluable", "not_evaluable")
+        assert "too far apart" in far.sentence
 
     def test_no_effect_leaves_nothing_to_overturn(self) -> None:
         panel = panel_of(1.0, [24, 24, 30, *[None] * 11], n_t=60)
