@@ -208,7 +208,11 @@ def test_a_month_between_refreshes_is_monitoring(tiny, capsys):
 
 
 @pytest.mark.parametrize(
-    ("stage", "words"), [("ingest", "files are read and every line accounted for; nothing was judged. Nothing was written."), ("panel", "4 units, 2021-07 to 2023-12")]
+    ("stage", "words"),
+    [
+        ("ingest", "files are read and every line accounted for; nothing was judged. Nothing was written."),
+        ("panel", "4 units, 2021-07 to 2023-12"),
+    ],
 )
 def test_stopping_early_writes_nothing(tiny, capsys, stage, words):
     before = everything(tiny)
