@@ -14,6 +14,7 @@ from aaot_eval.checks._people_variants import variants_table
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators._balance import COARSE, FINE
 from aaot_eval.estimators._its_model import Errors, season_pairs
+from aaot_eval.estimators._its_sensitivity import by_wave
 from aaot_eval.estimators.entry_rule import EntryRule
 from aaot_eval.estimators.its import InterruptedTimeSeries
 from aaot_eval.estimators.own_cohorts import OwnCohorts
@@ -23,6 +24,8 @@ from aaot_eval.results import Analysis, Panel
 
 #: The referred's first months, in which the team's own work brings people in, not counted.
 WASHOUT = 3
+#: What can be done with the months of the pandemic, by the word of the table.
+TREATMENTS = {"out": "March 2020 to December 2021 left out", "waves": "a level of its own for each pandemic wave"}
 #: Short, because the chart has little room for names.
 ERRORS: dict[Errors, str] = {"wider": "wider", "ar1": "AR(1)", "ar1_noise": "AR(1)+noise"}
 
@@ -51,7 +54,8 @@ def designed(estimator: Estimator, panel: Panel, analysis: Analysis, seed: int) 
     if isinstance(estimator, InterruptedTimeSeries):
         series = estimator
         return Designed(
-            "error model, season, phase-in, window, ways to count", lambda: of_series(series, panel, analysis, seed)
+            "error model, season, phase-in, window, ways to count, the pandemic",
+            lambda: of_series(series, panel, analysis, seed),
         )
     if isinstance(estimator, Trial):
         trial = estimator
@@ -140,6 +144,12 @@ class SeriesChoice:
     outcome: str
     window: Window = Window()
     pandemic: bool = True
+    waves: bool = False
+
+    @property
+    def treatment(self) -> str:
+        """What is done with the months of the pandemic: the word of the table."""
+        return "waves" if self.waves else "in" if self.pandemic else "out"
 
 
 def series_choices(estimator: InterruptedTimeSeries, panel: Panel, analysis: Analysis) -> list[SeriesChoice]:
@@ -164,6 +174,7 @@ def series_choices(estimator: InterruptedTimeSeries, panel: Panel, analysis: Ana
     found += [replace(own, outcome=o) for o in counted_otherwise(panel, analysis, people=False)]
     if touches_pandemic(panel):
         found += [replace(own, pandemic=False, phase_in=p) for p in phases]
+        found += [replace(own, waves=True, phase_in=p) for p in phases]
     return found
 
 
@@ -173,22 +184,48 @@ def of_series(estimator: InterruptedTimeSeries, panel: Panel, analysis: Analysis
         return pd.DataFrame()
     wanted = series_choices(estimator, panel, analysis)
     rows: list[dict[str, object] | None] = []
-    scale = None
+    scale, unit, ratio = None, "", True
+    not_fitted = []
     for number, c in enumerate(wanted):
         part = c.window.of(without_pandemic(panel) if not c.pandemic else panel, c.phase_in)
         variant = replace(estimator.quick(), errors=c.errors, harmonics=c.pairs, phase_in=c.phase_in)
         asked = replace(analysis, outcome=c.outcome, primary=False)
         if variant.objections(part, asked):
             continue
-        estimate = variant.fit(part, asked, seed=seed)[0]
-        scale = estimate.scale if number == 0 else scale
-        if estimate.status != "ok" or estimate.scale != scale:
+        found: tuple[float, float] | None = None
+        if c.waves:
+            found = _by_wave(variant, part, asked, unit, ratio=ratio)
+        else:
+            estimate = variant.fit(part, asked, seed=seed)[0]
+            if number == 0:
+                scale, unit = estimate.scale, estimate.unit
+            ratio = estimate.null == 1.0
+            if estimate.status == "ok" and estimate.scale == scale:
+                found = (math.log(estimate.estimate) if ratio else estimate.estimate, estimate.p_value)
+        if found is None:
+            if c.treatment != "in":
+                not_fitted.append(f"{TREATMENTS[c.treatment]} with {c.phase_in} periods of phase-in")
             continue
-        ratio = estimate.null == 1.0
-        found = (math.log(estimate.estimate) if ratio else estimate.estimate, estimate.p_value)
-        rows.append(row(_method(c), found, outcome=c.outcome, ratio=ratio, phase_in=c.phase_in, before=_told(c.window.before),
-                        after=_told(c.window.after), pandemic=c.pandemic, declared=number == 0))  # fmt: skip
-    return in_order(rows)
+        made = row(_method(c), found, outcome=c.outcome, ratio=ratio, phase_in=c.phase_in, before=_told(c.window.before),
+                   after=_told(c.window.after), pandemic=c.pandemic, declared=number == 0)  # fmt: skip
+        rows.append(made and made | {"pandemic": c.treatment})
+    table = in_order(rows)
+    table.attrs["not_fitted"] = not_fitted
+    return table
+
+
+def _by_wave(
+    variant: InterruptedTimeSeries, panel: Panel, analysis: Analysis, unit: str, *, ratio: bool
+) -> tuple[float, float] | None:
+    """(effect, p) with a level for each wave; None for a mean of sites that start at different times, which is no one series."""
+    starts = panel.units.loc[panel.treated_units, "start_t"]
+    if not unit and starts.nunique() > 1:
+        return None
+    fitted = variant.fitted(panel, analysis, unit)
+    found = by_wave(fitted) if fitted is not None else None
+    if found is None or not math.isfinite(found.estimate) or not math.isfinite(found.p_value):
+        return None
+    return (math.log(found.estimate) if ratio else found.estimate, found.p_value)
 
 
 def _method(choice: SeriesChoice) -> str:

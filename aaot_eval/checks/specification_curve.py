@@ -14,7 +14,7 @@ import pandas as pd
 from aaot_eval.checks import CHECKS
 from aaot_eval.checks._choices import PANDEMIC, counted_otherwise, touches_pandemic
 from aaot_eval.checks._sites import cannot
-from aaot_eval.checks._variants import Designed, designed
+from aaot_eval.checks._variants import TREATMENTS, Designed, designed
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._sites import Floats, SiteData, site_data, site_objections
@@ -123,6 +123,12 @@ def _of_variants(variants: Designed, analysis: Analysis, estimate: Estimate) -> 
     )
     small = int((table["p_value"] <= 1.0 - estimate.conf_level).sum())
     verdict, meaning = _judge(estimate, below, above, total)
+    gone = _gone_with_pandemic(table, estimate)
+    if gone:
+        verdict, meaning = "warn", gone
+    missing = table.attrs.pop("not_fitted", [])
+    if missing:
+        meaning += f"; could not be fitted: {', '.join(missing)}"
     return CheckResult(
         NAME, analysis.name, "warn" if verdict == "fail" else verdict,
         f"Of {total} variants of the estimate fixed before looking ({variants.words}) {below} lie below "
@@ -131,6 +137,23 @@ def _of_variants(variants: Designed, analysis: Analysis, estimate: Estimate) -> 
         threshold=f"at least {SAME_SIDE:.0%} on the claimed side", table=table,
         facts={"table": NAME, "below": below, "above": above, "variants": total},
     )  # fmt: skip
+
+
+def _gone_with_pandemic(table: pd.DataFrame, estimate: Estimate) -> str:
+    """What a claim about a series turns into where the months of the pandemic are treated otherwise; empty when it stays.
+
+    Only the declared variant with nothing else changed: a shift of that size at that time is a rival reason and no matter of taste.
+    """
+    if estimate.direction == "unclear" or estimate.design not in ("series", "controlled_series"):
+        return ""
+    declared = table[table["declared"]].iloc[0]
+    alike = (table["method"] == declared["method"]) & (table["phase_in"] == declared["phase_in"])
+    alike &= (table["outcome"] == declared["outcome"]) & (table["pandemic"] != "in")
+    alpha = 1.0 - estimate.conf_level
+    other = table["estimate"] > estimate.null if estimate.direction == "lower" else table["estimate"] < estimate.null
+    gone = table[alike & ((table["p_value"] > alpha) | other)]
+    said = [f"with {TREATMENTS[r.pandemic]} it reads {r.estimate:.2f} ({p_text(r.p_value)})" for r in gone.itertuples()]
+    return f"the claim does not stand however the pandemic is treated: {' and '.join(said)}" if said else ""
 
 
 @dataclass(frozen=True)

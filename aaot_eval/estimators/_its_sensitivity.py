@@ -348,9 +348,14 @@ def _pandemic(fitted: Fitted) -> list[Row]:
     return [
         _refit(fitted, "before_pandemic", "stopped at the start of the pandemic", series=s.leaving_out(~early)),
         _refit(fitted, "without_pandemic", "March 2020 to December 2021 left out", series=s.leaving_out(inside)),
-        _refit(fitted, "pandemic_waves", "a level of its own for each pandemic wave", waves=True,
-               note="levels for March-June 2020, July-October 2020, November 2020-March 2021, April-December 2021"),
-    ]  # fmt: skip
+        by_wave(fitted),
+    ]
+
+
+def by_wave(fitted: Fitted) -> Row:
+    """The same with a level of its own for each wave of the pandemic."""
+    return _refit(fitted, "pandemic_waves", "a level of its own for each pandemic wave", waves=True,
+                  note="levels for March-June 2020, July-October 2020, November 2020-March 2021, April-December 2021")  # fmt: skip
 
 
 def _and(*notes: str) -> str:
