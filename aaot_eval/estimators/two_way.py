@@ -18,7 +18,7 @@ from aaot_eval.errors import Problem
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators import _clustered as cl
 from aaot_eval.estimators import _goodman_bacon as gb
-from aaot_eval.estimators._sites import Floats, SiteData, column_problems, site_data, site_objections
+from aaot_eval.estimators._sites import LEAST_CLUSTERS, Floats, SiteData, column_problems, site_data, site_objections
 from aaot_eval.results import Analysis, ConfMethod, Design, Estimate, Panel, Scale
 
 LEAST_TREATED = 6
@@ -89,13 +89,18 @@ class _Rows:
         return self.data.scale == "log"
 
     def poisson(self) -> Estimate:
+        name = "Poisson regression on site and period effects, exposure as offset, CR1"
+        if self.data.n_clusters < LEAST_CLUSTERS:
+            return self._not_run(name, self._too_few())
         found = poisson_cr1(self.data)
         if not math.isfinite(found.std_error):
             return self._not_run("Poisson regression, CR1", "too few events for a finite coefficient")
-        return self._row("Poisson regression on site and period effects, exposure as offset, CR1", found, "wald_t")
+        return self._row(name, found, "wald_t")
 
     def linear(self) -> tuple[Estimate, ...]:
         data = self.data
+        if data.n_clusters < LEAST_CLUSTERS:
+            return (self._not_run("linear regression on site and period effects, CR1", self._too_few()),)
         if self.ratio and (data.values <= 0).any():
             return (self._not_run("linear regression of the log rate", "a site-month of zero has no log rate"),)
         rate = data.values / data.exposure
@@ -180,6 +185,9 @@ class _Rows:
             return (f"foil: with {data.treated_clusters} treated of {data.n_clusters} {self._unit}s clustered p values are too small; "
                     "read the randomisation result")  # fmt: skip
         return "foil: the usual two-way model, one effect for all sites and months"
+
+    def _too_few(self) -> str:
+        return f"from {self.data.n_clusters} {self._unit}s no clustered standard error can be told (at least {LEAST_CLUSTERS})"
 
     @property
     def _unit(self) -> str:

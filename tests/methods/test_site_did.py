@@ -25,6 +25,7 @@ CASES = Path(__file__).resolve().parent.parent / "reference"
 ESTIMATE = 1e-8  # the reference was fitted in double precision by another program
 STD_ERROR = 1e-6  # the same, through a matrix inverse
 EXACT = 1e-9  # a count over a count
+SAME = 1e-9  # the same arithmetic in other units: what rounding leaves
 OUTCOME = "admissions"
 
 
@@ -585,6 +586,38 @@ class TestFewSites:
         assert rows[-1].status == "not_run"
         assert "population changes" in rows[-1].note
         assert TwoWayModels().fit(replace(panel, cells=cells), analysis(primary=False), seed=1)[0].status == "ok"
+
+
+class TestTwoSites:
+    """One site with the service and one without: no error can be told from two clusters."""
+
+    def test_no_two_way_model_makes_an_error_from_two_sites(self) -> None:
+        counts = np.random.default_rng(4).poisson(80.0, (2, 36))
+        rows = TwoWayModels().fit(site_panel({OUTCOME: counts}, [24, None]), analysis(primary=False), seed=1)
+        assert [r.status for r in rows] == ["not_run", "not_run"]
+        assert all("from 2 sites no clustered standard error can be told" in r.note for r in rows)
+        assert all(math.isnan(r.p_value) and math.isnan(r.std_error) for r in rows)
+
+
+class TestUnitsOfTheOutcome:
+    """Euros or millions of them: intervals scale, p values stay."""
+
+    def rows(self, k: float) -> list[Estimate]:
+        values = k * (50.0 + 10.0 * np.random.default_rng(11).standard_normal((10, 36)))
+        panel = site_panel({OUTCOME: values}, [24] * 3 + [None] * 7)
+        cells = panel.cells.drop(columns=f"{OUTCOME}_persons")
+        panel = replace(panel, cells=cells, outcomes=(OutcomeSpec(OUTCOME, OUTCOME, "continuous"),))
+        return list(SiteDid(scale="difference").fit(panel, analysis(), seed=1))
+
+    @pytest.mark.parametrize("k", [1e-12, 1e-6, 1e3])
+    def test_every_row_scales_with_the_outcome(self, k: float) -> None:
+        plain, scaled = self.rows(1.0), self.rows(k)
+        assert len(plain) == 3
+        for one, other in zip(plain, scaled, strict=True):
+            assert other.status == one.status == "ok"
+            assert other.p_value == one.p_value
+            for name in ("estimate", "conf_low", "conf_high"):
+                assert getattr(other, name) == pytest.approx(k * getattr(one, name), rel=SAME), (name, one.inference)
 
 
 class TestWhatIsLeftOut:
