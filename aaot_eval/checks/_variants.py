@@ -185,7 +185,7 @@ def of_series(estimator: InterruptedTimeSeries, panel: Panel, analysis: Analysis
     wanted = series_choices(estimator, panel, analysis)
     rows: list[dict[str, object] | None] = []
     scale, unit, ratio = None, "", True
-    not_fitted = []
+    phases_not_fitted: dict[str, list[str]] = {}
     for number, c in enumerate(wanted):
         part = c.window.of(without_pandemic(panel) if not c.pandemic else panel, c.phase_in)
         variant = replace(estimator.quick(), errors=c.errors, harmonics=c.pairs, phase_in=c.phase_in)
@@ -204,13 +204,15 @@ def of_series(estimator: InterruptedTimeSeries, panel: Panel, analysis: Analysis
                 found = (math.log(estimate.estimate) if ratio else estimate.estimate, estimate.p_value)
         if found is None:
             if c.treatment != "in":
-                not_fitted.append(f"{TREATMENTS[c.treatment]} with {c.phase_in} periods of phase-in")
+                phases_not_fitted.setdefault(c.treatment, []).append(str(c.phase_in))
             continue
         made = row(_method(c), found, outcome=c.outcome, ratio=ratio, phase_in=c.phase_in, before=_told(c.window.before),
                    after=_told(c.window.after), pandemic=c.pandemic, declared=number == 0)  # fmt: skip
         rows.append(made and made | {"pandemic": c.treatment})
     table = in_order(rows)
-    table.attrs["not_fitted"] = not_fitted
+    table.attrs["not_fitted"] = [
+        f"{TREATMENTS[t]} (with {', '.join(phases)} periods of phase-in)" for t, phases in phases_not_fitted.items()
+    ]
     return table
 
 

@@ -39,7 +39,9 @@ class OutOfReach:
     ) -> CheckResult:
         """The estimate among people out of reach, and its share of the estimate among everybody."""
         if analysis.outcome != RULE_OUTCOME:
-            return cannot(NAME, analysis, "the entry rule counts other admissions than the outcome")
+            given = str(panel.extra.get("entry_rule") or "unknown") != "unknown" or "cohort_rule" in panel.extra
+            why = "the entry rule counts other admissions than the outcome" if given else "no entry rule was given"
+            return cannot(NAME, analysis, why)
         people = people_of(panel, estimator)
         if isinstance(people, str):
             return cannot(NAME, analysis, people)

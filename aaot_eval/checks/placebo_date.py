@@ -19,6 +19,7 @@ from aaot_eval.checks._sites import THRESHOLD, lean, verdict_of
 from aaot_eval.errors import AaotEvalError
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators import _randomisation as ri
+from aaot_eval.estimators.its import InterruptedTimeSeries
 from aaot_eval.estimators.site_did import SiteDid, fit_sites
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
 
@@ -71,8 +72,14 @@ class PlaceboDate:
             found = {k: _placebo(estimator, panel, analysis, units, end, k, seed) for k in spread_dates(dates)}
         fits = {k: e for k, e in found.items() if e is not None and math.isfinite(e.p_value)}
         if len(fits) < LEAST_DATES or not math.isfinite(estimate.p_value):
-            return CheckResult("placebo_date", analysis.name, "not_evaluable",
-                               "Made-up start dates could not be judged: the estimate has no p value at them.")  # fmt: skip
+            why = "the estimate has no p value at the real start"
+            if math.isfinite(estimate.p_value):
+                why = f"of {len(found)} dates tried {len(fits)} gave an estimate with a p value, and {LEAST_DATES} are needed"
+                refused = _refusal(estimator, panel, analysis, units, end, spread_dates(dates))
+                why += f" ({refused})" if refused else ""
+            return CheckResult(
+                "placebo_date", analysis.name, "not_evaluable", f"Made-up start dates could not be judged: {why}."
+            )
         return _judged(panel, analysis, estimate, fits, int(starts[units[0]]))
 
 
@@ -108,13 +115,34 @@ def cut_panel(panel: Panel, end: int, starts: Mapping[str, int], units: list[str
     )
 
 
-def _placebo(
-    estimator: Estimator, panel: Panel, analysis: Analysis, units: list[str], end: int, start: int, seed: int
-) -> Placebo | None:
+def _made_up(panel: Panel, analysis: Analysis, units: list[str], end: int, start: int) -> Panel:
     alone = units if analysis.design == "series" else None
     if analysis.design == "controlled_series":
         alone = [*units, *panel.comparison_units]
-    made_up = cut_panel(panel, end, dict.fromkeys(units, start), alone)
+    return cut_panel(panel, end, dict.fromkeys(units, start), alone)
+
+
+def _without_window(estimator: Estimator) -> Estimator:
+    """A series without its window of totals averted, which lies after the real start and changes no level and no p."""
+    return replace(estimator, window=()) if isinstance(estimator, InterruptedTimeSeries) else estimator
+
+
+def _refusal(
+    estimator: Estimator, panel: Panel, analysis: Analysis, units: list[str], end: int, dates: list[int]
+) -> str:
+    """What the estimator says against the first made-up date that it refuses; empty where it refuses none."""
+    for start in dates:
+        problems = _without_window(estimator).objections(_made_up(panel, analysis, units, end, start), analysis)
+        if problems:
+            return problems[0].what
+    return ""
+
+
+def _placebo(
+    estimator: Estimator, panel: Panel, analysis: Analysis, units: list[str], end: int, start: int, seed: int
+) -> Placebo | None:
+    made_up = _made_up(panel, analysis, units, end, start)
+    estimator = _without_window(estimator)
     try:
         if estimator.objections(made_up, analysis):
             return None

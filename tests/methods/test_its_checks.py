@@ -73,6 +73,31 @@ class TestPlaceboDate:
         assert found.statistic == 1.0
         assert check("placebo_date", panel).verdict == "pass"
 
+    def test_a_window_after_the_start_does_not_hinder_it(self) -> None:
+        panel = series(84, 60)
+        labels = [str(x) for x in panel.periods["label"].iloc[[66, 80]]]
+        plain, windowed = (check("placebo_date", panel, InterruptedTimeSeries(window=w)) for w in ((), tuple(labels)))
+        assert windowed.verdict != "not_evaluable"
+        assert plain.table is not None
+        assert windowed.table is not None
+        made_up = ~plain.table["real"]
+        pd.testing.assert_frame_equal(plain.table[made_up], windowed.table[made_up])
+
+    def test_what_is_really_missing_is_said(self) -> None:
+        class Refusing(InterruptedTimeSeries):
+            """Takes the whole series and no part of it."""
+
+            def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
+                return [Problem("E412", "the series is a part of itself")] if len(panel.periods) < 84 else []
+
+        panel = series(84, 60)
+        refused = check("placebo_date", panel, Refusing())
+        assert refused.verdict == "not_evaluable"
+        assert "of 12 dates tried 0 gave an estimate with a p value, and 5 are needed" in refused.sentence
+        assert "the series is a part of itself" in refused.sentence
+        same_step = InterruptedTimeSeries(interruptions=(str(panel.periods["label"].iloc[0]),))
+        assert "no p value at the real start" in check("placebo_date", panel, same_step).sentence
+
     def test_the_table_is_that_of_the_record(self) -> None:
         found = check("placebo_date", series(84, 60))
         assert found.table is not None

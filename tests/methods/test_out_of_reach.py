@@ -89,3 +89,18 @@ def test_a_change_of_the_whole_hospital_is_told_from_one_of_the_caseload(
 def test_says_why_when_it_cannot_judge() -> None:
     bare = site_panel({OUTCOME: np.full((6, 48), 90.0)}, [30, *[None] * 5])
     assert "it holds no people" in checked(bare).sentence
+
+
+def test_without_an_entry_rule_that_is_the_reason_given() -> None:
+    """Only a rule that was given can be said to count other admissions than the outcome."""
+    panel = site_panel({"admissions": np.random.default_rng(1).poisson(150, (8, 48))}, [24, 24, *[None] * 6])
+    analysis = replace(ANALYSIS, outcome="admissions")
+    estimator = build_estimator("site_did", {"beside": False})
+
+    def said(panel: Panel) -> str:
+        estimate = estimator.fit(panel, analysis, seed=1)[0]
+        return CHECKS["out_of_reach"]().run(estimator, panel, analysis, estimate, seed=1).sentence
+
+    assert said(panel) == "Not evaluable: no entry rule was given."
+    assert said(replace(panel, extra={"entry_rule": "unknown"})) == "Not evaluable: no entry rule was given."
+    assert "counts other admissions" in said(replace(panel, extra={"entry_rule": "3 admissions in 12 months"}))

@@ -96,7 +96,10 @@ class TestRiskSet:
         estimator, analysis = InterruptedTimeSeries(interruptions=("2020-04",)), analysis_of("its")
         estimate = estimator.fit(panel, analysis, seed=1)[0]
         found = SpecificationCurve().run(estimator, panel, analysis, estimate, seed=1)
-        assert "could not be fitted: March 2020 to December 2021 left out with 0 periods of phase-in" in found.sentence
+        assert (
+            "could not be fitted: March 2020 to December 2021 left out (with 0, 3 periods of phase-in)"
+            in found.sentence
+        )
         assert "waves" in set(found.table["pandemic"])
 
     def test_choices_that_make_no_difference_give_one_answer(self, mixed):
@@ -206,7 +209,10 @@ class TestSeries:
         estimator, analysis = InterruptedTimeSeries(interruptions=("2020-04",)), analysis_of("its")
         estimate = estimator.fit(panel, analysis, seed=1)[0]
         found = SpecificationCurve().run(estimator, panel, analysis, estimate, seed=1)
-        assert "could not be fitted: March 2020 to December 2021 left out with 0 periods of phase-in" in found.sentence
+        assert (
+            "could not be fitted: March 2020 to December 2021 left out (with 0, 3 periods of phase-in)"
+            in found.sentence
+        )
         assert "waves" in set(found.table["pandemic"])
 
     def test_choices_that_make_no_difference_give_one_answer(self):
@@ -295,7 +301,10 @@ class TestTrial:
         estimator, analysis = InterruptedTimeSeries(interruptions=("2020-04",)), analysis_of("its")
         estimate = estimator.fit(panel, analysis, seed=1)[0]
         found = SpecificationCurve().run(estimator, panel, analysis, estimate, seed=1)
-        assert "could not be fitted: March 2020 to December 2021 left out with 0 periods of phase-in" in found.sentence
+        assert (
+            "could not be fitted: March 2020 to December 2021 left out (with 0, 3 periods of phase-in)"
+            in found.sentence
+        )
         assert "waves" in set(found.table["pandemic"])
 
     def test_choices_that_make_no_difference_give_one_answer(self):
