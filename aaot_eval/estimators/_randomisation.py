@@ -128,13 +128,18 @@ def _ways(free: tuple[int, ...], sizes: tuple[int, ...]) -> Iterator[tuple[int, 
 def p_value(statistic: Floats, real: int) -> float:
     """Share of assignments whose statistic is at least as far from zero as the real one's; ties count."""
     size = np.abs(statistic)
-    return float(np.mean(size >= size[real] - TIE))
+    return float(np.mean(size >= size[real] - tie(size)))
+
+
+def tie(size: Floats) -> float:
+    """How far apart statistics may be and still count as equal: relative to the largest finite one, so that units do not matter."""
+    return TIE * float(size[np.isfinite(size)].max(initial=0.0))
 
 
 def p_values(statistic: Floats) -> Floats:
     """N: the p value that each assignment would have, had it been the real one."""
     size = np.abs(statistic)
-    return np.asarray(1.0 - np.searchsorted(np.sort(size), size - TIE, side="left") / len(size))
+    return np.asarray(1.0 - np.searchsorted(np.sort(size), size - tie(size), side="left") / len(size))
 
 
 def change_table(values: Floats, exposure: Floats, starts: Ints, phase_in: int = 0, *, log: bool = True,
@@ -234,7 +239,7 @@ class TwoWay:
             rows = ways.rows[:, column]
             squares += (table[rows, cohort] - b * own[cohort]) ** 2 - (never[rows] - b * q) ** 2
         error = np.sqrt(np.maximum(squares, 0.0)) / self.norm
-        some = error > TIE * np.abs(b).max(initial=1.0)
+        some = error > TIE * np.abs(b).max(initial=0.0)
         return np.asarray(np.divide(b, error, out=np.full_like(b, np.inf), where=some))
 
 

@@ -175,7 +175,8 @@ class _Rows:
             if self.data.phase_in == 0:
                 start = float(model.coefficients(level, self.ways.only_real())[0])
                 rows.append(self._secondary("t of the two-way coefficient",
-                                            lambda e: model.t_statistics(level - e * switch, self.ways), least, start))  # fmt: skip
+                                            lambda e: model.t_statistics(level - e * switch, self.ways), least, start,
+                                            units=model.coefficients(level, self.ways)))  # fmt: skip
         if self.ratio:
             rows.append(self._poisson(least))
         return tuple(rows)
@@ -198,14 +199,15 @@ class _Rows:
         return self._secondary("Poisson coefficient", coefficients, least, interval=quick)
 
     def _secondary(self, name: str, of: Callable[[float], Floats], least: float, estimate: float | None = None, *,
-                   interval: bool = True) -> Estimate:  # fmt: skip
+                   units: Floats | None = None, interval: bool = True) -> Estimate:  # fmt: skip
+        """The row of one statistic; `units`: values in units of the outcome that the search steps by, where its own are not."""
         values = of(0.0)
         effect = float(values[self.ways.real]) if estimate is None else estimate
         if not math.isfinite(effect):
             return self._not_run(name, "too few events for a finite coefficient")
         found = None
         if interval:
-            step = 0.02 if self.ratio else float(np.std(values)) / 10
+            step = 0.02 if self.ratio else float(np.std(values if units is None else units)) / 10
             found = self._invert(lambda e: ri.p_value(of(e), self.ways.real), effect, least, step, *BESIDE_SEARCH)
         return self._row(name, effect, ri.p_value(values, self.ways.real), found, least)
 
@@ -400,7 +402,7 @@ def placebo_table(fit: Fit, analysis: str) -> pd.DataFrame:
         ranks = np.union1d(ranks, np.flatnonzero(order == fit.ways.real))
     chosen = order[ranks]
     size = np.sort(np.abs(fit.statistic))
-    at_least = len(size) - np.searchsorted(size, np.abs(fit.statistic[chosen]) - ri.TIE)
+    at_least = len(size) - np.searchsorted(size, np.abs(fit.statistic[chosen]) - ri.tie(size))
     return pd.DataFrame(
         {
             "analysis": analysis,

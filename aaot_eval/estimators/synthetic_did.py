@@ -142,14 +142,15 @@ class Placebos:
 
     def p_value(self, effect: float) -> float:
         """Rank of an effect among itself and the placebos, by size; ties count."""
-        return (1 + int((np.abs(self.effects) >= abs(effect) - ri.TIE).sum())) * self.p_least
+        size = np.abs(self.effects)
+        return (1 + int((size >= abs(effect) - ri.tie(size)).sum())) * self.p_least
 
     def p_scaled(self, effect: float, misfit: float) -> float:
         """The same with every effect over its own misfit before the start; NaN where a series is met without any."""
         if not (misfit > 0 and (self.misfits > 0).all()):
             return math.nan
         size = np.abs(self.effects) / self.misfits
-        return (1 + int((size >= abs(effect) / misfit - ri.TIE).sum())) * self.p_least
+        return (1 + int((size >= abs(effect) / misfit - ri.tie(size)).sum())) * self.p_least
 
     def reach(self, alpha: float) -> float:
         """How far an effect may lie from the estimate with p above alpha; NaN when p cannot fall to alpha.
@@ -165,7 +166,8 @@ class Placebos:
     def inversion(self, effect: float, alpha: float) -> ri.Inversion:
         """The p value of every supposed effect, at the places where it steps, and the interval."""
         reach = self.reach(alpha)
-        sizes = np.unique(np.abs(self.effects[np.abs(self.effects) > ri.TIE]))
+        size = np.abs(self.effects)
+        sizes = np.unique(size[size > ri.tie(size)])
         p = np.array([self.p_value(size) for size in sizes])
         effects = np.concatenate([effect - sizes[::-1], [effect], effect + sizes])
         return ri.Inversion(effects, np.concatenate([p[::-1], [1.0], p]), effect, effect - reach, effect + reach)

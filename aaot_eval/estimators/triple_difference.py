@@ -253,7 +253,7 @@ class _Rows:
         ranks = np.unique(np.linspace(0, len(order) - 1, min(len(order), 400)).round().astype(int))
         ranks = np.union1d(ranks, np.flatnonzero(order == ways.real))
         chosen, size = order[ranks], np.sort(np.abs(statistic))
-        at_least = len(size) - np.searchsorted(size, np.abs(statistic[chosen]) - ri.TIE)
+        at_least = len(size) - np.searchsorted(size, np.abs(statistic[chosen]) - ri.tie(size))
         return pd.DataFrame({
             "analysis": self.analysis.name, "kind": "assignment", "label": [str(r + 1) for r in ranks],
             "ratio": np.exp(effects[chosen]) if self.ratio else effects[chosen], "statistic": statistic[chosen],
