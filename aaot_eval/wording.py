@@ -6,6 +6,7 @@ No word is chosen from a p value alone, and a result that could have another rea
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -72,6 +73,10 @@ def interval_text(estimate: Estimate) -> str:
     return f"{level}: {difference_text(estimate.conf_low)} to {difference_text(estimate.conf_high)}"
 
 
+#: What a series is compared with, by whether it is that of one unit.
+OWN_PAST = {True: "the unit's own past, carried forward", False: "the units' own past, carried forward"}
+
+
 def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
     """The word and the sentence of the primary effect."""
     estimate, title = effect.headline, _lower_first(panel.outcome(effect.analysis.outcome).title)
@@ -104,7 +109,7 @@ def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
     else:
         because = f"{conditional}: the service may not be the reason"
     against = {
-        "series": "the units' own past",
+        "series": OWN_PAST[estimate.n_units == 1],
         "controlled_series": "the control series",
         "own_cohorts": "among those who met it before the service",
     }.get(effect.analysis.design, "the comparison")
@@ -141,14 +146,14 @@ def _unclear(estimate: Estimate, title: str, smallest: float, doubts: tuple[str,
     doubt, else it cannot be told. Each is a test of its own against a change that size, so each has the whole risk on its side
     (docs/decisions/0125-no-effect-worth-having.md)."""
     if estimate.null != 1.0:
-        return Verdict(
-            "cannot_tell", f"This evaluation cannot tell whether {title} changed ({interval_text(estimate)}).", doubts
-        )
+        sentence = f"This evaluation cannot tell whether {title} changed ({interval_text(estimate)}).{_doubt(doubts)}"
+        return Verdict("cannot_tell", sentence, doubts)
     fall, rise = max(0.0, 1 - estimate.conf_low), max(0.0, estimate.conf_high - 1)
     low, high = one_sided_limits(estimate)
     if max(1 - low, high - 1) >= smallest:
         rules_out = f"It rules out a fall larger than {fall * 100:.0f} % and a rise larger than {rise * 100:.0f} %."
-        return Verdict("cannot_tell", f"This evaluation cannot tell whether {title} changed. {rules_out}", doubts)
+        sentence = f"This evaluation cannot tell whether {title} changed. {rules_out}{_doubt(doubts)}"
+        return Verdict("cannot_tell", sentence, doubts)
     if doubts:
         sentence = (
             f"This evaluation cannot tell what the service did: a fall of {title} by more than {fall * 100:.0f} % and a rise "
@@ -165,6 +170,11 @@ def _unclear(estimate: Estimate, title: str, smallest: float, doubts: tuple[str,
     )
 
 
+def _doubt(doubts: tuple[str, ...]) -> str:
+    """The first doubt as a sentence of its own behind what is ruled out; empty when there is none."""
+    return f" Besides, {_lower_first(doubts[0])}." if doubts else ""
+
+
 def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:].rstrip(".")
 
@@ -173,7 +183,7 @@ def _certainty(effect: Effect) -> str:
     estimate = effect.headline
     least = ""
     if not math.isnan(estimate.p_least):
-        least = f"With {estimate.n_treated} of {estimate.n_units} sites treated, no p below {estimate.p_least:.4f} is possible. "
+        least = _least_p(estimate)
     # The least p there is has the figures it was just said with: "p = 0.008" below "no p below 0.0083" reads as impossible.
     smallest = math.isclose(estimate.p_value, estimate.p_least, rel_tol=1e-9)
     said = f"p = {estimate.p_least:.4f}" if smallest else p_text(estimate.p_value)
@@ -186,6 +196,18 @@ def _certainty(effect: Effect) -> str:
     more = rest + (f"; {missing} could not be judged" if missing else "")
     method = estimate.inference or estimate.conf_method.replace("_", " ")
     return f"{least}{p}{interval_text(estimate)}. {passed} of {judged} checks of this result passed{more}. Method: {method}."
+
+
+#: How the inference of a randomisation says that assignments were drawn and not all gone through.
+DRAWN = re.compile(r"over ([\d,]+) of [\d,]+ assignments")
+
+
+def _least_p(estimate: Estimate) -> str:
+    """Why there is no smaller p: too few ways to choose the treated sites, or too few of them drawn."""
+    drawn = DRAWN.search(estimate.inference or "")
+    if drawn:
+        return f"The {drawn[1]} assignments drawn at random can give no p below {estimate.p_least:.4f}. "
+    return f"With {estimate.n_treated} of {estimate.n_units} sites treated, no p below {estimate.p_least:.4f} is possible. "
 
 
 #: What a check that did not pass is said to have done, so that the numbers of the sentence add up.
@@ -292,7 +314,8 @@ def limits_table(
                 "A saving is the value of resources, at the stated prices and perspective; it is not cash released.",
             )
         )
-        rows += [("costs", reason) for reason in costs.verdict.reasons]
+        doubted = {c.sentence for c in checks if c.verdict in ("fail", "warn", "not_evaluable")}
+        rows += [("costs", reason) for reason in costs.verdict.reasons if reason not in doubted]
     rows += [("check", c.sentence) for c in checks if c.verdict in ("fail", "warn", "not_evaluable")]
     rows += [("data", f"{f.kind.title}: {f.kind.why}") for f in _distinct(findings) if f.level != "note"]
     return pd.DataFrame([{"order": i + 1, "kind": kind, "text": text} for i, (kind, text) in enumerate(rows)])

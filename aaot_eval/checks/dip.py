@@ -93,7 +93,8 @@ def _design_sentence(design: Design, word: str) -> str:
     if word == "no dip":
         return "Selection at a peak does not show."
     if design in REMOVES_SELECTION:
-        return "Any comparison of the referred before and after referral is therefore off; this result does not rest on one."
+        return ("Any comparison of the referred before and after referral is therefore off; this result does not rest on one, so the dip "
+                "is no threat to it.")  # fmt: skip
     return "This result compares the referred with themselves, so it is biased by design."
 
 

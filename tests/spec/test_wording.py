@@ -88,6 +88,21 @@ def test_a_change_worth_having_is_ruled_out_on_each_side_at_the_risk_of_the_inte
     assert word(0.90, 0.02)[0] == "lower"
 
 
+def test_a_wide_interval_names_the_first_doubt_behind_what_it_rules_out() -> None:
+    def sentence(design: str, check: str, **changes: object) -> str:
+        given = effect(0.80, 1.20, design=design, check=check)
+        known = replace(given, estimates=(replace(given.headline, **changes),))  # type: ignore[arg-type]
+        return effect_verdict(known, PANEL, CONFIG).sentence
+
+    rules_out = "changed. It rules out a fall larger than 20 % and a rise larger than 20 %."
+    assert sentence("sites", "pass").endswith(rules_out)
+    assert sentence("sites", "fail").endswith(f"{rules_out} Besides, the trend check says so.")
+    assert sentence("series", "pass").endswith(f"{rules_out} Besides, there is no comparison series, so anything else that changed at "
+                                               "that time would look the same.")  # fmt: skip
+    difference = sentence("sites", "fail", scale="rate_difference", estimate=0.1, conf_low=-1.0, conf_high=1.0)
+    assert difference.endswith("(95 % interval: -1.00 to 1.00). Besides, the trend check says so.")
+
+
 def test_no_sentence_says_more_than_its_word() -> None:
     ends = [0.5, 0.7, 0.9, 0.97, 1.0, 1.03, 1.1, 1.5]
     seen = set()
