@@ -14,6 +14,7 @@ from aaot_eval.checks import CHECKS, WARN_P
 from aaot_eval.checks import _honest as honest
 from aaot_eval.checks._sites import cannot, shown
 from aaot_eval.estimators import Estimator
+from aaot_eval.estimators._sites import ROUNDING
 from aaot_eval.estimators.event_study import EventStudy, EventTimes
 from aaot_eval.estimators.group_time import OverCohorts
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
@@ -29,6 +30,7 @@ SIZES = {
     "integer": (1, 2, 3, 4, 6, 8, 12, 24),
 }
 """Periods that may be put together to one block of an event study with few enough blocks."""
+NO_SPREAD = "some periods hold the same for every site to the last digit: there is no spread to call a drift large by"
 HOLDS = 1.0
 """A breakdown value below this warns: a drift smaller than one already seen before the start would do."""
 
@@ -62,6 +64,8 @@ class TrendViolation:
         if problems:
             return cannot(NAME, analysis, problems[0].what)
         found = study.fit(panel, analysis, seed=seed)[0]
+        if found.status == "not_estimable":
+            return cannot(NAME, analysis, found.note)
         least = found.facts["p_least"]
         if least >= WARN_P:
             return cannot(NAME, analysis, f"no p below {least:.3f} is possible, so there is no interval to widen")
@@ -69,7 +73,18 @@ class TrendViolation:
         blocks = blocks_of(points, getattr(estimator, "phase_in", 0), SIZES[panel.frequency])
         if blocks is None:
             return cannot(NAME, analysis, "too few periods before the start to see how large a drift was there")
+        if not has_spread(blocks.vector, panel, analysis.outcome, ratio=found.null == 1.0):
+            return cannot(NAME, analysis, NO_SPREAD)
         return _judged(blocks, analysis, estimate, seed, panel.frequency)
+
+
+def has_spread(vector: honest.EventVector, panel: Panel, outcome: str, *, ratio: bool) -> bool:
+    """Whether every coefficient has a standard error beyond rounding, without which no step can be called large."""
+    values = np.asarray(panel.matrix(outcome), dtype=float)
+    if panel.outcome(outcome).kind in ("count", "cost"):
+        values = values / np.asarray(panel.matrix("exposure"), dtype=float)
+    level = 1.0 if ratio else float(np.nanmax(np.abs(values)))
+    return bool((np.sqrt(np.maximum(np.diag(vector.covariance), 0.0)) > ROUNDING * level).all())
 
 
 def blocks_of(points: EventTimes, phase_in: int, sizes: Sequence[int]) -> Blocks | None:
@@ -94,7 +109,7 @@ def blocks_of(points: EventTimes, phase_in: int, sizes: Sequence[int]) -> Blocks
         vector = honest.EventVector(
             turn @ points.values, turn @ points.covariance @ turn.T, pre - 1, late / late.sum()
         )  # fmt: skip
-        return Blocks(vector, size) if vector.std_error > 0 else None
+        return Blocks(vector, size) if np.isfinite(vector.covariance).all() else None
     return None
 
 

@@ -22,6 +22,9 @@ OutcomeScale = Literal["log", "difference"]
 
 LEAST_CLUSTERS = 3
 """With fewer clusters than this there is no clustered standard error."""
+ROUNDING = 1e-12
+"""Differences below this share of the largest value are rounding."""
+UNMOVED = "all sites move alike to the last digit (a constant outcome does): there is no spread to judge a change by"
 MOST_HOLES = 0.10
 """A larger share of periods with a hole costs the site that has the holes, a smaller one the periods."""
 
@@ -157,6 +160,12 @@ def site_data(
         units=tuple(str(u) for u in panel.units.index[rows]), t=t, values=values, exposure=exposure, starts=starts,
         years=_years(panel)[t], count=count, total=total, half=_half(values, count), scale="log" if on_log else "difference", phase_in=phase_in, left=tuple(left),
     )  # fmt: skip
+
+
+def unmoved(level: Floats) -> bool:
+    """Whether levels (n x T, no hole) are a site's plus a period's and nothing else but rounding: nothing to judge a change by."""
+    rest = level - level.mean(axis=1, keepdims=True) - level.mean(axis=0) + level.mean()
+    return bool(np.abs(rest).max(initial=0.0) <= ROUNDING * np.abs(level).max(initial=0.0))
 
 
 def site_objections(panel: Panel, outcome: str, *, least_before: int | None, least_after: int, phase_in: int,

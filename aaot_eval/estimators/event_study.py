@@ -20,7 +20,7 @@ from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators import _staggered as sg
 from aaot_eval.estimators import _staggered_rows as rows
 from aaot_eval.estimators._saturated import SunAbraham, sun_abraham
-from aaot_eval.estimators._sites import Bools, Floats, Ints
+from aaot_eval.estimators._sites import UNMOVED, Bools, Floats, Ints, unmoved
 from aaot_eval.estimators.group_time import OverCohorts, staggered_of
 from aaot_eval.results import Analysis, Estimate, Panel, generator
 
@@ -95,10 +95,12 @@ class EventStudy(OverCohorts):
             return _sun_abraham_rows(self, panel, analysis, seed)
         ratio = rows.on_ratio(panel, analysis.outcome, self.scale)
         make, table = staggered_of(self, panel, analysis, seed, "event_study", ratio)
+        what = f"{'ratio' if ratio else 'difference'} of the treated to their expected level, mean over periods since the start"
+        if table.whole and unmoved(table.level):
+            return (make.row(what, math.nan, ratio=ratio, inference="none", status="not_estimable", note=UNMOVED),)
         found = sg.pairs(table)
         overall, parts = sg.aggregate(table, found, "dynamic")
         points = event_times(make, table, found, parts, seed)
-        what = f"{'ratio' if ratio else 'difference'} of the treated to their expected level, mean over periods since the start"
         first = _overall(make, table, found, overall, what)
         tables = {"event_time": _table(points, analysis.name, ratio=ratio)}
         facts = _facts(make, points, found, table, seed)
@@ -182,6 +184,8 @@ def largest_drawn(drawn: Floats, table: sg.Staggered, ways: ri.Assignments, alph
 def largest_of(covariance: Floats, df: int, alpha: float, seed: int) -> float:
     """The 1 - alpha quantile of the largest of the points in size, multivariate t with `df`."""
     some = np.diag(covariance) > 0
+    if not some.any():
+        return math.nan  # no point has a spread, so no band can be drawn
     spread = np.sqrt(np.diag(covariance)[some])
     values, vectors = np.linalg.eigh(covariance[np.ix_(some, some)] / np.outer(spread, spread))
     rng = generator(seed, "simultaneous bands")
@@ -203,6 +207,8 @@ def _size_spread(table: sg.Staggered, ways: ri.Assignments, contributions: Float
     """N: the spread that the sizes of the sites drawn lead one to expect, over that of the sites truly treated; one for all points."""
     extra = contributions[:, :-1] - contributions[:, -1:]
     spread = extra.std(axis=0)
+    if not (spread > 0).any():
+        return np.ones(len(ways.rows))
     a, b = ri.size_variance((extra[:, spread > 0] / spread[spread > 0]), table.size)
     if np.ptp(table.size) == 0 or b == 0:
         return np.ones(len(ways.rows))

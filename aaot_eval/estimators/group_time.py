@@ -19,7 +19,7 @@ from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators import _staggered as sg
 from aaot_eval.estimators import _staggered_rows as rows
 from aaot_eval.estimators._adjusted import Adjustment
-from aaot_eval.estimators._sites import column_problems
+from aaot_eval.estimators._sites import UNMOVED, column_problems, unmoved
 from aaot_eval.results import Analysis, Design, Estimate, Panel
 
 KINDS: tuple[sg.Aggregation, ...] = ("simple", "dynamic", "group", "calendar")
@@ -80,7 +80,10 @@ class GroupTime(OverCohorts):
 
     def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
         """The chosen mean first, then the same by the other inference, as a level, the other means, and its parts."""
-        return _Fit.of(self, panel, analysis, seed).estimates()
+        fit = _Fit.of(self, panel, analysis, seed)
+        if fit.table.whole and unmoved(fit.table.level):
+            return (fit.unmoved(),)
+        return fit.estimates()
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,13 @@ class _Fit:
     def plain(self) -> bool:
         """No holes, weights or covariates: every estimate is one weight for each cohort and period."""
         return self.table.whole and self.table.covariates is None and self.table.weight is None
+
+    def unmoved(self) -> Estimate:
+        """The only row where there is nothing to judge by."""
+        what = self._what(self.settings.aggregation, ratio=self.make.ratio)
+        return self.make.row(
+            what, math.nan, ratio=self.make.ratio, inference="none", status="not_estimable", note=UNMOVED
+        )
 
     def estimates(self) -> tuple[Estimate, ...]:
         s, make = self.settings, self.make

@@ -18,7 +18,16 @@ from aaot_eval.errors import Problem
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators import _clustered as cl
 from aaot_eval.estimators import _goodman_bacon as gb
-from aaot_eval.estimators._sites import LEAST_CLUSTERS, Floats, SiteData, column_problems, site_data, site_objections
+from aaot_eval.estimators._sites import (
+    LEAST_CLUSTERS,
+    UNMOVED,
+    Floats,
+    SiteData,
+    column_problems,
+    site_data,
+    site_objections,
+    unmoved,
+)
 from aaot_eval.results import Analysis, ConfMethod, Design, Estimate, Panel, Scale
 
 LEAST_TREATED = 6
@@ -68,6 +77,8 @@ class TwoWayModels:
         data = self.data(panel, analysis.outcome)
         labels = panel.periods["label"].astype(str).to_numpy()[data.t]
         rows = _Rows(analysis, data, 1.0 - self.conf_level, tuple(labels))
+        if unmoved(data.level()):
+            return (rows.unmoved(),)
         return (rows.poisson(), *rows.linear()) if rows.ratio else rows.linear()
 
 
@@ -87,6 +98,10 @@ class _Rows:
     @property
     def ratio(self) -> bool:
         return self.data.scale == "log"
+
+    def unmoved(self) -> Estimate:
+        """The only row where there is nothing to judge by."""
+        return self._estimate("none", math.nan, status="not_estimable", note=UNMOVED)
 
     def poisson(self) -> Estimate:
         name = "Poisson regression on site and period effects, exposure as offset, CR1"

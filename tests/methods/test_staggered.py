@@ -351,6 +351,41 @@ def test_bad_comparisons_are_shown_where_the_two_way_coefficient_misleads() -> N
     assert abs(linear.estimate) < 0.7 * truth
 
 
+class TestNothingMoves:
+    """A constant outcome: nothing to judge by, said in words."""
+
+    def constant(self, n: int, treated: int, kind: str) -> Panel:
+        panel = site_panel({OUTCOME: np.full((n, 36), 5.0)}, [24] * treated + [None] * (n - treated))
+        cells = panel.cells.drop(columns=f"{OUTCOME}_persons")
+        return replace(panel, cells=cells, outcomes=(OutcomeSpec(OUTCOME, OUTCOME, kind),))
+
+    @pytest.mark.parametrize(("n", "treated"), [(10, 3), (30, 12)])
+    @pytest.mark.parametrize("kind", ["continuous", "count"])
+    def test_the_event_study_and_the_check_say_so(self, n: int, treated: int, kind: str) -> None:
+        panel = self.constant(n, treated, kind)
+        for name in ("event_study", "group_time", "two_way"):
+            (row,) = build_estimator(name, {}).fit(panel, analysis(name), seed=1)
+            assert row.status == "not_estimable"
+            assert math.isnan(row.estimate)
+            assert math.isnan(row.p_value)
+            assert "no spread" in row.note
+        estimator = build_estimator("site_did", {})
+        row = estimator.fit(panel, analysis("site_did"), seed=1)[0]
+        found = CHECKS["trend_violation"]().run(estimator, panel, analysis("site_did"), row, seed=1)
+        assert found.verdict == "not_evaluable"
+        assert "no spread" in found.sentence
+
+    @pytest.mark.parametrize(("n", "treated"), [(10, 3), (30, 12)])
+    def test_an_effect_without_any_noise_has_no_band(self, n: int, treated: int) -> None:
+        panel = self.constant(n, treated, "continuous")
+        panel.cells.loc[panel.cells["treated"], OUTCOME] = 4.0
+        estimator = build_estimator("event_study", {})
+        row = estimator.fit(panel, analysis("event_study"), seed=1)[0]
+        assert row.estimate == pytest.approx(-1.0)
+        found = CHECKS["trend_violation"]().run(estimator, panel, analysis("event_study"), row, seed=1)
+        assert found.verdict == "not_evaluable"
+
+
 class TestTrendViolation:
     def test_a_large_effect_survives_the_drift_seen(self, few: Panel) -> None:
         strong = panel_of(0.6, [24, 24, 30, *[None] * 11], n_t=60, mean=400)
