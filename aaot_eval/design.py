@@ -14,7 +14,7 @@ from aaot_eval.estimators import ESTIMATORS, build_estimator
 from aaot_eval.estimators._cohorts import RULE_OUTCOME, person_months, rule_outcome_of
 from aaot_eval.panel.aggregated import parse_period
 from aaot_eval.panel.timing import clock_of
-from aaot_eval.results import Analysis, Design, Panel, generator
+from aaot_eval.results import BESIDE, Analysis, Design, Panel, generator
 
 CONTROL_OUTCOME = "non_alcohol_emergency"
 #: Checks that read the caseload and not the estimate: once a run is enough.
@@ -253,7 +253,7 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
     if config.trial is not None:
         return _of_trial(panel, study, config.trial)
     treated, comparison = panel.treated_units, panel.comparison_units
-    comparison = [u for u in comparison if panel.units.loc[u, "group"] != "beside"]
+    comparison = [u for u in comparison if panel.units.loc[u, "group"] != BESIDE]
     if not treated:
         raise NotIdentifiedError(
             Problem(

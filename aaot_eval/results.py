@@ -22,6 +22,8 @@ Scale = Literal["rate_ratio", "rate_difference", "ratio", "difference", "currenc
 ConfMethod = Literal["wald_t", "satterthwaite_t", "randomisation", "random_effects_t", "profile", "bootstrap", "none"]
 Status = Literal["ok", "no_finite_interval", "not_estimable", "monitoring_only", "not_run"]
 CheckVerdict = Literal["pass", "warn", "fail", "not_evaluable"]
+BESIDE = " beside"
+"""The `group` of a unit shown beside the others. Texts of a file are stripped, so none can be taken for it."""
 
 ESTIMATE_COLUMNS = (
     "analysis",
@@ -207,7 +209,7 @@ class Panel:
         """The units that never start inside the panel, in order; units shown beside the others are none of them."""
         treated = set(self.treated_units)
         named = zip(self.units.index, self.units["group"].to_numpy(), strict=True)
-        return [str(u) for u, group in named if group != "beside" and u not in treated]
+        return [str(u) for u, group in named if group != BESIDE and u not in treated]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pandas as pd
 from aaot_eval.checks._sites import lean
 from aaot_eval.errors import AaotEvalError
 from aaot_eval.estimators import Estimator
-from aaot_eval.results import Analysis, Panel
+from aaot_eval.results import BESIDE, Analysis, Panel
 
 MOST = 24
 """An estimator without a quick form is fitted anew for at most so many periods, those nearest a start first."""
@@ -69,7 +69,7 @@ def sites_again(estimator: Estimator, panel: Panel, analysis: Analysis, seed: in
     """One row per site left out: unit, role, effect (as the estimate is given), p_value (NaN unless asked for)."""
     rows = []
     for unit in (str(u) for u in panel.units.index):
-        if panel.units.loc[unit, "group"] == "beside":
+        if panel.units.loc[unit, "group"] == BESIDE:
             continue
         part = without_unit(panel, unit)
         role = "treated" if unit in panel.treated_units else "comparison"

@@ -12,7 +12,7 @@ from aaot_eval.checks import CHECKS
 from aaot_eval.checks._sites import cannot
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators._cohorts import Floats
-from aaot_eval.results import Analysis, CheckResult, Design, Estimate, Panel
+from aaot_eval.results import BESIDE, Analysis, CheckResult, Design, Estimate, Panel
 
 NAME = "volume"
 #: The widest count there is; emergencies of all kinds hardly react to a service for a few people.
@@ -55,7 +55,7 @@ class Volume:
     ) -> CheckResult:
         """Fails when a site begins, ends or jumps inside the data, or when its newest months look incomplete."""
         count = next((c for c in COUNTS if c in panel.cells and c != analysis.outcome), None)
-        units = [str(u) for u in panel.units.index if panel.units.loc[u, "group"] != "beside"]
+        units = [str(u) for u in panel.units.index if panel.units.loc[u, "group"] != BESIDE]
         if count is None or panel.frequency != "month":
             return cannot(NAME, analysis, "the data hold no monthly emergencies of all kinds")
         if len(units) < 4 or len(panel.periods) < LAST_AGAINST + 2 * WINDOW:

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aaot_eval.errors import Problem
-from aaot_eval.results import Analysis, Panel, Scale
+from aaot_eval.results import BESIDE, Analysis, Panel, Scale
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -145,7 +145,7 @@ def person_months(panel: Panel, outcome: str, rule_outcome: str) -> PersonMonths
     """The people of the panel with a home hospital in it, as arrays."""
     assert panel.people is not None  # noqa: S101
     people, n_t = panel.people, len(panel.periods)
-    used = [str(u) for u in panel.units.index if str(panel.units.loc[u, "group"]) != "beside"]
+    used = [str(u) for u in panel.units.index if str(panel.units.loc[u, "group"]) != BESIDE]
     position = pd.Series(np.arange(len(used)), index=used)
     unit = people["unit"].astype(object).map(position)
     here = unit.notna().to_numpy()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aaot_eval.errors import Problem
-from aaot_eval.results import Panel
+from aaot_eval.results import BESIDE, Panel
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -180,7 +180,7 @@ def site_objections(panel: Panel, outcome: str, *, least_before: int | None, lea
     if not panel.treated_units:
         return [Problem("E311", "no treated site: no site starts the service inside the data",
                         do="give the month the service started (go_live) for at least one site")]  # fmt: skip
-    if not [u for u in panel.comparison_units if panel.units.loc[u, "group"] != "beside"]:
+    if not [u for u in panel.comparison_units if panel.units.loc[u, "group"] != BESIDE]:
         return [Problem("E312", "no comparison units: every site starts the service inside the data",
                         allowed="at least one site that never starts it",
                         do="add sites without the service to the extract and the sites table, or analyse the series "
@@ -278,7 +278,7 @@ def _declared_starts(panel: Panel) -> Floats:
 
 def _kept_units(panel: Panel, t: Ints, left: list[str]) -> Ints:
     start = _declared_starts(panel)
-    beside: Bools = np.asarray(panel.units["group"].to_numpy(dtype=object) == "beside", dtype=bool)
+    beside: Bools = np.asarray(panel.units["group"].to_numpy(dtype=object) == BESIDE, dtype=bool)
     early = ~beside & (start <= (t[0] if len(t) else 0))
     rows = np.arange(len(start))
     _note(left, panel, rows[beside], "as shown beside the others")

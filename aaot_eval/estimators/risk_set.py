@@ -49,7 +49,7 @@ from aaot_eval.estimators._cohorts import (
 from aaot_eval.estimators._phases import phase_table
 from aaot_eval.estimators._random_effects import StudentDraws, dersimonian_laird
 from aaot_eval.estimators._survival import FollowedPeople, curve, curve_rows
-from aaot_eval.results import Analysis, Design, Estimate, Panel
+from aaot_eval.results import BESIDE, Analysis, Design, Estimate, Panel
 
 HISTORY_MONTHS = 24
 ATTENDANCES = "ed_attendances"
@@ -416,7 +416,7 @@ class RiskSet(ByEntryRule):
         assert panel.people is not None  # noqa: S101
         here = (
             panel.people["unit"]
-            .isin([u for u in panel.units.index if str(panel.units.loc[u, "group"]) != "beside"])
+            .isin([u for u in panel.units.index if str(panel.units.loc[u, "group"]) != BESIDE])
             .to_numpy()
         )
         return panel.person_matrix(ATTENDANCES)[here].astype(float)

@@ -18,7 +18,7 @@ from aaot_eval.errors import Problem
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._sites import Bools, Floats, SiteData, site_data, site_objections
-from aaot_eval.results import Analysis, Design, Estimate, Panel, Scale
+from aaot_eval.results import BESIDE, Analysis, Design, Estimate, Panel, Scale
 
 WIDEST = 6.0
 """A log rate ratio beyond this (400 times) is searched for no further."""
@@ -433,7 +433,7 @@ def sites_table(panel: Panel, outcome: str) -> pd.DataFrame:
     rows = []
     for i, unit in enumerate(panel.units.index):
         good = ~np.isnan(values[i]) & ~np.isnan(exposure[i])
-        beside = panel.units["group"].iloc[i] == "beside"
+        beside = panel.units["group"].iloc[i] == BESIDE
         start = starts.iloc[i]
         count, at_risk = values[i, good].sum(), exposure[i, good].sum()
         known = at_risk > 0 and panel.exposure_unit == "person-years"

@@ -22,7 +22,7 @@ from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.panel.exposure import DAYS_PER_YEAR
 from aaot_eval.panel.timing import clock_of, period_frame
-from aaot_eval.results import OutcomeSpec, Panel, Source
+from aaot_eval.results import BESIDE, OutcomeSpec, Panel, Source
 
 FREQUENCY = {"month": "M", "quarter": "Q", "year": "Y"}
 SEASON_LENGTH = {"month": 12, "quarter": 4, "year": 1, "integer": 1}
@@ -68,7 +68,7 @@ def value_class(text: str) -> str:
 def read_panel(config: RunConfig) -> Panel:
     """The panel of `data.panel`: one row per unit and period, with the columns that [panel] names.
 
-    Units in `panel.beside` stand in `units` with the group `beside` and no `start_t`; their start is in
+    Units in `panel.beside` stand in `units` with the mark BESIDE as group and no `start_t`; their start is in
     `extra["beside_start_t"]`. Without a unit column the file is one series, named after the study. Cells that are blank or not
     there are `missing`. Exposure is the denominator x days / 365.25; for integer periods the denominator itself.
     Raises InputError with every problem at once: by file, line, column and kind of value.
@@ -595,7 +595,7 @@ def _units(
             "stop_t": pd.array([stop_t if x and stop_t is not None else pd.NA for x in treated], dtype="Int64"),
             "population": np.nan,
             "beds": np.nan,
-            "group": ["beside" if u in config.panel.beside else group.get(u, "") for u in units],
+            "group": [BESIDE if u in config.panel.beside else group.get(u, "") for u in units],
         },
         index=pd.Index(units, name="unit"),
     )

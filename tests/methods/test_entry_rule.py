@@ -24,7 +24,7 @@ from aaot_eval.estimators._cohorts import (
 from aaot_eval.estimators._eras import Sums, log_ratio, reassignments
 from aaot_eval.estimators._referred import Uptake
 from aaot_eval.estimators.entry_rule import EntryRule
-from aaot_eval.results import Analysis, OutcomeSpec, Panel
+from aaot_eval.results import BESIDE, Analysis, OutcomeSpec, Panel
 from aaot_eval.schema import table_schema
 from benchmarks.patient_worlds import MANY, ONE, simulate
 from tests.methods.patients import OUTCOME, panel_of_people, patients_mixed
@@ -272,7 +272,7 @@ class TestInference:
         assert with_hole.at_risk[:, 49].any()
 
     def test_units_shown_beside_are_never_controls(self, mixed):
-        beside = mixed.units.assign(group=["beside" if u == "H12" else "" for u in mixed.units.index])
+        beside = mixed.units.assign(group=[BESIDE if u == "H12" else "" for u in mixed.units.index])
         first = EntryRule(4, 12).fit(replace(mixed, units=beside), ANALYSIS, seed=1)[0]
         assert first.n_units == 11
 

@@ -25,7 +25,7 @@ from aaot_eval.estimators._count_series import (
 )
 from aaot_eval.estimators._its_model import fit_model, harmonics, mean_model, season_pairs
 from aaot_eval.estimators.its import InterruptedTimeSeries, pooled
-from aaot_eval.results import Analysis, Estimate, OutcomeSpec, Panel, generator
+from aaot_eval.results import BESIDE, Analysis, Estimate, OutcomeSpec, Panel, generator
 from aaot_eval.schema import table_schema
 from benchmarks.its_coverage import as_series
 from tests.builders import month_frame, site_panel
@@ -371,7 +371,7 @@ class TestWhatIsFitted:
         counts = np.array([noisy(60, 36, 0.8), 10 * noisy(60, 36, 1.0)])
         panel = site_panel({"stays": counts}, [36, None], first="2010-04", units=["A", "England"])
         panel = replace(
-            panel, units=panel.units.assign(group=["", "beside"]), extra={"beside_start_t": {"England": 36}}
+            panel, units=panel.units.assign(group=["", BESIDE]), extra={"beside_start_t": {"England": 36}}
         )
         own, beside = fit(panel, units="together")
         assert [own.unit, beside.unit] == ["A", "England"]

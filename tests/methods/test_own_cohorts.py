@@ -12,7 +12,7 @@ from aaot_eval.errors import Problem
 from aaot_eval.estimators._count_series import fit_value_series
 from aaot_eval.estimators._own_hospitals import Part, shock_variance
 from aaot_eval.estimators.own_cohorts import CONTROL_SERIES, Followed, OwnCohorts, standardise
-from aaot_eval.results import Analysis, Panel
+from aaot_eval.results import BESIDE, Analysis, Panel
 from benchmarks.patient_worlds import CONTROL, ONE, OUTCOME, simulate
 
 # Rounding of floats only.
@@ -205,7 +205,7 @@ class TestEstimate:
         pooled = OwnCohorts(4, 12).fit(both, ANALYSIS, seed=1)[0]
         each = []
         for name in ("H01", "H02"):
-            beside = both.units.assign(group=["" if u == name else "beside" for u in both.units.index])
+            beside = both.units.assign(group=["" if u == name else BESIDE for u in both.units.index])
             each.append(OwnCohorts(4, 12).fit(replace(both, units=beside), ANALYSIS, seed=1)[0])
         observed = [e.tables["rates"].set_index("era").loc["after", "events"] for e in each]
         expected = sum(o / e.estimate for o, e in zip(observed, each, strict=True))

@@ -15,7 +15,7 @@ from aaot_eval.estimators import _phases
 from aaot_eval.estimators._own_hospitals import Part, apart, over_trusts
 from aaot_eval.estimators._own_parts import ratio_variance
 from aaot_eval.estimators.own_cohorts import OwnCohorts
-from aaot_eval.results import Analysis, Panel, generator
+from aaot_eval.results import BESIDE, Analysis, Panel, generator
 from benchmarks.own_cohorts_hospitals import CELLS, THREE, read_groups, read_trusts, with_levels
 from benchmarks.patient_worlds import COVERAGE, FALSE_ALARMS, ONE, OUTCOME, binomial, simulate
 
@@ -118,7 +118,7 @@ class TestEstimates:
 
     def test_a_trust_of_several_is_what_it_is_alone(self, three):
         rows = OwnCohorts(4, 12).fit(three, ANALYSIS, seed=1)
-        beside = three.units.assign(group=["" if u == "H02" else "beside" for u in three.units.index])
+        beside = three.units.assign(group=["" if u == "H02" else BESIDE for u in three.units.index])
         alone = OwnCohorts(4, 12).fit(replace(three, units=beside), ANALYSIS, seed=1)
         own = next(e for e in rows if e.unit == "H02")
         assert (own.estimate, own.conf_low, own.conf_high) == pytest.approx(

@@ -17,7 +17,7 @@ from aaot_eval.estimators import build_estimator
 from aaot_eval.estimators._cohorts import person_months
 from aaot_eval.estimators._random_effects import dersimonian_laird
 from aaot_eval.pipeline import estimate_effect
-from aaot_eval.results import Analysis, Panel, generator
+from aaot_eval.results import BESIDE, Analysis, Panel, generator
 from tests.methods.patients import OUTCOME, panel_of_people, patients_mixed
 
 ESTIMATORS = ("patient_group_time", "patient_event_study")
@@ -207,7 +207,7 @@ class TestRefusals:
 
     def test_five_comparison_hospitals_give_no_interval_and_say_why(self) -> None:
         panel = flat_world(1.0, 1)
-        units = panel.units.assign(group=["other"] * 8 + ["beside"] * 2)
+        units = panel.units.assign(group=["other"] * 8 + [BESIDE] * 2)
         rows = build_estimator("patient_group_time", {"no_peak": True}).fit(
             replace(panel, units=units), analysis(), seed=1
         )

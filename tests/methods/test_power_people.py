@@ -14,7 +14,7 @@ from aaot_eval.power import plan_study
 from aaot_eval.power._as_referred import Past, as_referred
 from aaot_eval.power._before import first_start, periods_before
 from aaot_eval.power._people import Hospitals, _row, people_rows
-from aaot_eval.results import Panel, generator
+from aaot_eval.results import BESIDE, Panel, generator
 from tests.methods.patients import OUTCOME, patients_mixed
 
 FOLLOW_UP, FALL = 12, 0.23
@@ -114,7 +114,7 @@ def test_what_cannot_be_weighted_is_said_to_be_cautious(mixed: Panel) -> None:
     others = [u for u in mixed.units.index if u not in mixed.treated_units]
     few = replace(
         mixed,
-        units=mixed.units.assign(group=["beside" if u in others[5:] else g for u, g in mixed.units["group"].items()]),
+        units=mixed.units.assign(group=[BESIDE if u in others[5:] else g for u, g in mixed.units["group"].items()]),
     )
     plain, words, _ = rows(few, (4, 12))
     assert "which makes these figures cautious" in words[0]

@@ -17,7 +17,7 @@ from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._sites import SiteData, site_data
 from aaot_eval.estimators.site_did import SiteDid, changes, fit_sites, point_estimate, statistic
 from aaot_eval.estimators.two_way import TwoWayModels
-from aaot_eval.results import Analysis, Estimate, OutcomeSpec, Panel
+from aaot_eval.results import BESIDE, Analysis, Estimate, OutcomeSpec, Panel
 from aaot_eval.schema import table_schema
 from tests.builders import site_panel
 
@@ -654,7 +654,7 @@ class TestWhatIsLeftOut:
     def test_sites_treated_from_the_first_month_and_sites_beside(self, panel: Panel) -> None:
         units = panel.units.copy()
         units.loc["S08", "start_t"] = 0
-        units.loc["S09", "group"] = "beside"
+        units.loc["S09", "group"] = BESIDE
         row = SiteDid().fit(replace(panel, units=units), analysis(), seed=1)[0]
         assert row.n_units == 7
         assert "ran from the first period: S08" in row.note

@@ -12,6 +12,7 @@ from aaot_eval.errors import InputError
 from aaot_eval.panel import read_panel
 from aaot_eval.panel.aggregated import parse_period, value_class
 from aaot_eval.pipeline import run_evaluation
+from aaot_eval.results import BESIDE
 from tests.costs_builders import write_prices
 from tests.drawn import study
 
@@ -62,10 +63,17 @@ def test_a_blank_cell_and_an_absent_row_are_missing_never_zero(tmp_path):
 
 def test_units_beside_never_start_and_keep_their_start_apart(tmp_path):
     panel = made(tmp_path, TRUSTS.replace("9000,", "9000,2024-02"))
-    assert panel.units["group"].tolist() == ["beside", "", ""]
+    assert panel.units["group"].tolist() == [BESIDE, "", ""]
     assert panel.units["start_t"].tolist() == [pd.NA, 2, pd.NA]
     assert panel.extra["beside_start_t"] == {"E": 1}
     assert panel.treated_units == ["N"]
+
+
+def test_a_group_called_beside_is_a_group_like_any_other(tmp_path):
+    content = "\n".join(f"{x},{'region' if i == 0 else ' beside '}" for i, x in enumerate(TRUSTS.splitlines())) + "\n"
+    panel = made(tmp_path, content, {**PANEL, "group": "region", "outcomes": {"admissions": "count"}})
+    assert panel.units["group"].tolist() == [BESIDE, "beside", "beside"]
+    assert panel.comparison_units == ["S"]
 
 
 @pytest.mark.parametrize(
@@ -300,7 +308,9 @@ def test_an_outcome_named_like_a_column_of_the_panel_itself_is_refused(tmp_path,
     content = "\n".join(",".join(r if i == 0 else [*r[:3], "7", *r[3:]]) for i, r in enumerate(rows)) + "\n"
     panel = {**PANEL, "unit": "site", "outcomes": {"admissions": "count", name: "count"}}
     text = refusal(tmp_path, content, panel)
-    assert "X217" in text and repr(name) in text and "rename the column" in text
+    assert "X217" in text
+    assert repr(name) in text
+    assert "rename the column" in text
     if name != "t":  # never taken for an outcome by itself
         assert "X217" in refusal(tmp_path / "default", content, {**PANEL, "unit": "site"})
     covariate = {**panel, "outcomes": {"admissions": "count"}, "covariates": [name]}
@@ -314,4 +324,6 @@ def test_the_denominator_may_be_called_exposure(tmp_path):
 
 def test_an_underscore_in_a_number_is_refused(tmp_path):
     text = refusal(tmp_path, TRUSTS.replace("2024-01,10,", "2024-01,1_00,"))
-    assert "X213" in text and "is not a number" in text and "1_00" not in text
+    assert "X213" in text
+    assert "is not a number" in text
+    assert "1_00" not in text
