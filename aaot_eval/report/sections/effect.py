@@ -32,6 +32,7 @@ def effect(source: Source) -> Sequence[Block]:
         *_primary(source),
         *_averted(source),
         *_every_form(source),
+        *_declared_terms(source),
         *series_blocks(source),
         *_other_ways(source),
         Heading("By time since the start"),
@@ -127,6 +128,35 @@ def _every_form(source: Source) -> list[Block]:
         )
         blocks.append(shown if k == 0 else Folded(f"Show the same for {unit_name(unit)} ({name.lower()})", shown))
     return blocks
+
+
+#: How the note of a row begins that is a term of the series' model, not a way to estimate the service's effect.
+DECLARED = "declared term: "
+
+
+def _declared(estimates: pd.DataFrame) -> pd.DataFrame:
+    return estimates[estimates["note"].map(_plain).str.startswith(DECLARED)]
+
+
+def _declared_terms(source: Source) -> list[Block]:
+    """The change of slope and the further interruptions that the config declares, each as the model found it."""
+    frame = source.table("estimates")
+    rows = None if frame is None else _declared(frame)
+    if rows is None or rows.empty:
+        return []
+    columns: list[str | Column] = [
+        named("unit", once=True), named("outcome", once=True), Column(("estimand",), "Term"), named("scale", once=True),
+        "estimate", interval("conf_low", "conf_high"), "p_value",
+    ]  # fmt: skip
+    note = (
+        "Terms of the same model as the estimate above. A further interruption is a change for another reason than the service, declared "
+        "beforehand; none of these rows is the effect of the service by itself."
+    )
+    shown = rows.assign(estimand=rows["estimand"].map(_in_short))
+    return [
+        Heading("Declared changes of level and slope"),
+        table(source, "estimates", shown, columns, "What else the model of the series holds", note=note),
+    ]
 
 
 def _other_ways(source: Source) -> list[Block]:
@@ -276,7 +306,7 @@ def _baseline(source: Source) -> list[Block]:
 
 
 ROW: list[str | Column] = [
-    named("estimator"), named("unit"), named("outcome", "Other outcome"), "p_least", named("scale", once=True), "estimate", interval("conf_low", "conf_high"), "p_value",
+    named("estimator"), Column(("estimand",), "What it estimates"), named("unit"), named("outcome", "Other outcome"), "p_least", named("scale", once=True), "estimate", interval("conf_low", "conf_high"), "p_value",
     named("conf_method"),
 ]  # fmt: skip
 
@@ -316,6 +346,7 @@ def _estimates(source: Source) -> list[Block]:
     named_else = _only_other_outcomes(source, frame)
     # The least p has a column of its own.
     frame = frame.assign(note=frame["note"].where(~frame["note"].map(_plain).str.fullmatch(LEAST_P), ""))
+    frame = frame.assign(estimand=frame["estimand"].map(_in_short))
     answers, beside = frame.loc[answers.index], frame.loc[beside.index]
     shown = table(source, "estimates", answers.assign(outcome=named_else[answers.index]), [*ROW, of_all, "n_people", named("status"), "note"],
                   first, emphasis="primary",
@@ -324,13 +355,25 @@ def _estimates(source: Source) -> list[Block]:
     blocks: list[Block] = [chart(source, "forest", answers, shown, subtitle=subtitle)]
     again = _restated(frame, source.table("sensitivity"))
     told = {row.name for row in again.values()}
-    beside = beside[[i not in told for i in beside.index]]
+    terms = set(_declared(frame).index)
+    beside = beside[[i not in told and i not in terms for i in beside.index]]
     if len(beside):
         note = "The other ways to fit a series stand under “The same series fitted in other ways”." if told else ""
         more = table(source, "estimates", beside.assign(outcome=named_else[beside.index]), [*ROW, named("status"), "inference", "note"],
                      "The same questions asked in other ways", note=note)  # fmt: skip
         blocks.append(Folded("Show the estimates that stand beside these", more))
     return blocks
+
+
+#: What every row of a comparison says, and what the column of scales says already.
+SAID_ELSEWHERE = re.compile(
+    r" of the treated to their expected level|,? against the series' own past|, as an? (?:ratio|difference)[^,]*$|^effect, "
+)
+
+
+def _in_short(estimand: object) -> str:
+    """What a row estimates without the words that all rows share, so that rows can be told apart in a narrow column."""
+    return sentence_case(SAID_ELSEWHERE.sub("", _plain(estimand)))
 
 
 def _only_other_outcomes(source: Source, frame: pd.DataFrame) -> pd.Series[Any]:
