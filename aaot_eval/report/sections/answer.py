@@ -65,6 +65,7 @@ def _answers(source: Source) -> tuple[Answer, ...]:
 def _status(source: Source) -> Facts:
     design = source.primary.get("design_label") or DESIGNS.get(str(source.primary.get("design")), "not stated")
     rows: list[tuple[str, Text]] = [
+        *_window(source),
         *_linked(source),
         ("Design", design),
         ("Data", f"{period_name(source.fact('first_period'))} to {period_name(source.fact('last_period'))}"),
@@ -122,6 +123,31 @@ def _service(source: Source) -> list[tuple[str, Text]]:
     return [("Service cost", text)]
 
 
+def _window(source: Source) -> list[tuple[str, Text]]:
+    """The whole window's own answer, where the primary estimate of a single series is the jump of its first period alone."""
+    estimates = source.table("estimates")
+    frame = source.rows("averted", analysis=source.primary.get("analysis"), quantity="averted", interval="prediction")
+    if estimates is None or frame is None:
+        return []
+    primary = estimates[truth(estimates["primary"])]
+    if primary.empty or not str(primary["estimand"].iloc[0]).startswith("jump"):
+        return []
+    i = frame.index[0]
+    value, low, high = (cell(source, "averted", frame, i, c) for c in ("value", "value_low", "value_high"))
+    first, last = (period_name(str(frame.at[i, c])) for c in ("first_period", "last_period"))
+    ends: tuple[str | Ref, ...] = (
+        (" (", low, " to ", high, ")") if isinstance(low, Ref) and isinstance(high, Ref) else ()
+    )
+    more = "; negative: more than expected" if number(frame.at[i, "value_low"]) < 0 else ""
+    text = (
+        "Events averted ",
+        value,
+        *ends,
+        f", {first} to {last}{more}. The answer above is the jump at the first period alone.",
+    )
+    return [("Whole window", text)]
+
+
 def _linked(source: Source) -> list[tuple[str, Text]]:
     """What the effects over whole sites, over the rule and over those taken on are each about, and how they hang together.
 
@@ -136,9 +162,14 @@ def _linked(source: Source) -> list[tuple[str, Text]]:
     parts: list[str | Ref] = [f"{sentence_case(told.pop())} by " if clear else "Rate ratio "]
     for k, i in enumerate(frame.index):
         size = cell(source, "linked_effects", frame, i, "change" if clear else "ratio")
-        parts += [", " if k else "", size, " over ", str(frame.at[i, "whom"])]
+        parts += [", " if k else "", size]
+        ends = [cell(source, "linked_effects", frame, i, c) for c in ("conf_low", "conf_high")]
+        if not clear and all(isinstance(end, Ref) for end in ends):
+            parts += [" (", ends[0], " to ", ends[1], ")"]
+        parts += [" over ", str(frame.at[i, "whom"])]
+    last = "These two" if len(frame) == 2 else "The last two"
     uptake = cell(source, "linked_effects", frame, frame.index[-1], "uptake")
-    text = (*parts, ". The last two are one result: what is spared for each person who met the rule = uptake (", uptake,
+    text = (*parts, f". {last} are one result: what is spared for each person who met the rule = uptake (", uptake,
             " of their time) × what is spared for each person taken on.")  # fmt: skip
     return [("Whose admissions", text)]
 
