@@ -77,6 +77,9 @@ def named(field: str, head: str = "", *, once: bool = False) -> Column:
     return Column((field,), head, named=True, once=once)
 
 
+PERIODS = {"month": "months", "quarter": "quarters", "year": "years", "week": "weeks"}
+
+
 @dataclass(frozen=True)
 class Source:
     """The release as the sections see it."""
@@ -121,7 +124,18 @@ class Source:
     @property
     def without(self) -> str:
         """What the expected counts are expected from: of a panel of counts it is not said that a service started."""
-        return "from the months before" if self.aggregated else "without the service"
+        if not self.aggregated:
+            return "without the service"
+        designs = {str(self.primary.get("design"))}
+        rows = self.table("series")
+        if rows is not None and (estimates := self.table("estimates")) is not None:
+            designs |= set(estimates.loc[estimates["analysis"].isin(rows["analysis"]), "design"].astype(str))
+        # One phrase serves all charts of a page, so it is never more exact than they have in common.
+        if designs == {"series"}:
+            return f"from the {PERIODS.get(str(self.meta.get('period_kind', 'month')), 'periods')} before"
+        if designs == {"sites"}:
+            return "from the comparison sites"
+        return "from the control series" if designs == {"controlled_series"} else "without a change at the date given"
 
     def is_cohort(self, analysis: Any) -> bool:
         """Whether an analysis follows people who newly met the entry rule, not a whole hospital."""

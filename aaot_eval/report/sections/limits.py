@@ -25,19 +25,25 @@ def limits(source: Source) -> Sequence[Block]:
     kinds = list(dict.fromkeys(frame["kind"]))
     for kind in kinds:
         rows = frame[frame["kind"] == kind]
+        again = rows.groupby("text", sort=False).cumcount()
         items: list[Text] = [
-            _named(source, str(rows.at[i, "text"])) or _item(source, str(rows.at[i, "text"]), i) for i in rows.index
+            _named(source, str(rows.at[i, "text"]), int(again[i])) or _item(source, str(rows.at[i, "text"]), i)
+            for i in rows.index
         ]
         blocks += [Heading(KINDS.get(str(kind), str(kind).capitalize())), Bullets(tuple(items))]
     return blocks
 
 
-def _named(source: Source, text: str) -> str:
-    """What a check found by the check's name, where its words stand under “Could this be wrong?”; empty for any other limit."""
+def _named(source: Source, text: str, which: int = 0) -> str:
+    """What a check found by the check's name, where its words stand under “Could this be wrong?”; empty for any other limit.
+
+    `which` counts the limits above with the same words: several checks say them, and each is named once.
+    """
     found = source.rows("checks", sentence=text)
     if found is None:
         return ""
-    check, verdict = found[["check", "verdict"]].iloc[0]
+    own = source.of_primary(found).drop_duplicates("check")
+    check, verdict = own[["check", "verdict"]].iloc[min(which, len(own) - 1)]
     return f"{sentence_case(name_of(check))}: {CHECK_WORDS[str(verdict)][1].lower()}; its finding stands under “Could this be wrong?”."
 
 
