@@ -152,11 +152,22 @@ def _about(node: Node) -> str:
     return _stopped(f"{held}; {meaning}" if meaning else held)
 
 
+#: What a list of periods is, as it is written.
+PERIODS = 'a list of periods, such as ["2018-04", "2020-04"]'
+
+
+def _is_period(node: Node) -> bool:
+    """Whether a value may be a text, a number or a date: a period."""
+    return {"string", "integer"} <= {str(c.get("type")) for c in node.get("anyOf", ())}
+
+
 def _kind(node: Node) -> str:
     if "enum" in node:
         return "one of " + ", ".join(map(str, node["enum"]))
     if "const" in node:
         return str(node["const"])
+    if node.get("type") == "array" and _is_period(node.get("items", {})):
+        return PERIODS
     if node.get("type") == "array":
         return f"list of {_kind(node.get('items', {}))}"
     if node.get("format") == "date":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,7 +53,37 @@ def read_record(path: Path, model: type[Record]) -> Record:
     try:
         return model.model_validate(document)
     except ValidationError as fault:
-        raise InputError(*[_problem(path, e, model) for e in fault.errors()]) from None
+        raise InputError(*dict.fromkeys(_problem(path, e, model) for e in _one_a_key(fault.errors()))) from None
+
+
+#: The kinds of value that a period may have, as the places of faults name them.
+PERIOD_KINDS = ("str", "constrained-str", "int", "date")
+
+
+def _one_a_key(errors: Sequence[Any]) -> list[Any]:
+    """The faults of a file; one for each key where a period, or a list of them, is none of the kinds that it may be."""
+    kept: dict[Any, Any] = {}
+    for k, error in enumerate(errors):
+        place = tuple(error["loc"])
+        if (
+            place
+            and place[-1] in PERIOD_KINDS
+            and str(error["type"]).endswith(("_type", "_parsing", "_from_date_parsing"))
+        ):
+            listed = len(place) > 2 and isinstance(place[-2], int)
+            key = place[:-2] if listed else place[:-1]
+            what = PERIOD_LIST if listed else "a period, such as 2018-04"
+            kept.setdefault(key, {"type": "period", "loc": key, "msg": f"is not {what}", "input": error.get("input")})
+        elif error["type"] == "list_type" and place[-1:] and place[-1] in PERIOD_LISTS:
+            kept[place] = {**error, "msg": f"is not {PERIOD_LIST}"}
+        else:
+            kept[(*place, k)] = error
+    return list(kept.values())
+
+
+#: The keys that are lists of periods, and how such a list is written.
+PERIOD_LISTS = ("interruptions", "left_out", "window")
+PERIOD_LIST = 'a list of periods, such as ["2018-04", "2020-04"]'
 
 
 def _fields_at(location: tuple[str | int, ...], model: Any) -> list[str]:
