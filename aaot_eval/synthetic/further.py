@@ -118,8 +118,8 @@ def _write_panel(out: Path, study: Study, ledger: Ledger) -> None:
     (out / "panel.toml").write_text(
         f"""\
 config_version = 1
-name = "simulated_panel_{study.scenario.name}_{study.seed}"
-title = "Artificial data: aggregated panel {study.scenario.name}, seed {study.seed}"
+name = "{study.named.replace("simulated", "simulated_panel", 1)}"
+title = "Artificial data: aggregated panel {" with ".join(study.parts)}, seed {study.seed}"
 
 [data]
 panel = "panel.csv"

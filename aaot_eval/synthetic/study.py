@@ -61,6 +61,10 @@ MOST_FAULTS = 20.0
 MONTHS_BETWEEN_STARTS, LEAST_MONTHS_AFTER = 3, 6
 
 
+#: The longest name of a study, with room for the word that the one of a panel has more.
+LONGEST_NAME = 55
+
+
 @dataclass(frozen=True, slots=True)
 class Study:
     """A simulated study before anything is written: the world without the service, the caseload, and the effect."""
@@ -80,6 +84,18 @@ class Study:
         """How the study comes into the records."""
         names = [w.name for w in self.fooled_by]
         return Recording(names, self.seed, self.sites, self.calendar, self.caseload, self.scenario.site_ratio)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The scenario and the worlds switched on in addition."""
+        return (self.scenario.name, *(w.name for w in self.fooled_by))
+
+    @property
+    def named(self) -> str:
+        """The name of the study: scenario, worlds and seed; many worlds are counted, because a name has an end."""
+        whole = f"simulated_{'_'.join(self.parts)}_{self.seed}"
+        counted = f"simulated_{self.scenario.name}_{len(self.fooled_by)}_worlds_{self.seed}"
+        return whole if len(whole) <= LONGEST_NAME else counted
 
     def deaths(self) -> tuple[Ints, Ints]:
         """The people who die, in the order of their numbers, and the day of each death."""
@@ -347,14 +363,14 @@ def _write_tables(out: Path, study: Study, ledger: Ledger, truth: dict[str, Any]
 
 
 def _study_toml(study: Study, further: Mapping[str, str], writing: Writing) -> str:
-    world, seed, calendar = study.scenario, study.seed, study.calendar
+    calendar = study.calendar
     end = suffix_of(writing.dialect)
     small = {"caseload": "caseload.csv", "sites": "sites.csv", "deaths": "deaths.csv", **further}
     named = "\n".join(f'{table} = "{file}"' for table, file in small.items())
     return f"""\
 config_version = 1
-name = "simulated_{world.name}_{seed}"
-title = "Artificial data: simulated study {world.name}, seed {seed}"
+name = "{study.named}"
+title = "Artificial data: simulated study {" with ".join(study.parts)}, seed {study.seed}"
 
 [data]
 admissions = "extracts/apc_*{end}"
@@ -387,6 +403,16 @@ def _format_of(writing: Writing, table: str) -> str:
     return f"{layout.name} ({layout.title})"
 
 
+def _switched_on(study: Study) -> str:
+    """What was changed in the made-up world, in a sentence."""
+    service = study.scenario.switched_on
+    told = [*([] if service == "nothing" else [service]), *(w.switched_on for w in study.fooled_by)]
+    if not told:
+        return "Nothing is switched on."
+    nothing = "The service itself changes nothing. " if service == "nothing" else ""
+    return f"{nothing}Switched on, and nothing else: {'; '.join(told)}."
+
+
 def _readme(study: Study, writing: Writing) -> str:
     world, seed = study.scenario, study.seed
     admissions, attendances = (_format_of(writing, table) for table in ("admissions", "attendances"))
@@ -396,7 +422,7 @@ def _readme(study: Study, writing: Writing) -> str:
 ARTIFICIAL DATA. Nobody in these files exists, and no hospital, price or team is real.
 
 Made by `aaot-eval simulate` (scenario {world.name}, seed {seed}): {world.title[0].lower()}{world.title[1:]}.
-Switched on, and nothing else: {"; ".join([world.switched_on, *(w.switched_on for w in study.fooled_by)])}.
+{_switched_on(study)}
 
 extracts/apc_*         admitted patient care episodes in the format {admissions}, {label} in which
                        an episode ended; all admissions of the window, also those discharged after it
