@@ -370,9 +370,7 @@ class TestWhatIsFitted:
     def test_units_beside_stand_after_the_others(self) -> None:
         counts = np.array([noisy(60, 36, 0.8), 10 * noisy(60, 36, 1.0)])
         panel = site_panel({"stays": counts}, [36, None], first="2010-04", units=["A", "England"])
-        panel = replace(
-            panel, units=panel.units.assign(group=["", BESIDE]), extra={"beside_start_t": {"England": 36}}
-        )
+        panel = replace(panel, units=panel.units.assign(group=["", BESIDE]), extra={"beside_start_t": {"England": 36}})
         own, beside = fit(panel, units="together")
         assert [own.unit, beside.unit] == ["A", "England"]
         assert beside.estimate > own.estimate
