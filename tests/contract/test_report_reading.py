@@ -227,7 +227,7 @@ def test_the_first_page_says_whose_admissions_each_effect_is_about_and_how_they_
     assert "uptake (55 % of their time)" in said
     assert "Higher by 21 %" in page_one(build_report(release("harm")))
     unclear = page_one(build_report(release("cannot_tell")))
-    assert "Rate ratio 0.93 over all admissions" in unclear
+    assert "Rate ratio 0.93 (0.74 to 1.17) over all admissions" in unclear
     assert "ower by" not in unclear
     without = build_report(changed(made()[0], {"linked_effects": None}))
     assert "uptake" not in page_one(without), "without an effect on those taken on nothing is linked"
