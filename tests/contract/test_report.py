@@ -554,7 +554,9 @@ def test_a_panel_of_counts_is_described_as_counts() -> None:
     drawn = "".join(f"{c.title}{c.subtitle}{c.drawing.description}" for c in report.charts())
     heads = "".join(h.text for c in report.charts() for h in c.table.heads)
     assert "without the service" not in drawn + heads
-    assert "expected without a change at the date given" in heads, "sites and a series on one page have no nearer word in common"
+    assert "expected without a change at the date given" in heads, (
+        "sites and a series on one page have no nearer word in common"
+    )
     files = b"".join(figure_files(report).values()).decode()
     assert "The date given" in files
     assert "Service starts" not in files
