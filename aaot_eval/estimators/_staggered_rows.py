@@ -7,7 +7,7 @@ all: Callaway-Sant'Anna's would be 8e-7 for one treated hospital of nine, where 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._sites import Floats, SiteData, site_data, site_objections
 from aaot_eval.estimators._staggered import Randomised
 from aaot_eval.estimators.two_way import LEAST_SITES, LEAST_TREATED
-from aaot_eval.results import Analysis, Estimate, Panel, Scale
+from aaot_eval.results import BESIDE, Analysis, Estimate, Panel, Scale
 
 Wanted = Literal["auto", "ratio", "difference"]
 
@@ -43,6 +43,27 @@ def sites_table(panel: Panel, outcome: str, *, phase_in: int, least_before: int,
         note = f"without a single event, counted as nought: {', '.join(empty[:5])}{', ...' if len(empty) > 5 else ''}"
         return SiteData(**{**data.__dict__, "left": (*data.left, note)})
     return data
+
+
+def last_as_control(panel: Panel, control: str) -> tuple[Panel, str]:
+    """The panel to compare within, and what was left out of it.
+
+    With not-yet-treated controls and no site that never starts, the sites that start last are the controls of the others until
+    they start: the periods from then on hold nobody to be compared with, and are left out.
+    """
+    inside = panel.units["start_t"].dropna().astype(int)
+    beside = panel.units["group"] == BESIDE
+    if control != "not_yet" or (set(panel.comparison_units) - set(panel.units.index[beside])) or inside.nunique() < 2:
+        return panel, ""
+    last = int(inside.max())
+    cells = panel.cells[panel.cells["t"] < last].reset_index(drop=True)
+    cut = replace(panel, periods=panel.periods.iloc[:last], cells=cells, people=None, person_cells=None)
+    named = ", ".join(map(str, inside.index[inside == last][:5]))
+    label = panel.periods["label"].iloc[last]
+    return (
+        cut,
+        f"every site starts: {named}, the last to start, are controls until then, and the periods from {label} on are left out",
+    )
 
 
 def staggered_objections(panel: Panel, analysis: Analysis, *, phase_in: int, least_before: int, least_after: int,

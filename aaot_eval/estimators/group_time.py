@@ -62,6 +62,7 @@ class OverCohorts:
             for name in self.covariates if name not in panel.cells
         ]  # fmt: skip
         problems += column_objections(panel, analysis, self.covariates)
+        panel, _ = rows.last_as_control(panel, self.control)
         return problems or rows.staggered_objections(panel, analysis, phase_in=self.phase_in, scale=self.scale,
                                                      least_before=self.least_before, least_after=self.least_after)  # fmt: skip
 
@@ -257,6 +258,7 @@ def column_objections(panel: Panel, analysis: Analysis, covariates: tuple[str, .
 def staggered_of(settings: Any, panel: Panel, analysis: Analysis, seed: int, name: str,
                  ratio: bool) -> tuple[rows.RowMaker, sg.Staggered]:  # fmt: skip
     """The row maker and the table of levels that the settings of an estimator (group_time, event_study) give."""
+    panel, without_last = rows.last_as_control(panel, settings.control)
     data = rows.sites_table(panel, analysis.outcome, phase_in=settings.phase_in, least_before=settings.least_before,
                             least_after=settings.least_after, ratio=ratio, keep_holes=True)  # fmt: skip
     cube, left = rows.covariate_cube(panel, data, settings.covariates)
@@ -267,6 +269,7 @@ def staggered_of(settings: Any, panel: Panel, analysis: Analysis, seed: int, nam
         base=settings.base, adjustment=adjustment, phase_in=settings.phase_in, cluster=data.cluster,
         weight=None if data.weight is None else np.nanmean(data.weight, axis=1),
     )  # fmt: skip
+    why += [without_last] if without_last else []
     if data.weight is not None:
         why.append("weighted by each site's mean weight")
     if data.cluster is not None:

@@ -491,3 +491,29 @@ def test_a_ratio_of_values_below_zero_is_refused(few: Panel, name: str) -> None:
     assert [p.code for p in problems] == ["E340"]
     assert not build_estimator(name, {"scale": "difference"}).objections(panel, analysis(name))
     assert ESTIMATORS[name].design == "sites"
+
+
+def test_where_every_site_starts_the_last_are_controls_until_they_start():
+    counts = np.array([[10, 10, 6, 6, 6, 5, 5, 5], [20, 22, 20, 22, 10, 12, 9, 9], [30, 33, 30, 36, 30, 33, 11, 10]])
+    panel = site_panel({OUTCOME: counts}, [2, 4, 6], population=np.array([12e4, 12e4, 12e4]))
+    asked = analysis()
+    refused = build_estimator("group_time", {"scale": "difference"}).objections(panel, asked)
+    assert [p.code for p in refused] == ["E312"]
+    estimator = build_estimator("group_time", {"control": "not_yet", "scale": "difference", "detail": True})
+    assert estimator.objections(panel, asked) == []
+    first, *_ = estimator.fit(panel, asked, seed=1)
+    rate = panel.matrix(OUTCOME) / panel.matrix("exposure")
+    a, b, c = rate
+    by_hand = [
+        a[2] - a[1] - ((b[2] - b[1]) + (c[2] - c[1])) / 2,  # both others have not started
+        a[3] - a[1] - ((b[3] - b[1]) + (c[3] - c[1])) / 2,
+        a[4] - a[1] - (c[4] - c[1]),  # the second has, the last has not
+        a[5] - a[1] - (c[5] - c[1]),
+        b[4] - b[3] - (c[4] - c[3]),
+        b[5] - b[3] - (c[5] - c[3]),
+    ]
+    assert first.estimate == pytest.approx(np.mean(by_hand), rel=EXACT)
+    assert "the last to start, are controls until then" in first.note
+    assert build_estimator("event_study", {"control": "not_yet"}).objections(panel, asked) == []
+    together = site_panel({OUTCOME: counts}, [4, 4, 4], population=np.array([12e4, 12e4, 12e4]))
+    assert [p.code for p in estimator.objections(together, asked)] == ["E312"]
