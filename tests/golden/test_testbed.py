@@ -42,11 +42,10 @@ def test_stored_scoreboard_holds_every_world_and_no_world_fools_too_often(stored
     cells = set(zip(ours["study"], ours["world"], ours["scenario"], strict=True))
     assert cells == set(testbed.cells([], testbed.SCENARIOS, kinds))
     honest = ours.assign(honest=ours["judged"] != "fooled").groupby(["study", "world"])["honest"].mean()
-    assert honest[testbed.MANY].min() >= testbed.NEEDED, honest.to_dict()
-    # One trust alone claims nothing without its condition; on the stricter scale of 0127 one world misses the mark by one study.
+    assert honest.min() >= testbed.NEEDED, honest.to_dict()
+    # One trust alone claims nothing without its condition.
     alone = ours[ours["study"] == testbed.ALONE]
     assert set(alone["verdict"]) & {"lower", "higher", "no_effect"} == set()
-    assert (alone["judged"] == "fooled").groupby(alone["world"]).sum().max() <= 3
 
 
 def test_rivals_are_fooled_where_they_should_be() -> None:
