@@ -38,6 +38,8 @@ NO_DATES = tuple(
 )
 # Small groups of rows, so that writing them needs little memory; a higher level costs a tenth more time and saves no byte.
 WRITTEN = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720"
+#: What the engine says, in the system's words, of a disk that takes no more.
+NO_ROOM = "No space left"
 REJECTS = "rejects"
 FILE_ROW = "file_row_number"
 REASONS = {
@@ -104,6 +106,9 @@ class FileReading:
                 )
             ) from None
         except duckdb.Error as fault:
+            # The rows go to the disk as they are read: one that is full says nothing about the file.
+            if NO_ROOM in str(fault):
+                raise
             raise InputError(
                 Problem(
                     "X202",

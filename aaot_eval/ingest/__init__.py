@@ -90,11 +90,6 @@ class Extracts:
         """The names of the tables that the config gives."""
         return {g.table for g in self.given}
 
-    @property
-    def rows(self) -> int:
-        """Rows of all files together."""
-        return sum(r.rows - r.lost_rows - r.opted_out for _, reports in self.read for r in reports)
-
 
 def read_extracts(
     config: RunConfig, engine: Engine, *, notify: Notify = _quiet, readings: KeptReadings | None = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import duckdb
 import pandas as pd
 import pytest
 
-from aaot_eval.engine import open_engine
+from aaot_eval.cli._endings import is_no_room
+from aaot_eval.engine import duckdb_reading, open_engine
 from aaot_eval.ingest import read_extracts
 from tests.drawn import csv_text, episodes, read, rows_of, study, two_years
 
@@ -47,9 +49,8 @@ def test_a_row_that_lost_what_it_needs_is_in_no_file(tmp_path, engine):
 
 def test_who_opted_out_is_in_no_file(tmp_path, engine):
     files = {"admissions.csv": csv_text(episodes("person key\nA 1\nLEAVES 2\nC 3")), "gone.csv": "person\nLEAVES\n"}
-    extracts = read_extracts(study(tmp_path, files, data={"opt_out": "gone.csv"}), engine)
+    read_extracts(study(tmp_path, files, data={"opt_out": "gone.csv"}), engine)
     assert engine.rows("SELECT row, person FROM episodes_read ORDER BY row") == [(1, "A"), (2, "C")]
-    assert extracts.rows == 2
     for part in (engine.folder / "read").iterdir():
         assert "LEAVES" not in pd.read_parquet(part).to_csv()
 
@@ -69,3 +70,13 @@ def test_a_step_may_make_the_table_it_reads(tmp_path):
     files = {"admissions.csv": csv_text(episodes(two_years())), "caseload.csv": caseload, "providers.csv": providers}
     with read(study(tmp_path, files)) as tables:
         assert rows_of(tables, "SELECT DISTINCT site FROM caseload_read") == [("RX9",)]
+
+
+def test_a_full_disk_is_no_fault_of_the_file(tmp_path, engine, monkeypatch):
+    def full(*_: object) -> int:
+        raise duckdb.IOException("IO Error: Could not write file: No space left on device")
+
+    monkeypatch.setattr(duckdb_reading, "write_rows", full)
+    with pytest.raises(duckdb.IOException) as caught:
+        read_extracts(study(tmp_path, {"admissions.csv": csv_text(episodes("person key\nA 1"))}), engine)
+    assert is_no_room(caught.value)
