@@ -128,7 +128,7 @@ def _known_outcomes(config: RunConfig, outcomes: tuple[OutcomeSpec, ...]) -> Out
                 Problem(
                     "C106",
                     f"there is no outcome {n!r}",
-                    where="study.outcome",
+                    where="study.outcome" if n == config.study.outcome else "study.also",
                     allowed=", ".join(dict.fromkeys((*names, *ON_REQUEST))),
                     do="add data.attendances" if n in ("ed_attendances", SAME_DAY_ADDED) else "choose one of these",
                 )

@@ -248,7 +248,8 @@ REFUSALS = {
     "go-live years after the data": ({"sites.csv": "site,go_live\nRX1,2022-03-01\nRX2,2202-03-01\n"}, {}, ["D320", "cannot be read"]),
     "start of an unknown site": ({"sites.csv": SITES}, {"starts": {"RX7": "2022-03"}}, ["D322", "study.starts names the unknown site 'RX7'"]),
     "window outside the data": ({"sites.csv": SITES}, {"last_period": "2023-01"}, ["D320", "study.last_period 2023-01 lies outside the data", "2022-01 to 2022-04"]),
-    "unknown outcome": ({"sites.csv": SITES}, {"outcome": "ed_attendances"}, ["C106", "there is no outcome 'ed_attendances'", "add data.attendances"]),
+    "unknown outcome": ({"sites.csv": SITES}, {"outcome": "ed_attendances"}, ["C106", "there is no outcome 'ed_attendances'", "add data.attendances", "where: study.outcome"]),
+    "unknown secondary": ({"sites.csv": SITES}, {"also": ["alcohol_wide"]}, ["C106", "there is no outcome 'alcohol_wide'", "where: study.also", "alcohol_broad"]),
 }  # fmt: skip
 
 
