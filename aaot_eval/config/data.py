@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from aaot_eval.config.parts import FilePath, Files, Part
+
+
+#: What stands for a part of a date or time, the longer first; MM is a month, after HH and a colon minutes.
+DATE_PARTS = (
+    ("HH:MM:SS", "%H:%M:%S"),
+    ("HH:MM", "%H:%M"),
+    ("YYYY", "%Y"),
+    ("MMM", "%b"),
+    ("MM", "%m"),
+    ("DD", "%d"),
+    ("YY", "%y"),
+)
+#: The parts that a pattern with % may have, and those that make a day.
+KNOWN_PARTS = re.compile(r"%[YymBbdjHIMSfpzZ%]")
+A_DAY = (("%Y", "%y"), ("%m", "%b", "%B", "%j"), ("%d", "%j"))
+
+
+def strptime_pattern(written: str) -> str:
+    """`DD/MM/YYYY`, in capitals or not, as `%d/%m/%Y`; a pattern with % is taken as it is."""
+    if "%" in written:
+        return written
+    for ours, theirs in DATE_PARTS:
+        written = re.sub(ours, theirs, written, flags=re.IGNORECASE)
+    return written
 
 
 class PersonKey(Part):
@@ -65,6 +90,19 @@ class DataConfig(Part):
     one_off_keys: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]] = Field(
         default_factory=list, description="how person keys begin that the source makes for one record alone"
     )
+
+    @field_validator("dates")
+    @classmethod
+    def _a_day_is_told(cls, dates: dict[str, str]) -> dict[str, str]:
+        for table, written in dates.items():
+            pattern = strptime_pattern(written)
+            told = all(any(part in pattern for part in parts) for parts in A_DAY)
+            if not told or "%" in KNOWN_PARTS.sub("", pattern):
+                raise ValueError(
+                    f"{table} = {written!r} does not say how a date is written: name year, month and day, such as DD/MM/YYYY, "
+                    "DD MMM YYYY or DD/MM/YYYY HH:MM"
+                )
+        return dates
 
     @model_validator(mode="after")
     def _one_kind_of_input(self) -> DataConfig:

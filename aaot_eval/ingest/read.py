@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aaot_eval.config import QualityConfig, RunConfig
+from aaot_eval.config.data import strptime_pattern
 from aaot_eval.config.parts import Files
 from aaot_eval.engine import Engine, ReadPlan, ReadReport
 from aaot_eval.engine.database_tables import inspect_source, is_table
@@ -388,15 +389,17 @@ def plan_table(
 
 
 def once_for_all_files(problems: Sequence[Problem]) -> list[Problem]:
-    """The same problem of several files said once, with the first of them and how many more there are."""
-    places: dict[Problem, list[str]] = {}
+    """The same problem of several files, their names aside, said once: with the first of them and how many more there are."""
+    places: dict[Problem, list[Problem]] = {}
     for problem in problems:
-        places.setdefault(replace(problem, where=""), []).append(problem.where)
+        name = Path(problem.where.partition(", line ")[0]).name
+        plain = replace(problem, where="", what=problem.what.replace(name, "") if name else problem.what)
+        places.setdefault(plain, []).append(problem)
     said = []
-    for problem, where in places.items():
-        distinct = list(dict.fromkeys(where))
-        more = f" and {len(distinct) - 1} more file{'s' if len(distinct) > 2 else ''}" if len(distinct) > 1 else ""
-        said.append(replace(problem, where=distinct[0] + more))
+    for first, *others in places.values():
+        more = len({p.where for p in others} - {first.where})
+        counted = f" and {more} more file{'s' if more > 1 else ''}" if more else ""
+        said.append(replace(first, where=first.where + counted))
     return said
 
 
@@ -482,7 +485,7 @@ def _names_seen(table: str, header: Sequence[str], chosen: Mapping[str, str]) ->
 def _nearest(table: str, header: Sequence[str]) -> str:
     """The format that a header comes closest to, and the columns of it that are missing, in words."""
     best = likenesses(table, header, {})[0]
-    names = [(best.schema[n].source_names or (n,))[0] for n in best.lacking]
+    names = [(best.schema[n].source_names or (n,))[0] for n in best.lacking if "made" not in best.schema[n].extra]
     shown = ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
     return f"the nearest is {best.schema.name}, which also has {shown}"
 
@@ -619,15 +622,6 @@ def _orders_seen(file: Dialect, column: str) -> set[str]:
     return {order for order, fit in fits.items() if fit} or {"DMY", "MDY"}
 
 
-def strptime_pattern(written: str) -> str:
-    """`DD/MM/YYYY` as `%d/%m/%Y`; a pattern with % is taken as it is."""
-    if "%" in written:
-        return written
-    for ours, theirs in (("YYYY", "%Y"), ("MMM", "%b"), ("MM", "%m"), ("DD", "%d"), ("YY", "%y")):
-        written = written.replace(ours, theirs)
-    return written
-
-
 def read_given(
     given: Given, engine: Engine, notify: Notify, limits: QualityConfig
 ) -> tuple[list[ReadReport], list[Finding]]:
@@ -653,7 +647,7 @@ def read_given(
                 )
             )
     if problems:
-        raise InputError(*problems)
+        raise InputError(*once_for_all_files(problems))
     return reports, findings
 
 
@@ -715,7 +709,9 @@ def _reading_problems(report: ReadReport, plan: ReadPlan, engine: Engine, limits
             theirs = plan.columns[column]
             spec = plan.schema[column]
             do = (
-                "say how they are written: [data.dates] " + plan.schema.extra["given_as"] + ' = "DD/MM/YYYY"'
+                "say how they are written, signs and all: [data.dates] "
+                + plan.schema.extra["given_as"]
+                + ' = "DD/MM/YYYY"'
                 if spec.type == "date"
                 else "check the column and its mapping under [data.columns]"
             )

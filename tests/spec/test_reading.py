@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from aaot_eval.engine import ReadPlan, open_engine
 from aaot_eval.engine.files import inspect_file
@@ -507,6 +508,32 @@ def test_dates_that_can_be_read_both_ways_are_refused_until_declared(tmp_path):
         assert rows_of(tables, "SELECT referred FROM caseload") == [("2022-04-03",)]
 
 
+@pytest.mark.parametrize(
+    ("declared", "written"),
+    [
+        ("dd/mm/yyyy", "03/04/2022"),
+        ("DD.MM.YYYY", "03.04.2022"),
+        ("dd/mm/yyyy hh:mm", "03/04/2022 00:00"),
+        ("DD-MMM-YYYY HH:MM:SS", "03-Apr-2022 00:00:00"),
+        ("DDMMYYYY", "03042022"),
+        ("%d/%m/%Y %I:%M:%S %p", "03/04/2022 12:00:00 AM"),
+    ],
+)
+def test_a_spelling_of_dates_is_declared_in_capitals_or_not_and_with_a_time(tmp_path, declared, written):
+    files = {
+        "admissions.csv": csv_text(episodes("person admitted\nA 2022-01-01\nC 2022-12-31")),
+        "caseload.csv": f"person,site,referred\nA,RX1,{written}\n",
+    }
+    with read(study(tmp_path, files, data={**WINDOW, "dates": {"caseload": declared}})) as tables:
+        assert rows_of(tables, "SELECT referred FROM caseload") == [("2022-04-03",)]
+
+
+@pytest.mark.parametrize("declared", ["", "day first", "YYYY", "MM/YYYY", "%Q", "%", "DD/MM/YYYY %", "%d/%m"])
+def test_a_spelling_that_tells_no_day_is_refused_where_it_stands(tmp_path, declared):
+    with pytest.raises(ValidationError, match="does not say how a date is written"):
+        study(tmp_path, {"admissions.csv": "x\n"}, data={"dates": {"admissions": declared}})
+
+
 def test_a_column_is_read_under_the_name_that_the_config_maps(tmp_path):
     content = csv_text(episodes(APC)).replace("ADMIMETH", "How admitted")
     config = study(
@@ -532,6 +559,28 @@ def test_a_column_missing_from_every_file_is_said_once_with_their_number(tmp_pat
     (problem,) = refused.value.problems
     assert problem.code == "X204"
     assert problem.where.endswith("apc_0.csv and 6 more files")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda text: text.replace("2022-05", "2022.5"), "X213"),
+        (lambda text: text.replace("\n", "\n,\n,\n", 1), "X211"),
+        (
+            lambda text: text.replace("ADMIDATE", "a").replace("EPI", "b").replace("DIS", "c").replace("ADMI", "d"),
+            "X208",
+        ),
+        (lambda text: text.encode("utf-16-le"), "X202"),
+    ],
+)
+def test_the_same_fault_of_every_year_is_said_once(tmp_path, spoil, code):
+    files = {f"apc_{i}.csv": spoil(csv_text(episodes("person admitted\nA 2022-05-01"))) for i in range(7)}
+    with pytest.raises(InputError) as refused, read(study(tmp_path, files, data={"admissions": "apc_*.csv"})):
+        pass
+    problems = [p for p in refused.value.problems if p.code == code]
+    assert {p.code for p in refused.value.problems} == {code}
+    assert all("apc_0.csv" in p.where and p.where.endswith("and 6 more files") for p in problems)
+    assert len({p.what for p in problems}) == len(problems)
 
 
 def test_different_problems_of_files_are_all_said(tmp_path):
