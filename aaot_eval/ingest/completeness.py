@@ -93,7 +93,7 @@ def completeness(engine: Engine, months: pd.DataFrame, first: pd.Period, last: p
             )
         )
     found = pd.concat(parts, ignore_index=True).sort_values(["column", "provider", "clock"], ignore_index=True)
-    found["month"] = [month_text(c) for c in found["clock"]]
+    found["month"] = found["clock"].map({c: month_text(c) for c in found["clock"].unique()})
     return found.rename(columns={"provider": "site"})[["column", "site", "month", "clock", "records", "missing"]]
 
 

@@ -5,7 +5,8 @@
 --       Without a main diagnosis (none, R69X, or not of the shape of ICD-10) an episode is uncoded
 -- decision: docs/decisions/0011-episode.md
 SELECT e.row, e.load, p.person, e.episode_key, e.provider, e.admission_date, e.episode_start, e.episode_end, e.discharge_date,
-    coalesce(e.episode_order, 99) AS episode_order,
+    coalesce(e.episode_order, 99) AS episode_order, e.treatment_site, e.patient_class, e.admission_method, e.admission_source,
+    e.discharge_method, e.discharge_destination, e.sex, e.age, e.deprivation,
     CASE
         WHEN e.diag_01 IS NULL OR substr(e.diag_01, 1, 3) = 'R69' THEN 1
         WHEN substr(e.diag_01, 1, 1) BETWEEN 'A' AND 'Z' AND substr(e.diag_01, 2, 1) BETWEEN '0' AND '9'

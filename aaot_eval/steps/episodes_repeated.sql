@@ -8,9 +8,9 @@ FROM (
     SELECT e.row, row_number() OVER (
         PARTITION BY e.person, e.episode_key
         ORDER BY e.load DESC, e.uncoded, coalesce(e.discharge_date, DATE '1800-01-01') DESC, e.episode_end DESC,
-            e.episode_start DESC, e.admission_date DESC, e.provider, d.patient_class, e.episode_order,
-            coalesce(d.admission_method, ''), coalesce(d.admission_source, ''), coalesce(d.discharge_method, ''),
-            coalesce(d.discharge_destination, ''), coalesce(d.treatment_site, ''), coalesce(d.sex, ''), coalesce(d.age, -1),
+            e.episode_start DESC, e.admission_date DESC, e.provider, e.patient_class, e.episode_order,
+            coalesce(e.admission_method, ''), coalesce(e.admission_source, ''), coalesce(e.discharge_method, ''),
+            coalesce(e.discharge_destination, ''), coalesce(e.treatment_site, ''), coalesce(e.sex, ''), coalesce(e.age, -1),
             coalesce(d.diag_01, '') || ' ' || coalesce(d.diag_02, '') || ' ' || coalesce(d.diag_03, '') || ' ' ||
             coalesce(d.diag_04, '') || ' ' || coalesce(d.diag_05, '') || ' ' || coalesce(d.diag_06, '') || ' ' ||
             coalesce(d.diag_07, '') || ' ' || coalesce(d.diag_08, '') || ' ' || coalesce(d.diag_09, '') || ' ' ||

@@ -2,7 +2,7 @@
 -- makes: persons
 -- rule: every person gets a dense number in the order of the keys; the key stays in this side table and nowhere else
 -- decision: docs/decisions/0010-persons.md
-SELECT row_number() OVER (ORDER BY token) - 1 AS person, token
+SELECT CAST(row_number() OVER (ORDER BY token) - 1 AS INTEGER) AS person, token
 FROM (
     SELECT person AS token FROM episodes_read WHERE person IS NOT NULL
     UNION
