@@ -169,6 +169,15 @@ class RunConfig(Part):
             raise InputError(
                 Problem("X200", f"no file matches {text}", where=key, do="check the pattern and the folder")
             )
+        if path.is_dir():
+            raise InputError(
+                Problem(
+                    "X200",
+                    f"{text} is a folder",
+                    where=key,
+                    do=f'name its files: {key.rpartition(".")[2]} = "{text.rstrip("/")}/*.csv", or *.parquet',
+                )
+            )
         there = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, there, n=3)
         raise InputError(

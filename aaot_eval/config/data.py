@@ -10,7 +10,6 @@ from pydantic import Field, field_validator, model_validator
 
 from aaot_eval.config.parts import FilePath, Files, Part
 
-
 #: What stands for a part of a date or time, the longer first; MM is a month, after HH and a colon minutes.
 DATE_PARTS = (
     ("HH:MM:SS", "%H:%M:%S"),

@@ -38,6 +38,8 @@ FREELY_UNPACKED, MOST_FOLD = 1 << 26, 200
 LONGEST_HEADER = 1 << 20
 # The flag of a zip member that is encrypted.
 LOCKED = 0x1
+# What macOS packs beside the files that somebody chose.
+LEFT_BY_MACOS = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|\._[^/]*$)")
 BOMS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 # What may be printed of a header or a site: a name, never what could be a date, a number or a person's key.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ .-]{0,40}")
@@ -154,7 +156,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
             yield plain  # type: ignore[misc]
     elif suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir()]
+            members = [m for m in archive.infolist() if not m.is_dir() and not LEFT_BY_MACOS.search(m.filename)]
             if len(members) != 1:
                 raise InputError(
                     Problem(
@@ -247,6 +249,13 @@ def delimiter_of(line: str) -> str:
     """The delimiter of a header line: the one that occurs most outside quotes; a comma when there is only one column."""
     bare = re.sub(r'"[^"]*"', "", line)
     return max(DELIMITERS, key=bare.count)
+
+
+def _goes_on(line: str, delimiter: str) -> bool:
+    """Whether a quotation mark of a header line is still open at its end."""
+    reader = csv.reader([line, ""], delimiter=delimiter)
+    next(reader, None)
+    return reader.line_num > 1
 
 
 def header_of(line: str, delimiter: str) -> tuple[str, ...]:
@@ -371,6 +380,15 @@ def _inspect_text(path: Path, work: Path, size: int) -> Dialect:
             )
         )
     delimiter = delimiter_of(first)
+    if _goes_on(first, delimiter):
+        raise InputError(
+            Problem(
+                "X201",
+                f"the header of {path.name} does not end with line 1: a quotation mark is still open",
+                where=f"{path}, line 1, column {len(header_of(first, delimiter))}",
+                do="close the mark, or take the line break out of the column name: the header is one line",
+            )
+        )
     lines = tally.feeds + (not tally.tail.endswith(b"\n")) - tally.blank
     return Dialect(
         ready,

@@ -366,6 +366,36 @@ def test_a_zip_with_a_password_is_refused_in_words(tmp_path):
     assert "X202  admissions.zip is protected by a password" in message
 
 
+def test_what_macos_packs_beside_a_file_is_no_second_file(tmp_path):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("year/extract.csv", text(PLAIN))
+        for name in ("__MACOSX/year/._extract.csv", "year/.DS_Store", "._x"):
+            archive.writestr(name, b"\0\1")
+    assert ingest(tmp_path, packed.getvalue(), "visits.zip")[0].rows == 12
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.writestr("year/other.csv", text(PLAIN))
+    message = refusal(study(tmp_path, {"admissions.zip": packed.getvalue()}, data=WINDOW))
+    assert "X202  admissions.zip holds 2 files" in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("SITETRET", '"Site\nof treatment"'), ("DIAG_20", '"DIAG\n20"'), ("ADMIMETH", '"ADMIMETH')]
+)
+def test_a_column_name_with_a_line_break_is_refused_as_that(tmp_path, old, new):
+    content = csv_text(episodes(APC)).replace(old, new, 1)
+    message = refusal(study(tmp_path, {"admissions.csv": content}, data=WINDOW))
+    assert "X201  the header of admissions.csv does not end with line 1: a quotation mark is still open" in message
+    assert "take the line break out of the column name" in message
+
+
+def test_a_folder_is_said_to_be_one_with_the_pattern_for_its_files(tmp_path):
+    (tmp_path / "extracts").mkdir()
+    message = refusal(study(tmp_path, {}, data={"admissions": "extracts/"}))
+    assert "X200  extracts/ is a folder" in message
+    assert 'name its files: admissions = "extracts/*.csv", or *.parquet' in message
+
+
 def test_a_line_for_excel_is_refused_with_what_to_do(tmp_path):
     content = "sep=;\n" + csv_text(episodes(APC), ";")
     message = refusal(study(tmp_path, {"admissions.csv": content}, data=WINDOW))
