@@ -65,10 +65,11 @@ def workbook_text(path: Path) -> tuple[str, str]:
             )
         )
     _refuse_rounded(path, name, begin, rows)
+    filled_rows = [[_text(cell) for cell in row] for row in rows if any(c != "" for c in row)]
+    # A name is broken in two lines to make its column narrow; a header is one line.
+    names = [" ".join(cell.split()) for cell in filled_rows[0]] if filled_rows else []
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(
-        [_text(cell) for cell in row] for row in rows if any(c != "" for c in row)
-    )
+    csv.writer(out, lineterminator="\n").writerows([names, *filled_rows[1:]])
     return out.getvalue(), name
 
 

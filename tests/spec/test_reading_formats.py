@@ -108,6 +108,19 @@ def test_a_second_sheet_without_anything_in_it_is_no_reason_to_refuse(tmp_path):
         assert tables.counts["caseload"] == 1
 
 
+def test_names_of_a_workbook_broken_in_two_lines_are_names(tmp_path):
+    header = ["person", "site", " referred\n", "Ended", "reason\nof the end"]
+    book = workbook({"a": [header, *CASELOAD[1:]]})
+    config = study(
+        tmp_path,
+        {"admissions.csv": APC, "caseload.xlsx": book},
+        data={**WINDOW, "columns": {"caseload": {"reason": "reason of the end"}}},
+    )
+    with read(config) as tables:
+        assert tables.counts["caseload"] == 1
+        assert not [f for f in tables.findings if f.code == "X210" and "caseload" in f.where]
+
+
 def test_admissions_are_not_read_from_a_workbook(tmp_path):
     text = message(tmp_path, {"admissions.xlsx": workbook({"a": CASELOAD})})
     assert "X277" in text
