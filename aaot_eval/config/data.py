@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from aaot_eval.config.parts import FilePath, Files, Part
+from aaot_eval.config.parts import KEY_PATTERN, FilePath, Files, Part
 
 #: What stands for a part of a date or time, the longer first; MM is a month, after HH and a colon minutes.
 DATE_PARTS = (
@@ -86,7 +86,7 @@ class DataConfig(Part):
         None, description="last day that no later submission can change (freeze); the months after it are flex"
     )
     flex: Literal["keep", "leave_out"] = Field("keep", description="what becomes of the flex months")
-    one_off_keys: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]] = Field(
+    one_off_keys: list[Annotated[str, Field(pattern=KEY_PATTERN)]] = Field(
         default_factory=list, description="how person keys begin that the source makes for one record alone"
     )
 

@@ -708,13 +708,7 @@ def _reading_problems(report: ReadReport, plan: ReadPlan, engine: Engine, limits
         if count > most_cells * max(report.rows, 1):
             theirs = plan.columns[column]
             spec = plan.schema[column]
-            do = (
-                "say how they are written, signs and all: [data.dates] "
-                + plan.schema.extra["given_as"]
-                + ' = "DD/MM/YYYY"'
-                if spec.type == "date"
-                else "check the column and its mapping under [data.columns]"
-            )
+            do = _written_rightly(spec.type, str(plan.schema.extra["given_as"]))
             problems.append(
                 Problem(
                     "X213",
@@ -724,6 +718,17 @@ def _reading_problems(report: ReadReport, plan: ReadPlan, engine: Engine, limits
                 )
             )
     return problems
+
+
+def _written_rightly(type_name: str, table: str) -> str:
+    """What to do about cells that are not of their type."""
+    if type_name == "date":
+        return f'say how they are written, signs and all: [data.dates] {table} = "DD/MM/YYYY"; leave a cell without a date blank'
+    if type_name in ("integer", "number"):
+        return (
+            "write figures alone, without words or commas between thousands, or check the mapping under [data.columns]"
+        )
+    return "check the column and its mapping under [data.columns]"
 
 
 def _kind(type_name: str) -> str:

@@ -282,6 +282,8 @@ REFUSALS = {
     "unknown format": ("a,b\n1,2\n", {}, ["X208", "is in no known format for admissions", "allowed: cds_apc, hes_apc"]),
     "dates that do not read": (csv_text(episodes(APC)).replace("2022-05-01", "1st of May"), {},
                                ["X213", "more than 5% of ADMIDATE cannot be read as a date", "admissions.csv, line 2, column ADMIDATE: mixed characters", '[data.dates] admissions = "DD/MM/YYYY"']),
+    "words for no date": (csv_text(episodes(APC)), {"sites": "places.csv"}, ["go_live cannot be read as a date", "places.csv, line 3, column go_live: letters", "leave a cell without a date blank"]),
+    "commas between thousands": (csv_text(episodes(APC)), {"sites": "thousands.csv"}, ["population cannot be read as a number", "without words or commas between thousands"]),
     "keys read as decimals": (csv_text(episodes(APC)).replace("1001", "5.00E+11"), {}, ["EPIKEY cannot be read as a key", "number in scientific notation"]),
     "NHS number without a secret": (csv_text(episodes(APC)).replace("TOKEN_PERSON_ID", "NHS Number"), {"columns": {"admissions": {"person": "NHS Number"}}},
                                     ["X205", "the column NHS Number holds NHS numbers and there is no secret", "secret_file"]),
@@ -296,6 +298,8 @@ REFUSALS = {
 @pytest.mark.parametrize("case", REFUSALS)
 def test_refusals_say_what_where_and_what_to_do(tmp_path, case):
     content, data, words = REFUSALS[case]
+    (tmp_path / "places.csv").write_text("site,go_live\nRX1,2022-05-01\nRX2,never\n", encoding="utf-8")
+    (tmp_path / "thousands.csv").write_text('site,go_live,population\nRX1,2022-05-01,"300,000"\n', encoding="utf-8")
     message = refusal(study(tmp_path, {} if content is None else {"admissions.csv": content}, data={**data, **WINDOW}))
     for word in words:
         assert word in message

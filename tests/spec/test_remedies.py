@@ -69,6 +69,17 @@ perspective = "provider"
     assert said in [p.do for p in caught.value.problems]
 
 
+def test_how_one_off_keys_begin_is_asked_for_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text(
+        'config_version = 1\nname = "a"\n[data]\nadmissions = "x.csv"\none_off_keys = ["ONE%"]\n', encoding="utf-8"
+    )
+    with pytest.raises(InputError) as caught:
+        load_config(path)
+    (problem,) = caught.value.problems
+    assert problem.allowed.startswith("the first letters or digits of such keys as they stand")
+
+
 def test_the_terminal_names_the_months_that_changed_since_the_last_run() -> None:
     console = Console(width=100)
     with console.capture() as shown:
