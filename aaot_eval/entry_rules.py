@@ -30,6 +30,8 @@ KINDS: dict[str, str] = {
     "emergency department attendances": "ed_attendances",
     "a&e attendances": "ed_attendances",
     "ed attendances": "ed_attendances",
+    "emergency department visits": "ed_attendances",
+    "a&e visits": "ed_attendances",
     "ed visits": "ed_attendances",
     "attendances": "ed_attendances",
     "bed days": "bed_days",
@@ -45,6 +47,8 @@ TITLES: dict[str, str] = {
     "bed_days": "bed days",
 }
 MOST, LONGEST = 1000, 60
+#: Brackets within brackets; nobody can read more.
+DEEPEST = 20
 EXAMPLE = '"4 admissions in 12 months" or "4 emergency admissions or 6 attendances in 12 months"'
 TOKEN = re.compile(r"\s*(\(|\)|[0-9]+|[A-Za-z&][A-Za-z&-]*)")
 
@@ -105,6 +109,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.words = list(_words(text))
         self.at = 0
+        self.depth = 0
 
     @property
     def left(self) -> str:
@@ -139,9 +144,13 @@ class _Reader:
 
     def _part(self) -> Condition:
         if self._next("("):
+            self.depth += 1
+            if self.depth > DEEPEST:
+                raise ValueError(f"at most {DEEPEST} brackets may stand in one another; write it as {EXAMPLE}")
             inner = self._several("or", lambda: self._several("and", self._part))
             if not self._next(")"):
                 raise self._expect("a closing bracket")
+            self.depth -= 1
             window = self._window()
             return _with_window(inner, window) if window is not None else inner
         more = self._next("more", "than")

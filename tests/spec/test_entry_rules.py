@@ -25,6 +25,8 @@ ASE = "alcohol_specific_emergency"
         ("more than 3 all admissions in a financial year", Term(4, "stays", None)),
         ("at least 10 ED visits in 6 months", Term(10, "ed_attendances", 6)),
         ("4 or more alcohol admissions in 1 month", Term(4, "alcohol_specific", 1)),
+        ("6 A&E visits in 12 months", Term(6, "ed_attendances", 12)),
+        ("(" * 20 + "4 admissions in 12 months" + ")" * 20, Term(4, ASE, 12)),
         ("30 bed days in 12 months", Term(30, "bed_days", 12)),
         ("4 attendances or 4 all admissions in 12 months", Together("or", (Term(4, "ed_attendances", 12), Term(4, "stays", 12)))),
         (
@@ -59,6 +61,7 @@ def test_a_rule_is_read_as_it_is_said(text, tree):
         ("1001 admissions in 12 months", "1 to 1000 events"),
         ("4 admissions in 12 months or", "a number was expected"),
         ("(4 admissions in 12 months", "a closing bracket was expected"),
+        ("(" * 3000 + "4 admissions in 12 months" + ")" * 3000, "at most 20 brackets may stand in one another"),
         ("4 admissions in 12 months please", "ends before 'please'"),
         ("4 admissions in 12 months; DROP", "';' has no meaning"),
     ],
