@@ -181,6 +181,36 @@ def test_self_discharge_of_every_year_is_kept(tmp_path):
         assert tables.counts["stays"] == 4
 
 
+def test_whole_numbers_written_with_a_decimal_are_the_same_numbers(tmp_path):
+    drawn = "person admitted end order age\nA 2022-05-01 2022-05-03 1 47\nA 2022-05-01 2022-05-04 2 47\nZ 2022-12-31 2022-12-31 1 50"
+    found = []
+    for end in ("", ".0"):
+        rows = episodes(drawn)
+        for row in rows:
+            row |= {name: row[name] + end for name in ("EPIORDER", "EPISTAT", "STARTAGE")}
+        with read(study(tmp_path, {"admissions.csv": csv_text(rows)}, data=WINDOW)) as tables:
+            assert tables.counts["rejects"] == 0
+            found.append(rows_of(tables, "SELECT episode_order, age, discharge_date FROM episodes ORDER BY row"))
+    assert found[0] == found[1]
+    assert [row[:2] for row in found[0]] == [(1, 47), (2, 47), (1, 50)]
+
+
+def test_ages_of_the_first_year_are_nought_and_those_of_nobody_unknown(tmp_path):
+    drawn = "person admitted age\n" + "\n".join(
+        f"A{i} 2022-05-01 {age}" for i, age in enumerate((7001, 7007, 120, 121))
+    )
+    with read(study(tmp_path, {"admissions.csv": csv_text(episodes(drawn + END + " 50"))}, data=WINDOW)) as tables:
+        assert rows_of(tables, "SELECT age FROM episodes ORDER BY row") == [(0,), (0,), (120,), (None,), (50,)]
+
+
+def test_people_without_an_area_or_a_site_of_treatment_stay(tmp_path):
+    rows = episodes("person admitted method diag\nA 2022-05-01 21 F102\nB 2022-05-02 21 F102" + END + " 21 R074")
+    for row, fifth in zip(rows, ("", "More deprived 30-40%", ""), strict=True):
+        row |= {"IMD04_DECILE": fifth, "SITETRET": ""}
+    with read(study(tmp_path, {"admissions.csv": csv_text(rows)}, data=WINDOW)) as tables:
+        assert rows_of(tables, "SELECT sum(emergency), sum(alcohol_specific) FROM stays") == [(3, 2)]
+
+
 def test_impossible_dates_are_counted_and_never_make_negative_nights(tmp_path):
     drawn = """
     person admitted   start      end        left
@@ -313,6 +343,7 @@ def test_months_without_an_admission_method_stop(tmp_path):
         ("EPISTAT", "1", 5, "D333", "at most 20%; here 25% of the episodes: not finished (episode status is not 3)"),
         ("EPISTAT", "1", 2, "D334", "10% of the episodes: not finished (episode status is not 3)"),
         ("CLASSPAT", "3", 8, None, ""),
+        ("CLASSPAT", "1.0", 5, "D333", "at most 20%; here 25% of the episodes: patient class not 1, 2 or 5"),
     ],
 )
 def test_a_large_share_lost_for_one_reason_stops(tmp_path, column, value, lost, code, words):
