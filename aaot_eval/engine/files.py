@@ -15,6 +15,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -205,9 +206,9 @@ def _encoding(path: Path, start: bytes, tally: _Tally) -> str:
     return "cp1252"
 
 
-def _scan(path: Path) -> tuple[bytes, _Tally, str]:
-    """One pass over the plain bytes: how they begin, what they count, and their hash."""
-    tally, start, found = _Tally(), b"", hashlib.sha256()
+def _scan(path: Path) -> tuple[bytes, _Tally]:
+    """One pass over the plain bytes: how they begin, and what they count."""
+    tally, start = _Tally(), b""
     decoder = codecs.getincrementaldecoder("utf-8")()
     most = max(FREELY_UNPACKED, MOST_FOLD * path.stat().st_size) if path.suffix.lower() in PACKED else None
     unpacked = 0
@@ -218,9 +219,8 @@ def _scan(path: Path) -> tuple[bytes, _Tally, str]:
                 raise InputError(_bomb(path))
             start = start or chunk[:4]
             tally.add(chunk, decoder)
-            found.update(chunk)
     tally.add(b"", decoder, final=True)
-    return start, tally, found.hexdigest()
+    return start, tally
 
 
 def _bomb(path: Path) -> Problem:
@@ -337,9 +337,11 @@ def _inspect_workbook(path: Path, work: Path, size: int) -> Dialect:
 
 def _inspect_text(path: Path, work: Path, size: int) -> Dialect:
     packed = path.suffix.lower() in PACKED
-    start, tally, sha256 = _scan(path)
-    if packed:
-        sha256 = _digest(path)
+    # Hashing takes as long as counting, and leaves Python free while it runs.
+    with ThreadPoolExecutor(1) as beside:
+        hashed = beside.submit(_digest, path)
+        start, tally = _scan(path)
+        sha256 = hashed.result()
     encoding = _encoding(path, start, tally)
     lone = tally.returns - tally.pairs
     mixed = lone > 0 or 0 < tally.pairs < tally.feeds
@@ -347,7 +349,7 @@ def _inspect_text(path: Path, work: Path, size: int) -> Dialect:
     if packed or mixed or encoding != "utf-8-sig" or GLOB_CHARACTERS.search(str(path)):
         ready = work / "mended" / f"{sha256[:16]}.csv"
         _rewrite(path, encoding, ready)
-        _, tally, _ = _scan(ready)
+        _, tally = _scan(ready)
     with ready.open(encoding="utf-8-sig", newline="") as text:
         first = text.readline(LONGEST_HEADER)
     if len(first) >= LONGEST_HEADER:

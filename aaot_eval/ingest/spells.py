@@ -125,8 +125,8 @@ def _numbering(engine: Engine) -> list[Finding]:
             SELECT person, early_discharges, CASE WHEN highest_order < {UNKNOWN_ORDER} AND (lowest_order <> 1 OR highest_order <> episodes)
                 THEN 1 ELSE 0 END AS gaps FROM spell_spans
             UNION ALL
-            SELECT m.person, 0 AS early_discharges, 1 AS gaps FROM spell_members AS m JOIN episodes AS e ON e.row = m.row
-            WHERE m.is_first = 1 AND m.is_last = 1 AND e.episode_order <> 1 AND e.episode_order < {UNKNOWN_ORDER}
+            SELECT e.person, 0 AS early_discharges, 1 AS gaps FROM episodes AS e LEFT JOIN spell_members AS m ON m.row = e.row
+            WHERE m.row IS NULL AND e.episode_order <> 1 AND e.episode_order < {UNKNOWN_ORDER}
         ) AS numbered"""
     )[0]
     found = (("D392", gaps, gap_people), ("D393", early, early_people))

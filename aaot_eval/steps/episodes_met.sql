@@ -11,14 +11,11 @@ SELECT row, person, provider, admission_date, episode_start, episode_order,
     lag(episode_end) OVER w AS before_end,
     lag(discharge_method) OVER w AS before_method
 FROM (
-    SELECT row, person, provider, admission_date, episode_start, episode_end, episode_order, episode_key,
-        coalesce(discharge_method, '9') AS discharge_method,
+    SELECT row, person, provider, admission_date, episode_start, episode_end, episode_order, episode_key, discharge_method,
         CASE
-            WHEN coalesce(discharge_destination, '') IN ('51', '52', '53') THEN
-                CASE WHEN coalesce(admission_source, '') IN ('51', '52', '53')
-                    OR coalesce(admission_method, '') IN ('2B', '81') THEN 2 ELSE 1 END
-            WHEN coalesce(admission_source, '') IN ('51', '52', '53')
-                OR coalesce(admission_method, '') IN ('2B', '81') THEN 3
+            WHEN discharge_destination IN ('51', '52', '53') THEN
+                CASE WHEN admission_source IN ('51', '52', '53') OR admission_method IN ('2B', '81') THEN 2 ELSE 1 END
+            WHEN admission_source IN ('51', '52', '53') OR admission_method IN ('2B', '81') THEN 3
             ELSE 0
         END AS transit
     FROM episodes

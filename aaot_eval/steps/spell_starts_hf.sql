@@ -8,7 +8,7 @@ SELECT row, person, provider, place,
         WHEN before_admission IS NULL THEN 1
         WHEN admission_date = before_admission THEN 0
         WHEN episode_start = before_start THEN 0
-        WHEN before_method IN ('8', '9') AND episode_start = before_end THEN 0
+        WHEN coalesce(before_method, '9') IN ('8', '9') AND episode_start = before_end THEN 0
         ELSE 1
     END AS starts
 FROM episodes_met

@@ -1,15 +1,13 @@
 -- reads: stay_members, spells
 -- makes: stay_spans
--- rule: of each stay of more than one spell the first spell, its last end, whether its last spell ended in death, and whether any
---       spell of it is alcohol-specific. A stay of one spell is that spell: `stays` takes it as it is
+-- rule: of each stay of more than one spell its last end, whether its last spell ended in death, and whether any spell of it is
+--       alcohol-specific. A stay of one spell is that spell: `stays` takes it as it is
 -- decision: docs/decisions/0013-stay.md, docs/decisions/0104-spells-of-one-episode.md
-SELECT m.person, m.stay_no,
-    max(CASE WHEN m.is_first = 1 THEN m.spell END) AS first_spell,
+SELECT m.stay,
     max(CASE WHEN m.is_last = 1 AND (s.discharge_method = '4' OR s.discharge_destination = '79') THEN 1 ELSE 0 END) AS died,
     max(s.end_date) AS end_date,
     max(s.alcohol_specific) AS alcohol_specific,
     count(*) AS spells
 FROM stay_members AS m
 JOIN spells AS s ON s.spell = m.spell
-WHERE m.is_first = 0 OR m.is_last = 0
-GROUP BY m.person, m.stay_no
+GROUP BY m.stay

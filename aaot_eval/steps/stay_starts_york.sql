@@ -6,7 +6,7 @@
 SELECT spell, person, place,
     CASE
         WHEN before_end IS NULL THEN 1
-        WHEN before_method IN ('8', '9') AND admission_date = before_end AND provider <> before_provider THEN 0
+        WHEN coalesce(before_method, '9') IN ('8', '9') AND admission_date = before_end AND provider <> before_provider THEN 0
         ELSE 1
     END AS starts
 FROM spells_met

@@ -1,7 +1,8 @@
--- reads: stay_members, stay_spans, spells, sites
+-- reads: spells_met, stay_members, stay_spans, sites
 -- makes: stays
 -- rule: one continuous stay is one admission, dated, sited and typed by its first spell; it is an emergency when the first
---       admission method is one; alcohol-specific when any episode of it is; it lasts to the last end of its spells. Its site
+--       admission method is one; alcohol-specific when any episode of it is; it lasts to the last end of its spells, and its
+--       number is the place of its first spell among those of the person. Its site
 --       is the site of treatment when the sites table names it, else the provider as written when the table names that, else
 --       the three characters of the provider; a Scottish hospital (a letter, three digits, a letter) stays as it is
 -- decision: docs/decisions/0013-stay.md, docs/decisions/0014-emergency.md, docs/decisions/0016-site.md, docs/decisions/0104-spells-of-one-episode.md
@@ -19,17 +20,17 @@ SELECT f.stay, f.person, f.stay_no,
     CASE WHEN f.patient_class = '2' AND coalesce(f.admission_method, '') NOT IN ({emergency}) THEN 1 ELSE 0 END AS day_case,
     f.died, f.sex, f.age, f.spells
 FROM (
-    SELECT m.spell AS stay, m.person, m.stay_no, s.provider, s.treatment_site, s.patient_class, s.admission_method, s.admission_date,
-        s.end_date, s.alcohol_specific,
+    SELECT s.spell AS stay, s.person, s.place AS stay_no, s.provider, s.treatment_site, s.patient_class, s.admission_method,
+        s.admission_date, s.end_date, s.alcohol_specific,
         CASE WHEN s.discharge_method = '4' OR s.discharge_destination = '79' THEN 1 ELSE 0 END AS died, s.sex, s.age, 1 AS spells
-    FROM stay_members AS m
-    JOIN spells AS s ON s.spell = m.spell
-    WHERE m.is_first = 1 AND m.is_last = 1
+    FROM spells_met AS s
+    LEFT JOIN stay_members AS m ON m.spell = s.spell
+    WHERE m.spell IS NULL
     UNION ALL
-    SELECT g.first_spell AS stay, g.person, g.stay_no, s.provider, s.treatment_site, s.patient_class, s.admission_method,
+    SELECT g.stay, s.person, s.place AS stay_no, s.provider, s.treatment_site, s.patient_class, s.admission_method,
         s.admission_date, g.end_date, g.alcohol_specific, g.died, s.sex, s.age, g.spells
     FROM stay_spans AS g
-    JOIN spells AS s ON s.spell = g.first_spell
+    JOIN spells_met AS s ON s.spell = g.stay
 ) AS f
 LEFT JOIN sites AS t ON t.site = f.treatment_site
 LEFT JOIN sites AS p ON p.site = f.provider
