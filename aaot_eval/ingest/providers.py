@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 
@@ -51,12 +51,32 @@ def make_provider_codes(engine: Engine, given: Collection[str]) -> None:
                     do="mend the old and the new codes: a code is replaced by a later one",
                 )
             )
+    problems = problems or _replaced_sites(engine, given, last)
     if problems:
         raise InputError(*problems)
     codes = rows.assign(
         valid_from=pd.to_datetime(rows["valid_from"]).dt.date, code=rows["old_code"].astype(str).map(last)
     )
     engine.put("provider_codes", codes.astype({"old_code": "string", "new_code": "string", "code": "string"}))
+
+
+def _replaced_sites(engine: Engine, given: Collection[str], last: Mapping[str, str]) -> list[Problem]:
+    """A refusal for each row of the small tables by site that has a code which no record will have any more."""
+    problems = []
+    for table in ("sites", "denominators"):
+        if table not in given:
+            continue
+        named = {r[0] for r in engine.rows(f"SELECT DISTINCT site FROM {table}_read")}
+        problems += [
+            Problem(
+                "D321",
+                f"{table} names {shown_names([code])}, which data.providers replaces by {shown_names([last[code]])}",
+                where=f"data.{table}",
+                do=f"write one row for {shown_names([last[code]])}, with the population of all its parts, or take the change out",
+            )
+            for code in sorted(named & set(last))
+        ]
+    return problems
 
 
 def recode_given(engine: Engine, given: Collection[str]) -> None:
@@ -91,9 +111,13 @@ def check_providers(
     )[0]
     opened = engine.rows("SELECT count(*) FROM episodes_reopened")[0][0]
     if old[0]:
-        findings.append(
-            Finding("D362", where="data.providers", records=old[0], people=old[1], detail=f"{opened} reopened on the day of a change joined again")
-        )  # fmt: skip
+        detail = f"{opened} reopened on the day of a change joined again"
+        after = engine.rows(
+            f"SELECT DISTINCT old_code FROM provider_codes WHERE valid_from > DATE '{last.end_time.date()}' ORDER BY old_code"
+        )
+        if after:
+            detail += f"; the change of {shown_names([r[0] for r in after])} is dated after {last}"
+        findings.append(Finding("D362", where="data.providers", records=old[0], people=old[1], detail=detail))
     late = engine.rows(
         f"""SELECT c.old_code, count(*) FROM episodes_read AS e JOIN provider_codes AS c ON c.old_code = e.provider
         JOIN episodes AS p ON p.row = e.row WHERE date_diff('day', CAST(c.valid_from AS DATE), p.admission_date) > {int(limits.limit("D370"))}

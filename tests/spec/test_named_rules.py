@@ -297,6 +297,31 @@ def test_changes_that_contradict_one_another_are_refused(tmp_path, rows, words):
         pass
 
 
+def test_a_site_whose_code_was_replaced_is_refused_with_the_code_that_holds(tmp_path):
+    files = {
+        "providers.csv": "old_code,new_code,from\nAAA,BBB,2019-04-01\nBBB,CCC,2021-04-01\n",
+        "sites.csv": "site,go_live\nAAA,\nCCC,2022-06-01\n",
+        "denominators.csv": "site,valid_from,population\nBBB,2021-01-01,5000\nCCC,2021-01-01,9000\n",
+    }
+    drawn = "person provider admitted\nA AAA 2022-05-01\nZ CCC 2022-12-31"
+    with (
+        pytest.raises(InputError) as refused,
+        read(drawn_study(tmp_path, drawn, files, data={"denominators": "denominators.csv"})),
+    ):
+        pass
+    assert [(p.code, p.what, p.where) for p in refused.value.problems] == [
+        ("D321", "sites names AAA, which data.providers replaces by CCC", "data.sites"),
+        ("D321", "denominators names BBB, which data.providers replaces by CCC", "data.denominators"),
+    ]
+    assert all("write one row for CCC" in p.do for p in refused.value.problems)
+
+
+def test_a_change_that_is_dated_after_the_data_is_said(tmp_path):
+    files = {"providers.csv": "old_code,new_code,from\nOLD,NEW,2032-04-01\n"}
+    with read(drawn_study(tmp_path, MERGED, files)) as tables:
+        assert codes(tables)["D362"].detail.endswith("the change of OLD is dated after 2022-12")
+
+
 def test_a_provider_that_begins_or_ends_inside_the_series_is_a_warning_and_a_table_of_changes_ends_it(tmp_path):
     lines = ["person provider admitted"]
     for month in range(1, 13):
