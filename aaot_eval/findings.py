@@ -454,6 +454,14 @@ _add(
     "Check the table of changes.",
 )
 _add(
+    "D374",
+    "warn",
+    "Months without attendances",
+    "A site without a single attendance in a month is more likely missing data: its attendances are missing then, but for people, their "
+    "costs and the entry rule they count as none.",
+    "Ask the supplier for the months; keep attendances out of [study] entry_rule and of patient outcomes until they are there.",
+)
+_add(
     "D380",
     "note",
     "People who opted out",

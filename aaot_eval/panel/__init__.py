@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -226,6 +227,9 @@ def _cells(
     missing = stays == 0
     cells["missing"] = missing.reshape(-1)
     findings = _volume_findings(stays, units, periods, low_volume)
+    if tables.has("attendances"):
+        attended = spread(visits, units.index, "site", "ed_attendances", n_t)
+        findings += _without_attendances(attended, list(units.index), periods["label"].tolist())
     for outcome in outcomes:
         source, gone = (visits, None) if outcome.name == "ed_attendances" else (months, missing)
         counts = spread(source, units.index, "site", outcome.name, n_t)
@@ -254,6 +258,18 @@ def _volume_findings(stays: np.ndarray, units: pd.DataFrame, periods: pd.DataFra
         if len(low):
             findings.append(Finding("D314", where=str(name), detail=", ".join(low)))
     return findings
+
+
+def _without_attendances(attended: np.ndarray, sites: Sequence[str], labels: Sequence[str]) -> list[Finding]:
+    """The months in which sites have no attendance at all (D374); sites without the same months are said together."""
+    by_months: dict[str, list[str]] = {}
+    for name, row in zip(sites, attended, strict=True):
+        gone = np.flatnonzero(row == 0)
+        if len(gone):
+            runs = np.split(gone, np.flatnonzero(np.diff(gone) > 1) + 1)
+            said = [" to ".join(dict.fromkeys((labels[run[0]], labels[run[-1]]))) for run in runs]
+            by_months.setdefault(", ".join(said), []).append(name)
+    return [Finding("D374", where=", ".join(names), detail=months) for months, names in by_months.items()]
 
 
 def _people(

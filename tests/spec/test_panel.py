@@ -168,6 +168,27 @@ def test_a_site_month_without_a_record_is_missing_never_zero(tmp_path):
     assert tables.first_month == pd.Period("2022-01", "M")
 
 
+def test_months_in_which_nobody_attends_are_said_by_site_and_are_missing(made):
+    _, panel = made
+    assert panel.matrix("ed_attendances")[:, [2, 3]].tolist() == pytest.approx(np.full((2, 2), np.nan), nan_ok=True)
+    assert [(f.where, f.detail) for f in panel.findings if f.code == "D374"] == [
+        ("RX1", "2022-02 to 2022-04"),
+        ("RX2", "2022-01, 2022-03 to 2022-04"),
+    ]
+
+
+def test_attendances_of_another_hospital_leave_every_month_without(tmp_path):
+    files = {
+        "admissions.csv": apc(),
+        "sites.csv": SITES,
+        "attendances.csv": "TOKEN_PERSON_ID,EPIKEY,ARRIVAL_DATE,PROVIDER_CODE\nA,e1,2022-01-10,RQ9\n",
+    }
+    _, panel = panel_of(study(tmp_path, files))
+    assert [(f.where, f.detail) for f in panel.findings if f.code == "D374"] == [("RX1, RX2", "2022-01 to 2022-04")]
+    _, panel = panel_of(study(tmp_path / "none", {k: v for k, v in files.items() if k != "attendances.csv"}))
+    assert "D374" not in {f.code for f in panel.findings}
+
+
 @pytest.mark.parametrize(
     ("last", "complete_to", "expected"),
     [("2022-04-30", None, "2022-04"), ("2022-04-28", None, "2022-04"), ("2022-04-27", None, "2022-03"), ("2022-04-05", "2022-04-30", "2022-04"), ("2022-04-30", "2022-04-15", "2022-03")],
