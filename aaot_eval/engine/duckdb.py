@@ -33,8 +33,8 @@ WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "HUGEINT", "UTINYINT", "USMALLINT", "
 OPTED_OUT = "opted_out"
 # In GB. Beyond it tables spill into the work folder, so that an extract of any size leaves the machine to others.
 USUAL_MEMORY = 4
-# As many as two bytes can tell apart.
-MOST_CODES = 65_000
+# As many codes as two bytes can tell apart; rows of which any number of different values is few.
+MOST_CODES, SMALL_GROUP = 65_000, 20_000
 _engines, _kinds = itertools.count(1), itertools.count(1)
 
 
@@ -128,8 +128,8 @@ class DuckDBEngine:
     def _kinds(self, table: str, schema: TableSchema, parts: Sequence[Path]) -> dict[str, str]:
         """The columns of codes with few values, and a type of those values in their order: two bytes a cell in place of sixteen.
 
-        It compares, sorts and joins as the text does; `frame` and `batches` hand out text. A file whose writer found a
-        column's values too many for a list has too many here.
+        It compares, sorts and joins as the text does; `frame` and `batches` hand out text. What the writer found too many for a
+        list, in any but a small group of rows, is too many here.
         """
         codes = [c.name for c in schema.columns if c.extra.get("form") == "code"]
         codes = [c for c in codes if c not in diagnosis_columns(codes)]
@@ -140,14 +140,14 @@ class DuckDBEngine:
             column
             for (column,) in self.rows(
                 f"SELECT path_in_schema FROM parquet_metadata([{listed}]) GROUP BY path_in_schema "
-                "HAVING bool_and(encodings LIKE '%DICTIONARY%') ORDER BY path_in_schema"
+                f"HAVING bool_and(encodings LIKE '%DICTIONARY%' OR num_values < {SMALL_GROUP}) ORDER BY path_in_schema"
             )
             if column in codes
         ]
         if not few:
             return {}
         values = " UNION ".join(f"SELECT DISTINCT {c} AS code FROM {rows_of(parts)} WHERE {c} IS NOT NULL" for c in few)
-        if self.rows(f"SELECT count(*) FROM ({values})")[0][0] > MOST_CODES:
+        if not 0 < self.rows(f"SELECT count(*) FROM ({values})")[0][0] <= MOST_CODES:
             return {}
         kind = f"codes_{next(_kinds)}"
         self._db.execute(f"CREATE TYPE {kind} AS ENUM (SELECT code FROM ({values}) ORDER BY code)")

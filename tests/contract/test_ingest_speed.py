@@ -13,7 +13,7 @@ ROWS = 3000
 
 
 def test_the_extract_of_the_benchmark_gives_the_same_panels_from_csv_and_parquet(tmp_path):
-    files = make_extract(ROWS, tmp_path / "data")
+    files = make_extract(ROWS, tmp_path / "data", text=True)
     panels = []
     for file in files:
         home = tmp_path / file.suffix.removeprefix(".")

@@ -72,6 +72,65 @@ def test_a_step_may_make_the_table_it_reads(tmp_path):
         assert rows_of(tables, "SELECT DISTINCT site FROM caseload_read") == [("RX9",)]
 
 
+def kinds_of(engine, table: str) -> dict[str, str]:
+    """Each column of a table with the kind of its type."""
+    return {
+        name: kind.split("(")[0]
+        for name, kind in engine.rows(f"SELECT column_name, column_type FROM (DESCRIBE {table})")
+    }
+
+
+def test_codes_of_few_values_are_short_inside_and_text_outside(tmp_path, engine):
+    # The second file has a provider and a sex that the first does not know.
+    first, second = (
+        episodes("person provider sex diag\nA RX2 1 F102\nB RX1 2 K703"),
+        episodes("person provider sex\nC AB1 9\nD . 1"),
+    )
+    files = {"a.csv": csv_text(first), "b.csv": csv_text(second)}
+    read_extracts(study(tmp_path, files, data={"admissions": ["a.csv", "b.csv"]}), engine)
+    kinds = kinds_of(engine, "episodes_read")
+    assert {kinds[c] for c in ("provider", "sex", "admission_method", "discharge_destination")} == {"ENUM"}
+    assert {kinds[c] for c in ("person", "episode_key", "diag_01", "diag_20")} == {"VARCHAR"}
+    assert engine.rows("SELECT provider, sex FROM episodes_read ORDER BY provider NULLS LAST") == [
+        ("AB1", "9"), ("RX1", "2"), ("RX2", "1"), (None, "1")]  # fmt: skip
+    assert engine.rows("SELECT count(*) FROM episodes_read WHERE provider < 'RX2' AND sex IN ('2', 'never read')") == [
+        (1,)
+    ]
+    frame = engine.frame("SELECT provider, sex FROM episodes_read ORDER BY row")
+    assert list(frame["provider"].fillna("none")) == ["RX2", "RX1", "AB1", "none"]
+    assert not any(isinstance(kind, pd.CategoricalDtype) for kind in frame.dtypes)
+    handed = engine.batches("SELECT provider, sex, row FROM episodes_read ORDER BY row", 10).read_all()
+    assert [str(kind) for kind in handed.schema.types] == ["string", "string", "int64"]
+    assert handed.column("provider").to_pylist() == ["RX2", "RX1", "AB1", None]
+    engine.export("episodes_read", tmp_path / "out.parquet")
+    assert list(pd.read_parquet(tmp_path / "out.parquet")["sex"]) == ["1", "2", "9", "1"]
+
+
+def test_a_column_of_many_values_stays_text(tmp_path, engine):
+    rows = episodes("\n".join(["person key number", *(f"P{i % 977} {i} N{i}" for i in range(30_000))]))
+    read_extracts(study(tmp_path, {"admissions.csv": csv_text(rows)}), engine)
+    kinds = kinds_of(engine, "episodes_read")
+    assert kinds["provider_spell"] == "VARCHAR"
+    assert kinds["provider"] == "ENUM"
+    assert engine.rows("SELECT count(DISTINCT provider_spell) FROM episodes_read") == [(30_000,)]
+
+
+def test_groups_of_rows_are_small_where_memory_is(tmp_path):
+    config = study(tmp_path, {"admissions.csv": many(70_000)})
+    groups = {}
+    for memory in ("150MB", "1GB"):
+        opened = open_engine("duckdb", tmp_path / memory, memory=memory, threads=2)
+        try:
+            read_extracts(config, opened)
+            (part,) = (opened.folder / "read").glob("episodes_read*.parquet")
+            groups[memory] = opened.rows(
+                f"SELECT count(DISTINCT row_group_id) FROM parquet_metadata('{part.as_posix()}')"
+            )[0][0]
+        finally:
+            opened.close()
+    assert groups == {"150MB": 3, "1GB": 1}
+
+
 def test_a_full_disk_is_no_fault_of_the_file(tmp_path, engine, monkeypatch):
     def full(*_: object) -> int:
         raise duckdb.IOException("IO Error: Could not write file: No space left on device")
