@@ -270,7 +270,8 @@ def binary(path: Path, where: str) -> Problem:
         "X202",
         f"{path.name} holds NUL bytes: it is damaged or no text file",
         where=where,
-        do="ask for the file again as CSV, or save it as CSV from the program that made it",
+        do="ask for the file again as CSV, or save it as CSV from the program that made it; bcp of SQL Server writes empty texts so: "
+        "put NULLIF(column, '') in its query",
     )
 
 

@@ -355,6 +355,7 @@ def test_nul_bytes_in_a_key_are_refused_as_binary(tmp_path):
     message = refusal(study(tmp_path, {"admissions.csv": content}, data=WINDOW))
     assert "admissions.csv holds NUL bytes: it is damaged or no text file" in message
     assert "line 3, column EPIKEY" in message
+    assert "put NULLIF(column, '') in its query" in message
     message = refusal(study(tmp_path, {"admissions.csv": content.replace("ADMIDATE", "ADMI\x00DATE")}, data=WINDOW))
     assert "holds NUL bytes" in message
 
