@@ -52,7 +52,7 @@ def episode_flow(engine: Engine) -> list[FlowStep]:
         )
     }
     # A person is still there after a loss when any row of theirs went further.
-    furthest = f"""SELECT person, max(CASE reason {places} ELSE {len(LOSSES)} END) AS place
+    furthest = f"""SELECT person, max(CASE reason WHEN 'kept' THEN {len(LOSSES)} {places} END) AS place
         FROM episode_losses WHERE person IS NOT NULL GROUP BY person"""
     last = dict(engine.rows(f"SELECT place, count(*) FROM ({furthest}) AS f GROUP BY place"))
     total = sum(n for n, _ in lost.values())
