@@ -21,13 +21,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 DIAGNOSES = 20
 COLUMNS = (
-    "rows", "what", "against", "wall_seconds", "cpu_seconds", "peak_gib", "wall_ratio", "cpu_ratio", "goal", "met", "load", "rounds",
+    "rows", "limit", "what", "against", "wall_seconds", "cpu_seconds", "peak_gib", "wall_ratio", "cpu_ratio", "goal", "met", "load", "rounds",
     "commit",
 )  # fmt: skip
 #: name: what it is, the bare entry it is held against, the most it may take as a ratio (of CPU seconds).
@@ -50,6 +51,9 @@ LIMITS: dict[tuple[str, int], tuple[float | None, float | None]] = {
     ("ingest", 10_000_000): (None, 1.0),
     ("panel_parquet", 50_000_000): (None, 4.5),
 }
+#: How many times as long five times as many episodes may take, from Parquet: (entry, rows, rows of the fewer, limit, goal).
+GROWTH = ("panel_parquet", 50_000_000, 10_000_000, "4GB", 5.5)
+BARE = ("copy", "scan", "count")
 CONFIG = """config_version = 1
 name = "speed"
 [data]
@@ -231,20 +235,20 @@ def judged(name: str, rows: int, found: dict[str, Any]) -> tuple[str, str]:
     return "; ".join(a for a, _ in asked), "; ".join("yes" if ok else "NO" for _, ok in asked)
 
 
-def stored(rows: int, times: dict[str, list[dict[str, float]]], load: float, out: Path) -> None:
-    """Put the rows of this size into the table and write the page."""
+def stored(rows: int, times: dict[str, list[dict[str, float]]], load: float, memory: str, out: Path) -> None:
+    """Put the rows of this size and limit of memory into the table and write the page."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
     ).stdout.strip()
     path = out / "ingest_speed.csv"
-    kept: dict[tuple[int, str], dict[str, Any]] = {}
+    kept: dict[tuple[int, str, str], dict[str, Any]] = {}
     if path.exists():
         with path.open(encoding="utf-8", newline="") as file:
-            kept = {(int(r["rows"]), r["what"]): r for r in csv.DictReader(file)}
+            kept = {(int(r["rows"]), r["limit"], r["what"]): r for r in csv.DictReader(file)}
     for name, runs in times.items():
         what, against, _ = ENTRIES[name]
         row: dict[str, Any] = {
-            "rows": rows, "what": what, "against": ENTRIES[against][0] if against in times else "",
+            "rows": rows, "limit": "" if name in BARE else memory, "what": what, "against": ENTRIES[against][0] if against in times else "",
             "wall_seconds": f"{statistics.median(r['wall'] for r in runs):.2f}", "cpu_seconds": f"{statistics.median(r['cpu'] for r in runs):.2f}",
             "peak_gib": f"{max(r['peak'] for r in runs):.2f}", "load": f"{load:.0f}", "rounds": len(runs), "commit": commit,
         }  # fmt: skip
@@ -253,11 +257,12 @@ def stored(rows: int, times: dict[str, list[dict[str, float]]], load: float, out
             ratios = [a[kind] / b[kind] for a, b in pairs]
             row[f"{kind}_ratio"] = f"{statistics.median(ratios):.2f}" if ratios else ""
         row["goal"], row["met"] = judged(name, rows, row)
-        kept[rows, what] = row
+        kept[rows, row["limit"], what] = row
     out.mkdir(parents=True, exist_ok=True)
     ordered = [what for what, _, _ in ENTRIES.values()]
     table = sorted(
-        (r for r in kept.values() if r["what"] in ordered), key=lambda r: (int(r["rows"]), ordered.index(r["what"]))
+        (r for r in kept.values() if r["what"] in ordered),
+        key=lambda r: (int(r["rows"]), ordered.index(r["what"]), r["limit"]),
     )
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
@@ -267,15 +272,32 @@ def stored(rows: int, times: dict[str, list[dict[str, float]]], load: float, out
         "# Extracts to panels beside the bare engine, measured", "",
         f"Made by `python -m benchmarks.ingest_speed` on {os.cpu_count()} cores. Ratios are medians over rounds, each against the bare entry of its",
         "own round; wall seconds and their ratios carry whatever else the machine did (column load), CPU seconds much less.", "",
-        "| episodes | what | wall s | CPU s | peak GiB | wall ratio | CPU ratio | goal | met | load | rounds | commit |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| episodes | memory | what | wall s | CPU s | peak GiB | wall ratio | CPU ratio | goal | met | load | rounds | commit |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
         *(
-            f"| {int(r['rows']):,} | {r['what']} | {r['wall_seconds']} | {r['cpu_seconds']} | {r['peak_gib']} | {r['wall_ratio']} | {r['cpu_ratio']} "
+            f"| {int(r['rows']):,} | {r['limit']} | {r['what']} | {r['wall_seconds']} | {r['cpu_seconds']} | {r['peak_gib']} | {r['wall_ratio']} | {r['cpu_ratio']} "
             f"| {r['goal']} | {r['met']} | {r['load']} | {r['rounds']} | {r['commit']} |"
             for r in table
         ),
+        *grown(kept),
     ]  # fmt: skip
     (out / "ingest_speed.md").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def grown(kept: Mapping[tuple[int, str, str], Mapping[str, Any]]) -> list[str]:
+    """How the time grows from one size to the other, where both were measured."""
+    name, many, few, memory, goal = GROWTH
+    times = [
+        float(kept[at]["wall_seconds"]) for rows in (many, few) if (at := (rows, memory, ENTRIES[name][0])) in kept
+    ]
+    if len(times) < 2:
+        return []
+    ratio = times[0] / times[1]
+    met = "met" if ratio <= goal else "NOT met"
+    return [
+        "",
+        f"{many:,} episodes from Parquet take {ratio:.2f} times as long as {few:,} at a limit of {memory} (goal {goal:g}: {met}).",
+    ]
 
 
 def main() -> None:
@@ -304,7 +326,7 @@ def main() -> None:
                 sys.stderr.write(
                     f"{n + 1} {name}: {found['wall']:.2f} s, {found['cpu']:.2f} CPU s, {found['peak']:.2f} GiB\n"
                 )
-            stored(asked.rows, times, load, asked.out)
+            stored(asked.rows, times, load, asked.memory, asked.out)
         if not asked.keep:
             for file in files:
                 file.unlink(missing_ok=True)

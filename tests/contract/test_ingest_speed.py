@@ -7,7 +7,7 @@ import pytest
 
 from aaot_eval.config import load_config
 from aaot_eval.pipeline import prepare
-from benchmarks.ingest_speed import CONFIG, DIAGNOSES, judged, make_extract
+from benchmarks.ingest_speed import CONFIG, DIAGNOSES, ENTRIES, GROWTH, grown, judged, make_extract
 
 ROWS = 3000
 
@@ -33,3 +33,13 @@ def test_the_extract_of_the_benchmark_gives_the_same_panels_from_csv_and_parquet
 def test_a_goal_that_was_not_measured_is_not_met(ratio, met):
     found = {"cpu_ratio": ratio, "wall_seconds": "1.0", "peak_gib": "0.5"}
     assert judged("ingest", 1_000, found) == ("1.25x by CPU", met)
+
+
+def test_growth_is_said_only_of_two_sizes_at_one_limit():
+    name, many, few, memory, goal = GROWTH
+    what = ENTRIES[name][0]
+    measured = {(many, memory, what): {"wall_seconds": "50"}, (few, "1GB", what): {"wall_seconds": "10"}}
+    assert grown(measured) == []
+    (_, said) = grown(measured | {(few, memory, what): {"wall_seconds": "9.0"}})
+    assert said.startswith(f"{many:,} episodes from Parquet take 5.56 times as long as {few:,}")
+    assert said.endswith(f"(goal {goal:g}: NOT met).")
