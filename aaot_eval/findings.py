@@ -125,7 +125,7 @@ _add(
     "warn",
     "Rows rejected while reading",
     "Rows that cannot be read as declared are counted and listed, never dropped in silence.",
-    "Open restricted/rejects.csv; ask the supplier to mend the lines.",
+    "Open restricted/rejects.csv of the run, or that of `check --rejects`; ask the supplier to mend the lines.",
 )
 _add(
     "X212",

@@ -1,4 +1,4 @@
-"""`aaot-eval check`: config, extracts and design, without estimating and without writing anything but the page asked for."""
+"""`aaot-eval check`: config, extracts and design, without estimating and without writing anything but the files asked for."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ def check(
     page: Annotated[
         Path | None, typer.Option("--page", metavar="FILE", help="Also write what was found as one HTML page.")
     ] = None,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(
+            "--rejects",
+            metavar="FILE",
+            help="Also list every line and cell that could not be read, as CSV: place, reason and kind of value. Stays inside.",
+        ),
+    ] = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Read every file again, also those a run has kept.")
     ] = False,
@@ -63,6 +71,7 @@ def check(
     except DataQualityError as fault:
         if fault.evidence is not None:
             terminal.findings(fault.evidence.findings, config.disclosure)
+            _list(rejects, fault.evidence)
             _stopped(config, fault, page, as_json)
         raise
     terminal.findings(prepared.findings, config.disclosure)
@@ -81,10 +90,13 @@ def check(
             f"Warning: no p below {least:.3f} is possible with these sites: cannot tell is the only answer; "
             f"see `aaot-eval power {config_file}`."
         )
-    release = _released(config, Evidence(prepared.findings, prepared.flow, prepared.restricted))
+    evidence = Evidence(prepared.findings, prepared.flow, prepared.restricted)
+    release = _released(config, evidence)
     if page is not None:
         _write(page, release, [f"{a.name}: {a.reason}" for a in analyses], [])
         lines.append(f"Page: {page}")
+    if _list(rejects, evidence):
+        lines.append(f"Rejects: {rejects}")
     document: dict[str, Any] = {
         "units": len(prepared.panel.units),
         "first_period": str(labels.iloc[0]),
@@ -149,15 +161,29 @@ def _tables(release: Release) -> dict[str, Any]:
 
 
 def _write(page: Path, release: Release, analyses: list[str], stopped: list[str]) -> None:
-    from aaot_eval.errors import InputError, Problem
     from aaot_eval.report import check_report, render_html
 
-    text = render_html(check_report(release, analyses, stopped))
+    _put(page, render_html(check_report(release, analyses, stopped)), "--page")
+
+
+def _list(rejects: Path | None, evidence: Evidence) -> bool:
+    """Writes the lines and cells that could not be read, as `restricted/rejects.csv` of a run has them, when asked and there."""
+    from aaot_eval.disclosure import csv_text
+
+    if rejects is None or "rejects" not in evidence.restricted:
+        return False
+    _put(rejects, csv_text(evidence.restricted["rejects"]), "--rejects")
+    return True
+
+
+def _put(path: Path, text: str, option: str) -> None:
+    from aaot_eval.errors import InputError, Problem
+
     try:
-        page.write_text(text, encoding="utf-8", newline="\n")
+        path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as fault:
         raise InputError(
-            Problem("C130", f"{page} cannot be written: {fault.strerror}", do="give another file with --page")
+            Problem("C130", f"{path} cannot be written: {fault.strerror}", do=f"give another file with {option}")
         ) from None
 
 

@@ -68,7 +68,34 @@ def test_a_page_and_nothing_else_is_written(flawed, tmp_path, capsys):
     assert not re.search(r'(src|href)="http', text)
     shown = capsys.readouterr().err
     assert max(len(line) for line in shown.splitlines()) <= 80
-    assert "Open restricted/rejects.csv" in " ".join(shown.split())
+    assert "Open restricted/rejects.csv of the run" in " ".join(shown.split())
+
+
+def test_every_rejected_place_is_listed_on_request_also_when_a_gate_stops(flawed, tmp_path, capsys):
+    listed = tmp_path / "rejects.csv"
+    assert run(["check", str(flawed / "study.toml"), "--quiet", "--rejects", str(listed)]) == 0
+    assert str(listed) in capsys.readouterr().out
+    first = listed.read_text("utf-8")
+    header, *rows = first.splitlines()
+    assert header == "file,line,column,reason,value_class,row_lost"
+    assert len(rows) == 10
+    assert sum("too few columns" in row for row in rows) == 9
+    assert [row.split(",")[1:5] for row in rows if "DISDATE" in row] == [["22", "DISDATE", "not a date", "like a date"]]
+    assert "31/02/2021x" not in first
+
+    for path in sorted((flawed / "extracts").glob("apc_*.csv")):
+        lines = path.read_text("utf-8").splitlines()
+        at = lines[0].split(",").index("ADMIMETH")
+        cells = [line.split(",") for line in lines[1:]]
+        path.write_text(
+            "\n".join([lines[0], *(",".join([*c[:at], "99", *c[at + 1 :]]) for c in cells)]) + "\n", encoding="utf-8"
+        )
+    listed.unlink()
+    assert run(["check", str(flawed / "study.toml"), "--quiet", "--rejects", str(listed)]) == 4
+    assert listed.read_text("utf-8") == first
+    capsys.readouterr()
+    assert run(["check", str(flawed / "study.toml"), "--quiet", "--rejects", str(tmp_path)]) == 3
+    assert "give another file with --rejects" in capsys.readouterr().err
 
 
 def test_what_was_found_is_told_when_a_gate_stops(flawed, tmp_path, capsys):
