@@ -462,6 +462,13 @@ _add(
     "Ask the supplier for the months; keep attendances out of [study] entry_rule and of patient outcomes until they are there.",
 )
 _add(
+    "D375",
+    "warn",
+    "Files with different numbers of diagnosis fields",
+    "A code in a field that other files do not have is found in these files alone: counts of codes in any position then differ by file.",
+    "Ask for the same fields in every file, or look at the fewest: [counting] positions.",
+)
+_add(
     "D380",
     "note",
     "People who opted out",

@@ -197,7 +197,7 @@ TRAPS = (
     Held("3.3", "Codes of source and destination changed", "both sets are read, those outside their years counted", _spec("named_rules.py::test_both_generations_of_codes_are_emergencies_and_those_outside_their_years_are_counted")),
     Held("3.4", "One-off person ids", "never linked", _spec("named_rules.py::test_one_off_keys_are_never_linked")),
     Held("5.1", "Fractions for single people", "patient outcomes are counts; fractions are for populations", _spec("asked_outcomes.py::test_the_three_measures_by_hand")),
-    Held("12a", "Numbers of diagnosis fields", "positions looked at are a setting", _spec("named_rules.py::test_six_positions_are_looked_at_when_the_study_says_so")),
+    Held("12a", "Numbers of diagnosis fields", "positions looked at are a setting; files that hold fewer than others warn", _spec("named_rules.py::test_six_positions_are_looked_at_when_the_study_says_so", "reading.py::test_files_with_fewer_diagnosis_fields_than_others_are_said_unless_the_fewest_are_looked_at")),
     Held("12b", "Episode status 1 ends", "only finished episodes count", _spec("counting.py::test_every_loss_of_an_episode_has_a_reason_and_the_flow_adds_up")),
     Held("12c", "A&E ends, ECDS begins", "two formats, one table", _spec("reading_formats.py::test_attendances_before_and_after_2020_make_one_table")),
     Held("12d", "Same-day emergency care moves", "switch by site, outcomes without and with it, a warning", _spec("asked_outcomes.py::test_the_move_of_same_day_care_brings_its_own_outcomes_and_a_warning")),

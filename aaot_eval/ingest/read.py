@@ -385,7 +385,8 @@ def plan_table(
     if problems:
         raise InputError(*once_for_all_files(problems))
     read_as = plans[0].schema
-    return Given(str(read_as.extra["table"]), read_as, tuple(plans)), sources, [*sheets, *_unread(table, not_read)]
+    found = [*sheets, *_unread(table, not_read), *_diagnosis_fields(plans, config.counting.positions)]
+    return Given(str(read_as.extra["table"]), read_as, tuple(plans)), sources, found
 
 
 def once_for_all_files(problems: Sequence[Problem]) -> list[Problem]:
@@ -428,6 +429,27 @@ def _unread(table: str, by_file: Mapping[str, Sequence[str]]) -> list[Finding]:
     where = next(iter(by_file)) if len(by_file) == 1 else f"{table}, {len(by_file)} files"
     columns = dict.fromkeys(c for columns in by_file.values() for c in columns)
     return [Finding("X210", where=where, detail=shown_names(columns))]
+
+
+def _diagnosis_fields(plans: Sequence[ReadPlan], looked_at: int) -> list[Finding]:
+    """A finding when files differ in how many of the diagnosis fields that are looked at they hold: Scotland has 6, England 20."""
+    held: dict[int, list[str]] = {}
+    for plan in plans:
+        fields = sum(name.startswith("diag_") for name in plan.columns)
+        held.setdefault(min(fields, looked_at), []).append(plan.name)
+    if len(held) < 2:
+        return []
+    said = [
+        f"{fields} in {names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}"
+        for fields, names in sorted(held.items())
+    ]
+    return [
+        Finding(
+            "D375",
+            where="data.admissions",
+            detail=f"{'; '.join(said)}; positions = {min(held)} looks at the same in all",
+        )
+    ]
 
 
 def _no_rows(table: str, path: Path) -> Problem:

@@ -466,6 +466,26 @@ def test_tables_still_blank_after_the_start_of_a_study_are_named_together(tmp_pa
     assert "ask for the file again" not in message
 
 
+@pytest.mark.parametrize(("positions", "expected"), [(20, "6 in apc_2.csv; 20 in apc_1.csv and 1 more"), (6, None)])
+def test_files_with_fewer_diagnosis_fields_than_others_are_said_unless_the_fewest_are_looked_at(
+    tmp_path, positions, expected
+):
+    drawn = "person admitted key\nA 2022-05-01 {}1\nZ 2022-12-31 {}2"
+    files = {f"apc_{i}.csv": episodes(drawn.format(i, i)) for i in (1, 2, 3)}
+    for row in files["apc_2.csv"]:
+        for i in range(7, 21):
+            del row[f"DIAG_{i:02d}"]
+    config = study(
+        tmp_path,
+        {name: csv_text(rows) for name, rows in files.items()},
+        data={**WINDOW, "admissions": "apc_*.csv"},
+        counting={"positions": positions},
+    )
+    with read(config) as tables:
+        found = [f.detail for f in tables.findings if f.code == "D375"]
+    assert found == ([f"{expected}; positions = 6 looks at the same in all"] if expected else [])
+
+
 def test_columns_not_read_are_one_finding_for_all_files_of_a_table(tmp_path):
     rows = episodes(APC)
     files = {
