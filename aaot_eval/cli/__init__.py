@@ -140,7 +140,9 @@ def run(arguments: list[str]) -> int:
         # A library may wrap the interruption in an error of its own.
         if stopped:
             return _endings.interrupted(as_json)
-        return _endings.no_room(as_json) if _endings.is_no_room(fault) else _endings.unexpected(fault, as_json)
+        if _endings.is_no_room(fault):
+            return _endings.no_room(as_json)
+        return _endings.no_memory(as_json) if _endings.is_no_memory(fault) else _endings.unexpected(fault, as_json)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

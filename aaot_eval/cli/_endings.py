@@ -112,6 +112,26 @@ def no_room(as_json: bool) -> int:
     return _tell(ExitCode.INPUT, [Problem("C134", what, do=do)], as_json)
 
 
+def is_no_memory(fault: BaseException | None) -> bool:
+    """Whether a step needed more memory than the engine is allowed, or than the computer has."""
+    while fault is not None:
+        if isinstance(fault, MemoryError) or type(fault).__name__ == "OutOfMemoryException":
+            return True
+        fault = fault.__cause__ or fault.__context__
+    return False
+
+
+def no_memory(as_json: bool) -> int:
+    """The memory allowed is too little for these tables: nothing of ours is at fault, and nothing half-written was left."""
+    problem = Problem(
+        "X216",
+        "the tables do not fit into the memory allowed; nothing half-written was left",
+        where="output.memory",
+        do='allow more, such as memory = "1GB" under [output], or take the key out for the default',
+    )
+    return _tell(ExitCode.INPUT, [problem], as_json)
+
+
 def fault_frames(fault: BaseException) -> str:
     """Where a fault happened, without its message and without any value: both may come from a patient's record."""
     lines = []

@@ -6,6 +6,7 @@ import errno
 import json
 import shutil
 
+import duckdb
 import pytest
 
 from aaot_eval.cli import run
@@ -40,6 +41,20 @@ def test_a_full_disk_is_no_fault_of_ours(tmp_path, monkeypatch, capsys, number, 
     monkeypatch.setattr("aaot_eval.cli.app", full)
     assert run(["analyze", "study.toml"]) == code
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), duckdb.OutOfMemoryException("10 MB of 'a value'")])
+def test_memory_that_is_too_little_is_told_without_a_value(tmp_path, monkeypatch, capsys, fault):
+    def full(*_, **__):
+        raise RuntimeError from fault
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("aaot_eval.cli.app", full)
+    assert run(["analyze", "study.toml", "--json"]) == 3
+    shown = capsys.readouterr()
+    assert [p["code"] for p in json.loads(shown.out)["problems"]] == ["X216"]
+    assert "a value" not in shown.err + shown.out
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("lost", ["times", "outputs", "inputs", "refresh", "run_sha256", "secret_fingerprint"])
