@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from aaot_eval.config.parts import ANALYSIS_PATTERN, Part, PeriodText
+from aaot_eval.config.parts import ANALYSIS_PATTERN, CODE_PATTERN, Part, PeriodText
 from aaot_eval.entry_rules import parse_rule
 
 #: An entry rule beyond these is a slip of the pen: nobody is looked back on for longer, or admitted that often.
@@ -99,7 +99,7 @@ class StudyConfig(Part):
         return text
 
 
-Code = Annotated[str, Field(pattern=r"^[A-Z][0-9]{2}(\.?[0-9])?$")]
+Code = Annotated[str, Field(pattern=CODE_PATTERN)]
 
 
 class CohortConfig(Part):

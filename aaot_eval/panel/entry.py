@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aaot_eval.config import RunConfig, parse_entry_rule
+from aaot_eval.engine.files import shown_names
 from aaot_eval.entry_rules import Condition, Term, Together
+from aaot_eval.errors import InputError, Problem
 from aaot_eval.panel.outcomes import spread
 from aaot_eval.results import Tables
 
@@ -90,7 +93,7 @@ def _term_met(term: Term, counts: np.ndarray, periods: pd.DataFrame) -> NDArray[
 def _can_enter(
     tables: Tables, config: RunConfig, people: pd.DataFrame, keys: pd.Index, periods: pd.DataFrame
 ) -> NDArray[np.bool_]:
-    """(people x months) whether age, area and exclusions let a person in."""
+    """(people x months) whether age, home hospital and exclusions let a person in. Raises InputError for an unknown hospital."""
     allowed = np.ones((len(people), len(periods)), dtype=bool)
     cohort = config.cohort
     if cohort is None:
@@ -101,13 +104,30 @@ def _can_enter(
     if cohort.age_to is not None:
         allowed &= (age <= cohort.age_to)[:, None]
     if cohort.sites:
-        allowed &= people["unit"].isin(cohort.sites).to_numpy()[:, None]
+        allowed &= people["unit"].isin(_known_sites(tables, cohort.sites)).to_numpy()[:, None]
     if cohort.exclude_codes:
         rows = tables.engine.frame("SELECT person, since FROM first_coded WHERE list = 'excluded'")
         since = pd.Series(pd.to_datetime(rows["since"]).to_numpy(), index=rows["person"]).reindex(keys).to_numpy()
         starts = pd.DatetimeIndex(periods["start"]).to_numpy()
         allowed &= ~(since[:, None] < starts[None, :])
     return allowed
+
+
+def _known_sites(tables: Tables, named: Sequence[str]) -> set[str]:
+    """The home hospitals that the cohort names, capitals aside. Raises InputError (D322) for one that is no unit."""
+    units = [str(row[0]) for row in tables.engine.rows("SELECT site FROM units ORDER BY site")]
+    unknown = [site for site in named if site.strip().upper() not in units]
+    if unknown:
+        raise InputError(
+            Problem(
+                "D322",
+                f"cohort.sites names unknown sites: {', '.join(unknown)}",
+                where="cohort.sites",
+                allowed=shown_names(units[:30]),
+                do="write the sites as in the sites table, else as in the extract",
+            )
+        )
+    return {site.strip().upper() for site in named}
 
 
 def _words(condition: Condition, config: RunConfig) -> str:

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aaot_eval.config import RunConfig
+from aaot_eval.config import RunConfig, load_config
 from aaot_eval.entry_rules import KINDS, TITLES, Term, Together, parse_rule
+from aaot_eval.errors import InputError
 from aaot_eval.estimators._cohorts import people_and_rule
 from aaot_eval.panel.entry import condition_met
 from aaot_eval.panel.timing import period_frame
@@ -176,6 +177,25 @@ def test_age_area_and_exclusions_narrow_it(tmp_path):
     panel = made(tmp_path, cohort=narrowed)
     assert met_in(panel) == {0: [2], 2: [2]}, "D is 17 and of RX2; E had F20 in February"
     assert panel.extra["cohort_rule"]["words"].endswith("aged 18 to any age; home hospital RX1; without an earlier F20")
+
+
+def test_a_home_hospital_that_there_is_not_is_refused_and_capitals_do_not_matter(tmp_path):
+    usual = met_in(made(tmp_path / "a", cohort={"sites": ["RX1"]}))
+    assert met_in(made(tmp_path / "b", cohort={"sites": [" rx1 "]})) == usual
+    with pytest.raises(InputError, match=r"D322.*cohort\.sites names unknown sites: RQ9"):
+        made(tmp_path / "c", cohort={"sites": ["RX1", "RQ9"]})
+
+
+def test_codes_of_a_cohort_are_asked_for_in_words(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(
+        'config_version = 1\nname = "a"\n[data]\nadmissions = "x.csv"\n[study]\nentry_rule = "4 admissions in 12 months"\n'
+        '[cohort]\nexclude_codes = ["alcohol"]\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError) as caught:
+        load_config(path)
+    assert caught.value.problems[0].allowed.startswith("an ICD-10 code of three or four characters")
 
 
 def test_listed_codes_count(tmp_path):
