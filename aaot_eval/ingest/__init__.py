@@ -62,7 +62,7 @@ ABSENT = {
 }
 # Tables between episodes and stays that nothing reads afterwards.
 PASSING = (
-    "episodes_read", "episodes_met", "spell_starts", "spell_members", "spell_spans", "spells_met", "stay_starts",
+    "episodes_read", "episodes_met", "spell_starts", "spell_members", "spell_spans", "stay_starts",
     "stay_members", "stay_spans",
 )  # fmt: skip
 TOKENS_LOOKED_AT = 500

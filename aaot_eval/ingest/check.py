@@ -324,7 +324,7 @@ def check_records(engine: Engine, flow: Sequence[FlowStep]) -> list[Finding]:
                 detail="end before start, or start before admission",
             )
         )
-    overlaps = engine.rows("SELECT count(*), count(DISTINCT person) FROM spells_met WHERE latest_end > admission_date")[
+    overlaps = engine.rows("SELECT count(*), count(DISTINCT person) FROM spells WHERE latest_end > admission_date")[
         0
     ]
     if overlaps[0]:

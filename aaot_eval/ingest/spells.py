@@ -65,7 +65,7 @@ def make_stays(engine: Engine, config: RunConfig, *, legs: bool = False, changed
         engine.run("spell_starts_reopened")
     if unlinked:
         engine.run("spell_starts_unlinked")
-    for step in ("spell_members", "spell_spans", "spells", "spells_met", f"stay_starts_{config.study.stay_rule}"):
+    for step in ("spell_members", "spell_spans", "spells", f"stay_starts_{config.study.stay_rule}"):
         engine.run(step)
     if unlinked:
         engine.run("stay_starts_unlinked")

@@ -1,4 +1,4 @@
--- reads: spells_met
+-- reads: spells
 -- makes: stay_starts
 -- rule: `hf`: a spell continues the one before it when it starts at most 3 days after that ended (overlap allowed) and there
 --       is a sign of transfer: discharged to 51, 52, 53, or admitted from 51, 52, 53, or admission method 2B or 81
@@ -11,4 +11,4 @@ SELECT spell, person, place,
             OR admission_method IN ('2B', '81') THEN 0
         ELSE 1
     END AS starts
-FROM spells_met
+FROM spells

@@ -1,4 +1,4 @@
--- reads: spells_met
+-- reads: spells
 -- makes: stay_starts
 -- rule: `nhsd`: a spell continues the one before it when it starts 0, 1 or 2 days after that ended and there is a sign of
 --       transfer: discharged to 49 to 53 or 84, or admitted from 49 to 53 or 87, or method 2B or 81; never for a discharge
@@ -13,4 +13,4 @@ SELECT spell, person, place,
             OR admission_source IN ('49', '50', '51', '52', '53', '87') OR admission_method IN ('2B', '81') THEN 0
         ELSE 1
     END AS starts
-FROM spells_met
+FROM spells

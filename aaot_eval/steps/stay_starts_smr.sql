@@ -1,4 +1,4 @@
--- reads: spells_met, episodes_read
+-- reads: spells, episodes_read
 -- makes: stay_starts
 -- rule: `smr`: the spells with the marker of one continuous inpatient stay are one stay, whatever their dates; a spell without a
 --       marker is a stay of its own
@@ -10,6 +10,6 @@ FROM (
     SELECT m.spell, m.person, m.place, r.stay_number,
         CASE WHEN r.stay_number IS NULL THEN m.place
             ELSE min(m.place) OVER (PARTITION BY m.person, r.stay_number) END AS first_place
-    FROM spells_met AS m
+    FROM spells AS m
     JOIN episodes_read AS r ON r.row = m.spell
 ) AS marked

@@ -1,4 +1,4 @@
--- reads: spells_met
+-- reads: spells
 -- makes: stay_starts
 -- rule: `york`: a spell continues the one before it when that ended with an unknown method or still in hospital (8, 9) and
 --       another provider starts on the same day
@@ -9,4 +9,4 @@ SELECT spell, person, place,
         WHEN coalesce(before_method, '9') IN ('8', '9') AND admission_date = before_end AND provider <> before_provider THEN 0
         ELSE 1
     END AS starts
-FROM spells_met
+FROM spells

@@ -1,4 +1,4 @@
--- reads: spells_met, stay_members, stay_spans, sites
+-- reads: spells, stay_members, stay_spans, sites
 -- makes: stays
 -- rule: one continuous stay is one admission, dated, sited and typed by its first spell; it is an emergency when the first
 --       admission method is one; alcohol-specific when any episode of it is; it lasts to the last end of its spells, and its
@@ -23,14 +23,14 @@ FROM (
     SELECT s.spell AS stay, s.person, s.place AS stay_no, s.provider, s.treatment_site, s.patient_class, s.admission_method,
         s.admission_date, s.end_date, s.alcohol_specific,
         CASE WHEN s.discharge_method = '4' OR s.discharge_destination = '79' THEN 1 ELSE 0 END AS died, s.sex, s.age, 1 AS spells
-    FROM spells_met AS s
+    FROM spells AS s
     LEFT JOIN stay_members AS m ON m.spell = s.spell
     WHERE m.spell IS NULL
     UNION ALL
     SELECT g.stay, s.person, s.place AS stay_no, s.provider, s.treatment_site, s.patient_class, s.admission_method,
         s.admission_date, g.end_date, g.alcohol_specific, g.died, s.sex, s.age, g.spells
     FROM stay_spans AS g
-    JOIN spells_met AS s ON s.spell = g.stay
+    JOIN spells AS s ON s.spell = g.stay
 ) AS f
 LEFT JOIN sites AS t ON t.site = f.treatment_site
 LEFT JOIN sites AS p ON p.site = f.provider
