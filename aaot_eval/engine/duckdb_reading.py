@@ -7,12 +7,14 @@ import hashlib
 import hmac
 import itertools
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from aaot_eval.engine import ReadPlan, ReadReport, moving
 from aaot_eval.engine.files import Dialect
@@ -214,13 +216,14 @@ class FileReading:
         ).fetchall()
         self.db.execute(f"DROP TABLE {rejected}")
         self.db.execute(f"DROP TABLE {rejected}_scan")
-        rows = [
-            (self.plan.name, line, "", REASONS.get(kind, "line cannot be split into columns"), "line", True)
-            for line, kind in found
-        ]
-        if rows:
-            self.db.executemany(f"INSERT INTO {REJECTS} VALUES (?, ?, ?, ?, ?, ?)", rows)
-        return [line for line, _ in found]
+        lines = [line for line, _ in found]
+        why = [REASONS.get(kind, "line cannot be split into columns") for _, kind in found]
+        if lines:
+            with self._handed(line=lines, reason=why) as listed:
+                self.db.execute(
+                    f"INSERT INTO {REJECTS} SELECT ?, line, '', reason, 'line', TRUE FROM {listed}", [self.plan.name]
+                )
+        return lines
 
     def _bad_cells(self, quote: str, rejected: Sequence[int], exact: bool) -> tuple[dict[str, int], int]:
         """Cells that are not what their column says, into the reject table; the file is read again only when there are any.
@@ -236,10 +239,11 @@ class FileReading:
             for i, (c, _) in enumerate(self.faults)
             if (n := self._one(f"SELECT count(*) {ours} & {1 << i} > 0"))
         }
-        self.db.execute("CREATE OR REPLACE TEMP TABLE bad_rows (line_row BIGINT, bad BIGINT, line BIGINT)")
-        rows = self.db.execute(f"SELECT n, bad {ours} > 0 ORDER BY n").fetchall()
-        lines = self._lines_of([n for n, _ in rows], rejected, exact, bool(quote))
-        self.db.executemany("INSERT INTO bad_rows VALUES (?, ?, ?)", [(n, bad, lines[n]) for n, bad in rows])
+        rows = self.db.execute(f"SELECT n, bad {ours} > 0 ORDER BY n").fetchnumpy()
+        lines = self._lines_of(rows["n"].tolist(), rejected, exact, bool(quote))
+        at = [lines[n] for n in rows["n"].tolist()]
+        with self._handed(line_row=rows["n"], bad=rows["bad"], line=at) as listed:
+            self.db.execute(f"CREATE OR REPLACE TEMP TABLE bad_rows AS SELECT * FROM {listed}")
         for i, (column, _) in enumerate(self.faults):
             if column.name in counts:
                 self.db.execute(
@@ -294,6 +298,15 @@ class FileReading:
 
         self.db.create_function(name, keyed, ["VARCHAR"], "VARCHAR")
         return name
+
+    @contextmanager
+    def _handed(self, **columns: Any) -> Iterator[str]:
+        """Columns of Python as a table of the database, at once: row by row a file of wrong dates takes an hour to refuse."""
+        self.db.register("handed_in", pa.table(columns))
+        try:
+            yield "handed_in"
+        finally:
+            self.db.unregister("handed_in")
 
     def _one(self, sql: str) -> int:
         found = self.db.execute(sql).fetchone()
