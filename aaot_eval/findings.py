@@ -281,14 +281,14 @@ _add(
 _add(
     "D333",
     "stop",
-    "Too many episodes lost for one reason",
+    "Too many rows lost for one reason",
     "When more than a fifth of the rows fall to one rule, the column is mapped wrongly or the extract is not what it should be.",
     "Check the mapping of the column under [data.columns]; ask the supplier.",
 )
 _add(
     "D334",
     "warn",
-    "Many episodes lost for one reason",
+    "Many rows lost for one reason",
     "Between 5 and 20 per cent of the rows fall to one rule; if that share changes over time it looks like an effect.",
     "Ask the supplier whether the share is what they expect.",
 )

@@ -11,6 +11,7 @@ from aaot_eval.engine.kept import KeptReadings
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.activity import check_activity, refuse_without_hrg
+from aaot_eval.ingest.attendances import attendance_flow, check_attendances
 from aaot_eval.ingest.check import (
     check_caseload,
     check_deaths,
@@ -193,7 +194,9 @@ def read_tables(
         findings += more
         flow += caseload_flow
         findings += caseload_findings
-    flow += check_activity(engine, names, first_month, last_month)
+    attended = attendance_flow(engine, names, first_month, last_month)
+    findings += check_attendances(engine, names, attended, config.quality)
+    flow += attended + check_activity(engine, names, first_month, last_month)
     service, service_findings = make_service(engine, tables_given)
     names |= service
     findings += service_findings

@@ -1,6 +1,6 @@
 -- reads: attendances_read, persons, sites
 -- makes: attendances
--- rule: unplanned attendances (every category but 2, planned follow-up), each key once, the last load first
+-- rule: unplanned attendances (every category but 2, planned follow-up), each key once, the last load first; none without a key
 -- decision: docs/decisions/0021-attendance.md
 SELECT row_number() OVER (ORDER BY attendance_key, arrival_date, person) AS attendance, person, site, arrival_date, department
 FROM (
@@ -19,6 +19,6 @@ FROM (
     LEFT JOIN persons AS p ON p.token = a.person
     LEFT JOIN sites AS t ON t.site = a.treatment_site
     LEFT JOIN sites AS v ON v.site = a.provider
-    WHERE a.arrival_date IS NOT NULL AND a.provider IS NOT NULL AND coalesce(a.category, '') <> '2'
+    WHERE a.attendance_key IS NOT NULL AND a.arrival_date IS NOT NULL AND a.provider IS NOT NULL AND coalesce(a.category, '') <> '2'
 ) AS ranked
 WHERE place = 1
