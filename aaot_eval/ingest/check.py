@@ -131,6 +131,15 @@ def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Peri
     silent = int(config.quality.limit("D309"))
     first = pd.Period(first_end, "M") + (0 if first_end.day <= 1 + silent else 1)
     last = pd.Period(last_admission, "M")
+    if config.data.extracted and last > pd.Period(config.data.extracted, "M"):
+        raise InputError(
+            Problem(
+                "D320",
+                f"extracted is {config.data.extracted}, but the last admission is in {last}",
+                where="data.extracted",
+                do="give the day on which these files were made",
+            )
+        )
     if config.data.complete_to:
         complete = _last_whole(config.data.complete_to)
         if complete > last:
@@ -149,14 +158,7 @@ def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Peri
     if config.study.first_period is not None:
         first = pd.Period(first_end, "M")
     if last < first:
-        raise InputError(
-            Problem(
-                "D320",
-                "there is no complete month in the admissions",
-                where="data.admissions",
-                do="give more months, or say how far the extract is complete with data.complete_to",
-            )
-        )
+        raise InputError(_no_month(config, first))
     first, last = _cut(config, first, last)
     late = engine.rows(
         f"SELECT count(*), count(DISTINCT person) FROM episodes WHERE admission_date > DATE '{last.end_time.date()}'"
@@ -173,6 +175,31 @@ def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Peri
             )
         )
     return first, last, findings + _flex_months(config, first, last)
+
+
+def _no_month(config: RunConfig, first: pd.Period) -> Problem:
+    """What left no month of the data: a date of the config, where there is one, else the data themselves."""
+    data = config.data
+    chosen = {
+        "complete_to": data.complete_to,
+        "extracted": data.extracted,
+        "frozen_to": data.frozen_to if data.flex == "leave_out" else None,
+    }
+    named = {key: day for key, day in chosen.items() if day is not None}
+    if not named:
+        return Problem(
+            "D320",
+            "there is no complete month in the admissions",
+            where="data.admissions",
+            do="give more months, or say how far the extract is complete with data.complete_to",
+        )
+    said = " and ".join(f"{key} = {day}" for key, day in named.items())
+    return Problem(
+        "D320",
+        f"{said} leave{'s' if len(named) == 1 else ''} no complete month of the admissions, which begin in {first}",
+        where=", ".join(f"data.{key}" for key in named),
+        do="mend the date, or give the extract that belongs to it",
+    )
 
 
 def months_chosen(config: RunConfig) -> tuple[bool, bool]:

@@ -409,6 +409,25 @@ def test_half_a_rule_of_maturity_is_refused(data, words):
         RunConfig.model_validate({"config_version": 1, "name": "x", "data": {"admissions": "a", **data}})
 
 
+@pytest.mark.parametrize(
+    ("data", "where", "words"),
+    [
+        ({"complete_to": "2012-06-30"}, "data.complete_to", "complete_to = 2012-06-30 leaves no complete month"),
+        ({"extracted": "2023-01-20", "maturity_days": 400}, "data.extracted", "extracted = 2023-01-20 leaves no complete month"),
+        ({"complete_to": "2022-12-31", "frozen_to": "2012-03-31", "flex": "leave_out"}, "data.complete_to, data.frozen_to", "leave no complete month"),
+        ({"extracted": "2022-10-20", "maturity_days": 0}, "data.extracted", "extracted is 2022-10-20, but the last admission is in 2022-12"),
+    ],
+)  # fmt: skip
+def test_a_date_of_the_config_that_leaves_no_month_is_named(tmp_path, data, where, words):
+    drawn = "person admitted\n" + "\n".join(f"A{m} 2022-{m:02d}-28" for m in range(1, 13)) + "\nZ 2022-12-31"
+    config = study(tmp_path, {"admissions.csv": csv_text(episodes(drawn))}, data=data)
+    with pytest.raises(InputError) as refused, read(config):
+        pass
+    (problem,) = refused.value.problems
+    assert (problem.code, problem.where) == ("D320", where)
+    assert words in problem.what
+
+
 def test_another_table_of_changes_or_list_of_codes_is_another_study(tmp_path):
     from aaot_eval.run_folder import fingerprint
 
