@@ -274,7 +274,7 @@ _add(
 _add(
     "D332",
     "stop",
-    "Admission method missing",
+    "Admission method missing or unknown",
     "Without the method of admission an emergency cannot be told from a planned stay, and the month would count as nought.",
     "Ask for the column to be filled, or take the months out with study.left_out, study.first_period or study.last_period.",
 )
@@ -295,7 +295,7 @@ _add(
 _add(
     "D335",
     "warn",
-    "Admission method often missing",
+    "Admission method often missing or unknown",
     "Episodes without a method of admission are never counted as emergencies.",
     "Ask the supplier; leave the months out if the share changes over time.",
 )

@@ -197,10 +197,10 @@ def test_whole_numbers_written_with_a_decimal_are_the_same_numbers(tmp_path):
 
 def test_ages_of_the_first_year_are_nought_and_those_of_nobody_unknown(tmp_path):
     drawn = "person admitted age\n" + "\n".join(
-        f"A{i} 2022-05-01 {age}" for i, age in enumerate((7001, 7007, 120, 121))
+        f"A{i} 2022-05-01 {age}" for i, age in enumerate((7001, 7007, 120, 121, -4))
     )
     with read(study(tmp_path, {"admissions.csv": csv_text(episodes(drawn + END + " 50"))}, data=WINDOW)) as tables:
-        assert rows_of(tables, "SELECT age FROM episodes ORDER BY row") == [(0,), (0,), (120,), (None,), (50,)]
+        assert rows_of(tables, "SELECT age FROM episodes ORDER BY row") == [(0,), (0,), (120,), (None,), (None,), (50,)]
 
 
 def test_people_without_an_area_or_a_site_of_treatment_stay(tmp_path):
@@ -334,6 +334,18 @@ def test_months_without_an_admission_method_stop(tmp_path):
     found = gated(tmp_path, change)
     assert found["D332"] == [("2022-03", 20, "at most half of the episodes of a month; here more")]
     assert found["D335"] == [("2022-04", 6, "10 to 50 % of the episodes")]
+
+
+@pytest.mark.parametrize("written", ["21.0", "Emergency", "99"])
+def test_a_method_that_nobody_knows_is_no_method_and_stops(tmp_path, written):
+    """Codes that became decimals on the way would leave 2A to 2D as the only emergencies."""
+
+    def change(row, month, place):
+        row["ADMIMETH"] = written if month == 3 else "2A"
+
+    found = gated(tmp_path, change)
+    assert found["D332"] == [("2022-03", 20, "at most half of the episodes of a month; here more")]
+    assert "D335" not in found
 
 
 @pytest.mark.parametrize(
