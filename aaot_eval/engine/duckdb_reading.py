@@ -24,6 +24,8 @@ from aaot_eval.schema import ColumnSpec, TableSchema
 
 SQL_TYPES = {"string": "VARCHAR", "date": "DATE", "integer": "INTEGER", "number": "DOUBLE", "boolean": "BOOLEAN"}
 ALWAYS_DATES = ("%Y%m%d", "%d%b%Y", "%d-%b-%Y")
+# How dates that mean "none" are written too, whatever the others look like.
+SLASHED = "%d/%m/%Y"
 # Older than anyone in an extract: such a date is a mark for "unknown" or a two-digit year, never a day in hospital.
 FIRST_DAY, LAST_DAY = "1850-01-01", "2199-12-31"
 # Dates that mean "none" in every spelling that sources use.
@@ -66,7 +68,10 @@ class FileReading:
         self.given = [c for c in plan.schema.columns if c.name in plan.columns]
         self.dated = self._dated()
         self.casts = {c.name: self._cast(c) for c in (*self.given, *plan.made)}
-        faults = [(c, fault(c, self.casts[c.name], plan.schema, dated=c.name in self.dated)) for c in self.given]
+        faults = [
+            (c, fault(c, self.casts[c.name], plan.schema, plan.dates.get(c.name, ()), dated=c.name in self.dated))
+            for c in self.given
+        ]
         self.faults = [(c, when) for c, when in faults if when]
         self.lost = sum(1 << i for i, (c, _) in enumerate(self.faults) if c.required)
         self.hashing = self._keyed_hash(plan.key) if plan.key is not None else ""
@@ -421,8 +426,7 @@ def cast(column: ColumnSpec, patterns: Sequence[str]) -> str:
     """Cleaned text as the column's type; NULL when it does not read."""
     name = column.name
     if column.type == "date":
-        listed = ", ".join(text_literal(p) for p in (*ALWAYS_DATES, *patterns))
-        return in_range(f"coalesce(TRY_CAST({name} AS DATE), CAST(TRY_STRPTIME({name}, [{listed}]) AS DATE))")
+        return in_range(_day(name, patterns))
     if column.type == "integer":
         return f"TRY_CAST(floor(TRY_CAST({name} AS DOUBLE)) AS INTEGER)"
     if column.type == "number":
@@ -430,23 +434,34 @@ def cast(column: ColumnSpec, patterns: Sequence[str]) -> str:
     return name
 
 
+def _day(name: str, patterns: Sequence[str]) -> str:
+    """Text as a date of any age; a pattern with two figures for the year goes first, for others read them as a year 22."""
+    short = [text_literal(p) for p in patterns if "%y" in p]
+    listed = ", ".join(text_literal(p) for p in (*ALWAYS_DATES, *patterns))
+    ways = [f"TRY_CAST({name} AS DATE)", f"CAST(TRY_STRPTIME({name}, [{listed}]) AS DATE)"]
+    if short:
+        ways.insert(0, f"CAST(TRY_STRPTIME({name}, [{', '.join(short)}]) AS DATE)")
+    return f"coalesce({', '.join(ways)})"
+
+
 def in_range(day: str) -> str:
     """A date, or NULL when nobody of an extract can have lived on it."""
     return f"CASE WHEN {day} BETWEEN DATE '{FIRST_DAY}' AND DATE '{LAST_DAY}' THEN {day} END"
 
 
-def fault(column: ColumnSpec, value: str, schema: TableSchema, *, dated: bool = False) -> str:
-    """When a cell is not what its column says (`dated`: it is a date and no text); empty text when it cannot be wrong."""
+def fault(
+    column: ColumnSpec, value: str, schema: TableSchema, patterns: Sequence[str] = (), *, dated: bool = False
+) -> str:
+    """When a cell is not what its column says (`dated`: it is a date and no text); empty text when it cannot be wrong.
+
+    A date that means "none" is none in every spelling in which dates are read (`patterns` beside the usual ones).
+    """
     name, when = column.name, []
     if column.type == "date":
         unreadable = f"{name} IS NOT NULL AND {value} IS NULL"
         if column.null_values:
             marks = ", ".join(f"DATE '{d}'" for d in column.null_values)
-            said = (
-                name
-                if dated
-                else f"coalesce(TRY_CAST({name} AS DATE), CAST(TRY_STRPTIME({name}, ['%Y%m%d', '%d/%m/%Y']) AS DATE))"
-            )
+            said = name if dated else _day(name, (SLASHED, *patterns))
             unreadable += f" AND coalesce({said} NOT IN ({marks}), TRUE)"
         when.append(f"({unreadable})")
     elif column.type in ("integer", "number"):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from aaot_eval.config.data import strptime_pattern
 from aaot_eval.engine import ReadPlan, open_engine
 from aaot_eval.engine.files import inspect_file
 from aaot_eval.errors import InputError, Problem
@@ -571,6 +573,8 @@ def test_dates_that_can_be_read_both_ways_are_refused_until_declared(tmp_path):
         ("dd/mm/yyyy hh:mm", "03/04/2022 00:00"),
         ("DD-MMM-YYYY HH:MM:SS", "03-Apr-2022 00:00:00"),
         ("DDMMYYYY", "03042022"),
+        ("DD/MM/YY", "03/04/22"),
+        ("DD-MMM-YY", "03-APR-22"),
         ("%d/%m/%Y %I:%M:%S %p", "03/04/2022 12:00:00 AM"),
     ],
 )
@@ -581,6 +585,28 @@ def test_a_spelling_of_dates_is_declared_in_capitals_or_not_and_with_a_time(tmp_
     }
     with read(study(tmp_path, files, data={**WINDOW, "dates": {"caseload": declared}})) as tables:
         assert rows_of(tables, "SELECT referred FROM caseload") == [("2022-04-03",)]
+
+
+@pytest.mark.parametrize("declared", ["DD.MM.YYYY", "DD-MMM-YYYY", "DD/MM/YYYY HH:MM", "DDMMYYYY", "YYYY/MM/DD"])
+def test_a_date_that_means_none_is_none_in_the_spelling_of_the_others(tmp_path, declared):
+    """No cell is rejected, and the episode leaves for want of an admission date as it would in ISO dates."""
+    rows = episodes(
+        "person admitted end left\nA 2022-05-01 2022-05-03 1801-01-01\nB 1800-01-01 2022-05-04 2022-05-04\nZ 2022-12-31 2022-12-31 2022-12-31"
+    )
+    spelled = date_spelling(declared)
+    for row in rows:
+        row |= {n: spelled(row[n]) for n in ("ADMIDATE", "EPISTART", "EPIEND", "DISDATE")}
+    config = study(tmp_path, {"admissions.csv": csv_text(rows)}, data={**WINDOW, "dates": {"admissions": declared}})
+    with read(config) as tables:
+        assert tables.counts["rejects"] == 0
+        assert [s.lost for s in tables.flow if s.reason == "no admission date"] == [1]
+        assert rows_of(tables, "SELECT discharge_date FROM episodes ORDER BY row") == [(None,), ("2022-12-31",)]
+
+
+def date_spelling(declared: str):
+    """What writes an ISO date as declared."""
+    pattern = strptime_pattern(declared)
+    return lambda text: datetime.fromisoformat(text).strftime(pattern)
 
 
 @pytest.mark.parametrize("declared", ["", "day first", "YYYY", "MM/YYYY", "%Q", "%", "DD/MM/YYYY %", "%d/%m"])
