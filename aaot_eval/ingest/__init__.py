@@ -28,7 +28,7 @@ from aaot_eval.ingest.check import (
 from aaot_eval.ingest.coding import make_coded
 from aaot_eval.ingest.completeness import check_completeness, completeness, months_of_providers
 from aaot_eval.ingest.drift import check_drift
-from aaot_eval.ingest.gates import check_code_years, check_losses
+from aaot_eval.ingest.gates import check_code_years, check_keys, check_losses
 from aaot_eval.ingest.keeping import Keeping
 from aaot_eval.ingest.opt_out import opted_out_flow, read_opt_out
 from aaot_eval.ingest.providers import check_providers, make_provider_codes, recode_given
@@ -152,6 +152,7 @@ def read_tables(
     for step in ("provider_months", "lost_months"):
         engine.run(step)
     flow = [*extracts.flow, *episode_flow(engine)]
+    keys = check_keys(engine, flow, config.quality)
     engine.drop("episodes_judged", "episodes_repeated", "episodes_copied", "episode_losses")
     first_month, last_month, late = usable_months(engine, config)
 
@@ -169,7 +170,7 @@ def read_tables(
     names |= {"one_off_people": "one_off_people"} if config.data.one_off_keys else {}
     findings += late
     findings += check_records(engine, flow)
-    findings += check_losses(flow, config.quality)
+    findings += keys + check_losses(flow, config.quality)
     months = months_of_providers(engine, first_month, last_month)
     complete = completeness(engine, months, first_month, last_month)
     held = {c for g in given if g.table == "episodes" for plan in g.plans for c in plan.columns}

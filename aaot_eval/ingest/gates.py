@@ -49,6 +49,30 @@ def check_code_years(engine: Engine) -> list[Finding]:
     return [Finding("D364", where="admissions", records=int(sum(counts)), detail="; ".join(found))] if found else []
 
 
+def check_keys(engine: Engine, flow: Sequence[FlowStep], limits: QualityConfig) -> list[Finding]:
+    """Rows that left as repeated though the row that stayed is of another admission: what is mapped is no key of episodes.
+
+    Above the limits of losses the run stops (D333) or warns (D334). Looked at only where that many rows are repeated, before the
+    tables of losses are dropped; a file loaded twice, and a month sent again, repeat the key with its admission.
+    """
+    read = next(s.kept for s in flow if s.step == "rows read" and s.table == "episodes")
+    why = next(reason for name, _, reason in LOSSES if name == "repeated")
+    most, some = limits.limit("D333"), limits.limit("D334")
+    if not read or not any(s.reason == why and s.lost >= some * read for s in flow):
+        return []
+    (other,) = engine.rows(
+        """SELECT count(*) FROM episodes_judged AS e JOIN episodes_repeated AS r ON r.row = e.row
+        JOIN episodes AS k ON k.person = e.person AND k.episode_key = e.episode_key
+        WHERE k.admission_date <> e.admission_date"""
+    )[0]
+    share = other / read
+    if not other or share < some:
+        return []
+    code, limit = ("D333", f"at most {most:.0%}; here ") if share > most else ("D334", "")
+    detail = f"{limit}{share:.0%} of the episodes: the key of another admission of the person"
+    return [Finding(code, where="admissions", detail=detail)]
+
+
 def check_losses(flow: Sequence[FlowStep], limits: QualityConfig) -> list[Finding]:
     """Reasons for which a large share of the episodes read was lost: above one limit the run stops, from another on it is a warning."""
     reasons = {why: name for name, _, why in LOSSES}

@@ -82,6 +82,22 @@ def test_of_two_rows_with_one_key_the_same_one_stays_in_any_order(tmp_path, turn
         assert rows_of(tables, "SELECT alcohol_specific FROM stays ORDER BY stay") == [(1,), (0,)]
 
 
+@pytest.mark.parametrize(("same", "code"), [(1, None), (4, "D334"), (12, "D333")])
+def test_a_key_that_is_of_no_episode_stops_and_a_file_loaded_twice_does_not(tmp_path, same, code):
+    """One key for several admissions of a person would leave the last of them alone."""
+    days = pd.date_range("2022-01-03", periods=40, freq="7D")
+    drawn = "key person admitted\n" + "\n".join(
+        f"{'one' if i < same else i} A {day.date()}" for i, day in enumerate(days)
+    )
+    text = csv_text(episodes(drawn + "\nend Z 2022-12-31"))
+    files = {"apc_1.csv": text, "apc_2.csv": text}
+    with read(study(tmp_path, files, data={**WINDOW, "admissions": "apc_*.csv"})) as tables:
+        assert tables.counts["episodes"] == 42 - same
+        found = [(f.code, f.detail) for f in tables.findings if f.code in ("D333", "D334")]
+    assert [c for c, _ in found] == ([code] if code else [])
+    assert all("the key of another admission of the person" in detail for _, detail in found)
+
+
 def test_which_methods_are_an_emergency(tmp_path):
     assert set(EMERGENCY) == {"21", "22", "23", "24", "25", "2A", "2B", "2C", "2D", "28"}
     methods = [*EMERGENCY, "11", "12", "13", "31", "81", "82", "99"]
