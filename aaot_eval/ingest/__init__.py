@@ -26,7 +26,7 @@ from aaot_eval.ingest.check import (
     usable_months,
 )
 from aaot_eval.ingest.coding import make_coded
-from aaot_eval.ingest.completeness import check_completeness, completeness, months_of_providers
+from aaot_eval.ingest.completeness import check_completeness, completeness, emptied, months_of_providers
 from aaot_eval.ingest.drift import check_drift
 from aaot_eval.ingest.gates import check_code_years, check_keys, check_losses
 from aaot_eval.ingest.keeping import Keeping
@@ -173,7 +173,14 @@ def read_tables(
     findings += keys + check_losses(flow, config.quality)
     months = months_of_providers(engine, first_month, last_month)
     complete = completeness(engine, months, first_month, last_month)
-    held = {c for g in given if g.table == "episodes" for plan in g.plans for c in plan.columns}
+    held = {
+        c
+        for g in given
+        if g.table == "episodes"
+        for plan in g.plans
+        for c in plan.columns
+        if not emptied(plan.schema[c])
+    }
     findings += check_completeness(complete, config, held)
     summaries = {"completeness": complete, "months_seen": months_seen(engine, months)}
     if earlier is not None:

@@ -33,12 +33,15 @@ def attendance_flow(
             "FROM attendances_read"
         )[0]
     )
-    window = f"arrival_date BETWEEN DATE '{first_month.start_time.date()}' AND DATE '{last_month.end_time.date()}'"
-    at_site = "site IN (SELECT site FROM sites)" if "sites" in names else "1 = 1"
+    window = f"a.arrival_date BETWEEN DATE '{first_month.start_time.date()}' AND DATE '{last_month.end_time.date()}'"
+    joined, at_site = (
+        ("LEFT JOIN sites AS t ON t.site = a.site", "t.site IS NOT NULL") if "sites" in names else ("", "1 = 1")
+    )
     made, inside, counted = (
         int(n)
         for n in engine.rows(
-            f"SELECT count(*), count(CASE WHEN {window} THEN 1 END), count(CASE WHEN {window} AND {at_site} THEN 1 END) FROM attendances"
+            f"""SELECT count(*), count(CASE WHEN {window} THEN 1 END), count(CASE WHEN {window} AND {at_site} THEN 1 END)
+            FROM attendances AS a {joined}"""
         )[0]
     )
     kept = [total, total - incomplete, total - incomplete - planned, made, inside, counted]

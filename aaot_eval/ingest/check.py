@@ -351,9 +351,7 @@ def check_records(engine: Engine, flow: Sequence[FlowStep]) -> list[Finding]:
                 detail="end before start, or start before admission",
             )
         )
-    overlaps = engine.rows("SELECT count(*), count(DISTINCT person) FROM spells WHERE latest_end > admission_date")[
-        0
-    ]
+    overlaps = engine.rows("SELECT count(*), count(DISTINCT person) FROM spells WHERE latest_end > admission_date")[0]
     if overlaps[0]:
         findings.append(Finding("D306", where="spells", records=overlaps[0], people=overlaps[1]))
     findings += _unknown_codes(engine)
@@ -472,7 +470,7 @@ def check_deaths(engine: Engine, last: pd.Period, limits: QualityConfig) -> list
     latest = (last + int(limits.limit("D344"))).end_time.date()
     findings = []
     for code, when in (
-        ("D305", "used = 0"),
+        ("D305", "contradicted = 1"),
         ("D344", f"death_date > DATE '{latest}' OR death_date < DATE '{EARLIEST_DEATH}'"),
     ):
         n = engine.rows(f"SELECT count(*) FROM deaths WHERE {when}")[0][0]

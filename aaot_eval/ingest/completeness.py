@@ -11,6 +11,7 @@ from aaot_eval.engine import Engine
 from aaot_eval.engine.files import shown_names
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.check import LOSSES, month_of
+from aaot_eval.schema import ColumnSpec
 
 # Fewer episodes than this in a month say nothing about how the month was coded.
 LEAST_EPISODES = 10
@@ -95,6 +96,11 @@ def completeness(engine: Engine, months: pd.DataFrame, first: pd.Period, last: p
     found = pd.concat(parts, ignore_index=True).sort_values(["column", "provider", "clock"], ignore_index=True)
     found["month"] = found["clock"].map({c: month_text(c) for c in found["clock"].unique()})
     return found.rename(columns={"provider": "site"})[["column", "site", "month", "clock", "records", "missing"]]
+
+
+def emptied(column: ColumnSpec) -> bool:
+    """Whether a format takes from this column a few codes only and leaves it empty for all others, so that empty is not missing."""
+    return "*" in column.extra.get("recode", {}).get("", ())
 
 
 def check_completeness(found: pd.DataFrame, config: RunConfig, held: Collection[str]) -> list[Finding]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from aaot_eval.config import QualityConfig
+from aaot_eval.config import QualityConfig, load_config
 from aaot_eval.findings import CATALOGUE, LIMITS, WARNED_BEFORE
 from aaot_eval.record import completeness_table
 from aaot_eval.results import Tables
+from aaot_eval.synthetic import simulate_study
 from tests.drawn import csv_text, episodes, read, study
 
 PROVIDERS = ("RX1", "RX2")
@@ -152,3 +153,11 @@ def test_every_limit_is_of_something_that_is_said_and_explains_itself():
 def test_limits_that_make_no_sense_are_refused(thresholds, words):
     with pytest.raises(ValueError, match=words):
         QualityConfig(thresholds=thresholds)
+
+
+def test_a_column_that_a_format_takes_few_codes_from_is_not_often_missing(tmp_path):
+    """SMR01 tells by the type of discharge who died, and of the others nothing: they lack no method."""
+    simulate_study(tmp_path, formats=["smr01"], scenario="null", seed=3, sites=4, size=0.05)
+    with read(load_config(tmp_path / "study.toml")) as tables:
+        findings = tables.findings
+    assert not [f for f in findings if f.code == "D395" and "discharge method" in f"{f.where} {f.detail}"]

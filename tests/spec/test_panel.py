@@ -135,6 +135,23 @@ def test_a_death_in_hospital_is_known_without_a_deaths_table(tmp_path):
     assert panel.people["death_t"].tolist() == [1, 0, pd.NA]
 
 
+def test_a_wrong_link_does_not_hide_a_death_in_hospital(tmp_path):
+    """A is linked to the death of another and died in hospital later; B is linked rightly; C was seen after both dates."""
+    drawn = """
+    person provider admitted   end        how to diag
+    A      RX1      2022-01-01 2022-01-02 1   19 F102
+    A      RX1      2022-03-05 2022-03-06 4   79 F102
+    B      RX1      2022-02-01 2022-02-10 4   79 F102
+    C      RX1      2022-01-01 2022-01-02 4   79 F102
+    C      RX1      2022-03-31 2022-03-31 1   19 F102
+    """
+    deaths = "person,death_date\nA,2022-01-20\nB,2022-02-10\nC,2022-02-01\n"
+    files = {"admissions.csv": csv_text(episodes(drawn)), "deaths.csv": deaths}
+    tables, panel = panel_of(study(tmp_path, files))
+    assert panel.people["death_t"].tolist() == [2, 1, pd.NA]
+    assert [(f.records, f.people) for f in tables.findings if f.code == "D305"] == [(2, 2)]
+
+
 def test_the_home_hospital_has_most_admissions_of_the_first_twelve_months(tmp_path):
     drawn = """
     person    provider admitted
