@@ -51,11 +51,12 @@ def _filled(engine: Engine, columns: Collection[str]) -> bool:
     return bool(engine.rows(f"SELECT count(*) FROM episodes_read WHERE {some}")[0][0])
 
 
-def make_stays(engine: Engine, config: RunConfig, *, legs: bool = False, changed_codes: bool = False) -> None:
+def make_stays(engine: Engine, config: RunConfig, *, legs: bool = False, changed_codes: bool = False) -> list[Finding]:
     """From `episodes` and `sites` to `spells` and `stays`, under the rules of [study] (`hf`, `york`, `sus`, `smr`; `nhsd`).
 
-    With `legs` also `stay_legs`: every spell of a stay with its HRG, for prices by HRG. With `changed_codes` the spells that
-    a change of provider code cut in two are one.
+    What can only be said while episodes stand beside one another is handed back: long leave inside a spell (D367). With `legs`
+    also `stay_legs`: every spell of a stay with its HRG, for prices by HRG. With `changed_codes` the spells that a change of
+    provider code cut in two are one.
     """
     match_lists(engine, config)
     unlinked = bool(config.data.one_off_keys)
@@ -65,15 +66,31 @@ def make_stays(engine: Engine, config: RunConfig, *, legs: bool = False, changed
         engine.run("spell_starts_reopened")
     if unlinked:
         engine.run("spell_starts_unlinked")
-    for step in ("spell_members", "spell_spans", "spells", f"stay_starts_{config.study.stay_rule}"):
+    findings = _long_leave(engine, config)
+    # Dropped as soon as nothing reads them: what stays is written to the disk where memory is short.
+    engine.drop("episodes_met")
+    for step in ("spell_members", "spell_spans", "spells"):
         engine.run(step)
+    engine.drop("spell_starts")
+    engine.run(f"stay_starts_{config.study.stay_rule}")
     if unlinked:
         engine.run("stay_starts_unlinked")
     for step in ("stay_members", "stay_spans"):
         engine.run(step)
     engine.run("stays", emergency=EMERGENCY)
+    engine.drop("stay_starts")
     if legs:
         engine.run("stay_legs", emergency=EMERGENCY)
+    return findings
+
+
+def _long_leave(engine: Engine, config: RunConfig) -> list[Finding]:
+    """Episodes of one admission with more days between them than leave lasts (D367)."""
+    n, people = engine.rows(
+        f"""SELECT count(*), count(DISTINCT person) FROM episodes_met
+        WHERE admission_date = before_admission AND date_diff('day', before_end, episode_start) > {int(config.quality.limit("D367"))}"""
+    )[0]
+    return [Finding("D367", where="admissions", records=n, people=people)] if n else []
 
 
 def make_one_off_people(engine: Engine, config: RunConfig) -> list[Finding]:
@@ -98,16 +115,10 @@ def make_one_off_people(engine: Engine, config: RunConfig) -> list[Finding]:
 
 
 def check_joining(engine: Engine, config: RunConfig) -> list[Finding]:
-    """What the rules of joining leave to be said: long leave inside a spell, a marker of stays that the rule does not use, episodes
-    numbered with gaps, early dates of discharge, transfers to mental-health wards that the data do not follow, and keys under which
-    sexes or ages do not fit together."""
+    """What the rules of joining leave to be said: a marker of stays that the rule does not use, episodes numbered with gaps, early
+    dates of discharge, transfers to mental-health wards that the data do not follow, and keys under which sexes or ages do not fit
+    together."""
     findings = _numbering(engine) + _left_for_mental_health(engine) + _two_people(engine)
-    long = engine.rows(
-        f"""SELECT count(*), count(DISTINCT person) FROM episodes_met
-        WHERE admission_date = before_admission AND date_diff('day', before_end, episode_start) > {int(config.quality.limit("D367"))}"""
-    )[0]
-    if long[0]:
-        findings.append(Finding("D367", where="admissions", records=long[0], people=long[1]))
     if config.study.stay_rule != "smr" and _filled(engine, ("stay_number",)):
         findings.append(Finding("D360", where="study.stay_rule", detail=f"{config.study.stay_rule!r} is used"))
     return findings
