@@ -147,11 +147,13 @@ class DuckDBEngine:
         if not few:
             return {}
         values = " UNION ".join(f"SELECT DISTINCT {c} AS code FROM {rows_of(parts)} WHERE {c} IS NOT NULL" for c in few)
-        if not 0 < self.rows(f"SELECT count(*) FROM ({values})")[0][0] <= MOST_CODES:
-            return {}
         kind = f"codes_{next(_kinds)}"
-        self._db.execute(f"CREATE TYPE {kind} AS ENUM (SELECT code FROM ({values}) ORDER BY code)")
-        return dict.fromkeys(few, kind)
+        self._db.execute(f"CREATE TEMP TABLE {kind}_found AS {values}")
+        found = self.rows(f"SELECT count(*) FROM {kind}_found")[0][0]
+        if 0 < found <= MOST_CODES:
+            self._db.execute(f"CREATE TYPE {kind} AS ENUM (SELECT code FROM {kind}_found ORDER BY code)")
+        self._db.execute(f"DROP TABLE {kind}_found")
+        return dict.fromkeys(few, kind) if 0 < found <= MOST_CODES else {}
 
     def _read(self, plan: ReadPlan, part: Path) -> ReadReport:
         if plan.kept is not None and plan.kept.note:

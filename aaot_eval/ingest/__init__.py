@@ -22,6 +22,7 @@ from aaot_eval.ingest.check import (
     join_report,
     months_chosen,
     stay_flow,
+    unknown_codes,
     unused_links,
     usable_months,
 )
@@ -149,7 +150,7 @@ def read_tables(
     for step in ("provider_months", "lost_months"):
         engine.run(step)
     flow = [*extracts.flow, *episode_flow(engine)]
-    keys = check_keys(engine, flow, config.quality)
+    keys, unknown = check_keys(engine, flow, config.quality), unknown_codes(engine)
     engine.drop("episodes_judged", "episodes_repeated", "episodes_copied", "episode_losses")
     first_month, last_month, late = usable_months(engine, config)
 
@@ -166,7 +167,7 @@ def read_tables(
     names |= {"stay_legs": "stay_legs"} if tariff else {}
     names |= {"one_off_people": "one_off_people"} if config.data.one_off_keys else {}
     findings += late
-    findings += check_records(engine, flow)
+    findings += check_records(engine, flow) + unknown
     findings += keys + check_losses(flow, config.quality)
     months = months_of_providers(engine, first_month, last_month)
     complete = completeness(engine, months, first_month, last_month)

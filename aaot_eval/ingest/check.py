@@ -354,12 +354,11 @@ def check_records(engine: Engine, flow: Sequence[FlowStep]) -> list[Finding]:
     overlaps = engine.rows("SELECT count(*), count(DISTINCT person) FROM spells WHERE latest_end > admission_date")[0]
     if overlaps[0]:
         findings.append(Finding("D306", where="spells", records=overlaps[0], people=overlaps[1]))
-    findings += _unknown_codes(engine)
     return findings
 
 
-def _unknown_codes(engine: Engine) -> list[Finding]:
-    """Codes outside the list of their column; the people behind them are looked up only where there are such codes."""
+def unknown_codes(engine: Engine) -> list[Finding]:
+    """Codes outside the list of their column, in every row read; asked while the judged rows are there."""
     checked = {c.name: c for c in table_schema("extracts", "hes_apc").columns if c.enum}
     outside = {}
     for name, column in checked.items():
@@ -371,15 +370,12 @@ def _unknown_codes(engine: Engine) -> list[Finding]:
     # The few combinations of codes are judged, and not every row.
     codes = ", ".join(outside)
     counts = engine.rows(
-        f"SELECT {counted} FROM (SELECT {codes}, count(*) AS n FROM episodes_read GROUP BY {codes}) AS combinations"
+        f"SELECT {counted} FROM (SELECT {codes}, count(*) AS n FROM episodes_judged GROUP BY {codes}) AS combinations"
     )[0]
     findings = []
     for (name, when), n in zip(outside.items(), counts, strict=True):
         if n:
-            people = engine.rows(
-                f"""SELECT count(DISTINCT p.person) FROM (SELECT person AS token FROM episodes_read WHERE {when}) AS e
-                JOIN persons AS p ON p.token = e.token"""
-            )[0][0]
+            people = engine.rows(f"SELECT count(DISTINCT person) FROM episodes_judged WHERE {when}")[0][0]
             findings.append(Finding("D313", where=checked[name].source_names[0], records=int(n), people=people))
     return findings
 
