@@ -149,10 +149,10 @@ def are_apart(effect: float, estimate: Estimate) -> bool:
 
 
 def _whose(effect: float, estimate: Estimate, *, apart: bool) -> str:
-    """Which estimator the bounds are of, with its own value beside the estimate tested."""
+    """What the bounds are of, with its own value beside the estimate tested."""
     ratio = estimate.null == 1.0
     reads = shown(math.exp(effect) if ratio else effect, ratio=ratio)
-    tested = f"{shown(estimate.estimate, ratio=ratio)} by {estimate.estimator}"
+    tested = shown(estimate.estimate, ratio=ratio)
     text = f"These are bounds of an event study in blocks, which itself reads {reads} where the estimate tested is {tested}"
     return f"{text}: too far apart for the one to speak for the other." if apart else f"{text}."
 
