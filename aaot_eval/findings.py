@@ -227,7 +227,7 @@ _add(
     "warn",
     "Unknown codes",
     "A code outside the published set cannot be used in a rule.",
-    "Check the column mapping.",
+    "Check the column mapping, and that codes stand as published and as text: 21 and 2A, not 21.0.",
 )
 _add(
     "D314",
@@ -276,7 +276,8 @@ _add(
     "stop",
     "Admission method missing or unknown",
     "Without the method of admission an emergency cannot be told from a planned stay, and the month would count as nought.",
-    "Ask for the column to be filled, or take the months out with study.left_out, study.first_period or study.last_period.",
+    "Where D313 names the column too, mend the export: codes stand as text, 21 and not 21.0. Else ask for the column to be filled, or take the "
+    "months out with study.left_out, study.first_period or study.last_period.",
 )
 _add(
     "D333",
@@ -467,6 +468,20 @@ _add(
     "Files with different numbers of diagnosis fields",
     "A code in a field that other files do not have is found in these files alone: counts of codes in any position then differ by file.",
     "Ask for the same fields in every file, or look at the fewest: [counting] positions.",
+)
+_add(
+    "D376",
+    "warn",
+    "A table does not reach as far as the months of the study",
+    "Where a table ends before the last month, or begins after the first, what it lacks looks like a fall or a rise.",
+    "Ask for the rest, or set data.complete_to, or study.first_period, to a month that every table holds in full.",
+)
+_add(
+    "D377",
+    "warn",
+    "Only the main diagnosis is read",
+    "Alcohol stands as often in the other diagnosis fields: a count of codes in any position misses those admissions.",
+    "Map the other fields under [data.columns] (diag_02 and on), or set [counting] positions = 1 if the main diagnosis is meant.",
 )
 _add(
     "D380",

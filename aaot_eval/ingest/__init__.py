@@ -27,7 +27,13 @@ from aaot_eval.ingest.check import (
     usable_months,
 )
 from aaot_eval.ingest.coding import make_coded
-from aaot_eval.ingest.completeness import check_completeness, completeness, emptied, months_of_providers
+from aaot_eval.ingest.completeness import (
+    check_completeness,
+    check_reach,
+    completeness,
+    emptied,
+    months_of_providers,
+)
 from aaot_eval.ingest.drift import check_drift
 from aaot_eval.ingest.gates import check_code_years, check_keys, check_losses
 from aaot_eval.ingest.keeping import Keeping
@@ -179,7 +185,7 @@ def read_tables(
         for c in plan.columns
         if not emptied(plan.schema[c])
     }
-    findings += check_completeness(complete, config, held)
+    findings += check_completeness(complete, config, held) + check_reach(engine, names, first_month, last_month)
     summaries = {"completeness": complete, "months_seen": months_seen(engine, months)}
     if earlier is not None:
         seen, chosen = summaries["months_seen"], months_chosen(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 import pandas as pd
 
@@ -13,6 +14,10 @@ from aaot_eval.findings import Finding
 from aaot_eval.ingest.check import LOSSES, month_of
 from aaot_eval.schema import ColumnSpec
 
+#: Tables that must reach from the first month to the last, and the day of each record.
+REACHING = (("episodes", "admission_date"), ("attendances", "arrival_date"))
+# So many records lacking at an end, by what is usual within a year of it, are no chance.
+NEAR_AN_END, LEAST_LACKING = timedelta(days=364), 15
 # Fewer episodes than this in a month say nothing about how the month was coded.
 LEAST_EPISODES = 10
 #: Columns of episodes: name, what is missing, out of what, and the name of the column in the formats.
@@ -96,6 +101,30 @@ def completeness(engine: Engine, months: pd.DataFrame, first: pd.Period, last: p
     found = pd.concat(parts, ignore_index=True).sort_values(["column", "provider", "clock"], ignore_index=True)
     found["month"] = found["clock"].map({c: month_text(c) for c in found["clock"].unique()})
     return found.rename(columns={"provider": "site"})[["column", "site", "month", "clock", "records", "missing"]]
+
+
+def check_reach(engine: Engine, names: Collection[str], first: pd.Period, last: pd.Period) -> list[Finding]:
+    """Tables that begin after the first month or end before the last, by the days without a record that should have had some (D376)."""
+    begin, end = first.start_time.date(), last.end_time.date()
+    findings = []
+    for table, day in REACHING:
+        if table not in names:
+            continue
+        for word, month, low, high in (
+            ("begin", first, begin, begin + NEAR_AN_END),
+            ("end", last, end - NEAR_AN_END, end),
+        ):
+            n, earliest, latest = engine.rows(
+                f"SELECT count(*), min({day}), max({day}) FROM {table} WHERE {day} BETWEEN DATE '{low}' AND DATE '{high}'"
+            )[0]
+            if not n:
+                continue
+            silent = (earliest - low).days if word == "begin" else (high - latest).days
+            if silent * n / ((latest - earliest).days + 1) >= LEAST_LACKING:
+                where = f"the beginning of {month}" if word == "begin" else f"the end of {month}"
+                detail = f"they {word} {silent} days {'after' if word == 'begin' else 'before'} {where}"
+                findings.append(Finding("D376", where=table, detail=detail))
+    return findings
 
 
 def emptied(column: ColumnSpec) -> bool:

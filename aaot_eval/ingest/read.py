@@ -432,11 +432,14 @@ def _unread(table: str, by_file: Mapping[str, Sequence[str]]) -> list[Finding]:
 
 
 def _diagnosis_fields(plans: Sequence[ReadPlan], looked_at: int) -> list[Finding]:
-    """A finding when files differ in how many of the diagnosis fields that are looked at they hold: Scotland has 6, England 20."""
+    """A finding when files differ in how many of the diagnosis fields that are looked at they hold (Scotland has 6, England 20), and
+    when all hold the main one alone."""
     held: dict[int, list[str]] = {}
     for plan in plans:
         fields = sum(name.startswith("diag_") for name in plan.columns)
         held.setdefault(min(fields, looked_at), []).append(plan.name)
+    if set(held) == {1} and looked_at > 1:
+        return [Finding("D377", where="data.admissions", detail=f"positions = {looked_at} is asked for")]
     if len(held) < 2:
         return []
     said = [
@@ -745,7 +748,7 @@ def _reading_problems(report: ReadReport, plan: ReadPlan, engine: Engine, limits
 def _written_rightly(type_name: str, table: str) -> str:
     """What to do about cells that are not of their type."""
     if type_name == "date":
-        return f'say how they are written, signs and all: [data.dates] {table} = "DD/MM/YYYY"; leave a cell without a date blank'
+        return f'say how they are written, signs and all: [data.dates] {table} = "DD/MM/YYYY", or such as DD/MM/YY, MM/DD/YYYY, DD-MM-YYYY HH:MM; leave a cell without a date blank'
     if type_name in ("integer", "number"):
         return (
             "write figures alone, without words or commas between thousands, or check the mapping under [data.columns]"

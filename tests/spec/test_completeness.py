@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from aaot_eval.config import QualityConfig, load_config
@@ -161,3 +162,56 @@ def test_a_column_that_a_format_takes_few_codes_from_is_not_often_missing(tmp_pa
     with read(load_config(tmp_path / "study.toml")) as tables:
         findings = tables.findings
     assert not [f for f in findings if f.code == "D395" and "discharge method" in f"{f.where} {f.detail}"]
+
+
+def _daily(first: str, last: str) -> str:
+    """One admission a day, of another person each."""
+    days = pd.date_range(first, last)
+    return csv_text(episodes("\n".join(["person admitted", *(f"p{i} {day.date()}" for i, day in enumerate(days))])))
+
+
+def _attended(first: str, last: str) -> str:
+    rows = [f"p{i},{i},{day.date()},1,RX1" for i, day in enumerate(pd.date_range(first, last))]
+    return "\n".join(["TOKEN_PERSON_ID,EPIKEY,ARRIVAL_DATE,ATTENDANCE_CATEGORY,PROVIDER_CODE", *rows]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("complete_to", "attended", "told"),
+    [
+        (None, ("2022-01-01", "2022-06-30"), []),
+        (None, ("2022-01-01", "2022-06-08"), [("attendances", "they end 22 days before the end of 2022-06")]),
+        (None, ("2022-01-20", "2022-06-30"), [("attendances", "they begin 19 days after the beginning of 2022-01")]),
+        ("2022-06-30", ("2022-01-01", "2022-06-30"), []),
+    ],
+)
+def test_a_table_that_ends_or_begins_inside_the_months_is_named(tmp_path, complete_to, attended, told):
+    """An extract of attendances cut in the last month would look like a fall."""
+    files = {"admissions.csv": _daily("2022-01-01", "2022-06-30"), "attendances.csv": _attended(*attended)}
+    data = {"complete_to": complete_to} if complete_to else {}
+    with read(study(tmp_path, files, data=data)) as tables:
+        assert [(f.where, f.detail) for f in tables.findings if f.code == "D376"] == told
+
+
+def test_a_month_called_complete_of_which_half_is_there_is_named(tmp_path):
+    files = {"admissions.csv": _daily("2022-01-01", "2022-06-14")}
+    with read(study(tmp_path, files, data={"complete_to": "2022-06-30"})) as tables:
+        assert [(f.where, f.detail) for f in tables.findings if f.code == "D376"] == [
+            ("episodes", "they end 16 days before the end of 2022-06")
+        ]
+
+
+@pytest.mark.parametrize(("fields", "positions", "told"), [(1, 20, True), (1, 1, False), (2, 20, False)])
+def test_an_extract_read_with_its_main_diagnosis_alone_is_said(tmp_path, fields, positions, told):
+    keep = {f"DIAG_{i:02d}" for i in range(1, fields + 1)}
+    rows = [
+        {k: v for k, v in r.items() if not k.startswith("DIAG_") or k in keep}
+        for r in episodes("person admitted\nA 2022-05-01\nB 2022-05-31")
+    ]
+    config = study(
+        tmp_path,
+        {"admissions.csv": csv_text(rows)},
+        data={"complete_to": "2022-05-31"},
+        counting={"positions": positions},
+    )
+    with read(config) as tables:
+        assert ("D377" in {f.code for f in tables.findings}) is told
