@@ -86,7 +86,13 @@ def findings_table(findings: Sequence[Finding], counts: Sequence[str], *, each_p
         kind = same[0][0].kind
         texts = [_place(*s) for s in same] if each_place or kind.level != "note" else [_together(same)]
         if not each_place and len(texts) > SHOWN_PLACES:
-            texts = [*texts[:SHOWN_PLACES], f"and {len(same) - SHOWN_PLACES} more places; --verbose shows them"]
+            more = len(same) - SHOWN_PLACES
+            said = (
+                f"and {more} more places; --verbose shows them"
+                if more > 1
+                else "and one more place; --verbose shows it"
+            )
+            texts = [*texts[:SHOWN_PLACES], said]
         if kind.level != "note":
             texts.append(kind.do)
         for i, text in enumerate(texts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import Annotated, Any
 
@@ -29,6 +30,8 @@ def explain(
         schema = _json_schema(name)
         answer(json.dumps(schema, indent=1), {"name": name, "text": schema}, as_json)
         return
+    if name is not None and re.fullmatch(r"[a-z][0-9]{3}", name):
+        name = name.upper()
     topics = _topics(name)
     if name is None:
         lines = []

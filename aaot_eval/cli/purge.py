@@ -98,6 +98,11 @@ def _tell(copies: Sequence[PersonCopy], older_than: str, *, deleted: bool, as_js
         lines.append(f"Deleted: {len(copies)} copies, {_size(size)}. What may leave, release/, is untouched.")
     else:
         lines.append(f"{len(copies)} copies, {_size(size)}. Nothing was deleted; --yes deletes them, -v names each.")
+    if any(c.kind == "restricted" for c in copies):
+        lines += [
+            "With restricted/ go a run's counts by site and month: no later run can be",
+            "compared with it for months that changed or were lost.",
+        ]
     document = {
         "older_than": older_than,
         "deleted": deleted and bool(copies),

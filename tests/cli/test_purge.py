@@ -45,6 +45,7 @@ def test_nothing_is_deleted_without_yes(kept, capsys):
     assert run(["purge", str(kept / "study.toml"), "--older-than", "0d", "--verbose"]) == 0
     said = capsys.readouterr().out
     assert "restricted" in said
+    assert "compared with it for months that changed or were lost." in said
     assert "Nothing was deleted; --yes deletes them, -v names each." in said
     assert everything(kept) == before
 

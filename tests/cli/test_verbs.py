@@ -270,6 +270,11 @@ def test_explain(name, words, capsys):
     assert words in shown
 
 
+def test_a_code_is_explained_in_small_letters_too(capsys):
+    assert run(["explain", "d308"]) == 0
+    assert capsys.readouterr().out.startswith("D308 (finding)")
+
+
 def test_explain_lists_every_name(capsys):
     from aaot_eval.checks import CHECKS
     from aaot_eval.estimators import ESTIMATORS
