@@ -66,8 +66,9 @@ class DataConfig(Part):
     formats: dict[str, str] = Field(
         default_factory=dict, description="format by table, when it shall not be recognised from the header"
     )
-    columns: dict[str, dict[str, str]] = Field(
-        default_factory=dict, description="by table: our column name = the name in your file"
+    columns: dict[str, dict[str, str | list[str]]] = Field(
+        default_factory=dict,
+        description='by table: our column name = the name in your file, or a list where files differ: ["ADMIMETH", "Method"]',
     )
     dates: dict[str, str] = Field(
         default_factory=dict, description="by table: how dates are written, e.g. DD/MM/YYYY, when it is ambiguous"

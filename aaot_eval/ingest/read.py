@@ -215,7 +215,7 @@ def _missing_columns(
                     f"data.columns.{table} maps {column.name} to {chosen[column.name]!r}, which is not in the header",
                     where=where,
                     allowed=f"close: {', '.join(near)}" if near else "",
-                    do="write the name as it stands in the file",
+                    do=f'write the name as it stands in the file; where files differ, both: {column.name} = ["ONE NAME", "THE OTHER"]',
                 )
             )
         elif column.required and column.name not in held and not _makeable(schema, column.name, held):
@@ -268,8 +268,18 @@ def _no_secret(column: str, where: str) -> Problem:
     )
 
 
+def _mapped(config: RunConfig, table: str, header: Sequence[str]) -> dict[str, str]:
+    """The name that the config gives each of our columns in this file: of several the first that stands in its header."""
+    there = set(map(_plain, header))
+    found = {}
+    for ours, theirs in config.data.columns.get(table, {}).items():
+        names = [theirs] if isinstance(theirs, str) else theirs
+        found[ours] = next((n for n in names if _plain(n) in there), " or ".join(names))
+    return found
+
+
 def _chosen_columns(config: RunConfig, table: str, schema: TableSchema, header: Sequence[str]) -> dict[str, str]:
-    chosen = dict(config.data.columns.get(table, {}))
+    chosen = _mapped(config, table, header)
     key = config.data.person_key
     if (
         key
@@ -557,9 +567,9 @@ def _match(
             {},
         )
     schema = table_schema("extracts", named) if named else None
-    if schema is None and (alike := _ambiguous(table, file.header, config.data.columns.get(table, {}), path)):
+    if schema is None and (alike := _ambiguous(table, file.header, _mapped(config, table, file.header), path)):
         return None, alike, {}
-    if schema is not None and not _names_seen(table, file.header, config.data.columns.get(table, {})):
+    if schema is not None and not _names_seen(table, file.header, _mapped(config, table, file.header)):
         return None, [_no_format(table, file, path, known)], {}
     if schema is None:
         first = extract_formats(table)[0]

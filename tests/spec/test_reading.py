@@ -685,3 +685,17 @@ def test_keys_of_twenty_digits_stay_apart(tmp_path):
         assert rows_of(tables, "SELECT episode_key FROM episodes ORDER BY episode_key") == [
             ("50009876543210987651",), ("50009876543210987652",),
         ]  # fmt: skip
+
+
+def test_a_column_that_is_called_otherwise_in_one_year_is_mapped_by_a_list(tmp_path):
+    rows = episodes("person admitted method\nA 2022-05-01 21\nB 2022-12-31 11")
+    renamed = [{("Method of Admission" if k == "ADMIMETH" else k): v for k, v in r.items()} for r in rows[1:]]
+    files = {"apc_1.csv": csv_text(rows[:1]), "apc_2.csv": csv_text(renamed)}
+    data = {"admissions": "apc_*.csv", "complete_to": "2022-12-31"}
+    one = study(tmp_path / "one", files, data=data | {"columns": {"admissions": {"admission_method": "ADMIMETH"}}})
+    with pytest.raises(InputError) as refused, read(one):
+        pass
+    assert 'admission_method = ["ONE NAME", "THE OTHER"]' in refused.value.problems[0].do
+    both = {"admissions": {"admission_method": ["ADMIMETH", "Method of Admission"]}}
+    with read(study(tmp_path / "both", files, data=data | {"columns": both})) as tables:
+        assert rows_of(tables, "SELECT admission_method FROM episodes ORDER BY row") == [("21",), ("11",)]
