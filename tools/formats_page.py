@@ -13,10 +13,18 @@ HEAD = """\
 
 Each format is one file in `data_schemas/extracts/`, found by its name. A table of `[data]` is recognised from its header: the format
 whose required columns the header holds best is taken, capitals, spaces and signs aside; below half of them the file is refused with the nearest
-format and what is missing. `[data.formats]` names a format when two fit alike, `[data.columns]` maps local names, `[data.dates]` says how dates are
+format and what is missing. `[data.formats]` names a format when two fit alike, `[data.columns]` maps local names (below), `[data.dates]` says how dates are
 written when they can be read both ways. `aaot-eval explain NAME` lists the columns of a format; `aaot-eval simulate OUT --format NAME`
 writes a made-up study in it, and every one is read back to the tables of the default format to the last row
 (`tests/contract/test_formats.py`).
+
+```toml
+[data.columns]
+admissions = { person = "PSEUDO_ID", admission_method = ["ADMIMETH", "Method of Admission"], diag_01 = "ICD 01", diag_02 = "ICD 02" }
+```
+
+Our name stands on the left, the name in your file on the right; a list where a column is called otherwise in some of the files. Map every diagnosis
+field that is there: what is not mapped is not read.
 
 Files may be CSV with comma, pipe, tab or semicolon, UTF-8 with or without a mark, UTF-16, Latin-1 or cp1252, any line ends, quoted cells
 with line breaks, gzip, zip with one file, or Parquet; several files by year or month may differ in their columns and even in their
