@@ -35,7 +35,7 @@ OPTED_OUT = "opted_out"
 USUAL_MEMORY = 4
 # As many codes as two bytes can tell apart; rows of which any number of different values is few.
 MOST_CODES, SMALL_GROUP = 65_000, 20_000
-_engines, _kinds = itertools.count(1), itertools.count(1)
+_engines, _lists = itertools.count(1), itertools.count(1)
 
 
 class DuckDBEngine:
@@ -116,8 +116,8 @@ class DuckDBEngine:
         reports = [self._read(plan, part) for plan, part in zip(plans, parts, strict=True)]
         numbers = [r.rows - r.lost_rows - r.opted_out for r in reports]
         before = [sum(numbers[:n]) for n in range(len(numbers))]
-        kinds = self._kinds(table, plans[0].schema, parts)
-        columns = ", ".join(f"CAST({c} AS {kinds[c]}) AS {c}" if c in kinds else c for c in plans[0].schema.names)
+        short = self._short_codes(plans[0].schema, parts)
+        columns = ", ".join(f"CAST({c} AS {short[c]}) AS {c}" if c in short else c for c in plans[0].schema.names)
         self._db.execute(
             f"CREATE VIEW {table_name(table)} AS SELECT {_of_its_file([p.load for p in plans], 'INTEGER')} AS load, "
             f"{_of_its_file(before, 'BIGINT')} + {FILE_ROW} + 1 AS row, {columns} FROM {rows_of(parts, numbered=True)}"
@@ -125,7 +125,7 @@ class DuckDBEngine:
         self._views[table] = parts
         return reports
 
-    def _kinds(self, table: str, schema: TableSchema, parts: Sequence[Path]) -> dict[str, str]:
+    def _short_codes(self, schema: TableSchema, parts: Sequence[Path]) -> dict[str, str]:
         """The columns of codes with few values, and a type of those values in their order: two bytes a cell in place of sixteen.
 
         It compares, sorts and joins as the text does; `frame` and `batches` hand out text. What the writer found too many for a
@@ -147,7 +147,7 @@ class DuckDBEngine:
         if not few:
             return {}
         values = " UNION ".join(f"SELECT DISTINCT {c} AS code FROM {rows_of(parts)} WHERE {c} IS NOT NULL" for c in few)
-        kind = f"codes_{next(_kinds)}"
+        kind = f"codes_{next(_lists)}"
         self._db.execute(f"CREATE TEMP TABLE {kind}_found AS {values}")
         found = self.rows(f"SELECT count(*) FROM {kind}_found")[0][0]
         if 0 < found <= MOST_CODES:
@@ -257,9 +257,7 @@ class DuckDBEngine:
     def batches(self, sql: str, rows: int) -> pa.RecordBatchReader:
         """The answer to a query, some rows at a time, for another engine to take in."""
         found = self._db.sql(sql)
-        columns = (f"CAST({c} AS VARCHAR) AS {c}" if kind.id == "enum" else c
-                   for c, kind in zip(map(identifier, found.columns), found.types, strict=True))  # fmt: skip
-        return found.project(", ".join(columns)).to_arrow_reader(rows)
+        return found.project(handed_out(found, widened=False)).to_arrow_reader(rows)
 
     def describe(self) -> str:
         """The engine and its version."""
@@ -292,11 +290,11 @@ def _of_its_file(values: Sequence[int], kind: str) -> str:
     return f"CAST({listed} AS {kind})"
 
 
-def handed_out(found: duckdb.DuckDBPyRelation) -> str:
-    """The columns of an answer as a panel has them: numbers in one width, codes as text."""
+def handed_out(found: duckdb.DuckDBPyRelation, *, widened: bool = True) -> str:
+    """The columns of an answer as others have them: codes as text, and `widened` numbers in one width."""
     columns = []
     for name, kind in zip(map(identifier, found.columns), found.types, strict=True):
-        becomes = "VARCHAR" if kind.id == "enum" else wide(str(kind))
+        becomes = "VARCHAR" if kind.id == "enum" else wide(str(kind)) if widened else ""
         columns.append(f"CAST({name} AS {becomes}) AS {name}" if becomes else name)
     return ", ".join(columns)
 

@@ -32,6 +32,7 @@ from aaot_eval.ingest.completeness import (
     check_reach,
     completeness,
     emptied,
+    known_methods,
     months_of_providers,
 )
 from aaot_eval.ingest.drift import check_drift
@@ -153,8 +154,8 @@ def read_tables(
         engine.run(step)
     if "providers" in tables_given:
         engine.run("episodes_recoded")
-    for step in ("provider_months", "lost_months"):
-        engine.run(step)
+    engine.run("provider_months", methods=known_methods())
+    engine.run("lost_months")
     flow = [*extracts.flow, *episode_flow(engine)]
     keys, unknown = check_keys(engine, flow, config.quality), unknown_codes(engine)
     engine.drop("episodes_judged", "episodes_repeated", "episodes_copied", "episode_losses")

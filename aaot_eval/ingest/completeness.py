@@ -12,11 +12,11 @@ from aaot_eval.engine import Engine
 from aaot_eval.engine.files import shown_names
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.check import LOSSES, month_of
-from aaot_eval.schema import ColumnSpec
+from aaot_eval.schema import ColumnSpec, table_schema
 
-#: Tables that must reach from the first month to the last, and the day of each record.
-REACHING = (("episodes", "admission_date"), ("attendances", "arrival_date"))
-# So many records lacking at an end, by what is usual within a year of it, are no chance.
+#: Tables that must reach from the first month to the last: what was given, its table, and the day of each record.
+REACHING = (("admissions", "episodes", "admission_date"), ("attendances", "attendances", "arrival_date"))
+# So many records lacking at an end, by what is usual within a year of it, are no chance; fewer records than that tell nothing.
 NEAR_AN_END, LEAST_LACKING = timedelta(days=364), 15
 # Fewer episodes than this in a month say nothing about how the month was coded.
 LEAST_EPISODES = 10
@@ -67,6 +67,12 @@ def spans(clocks: Sequence[int] | pd.Index | pd.Series) -> str:
     return ", ".join(parts)
 
 
+def known_methods() -> tuple[str, ...]:
+    """The published methods of admission, without those for not applicable and not known."""
+    published = table_schema("extracts", "hes_apc")["admission_method"].enum
+    return tuple(code for code in published if code not in ("98", "99"))
+
+
 def months_of_providers(engine: Engine, first: pd.Period, last: pd.Period) -> pd.DataFrame:
     """`provider_months` of the usable months, one row a provider and month, sorted."""
     begin, end = clock_of(first), clock_of(last)
@@ -107,7 +113,7 @@ def check_reach(engine: Engine, names: Collection[str], first: pd.Period, last: 
     """Tables that begin after the first month or end before the last, by the days without a record that should have had some (D376)."""
     begin, end = first.start_time.date(), last.end_time.date()
     findings = []
-    for table, day in REACHING:
+    for given, table, day in REACHING:
         if table not in names:
             continue
         for word, month, low, high in (
@@ -117,13 +123,13 @@ def check_reach(engine: Engine, names: Collection[str], first: pd.Period, last: 
             n, earliest, latest = engine.rows(
                 f"SELECT count(*), min({day}), max({day}) FROM {table} WHERE {day} BETWEEN DATE '{low}' AND DATE '{high}'"
             )[0]
-            if not n:
+            if n < LEAST_LACKING:
                 continue
             silent = (earliest - low).days if word == "begin" else (high - latest).days
             if silent * n / ((latest - earliest).days + 1) >= LEAST_LACKING:
                 where = f"the beginning of {month}" if word == "begin" else f"the end of {month}"
                 detail = f"they {word} {silent} days {'after' if word == 'begin' else 'before'} {where}"
-                findings.append(Finding("D376", where=table, detail=detail))
+                findings.append(Finding("D376", where=given, detail=detail))
     return findings
 
 

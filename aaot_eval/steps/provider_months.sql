@@ -6,8 +6,7 @@
 --       is none, for nobody can tell whether it was an emergency; 98 and 99 mean not applicable and not known, 9 of a sex not stated
 -- decision: docs/decisions/0107-completeness.md
 SELECT provider, year(admission_date) * 12 + month(admission_date) - 1 AS clock, count(*) AS n, sum(uncoded) AS uncoded,
-    count(CASE WHEN admission_method IS NULL OR admission_method NOT IN ('11', '12', '13', '21', '22', '23', '24', '25', '28', '2A', '2B',
-        '2C', '2D', '31', '32', '81', '82', '83', '84', '89') THEN 1 END) AS no_method,
+    count(CASE WHEN admission_method IS NULL OR admission_method NOT IN ({methods}) THEN 1 END) AS no_method,
     count(CASE WHEN admission_source IS NULL OR admission_source IN ('98', '99') THEN 1 END) AS no_source,
     count(CASE WHEN discharge_date IS NOT NULL THEN 1 END) AS ended,
     count(CASE WHEN discharge_method IN ('1', '2', '3', '4', '5', '6', '7') THEN 1 END) AS sent_out,
