@@ -229,13 +229,14 @@ def _missing_columns(
                     for p in difflib.get_close_matches(_plain(n), plain, n=3, cutoff=0.5)
                 )
             )[:3]
+            # Of several close names none is put into the line to paste: the wrong one reads as another column without a word.
             problems.append(
                 Problem(
                     "X204",
                     f"the column {known[0]} ({column.title}) is missing",
                     where=where,
                     allowed=f"close names in the file: {', '.join(near)}" if near else "",
-                    do=f'add to the config: [data.columns] {table} = {{ {column.name} = "{near[0] if near else "NAME IN YOUR FILE"}" }}',
+                    do=f'add to the config: [data.columns] {table} = {{ {column.name} = "{near[0] if len(near) == 1 else "NAME IN YOUR FILE"}" }}',
                 )
             )
     return problems
