@@ -156,6 +156,7 @@ class Panel:
     person_cells: pd.DataFrame | None = None
     exposure_unit: str = "person-years"
     findings: tuple[Finding, ...] = ()
+    flow: tuple[FlowStep, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -230,7 +231,8 @@ class Analysis:
 class Estimate:
     """One effect. Ratios are stored as ratios; `std_error` of a ratio is on the log scale.
 
-    An interval without an end is empty (NaN) with status `no_finite_interval`. `p_least` is the least p the design can reach.
+    An interval without an end is empty (NaN) with status `no_finite_interval`. `p_least` is the least p the design can reach;
+    `drawn` is the number of assignments it comes from where they were drawn at random, None where all there are were gone through.
     `series` is what a chart of this estimate needs: `unit, t, phase, observed, persons, exposure, fitted,
     expected, expected_low, expected_high` (expected = without the service). `tables` holds the method's own tables by
     name; `facts` holds numbers that sentences use. `confidence` maps uniform draws to draws of the estimate, from the
@@ -255,6 +257,7 @@ class Estimate:
     conf_method: ConfMethod = "none"
     p_value: float = math.nan
     p_least: float = math.nan
+    drawn: int | None = None
     n_units: int = 0
     n_treated: int = 0
     n_periods: int = 0
@@ -358,12 +361,14 @@ class Verdict:
     """What may be said, decided once; every sentence of the report is made from it.
 
     `word` is one of: lower, lower_but, higher, higher_but, no_effect, cannot_tell, too_early, no_estimate.
-    `claim` is True only for `lower` and `higher`.
+    `claim` is True only for `lower` and `higher`. `caveat` is the half-sentence with which a claim is qualified, and with
+    which a saving that rests on the same comparison is qualified too; empty without one.
     """
 
     word: str
     sentence: str
     reasons: tuple[str, ...] = ()
+    caveat: str = ""
 
     @property
     def claim(self) -> bool:

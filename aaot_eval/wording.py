@@ -6,7 +6,6 @@ No word is chosen from a p value alone, and a result that could have another rea
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -87,23 +86,26 @@ def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
         return Verdict("too_early", "Too early to judge. Monitoring only.", (estimate.note,))
     if estimate.status == "not_estimable":
         return Verdict("no_estimate", f"No estimate is given. {estimate.note}", (estimate.note,))
-    if not estimate.finite and math.isnan(estimate.p_least):
-        why = estimate.note.split("; ")[0]
+    if not estimate.finite and not estimate.p_least > 1.0 - estimate.conf_level:
+        why = _no_end(estimate)
         return Verdict("cannot_tell", f"This evaluation cannot tell whether {title} changed: {why}.", (estimate.note,))
     if not estimate.finite:
         return Verdict(
             "cannot_tell",
             f"This evaluation cannot tell whether {title} changed: with {estimate.n_treated} of {estimate.n_units} sites "
-            f"treated the least p the design can reach is {estimate.p_least:.3f}, so there is no "
-            f"{estimate.conf_level * 100:.0f} % interval.",
+            f"treated the least p the design can reach is {estimate.p_least:.3f}, so that no difference, however large, can be told "
+            f"from chance and there is no {estimate.conf_level * 100:.0f} % interval.",
             (estimate.note,),
         )
     if estimate.direction == "unclear":
         return _unclear(estimate, title, config.study.smallest_effect, doubts)
     size = percent(estimate.estimate) if estimate.null == 1.0 else difference_text(abs(estimate.estimate))
     start = f"{_subject(effect, title)} were {size} {estimate.direction} than"
+    told = f"({interval_text(estimate)}){_too_small(estimate, config.study.smallest_effect)}"
     if not doubts:
-        return Verdict(estimate.direction, f"{start} expected without the service ({interval_text(estimate)}).")
+        caveat = _caveat(effect)
+        sentence = f"{start} expected without the service {told}{'; ' if caveat else ''}{caveat}."
+        return Verdict(estimate.direction, sentence, caveat=caveat)
     if failed:
         because = f"the check “{failed[0].check.replace('_', ' ')}” means the service may not be the reason"
     else:
@@ -113,9 +115,35 @@ def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
         "controlled_series": "the control series",
         "own_cohorts": "among those who met it before the service",
     }.get(effect.analysis.design, "the comparison")
-    return Verdict(
-        f"{estimate.direction}_but", f"{start} {against} ({interval_text(estimate)}), but {because}.", doubts
-    )
+    return Verdict(f"{estimate.direction}_but", f"{start} {against} {told}, but {because}.", doubts)
+
+
+#: Warnings that qualify the claim itself: each says how little it takes for there to be no effect.
+CAVEATS = {"trend_violation": "sites drifting apart no more than they once did before the start could explain it"}
+
+
+def _caveat(effect: Effect) -> str:
+    """The half-sentence of the first warning that qualifies a claim; empty without one."""
+    return next((CAVEATS[c.check] for c in effect.checks if c.check in CAVEATS and c.verdict == "warn"), "")
+
+
+def _too_small(estimate: Estimate, smallest: float) -> str:
+    """Behind a change that is there: that one worth having is ruled out, by the test that says "no effect worth having"."""
+    if estimate.null != 1.0 or not _within(estimate, smallest):
+        return ""
+    return f", less than the {smallest * 100:.0f} % that would be worth having"
+
+
+def _within(estimate: Estimate, smallest: float) -> bool:
+    """Whether a fall of that size or more and a rise of that size or more are both ruled out."""
+    low, high = one_sided_limits(estimate)
+    return max(1 - low, high - 1) < smallest
+
+
+def _no_end(estimate: Estimate) -> str:
+    """Why there is no interval where the design could have one: the first part of the note that is not about the least p."""
+    parts = (part for part in estimate.note.split("; ") if part and not part.lower().startswith("the least p"))
+    return _lower_first(next(parts, "its interval has no end"))
 
 
 def _subject(effect: Effect, title: str) -> str:
@@ -126,7 +154,8 @@ def _subject(effect: Effect, title: str) -> str:
         return f"Among people who newly met the entry rule, {title}"
     if effect.analysis.design == "patients":
         return f"Among the people compared, {title}"
-    return f"{title[:1].upper()}{title[1:]}"
+    sites = "the site" if effect.headline.n_treated == 1 else f"the {effect.headline.n_treated} sites"
+    return f"At {sites} with the service, {title}"
 
 
 def one_sided_limits(estimate: Estimate) -> tuple[float, float]:
@@ -150,7 +179,7 @@ def _unclear(estimate: Estimate, title: str, smallest: float, doubts: tuple[str,
         return Verdict("cannot_tell", sentence, doubts)
     fall, rise = max(0.0, 1 - estimate.conf_low), max(0.0, estimate.conf_high - 1)
     low, high = one_sided_limits(estimate)
-    if max(1 - low, high - 1) >= smallest:
+    if not _within(estimate, smallest):
         rules_out = f"It rules out a fall larger than {fall * 100:.0f} % and a rise larger than {rise * 100:.0f} %."
         sentence = f"This evaluation cannot tell whether {title} changed. {rules_out}{_doubt(doubts)}"
         return Verdict("cannot_tell", sentence, doubts)
@@ -175,8 +204,13 @@ def _doubt(doubts: tuple[str, ...]) -> str:
     return f" Besides, {_lower_first(doubts[0])}." if doubts else ""
 
 
+def in_sentence(text: str) -> str:
+    """The text without a capital at its start, unless its first word is written in capitals."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() or text.startswith("A ") else text
+
+
 def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:].rstrip(".")
+    return in_sentence(text).rstrip(".")
 
 
 def _certainty(effect: Effect) -> str:
@@ -198,16 +232,14 @@ def _certainty(effect: Effect) -> str:
     return f"{least}{p}{interval_text(estimate)}. {passed} of {judged} checks of this result passed{more}. Method: {method}."
 
 
-#: How the inference of a randomisation says that assignments were drawn and not all gone through.
-DRAWN = re.compile(r"over ([\d,]+) of [\d,]+ assignments")
-
-
 def _least_p(estimate: Estimate) -> str:
     """Why there is no smaller p: too few ways to choose the treated sites, or too few of them drawn."""
-    drawn = DRAWN.search(estimate.inference or "")
-    if drawn:
-        return f"The {drawn[1]} assignments drawn at random can give no p below {estimate.p_least:.4f}. "
-    return f"With {estimate.n_treated} of {estimate.n_units} sites treated, no p below {estimate.p_least:.4f} is possible. "
+    if estimate.drawn is not None:
+        return f"The {estimate.drawn:,} assignments drawn at random can give no p below {estimate.p_least:.4f}. "
+    sites = f"With {estimate.n_treated} of {estimate.n_units} sites treated"
+    if estimate.conf_method == "random_effects_t":
+        return f"{sites}, randomisation can give no p below {estimate.p_least:.4f}; p and interval are those of the method named last. "
+    return f"{sites}, no p below {estimate.p_least:.4f} is possible. "
 
 
 #: What a check that did not pass is said to have done, so that the numbers of the sentence add up.

@@ -81,6 +81,8 @@ def money_verdict(
     if best is not None and word != "no_estimate":
         if headline and headline != best.rung.design:
             parts.append(_basis(best.rung.design, headline))
+        if word == "saves" and headline == best.rung.design and effect.caveat:
+            parts.append(f"As with the effect behind it, {effect.caveat}.")
         parts.append(NOT_CASH)
     if prices.invented:
         parts.append(INVENTED)

@@ -110,7 +110,7 @@ def pooled_sites(estimates: Sequence[Estimate], level: float, why: str) -> Estim
     dropped = f"; without an interval and not in it: {', '.join(out)}" if out else ""
     blank = replace(
         template, unit="", estimate=math.nan, std_error=math.nan, conf_low=math.nan, conf_high=math.nan, p_value=math.nan,
-        p_least=math.nan, conf_method="none", series=None, tables={}, facts={}, confidence=None, status="ok", primary=False,
+        p_least=math.nan, drawn=None, conf_method="none", series=None, tables={}, facts={}, confidence=None, status="ok", primary=False,
         n_units=max(len(good), 1), n_treated=len(good), n_periods=max(e.n_periods for e in estimates),
         n_obs=sum(e.n_obs for e in good), estimand=_estimand(template), inference="",
     )  # fmt: skip

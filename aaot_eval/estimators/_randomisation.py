@@ -62,6 +62,11 @@ class Assignments:
         return 1.0 / len(self.rows)
 
     @property
+    def drawn(self) -> int | None:
+        """How many assignments are held where they were drawn at random; None where all there are."""
+        return None if self.exact else len(self.rows)
+
+    @property
     def mirrored(self) -> bool:
         """Half of the sites start together: each assignment has a mirror image with the opposite contrast."""
         return len(self.starts) == 1 and 2 * int(self.sizes[0]) == self.n_sites

@@ -195,6 +195,8 @@ class RowMaker:
         """One row; the notes on what was left out stand behind its own."""
         data = self.data
         more.setdefault("conf_method", "none")
+        if "p_least" in more:
+            more.setdefault("drawn", self.ways.drawn)
         seen = ~np.isnan(data.values) & data.used
         return Estimate(
             analysis=self.analysis.name, design="sites", estimator=self.estimator, outcome=self.analysis.outcome,

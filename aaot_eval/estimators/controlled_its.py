@@ -22,6 +22,7 @@ from aaot_eval.estimators._its_model import Fitted, Series
 from aaot_eval.estimators._its_sensitivity import Row
 from aaot_eval.estimators.its import InterruptedTimeSeries
 from aaot_eval.results import Analysis, Design, Estimate, Panel
+from aaot_eval.wording import in_sentence
 
 CONTROL_OUTCOME = "non_alcohol_emergency"
 LEAST_AREAS = 3
@@ -126,7 +127,7 @@ class ControlledTimeSeries(InterruptedTimeSeries):
     def _control_words(self, panel: Panel) -> str:
         other = self.against(panel)
         if other:
-            return f"{panel.outcome(other).title} of the same site"
+            return f"{in_sentence(panel.outcome(other).title)} of the same site"
         n = len(panel.comparison_units)
         return "the unit that never starts" if n == 1 else "the units that never start, added up"
 

@@ -119,7 +119,7 @@ class EntryRule(ByEntryRule):
         base = self._base(panel, analysis, c, why, team, estimate, ways)
         if not math.isfinite(estimate):
             note = joined("a cohort has no admissions", base.note)
-            return (replace(base, estimate=math.nan, p_least=math.nan, status="not_estimable", note=note),)
+            return (replace(base, estimate=math.nan, p_least=math.nan, drawn=None, status="not_estimable", note=note),)
         by_ways = self._randomised(base, sums, ways, rows, estimate)
         by_hospitals = self._by_hospitals(base, c, estimate)
         first, second = by_ways, by_hospitals
@@ -168,6 +168,7 @@ class EntryRule(ByEntryRule):
             scores=None,
             series=None,
             p_least=math.nan,
+            drawn=None,
             facts={**base.facts, "role": "deaths_beside"},
         )
         for told, other in (
@@ -210,7 +211,7 @@ class EntryRule(ByEntryRule):
             analysis=analysis.name, design=self.design, estimator="entry_rule", outcome=analysis.outcome,
             estimand=f"everybody who met the entry rule ({c.rule}), {self.follow_up} months from the first meeting (intention to treat)",
             scale=scale_of(panel, analysis.outcome), estimate=math.exp(estimate) if math.isfinite(estimate) else math.nan,
-            conf_level=self.conf_level, p_least=ways.p_least,
+            conf_level=self.conf_level, p_least=ways.p_least, drawn=ways.drawn,
             n_units=int(c.used.sum()), n_treated=int(c.treated.sum()), n_periods=c.people.n_months,
             n_obs=int(sum(e.n0[c.used[c.people.unit]].sum() + e.n1[c.used[c.people.unit]].sum() for e in c.eras)),
             n_people=int(everyone.sum()), note=_note(panel, facts, why, c.people),
@@ -224,9 +225,9 @@ class EntryRule(ByEntryRule):
             return p_value(size, ways.real)
 
         alpha = 1 - self.conf_level
-        how = "all" if ways.exact else f"{len(rows):,} of"
+        how = "exact randomisation over all" if ways.exact else f"randomisation over {len(rows):,} of"
         out = replace(base, p_value=p_of(0.0), conf_method="none", status="no_finite_interval",
-                      inference=f"exact randomisation over {how} {ways.total:,} ways to hand out the launch dates")  # fmt: skip
+                      inference=f"{how} {ways.total:,} ways to hand out the launch dates")  # fmt: skip
         if ways.p_least > alpha:
             said = f"the least reachable p is {ways.p_least:.3f}, so randomisation has no {percent(self.conf_level)} interval"
             return replace(out, note=joined(said, base.note))

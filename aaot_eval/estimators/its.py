@@ -34,6 +34,7 @@ from aaot_eval.estimators._its_model import (
 from aaot_eval.estimators._its_sensitivity import Row, agreement, sensitivity_rows, sensitivity_table
 from aaot_eval.estimators._pooling import pooled_sites
 from aaot_eval.results import Analysis, Design, Estimate, Panel, Scale
+from aaot_eval.wording import in_sentence
 
 ARIMA_TEXT = re.compile(r"\(\d,[012],\d\)\(\d,[012],\d\)")
 LEAST_BEFORE = 6
@@ -332,7 +333,7 @@ class InterruptedTimeSeries:
         what = "jump in level at the first period" if self.slope else "change in level"
         return Estimate(
             analysis=analysis.name, design=analysis.design, estimator=analysis.estimator, outcome=outcome.name,
-            estimand=f"{what} of {outcome.title} {when} against the series' own past, as a {form}",
+            estimand=f"{what} of {in_sentence(outcome.title)} {when} against the series' own past, as a {form}",
             scale=scale, estimate=math.nan, unit=series.unit, conf_level=self.conf_level, n_units=series.n_units,
             n_treated=series.n_units, n_periods=int(series.used.sum()), n_obs=int(series.used.sum()),
         )  # fmt: skip

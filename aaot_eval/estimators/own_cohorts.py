@@ -57,8 +57,11 @@ from aaot_eval.estimators._referred import Uptake, effect_on_referred, uptake_of
 from aaot_eval.estimators._subgroups import Split
 from aaot_eval.estimators._survival import FollowedPeople, curve, curve_rows
 from aaot_eval.results import Analysis, Design, Estimate, Panel
+from aaot_eval.wording import in_sentence
 
 LABEL = "historical comparison: selection removed, other changes not"
+OVER_CONTROL = "divided by the change of the same hospital's"
+"""How the control series is named in what is estimated."""
 CONTROL_SERIES = "non_alcohol_emergency"
 #: History before the first cohort: the rule's own look-back and a year in which it was not met.
 HISTORY_MONTHS = 24
@@ -494,7 +497,7 @@ class OwnCohorts(ByEntryRule):
         return Estimate(
             analysis=analysis.name, design=self.design, estimator="own_cohorts", outcome=analysis.outcome,
             estimand=f"everybody who newly met the entry rule ({rule}), {self.follow_up} months from then, after launch against before"
-            + (f", over {panel.outcome(self.control).title}" if controlled else ""),
+            + (f", {OVER_CONTROL} {in_sentence(panel.outcome(self.control).title)}" if controlled else ""),
             scale=scale_of(panel, analysis.outcome), estimate=math.nan, conf_level=self.conf_level,
             n_units=len(trusts), n_treated=len(trusts), n_periods=people.n_months,
             n_obs=sum(len(t.followed.month) for t in trusts), n_people=int(everyone.sum()),
@@ -528,7 +531,7 @@ class OwnCohorts(ByEntryRule):
             alone = float(sum(s * r.without_control for s, r in zip(share, done, strict=True)))
             variance = over_trusts([r.without_control for r in done], [[r.people, r.hospital] for r in done], share)
             out.append(replace(self._with_interval(plain, alone, variance, "people and whole-hospital shocks"),
-                               estimand=head.estimand.split(", over ")[0] + ", without the control series"))  # fmt: skip
+                               estimand=head.estimand.split(f", {OVER_CONTROL} ")[0] + ", without the control series"))  # fmt: skip
         return out
 
     def _trust_by_trust(self, head: Estimate, people: PersonMonths, done: Sequence[Result]) -> list[Estimate]:

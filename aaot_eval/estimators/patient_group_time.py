@@ -188,6 +188,7 @@ class Rows:
             estimate=math.exp(found.estimate),
             p_value=found.p_value(0.0),
             p_least=least,
+            drawn=ways.drawn,
             status="no_finite_interval",
         )
         said = f"the least p this design can reach is {least:.4g}"

@@ -253,6 +253,7 @@ class _Rows:
             conf_method="randomisation" if finite else "none",
             p_value=p,
             p_least=least,
+            drawn=self.ways.drawn,
             n_units=len(data.units),
             n_treated=len(data.treated),
             n_periods=data.n_periods,

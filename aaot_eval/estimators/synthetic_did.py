@@ -136,6 +136,11 @@ class Placebos:
         return len(self.rows) == self.total
 
     @property
+    def drawn(self) -> int | None:
+        """How many ways stand behind the rank, the real one among them, where they were drawn at random; None where all there are."""
+        return None if self.exact else len(self.effects) + 1
+
+    @property
     def p_least(self) -> float:
         """The least p that any data could give: 1 / (donors + 1) for one treated site."""
         return 1.0 / (len(self.effects) + 1)
@@ -292,7 +297,7 @@ class _Rows:
             extra = {"status": "no_finite_interval"}
         return self._row(
             effect, self._estimand("donors and earlier periods weighted to move like them"), self._how(), note=self._note(),
-            p_value=tried.p_value(effect), p_least=tried.p_least, std_error=self._spread(), facts=self._facts(),
+            p_value=tried.p_value(effect), p_least=tried.p_least, drawn=tried.drawn, std_error=self._spread(), facts=self._facts(),
             tables={"placebo": self._placebo_table(), "synthetic_weights": self._weights()}, **extra,
         )  # fmt: skip
 
@@ -300,7 +305,7 @@ class _Rows:
         p = self.tried.p_scaled(self.main.effect, self.main.misfit)
         return self._row(
             self.main.effect, self._estimand("the same, ranked by effect over misfit before the start"), self._how(),
-            p_value=p, p_least=self.tried.p_least,
+            p_value=p, p_least=self.tried.p_least, drawn=self.tried.drawn,
             note="a placebo site that could not be matched beforehand counts for less; the rank without this leads",
         )  # fmt: skip
 

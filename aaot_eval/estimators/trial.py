@@ -156,8 +156,8 @@ def adjusted(data: Allocated, *, clustered: bool, sites: bool = True, dispersed:
     return Contrast(float(fit.params[1]), float(fit.bse[1]), df)
 
 
-def permuted(data: Allocated, seed: int) -> tuple[float, float]:
-    """(p, least p) of no effect when whole clusters were allocated: the log ratio under every allocation of clusters to arms."""
+def permuted(data: Allocated, seed: int) -> tuple[float, ri.Assignments]:
+    """(p, the allocations gone through) of no effect when whole clusters were allocated: the log ratio under every allocation of clusters to arms."""
     served = np.array([data.service[data.cluster == k].any() for k in range(len(data.clusters))])
     starts = np.where(served, 0, 1).astype(np.int64)
     ways = ri.assign_starts(starts, 1, seed)
@@ -166,7 +166,7 @@ def permuted(data: Allocated, seed: int) -> tuple[float, float]:
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = np.log(top / at_risk) - np.log((y.sum() - top) / (n.sum() - at_risk))
     statistic = np.nan_to_num(statistic, nan=0.0, posinf=np.inf, neginf=-np.inf)
-    return ri.p_value(statistic, ways.real), ways.p_least
+    return ri.p_value(statistic, ways.real), ways
 
 
 @ESTIMATORS.register("trial")
@@ -282,13 +282,13 @@ class _Rows:
                         tables=self._tables())  # fmt: skip
         if not self.clustered or len(self.data.clusters) >= FEW_CLUSTERS:
             return row
-        p, least = permuted(self.data, self.seed)
+        p, ways = permuted(self.data, self.seed)
         n = len(self.data.clusters)
         note = (
-            f"The least p this design can reach is {least:.4f} ({n} sites allocated); p is that of every allocation of sites to arms, "
+            f"The least p this design can reach is {ways.p_least:.4f} ({n} sites allocated); p is that of every allocation of sites to arms, "
             f"the interval that of cluster scores with t({found.df:.0f}); {row.note}"
         )
-        return replace(row, p_value=p, p_least=least, note=note)
+        return replace(row, p_value=p, p_least=ways.p_least, drawn=ways.drawn, note=note)
 
     def adjusted(self) -> Estimate:
         found = adjusted(self.data, clustered=self.clustered)

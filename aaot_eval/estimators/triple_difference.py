@@ -20,6 +20,7 @@ from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._sites import Floats, SiteData, site_data, site_objections
 from aaot_eval.estimators.site_did import WIDEST, SiteDid, changes, site_sizes
 from aaot_eval.results import Analysis, Design, Estimate, Panel, Scale
+from aaot_eval.wording import in_sentence
 
 CONTROL = "non_alcohol_emergency"
 
@@ -215,7 +216,7 @@ class _Rows:
             analysis=self.analysis.name, design="sites", estimator="triple_difference", outcome=self.analysis.outcome,
             estimand=self._estimand(name), scale=self._scale(), estimate=show(effect) if math.isfinite(effect) else math.nan,
             conf_low=low, conf_high=high, conf_level=round(1.0 - self.alpha, 10), conf_method="randomisation" if finite else "none",
-            p_value=p, p_least=least, n_units=len(data.units), n_treated=len(data.treated), n_periods=data.n_periods,
+            p_value=p, p_least=least, drawn=ways.drawn, n_units=len(data.units), n_treated=len(data.treated), n_periods=data.n_periods,
             n_obs=int(data.used.sum()), inference=f"{how} of start dates to sites, {name}", note=note or self._note(least),
             status=status or ("ok" if finite else "no_finite_interval"),  # type: ignore[arg-type]
             confidence=draws, tables={"placebo": self._placebo()} if name == "size-scaled" and math.isfinite(effect) else {},
@@ -230,7 +231,7 @@ class _Rows:
 
     def _estimand(self, name: str) -> str:
         kind = "ratio of rate ratios" if self.ratio else "difference of differences of rates"
-        control = self.panel.outcome(self.control).title
+        control = in_sentence(self.panel.outcome(self.control).title)
         tail = "" if name == "size-scaled" else ", one coefficient for all"
         return f"{kind}: the outcome against {control} of the same site, in treated sites against the others, after against before{tail}"
 

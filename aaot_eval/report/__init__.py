@@ -15,9 +15,10 @@ from aaot_eval.report.html import figure_files, render_html
 from aaot_eval.report.markdown import render_markdown
 from aaot_eval.report.patient_page import patient_report
 from aaot_eval.report.sections import SECTIONS
-from aaot_eval.report.words import in_sentence, listed, period_name, sentence_case
+from aaot_eval.report.words import listed, period_name, sentence_case
 from aaot_eval.results import Release
 from aaot_eval.schema import disclosure_profile, disclosure_profiles
+from aaot_eval.wording import in_sentence
 
 __all__ = ["build_report", "check_report", "figure_files", "patient_report", "render_html", "render_markdown"]
 

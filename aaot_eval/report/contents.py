@@ -21,7 +21,6 @@ from aaot_eval.report.words import (
     MISSING,
     MONEY,
     TOGETHER,
-    in_sentence,
     is_missing,
     name_of,
     scale_name,
@@ -33,6 +32,7 @@ from aaot_eval.report.words import (
 )
 from aaot_eval.results import Release
 from aaot_eval.schema import ColumnSpec, schema_names, table_schema
+from aaot_eval.wording import in_sentence
 
 #: Words of `meta.skipped` stages that explain why a table is not there.
 STAGES: Mapping[str, tuple[str, ...]] = {

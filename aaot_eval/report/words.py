@@ -124,11 +124,6 @@ def unit_name(unit: Any) -> str:
     return TOGETHER.get(str(unit), "" if is_missing(unit) else str(unit))
 
 
-def in_sentence(text: str) -> str:
-    """The text without a capital at its start, unless its first word is written in capitals."""
-    return text[:1].lower() + text[1:] if text[1:2].islower() else text
-
-
 def sentence_case(text: str) -> str:
     """The text with a capital at its start."""
     return text[:1].upper() + text[1:]

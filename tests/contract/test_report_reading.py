@@ -233,6 +233,88 @@ def test_the_first_page_says_whose_admissions_each_effect_is_about_and_how_they_
     assert "uptake" not in page_one(without), "without an effect on those taken on nothing is linked"
 
 
+def test_the_doubt_of_the_answer_holds_for_the_sizes_beside_it() -> None:
+    doubt = "The doubt named in the answer is about these too."
+    assert doubt not in page_one(made()[1])
+    assert doubt in page_one(build_report(changed(made()[0], {}, verdict={"word": "lower_but", "sentence": "so."})))
+
+
+def test_the_first_page_says_when_the_service_starts_and_where() -> None:
+    assert "Service starts: October 2022 to April 2023, at 2 sites" in facts_of(made()[1])
+    one = changed(made()[0], {}, starts=[{"unit": "North", "period": "2024-04"}])
+    assert "Service starts: April 2024, at 1 site\n" in facts_of(build_report(one))
+    assert "starts" not in facts_of(build_report(changed(made()[0], {}, starts=[])))
+
+
+def facts_of(report: Report) -> str:
+    """The box of page one, one fact a line."""
+    brief = next(b for b in report.sections[0].blocks if isinstance(b, Brief))
+    return "".join(f"{name}: {words(text)}\n" for name, text in brief.status.rows)
+
+
+def own_cohorts(*over_hospital: dict[str, object], **facts: object) -> str:
+    """Page one's box of a trust alone, with these estimates over its whole hospital."""
+    base = made()[0]
+    estimates = base.tables["estimates"]
+    primary = estimates[estimates["analysis"] == "site_did"].head(1).assign(
+        analysis="own_cohorts", design="own_cohorts", estimator="own_cohorts")  # fmt: skip
+    its = estimates[estimates["analysis"] == "its"].head(1).assign(unit="North")
+    rows = [primary, *(its.assign(**row) for row in over_hospital)]
+    about = {**base.meta["primary"], "analysis": "own_cohorts", "design": "own_cohorts"}
+    return facts_of(
+        build_report(changed(base, {"estimates": pd.concat(rows, ignore_index=True)}, primary=about, **facts))
+    )
+
+
+def test_a_trust_alone_has_the_whole_hospital_on_page_one_or_why_not() -> None:
+    both = own_cohorts(
+        {"estimate": 0.94, "conf_low": 0.79, "conf_high": 1.10, "p_value": 0.41},
+        {
+            "analysis": "controlled_its",
+            "estimator": "controlled_its",
+            "estimate": 0.85,
+            "conf_low": 0.70,
+            "conf_high": 1.04,
+            "p_value": 0.096,
+        },
+    )
+    assert (
+        "Whole hospital: Rate ratio 0.85 (95 % interval 0.70 to 1.04); p = 0.096: the interval includes 1, no difference. "
+        "This is over all alcohol-specific emergency admissions of the hospital, against a control series.\n"
+    ) in both
+    alone = own_cohorts({"estimate": 0.94, "conf_low": 0.79, "conf_high": 1.10, "p_value": 0.41})
+    assert "Rate ratio 0.94 (95 % interval 0.79 to 1.10)" in alone
+    assert "against its own past alone, so that anything else that changed then is in it." in alone
+    refused = own_cohorts(
+        {"estimate": None, "conf_low": None, "conf_high": None, "note": "Fewer than 6 periods after the start"}
+    )
+    assert "Whole hospital: Cannot be told: fewer than 6 periods after the start.\n" in refused
+    assert "Whole hospital: Cannot be told: no estimate over all its admissions was made.\n" in own_cohorts()
+    told = own_cohorts(skipped=[{"stage": "its", "why": "The series has 8 periods before the start"}])
+    assert "Whole hospital: Cannot be told: the series has 8 periods before the start.\n" in told
+    assert "Whole hospital" not in facts_of(made()[1]), "a comparison of sites is about whole hospitals already"
+
+
+def test_which_event_study_is_drawn_is_said() -> None:
+    def caption(**changes: object) -> str:
+        base = made()[0]
+        estimates = base.tables["estimates"].copy()
+        for column, value in changes.items():
+            estimates.loc[estimates["analysis"] == "site_did", column] = value
+        times = base.tables["event_time"]
+        beside = pd.concat([times, times.assign(analysis="two_way")], ignore_index=True)
+        report = build_report(changed(base, {"estimates": estimates, "event_time": beside}))
+        return next(c for c in report.charts() if c.name.startswith("event_time")).subtitle
+
+    assert caption() == (
+        "Drawn are the points of the primary analysis (sites compared): sites with the service against comparison sites, each month "
+        "against the mean of the year before the start; bars are pointwise intervals, so that a few miss 1 by chance. Not drawn, in "
+        "tables/event_time.csv: two-way model."
+    )
+    study = caption(estimator="event_study")
+    assert "each month against the last month before the start; bars hold for all points at once." in study
+
+
 def sensitivity() -> pd.DataFrame:
     """Two ways to fit the series of two sites; the second way was not run at one of them."""
     rows = [

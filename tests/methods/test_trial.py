@@ -113,8 +113,9 @@ def test_whole_sites_allocated() -> None:
     assert row.p_least == pytest.approx(1 / math.comb(6, 3))
     assert row.note.startswith("The least p this design can reach is 0.0500 (6 sites allocated)")
     assert "t with 4 degrees of freedom" in row.inference
-    p, least = permuted(allocated_people(panel, OUTCOME, 12, 0), 1)
-    assert row.p_value == p >= least
+    p, ways = permuted(allocated_people(panel, OUTCOME, 12, 0), 1)
+    assert row.p_value == p >= ways.p_least
+    assert row.drawn is None
     alone = Trial().fit(panel, ANALYSIS, seed=1)[0]
     assert alone.estimate == pytest.approx(row.estimate)
 

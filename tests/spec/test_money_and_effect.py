@@ -81,12 +81,12 @@ def estimate(name: str, design: str, outcome: str, ratio: float, log_error: floa
 
 
 def said(design: str, ratio: float, log_error: float, money_ratio: float, programme: float, checked: str, state: str = "ok", *,
-         failed_money: bool = False, money_design: str = "", whole: bool = False) -> tuple[Verdict, Verdict, pd.DataFrame]:  # fmt: skip
+         failed_money: bool = False, money_design: str = "", whole: bool = False, check_name: str = "pre_trend") -> tuple[Verdict, Verdict, pd.DataFrame]:  # fmt: skip
     """The two verdicts and the ladder of one imagined study: its effect on admissions, and one on cost.
 
     `whole` goes through the whole cost stage; else only what makes its sentence.
     """
-    check = CheckResult("pre_trend", "primary", checked, "Trends before the launch.")  # type: ignore[arg-type]
+    check = CheckResult(check_name, "primary", checked, "Trends before the launch.")  # type: ignore[arg-type]
     primary = Effect(
         Analysis("primary", design, design, OUTCOME, True),  # type: ignore[arg-type]
         (replace(estimate("primary", design, OUTCOME, ratio, log_error, state), primary=True),),
@@ -108,6 +108,19 @@ def said(design: str, ratio: float, log_error: float, money_ratio: float, progra
     money = [run_loop(rung, prices(programme), seed=1, n=200) for rung in rungs]
     words = money_verdict(effect, money, headline_of(money), prices(programme), headline=design)
     return effect, words, saving_table(money)
+
+
+def test_a_saving_has_the_half_sentence_of_the_fall_it_rests_on() -> None:
+    """A warning of the trend bounds qualifies a fall; a saving from the same comparison is qualified with it, one from another is not."""
+    half = "As with the effect behind it, sites drifting apart no more than they once did before the start could explain it."
+    fall = ("sites", 0.5, 0.01, 0.5, 1.0, "warn")
+    effect, money, _ = said(*fall, check_name="trend_violation")
+    assert (effect.word, money.word) == ("lower", "saves")
+    assert half in money.sentence
+    for more in ({"check_name": "pre_trend"}, {"check_name": "trend_violation", "money_design": "entry_rule"}):
+        _, other, _ = said(*fall, **more)  # type: ignore[arg-type]
+        assert other.word == "saves"
+        assert half not in other.sentence
 
 
 def hold(effect: Verdict, money: Verdict, saving: pd.DataFrame, *, doubted: bool) -> None:

@@ -13,7 +13,16 @@ from scipy import stats
 from aaot_eval.config import RunConfig
 from aaot_eval.findings import Finding
 from aaot_eval.results import Analysis, CheckResult, Effect, Estimate
-from aaot_eval.wording import change, effect_verdict, headline_table, interval_text, limits_table, money, p_text
+from aaot_eval.wording import (
+    change,
+    effect_verdict,
+    headline_table,
+    in_sentence,
+    interval_text,
+    limits_table,
+    money,
+    p_text,
+)
 from tests.builders import site_panel
 
 OUTCOME = "alcohol_specific_emergency"
@@ -192,3 +201,113 @@ def test_numbers_in_words() -> None:
     assert [p_text(p) for p in (0.0002, 0.0006, 0.0414, 1.0)] == ["p < 0.001", "p = 0.001", "p = 0.041", "p = 1.000"]
     assert money(-1234.4) == "-£1,234"
     assert interval_text(effect(0.67, 0.88).headline) == "95 % interval: 33 % lower to 12 % lower"
+
+
+def fitted(low: float, high: float, **changes: object) -> Effect:
+    """An effect over sites whose estimate has these fields."""
+    given = effect(low, high)
+    return replace(given, estimates=(replace(given.headline, **changes),))  # type: ignore[arg-type]
+
+
+def certainty(given: Effect) -> str:
+    return str(headline_table(given, effect_verdict(given, PANEL, CONFIG), None, ())["sentence"][1])
+
+
+def test_a_claim_that_a_drift_could_explain_says_so_and_keeps_its_word() -> None:
+    """Honest bounds that hold no effect warn; the claim of the page then has its half-sentence, and no other check's warning does."""
+
+    def verdict(
+        check: str, kind: str, low: float = 0.7, high: float = 0.9, design: str = "sites"
+    ) -> tuple[str, str, str]:
+        given = effect(low, high, design=design)
+        found = effect_verdict(replace(given, checks=(CheckResult(check, "primary", kind, "so."),)), PANEL, CONFIG)  # type: ignore[arg-type]
+        return found.word, found.sentence, found.caveat
+
+    caveat = "sites drifting apart no more than they once did before the start could explain it"
+    assert verdict("trend_violation", "warn") == (
+        "lower",
+        "At the site with the service, alcohol specific emergency were 21 % lower than expected without the service "
+        f"(95 % interval: 30 % lower to 10 % lower); {caveat}.",
+        caveat,
+    )
+    assert verdict("trend_violation", "warn", 1.1, 1.4)[0] == "higher"
+    assert caveat in verdict("trend_violation", "warn", 1.1, 1.4)[1]
+    for check, kind in (("trend_violation", "pass"), ("trend_violation", "not_evaluable"), ("pre_trend", "warn")):
+        assert verdict(check, kind)[2] == ""
+        assert verdict(check, kind)[1].endswith("(95 % interval: 30 % lower to 10 % lower).")
+    assert verdict("trend_violation", "warn", 0.8, 1.2)[2] == ""
+    assert verdict("trend_violation", "fail")[0] == "lower_but"
+
+
+def test_a_change_that_is_there_but_too_small_says_so_and_keeps_its_word() -> None:
+    """Smallest effect of interest: 10 %. Said only where a change that size is ruled out in both directions."""
+
+    def said(low: float, high: float, check: str = "pass") -> tuple[str, str]:
+        verdict = effect_verdict(effect(low, high, check=check), PANEL, CONFIG)
+        return verdict.word, verdict.sentence
+
+    small = ", less than the 10 % that would be worth having"
+    assert said(0.94, 0.98)[0] == "lower"
+    assert said(0.94, 0.98)[1].endswith(f"(95 % interval: 6 % lower to 2 % lower){small}.")
+    assert said(1.02, 1.06)[0] == "higher"
+    assert small in said(1.02, 1.06)[1]
+    assert said(0.94, 0.98, "fail")[0] == "lower_but"
+    assert f"{small}, but the check" in said(0.94, 0.98, "fail")[1]
+    assert small not in said(0.89, 0.98)[1]
+    assert small not in said(0.70, 0.80)[1]
+
+
+def test_assignments_that_were_drawn_are_counted_whatever_the_method_calls_them() -> None:
+    all_of_them = "With 1 of 3 sites treated, no p below 0.0001 is possible."
+    some_of_them = "The 10,000 assignments drawn at random can give no p below 0.0001."
+    for how in (
+        "randomisation over 10,000 of 20,349 assignments of start dates to sites",
+        "ways to hand out the launch dates",
+    ):
+        assert certainty(fitted(0.7, 0.9, p_least=1e-4, p_value=1e-4, inference=how)).startswith(all_of_them)
+        assert certainty(fitted(0.7, 0.9, p_least=1e-4, p_value=1e-4, inference=how, drawn=10_000)).startswith(
+            some_of_them
+        )
+
+
+def test_a_p_of_another_method_is_not_set_against_the_least_of_randomisation() -> None:
+    text = certainty(
+        fitted(
+            0.7,
+            0.9,
+            p_least=0.2,
+            p_value=0.03,
+            conf_method="random_effects_t",
+            inference="hospital random effects, t(3)",
+        )
+    )
+    assert text.startswith(
+        "With 1 of 3 sites treated, randomisation can give no p below 0.2000; p and interval are those of the method named last. Here p = 0.030;"
+    )
+    assert text.endswith("Method: hospital random effects, t(3).")
+
+
+def test_no_interval_has_its_own_reason() -> None:
+    """The least p is the reason only where it is above the level; an interval without an end says so."""
+
+    def sentence(p_least: float, note: str) -> str:
+        return effect_verdict(
+            fitted(0.7, 0.9, conf_low=math.nan, conf_high=math.nan, status="no_finite_interval", p_least=p_least, note=note), PANEL, CONFIG
+        ).sentence  # fmt: skip
+
+    few = sentence(0.2, "The least p this design can reach is 0.2000 (1 of 5 sites treated)")
+    assert "with 1 of 3 sites treated the least p the design can reach is 0.200" in few
+    assert "no difference, however large, can be told from chance" in few
+    endless = sentence(
+        0.01,
+        "The least p this design can reach is 0.0100 (1 of 99 sites treated); the search for an end of the interval met none",
+    )
+    assert endless == (
+        "This evaluation cannot tell whether alcohol specific emergency changed: the search for an end of the interval met none."
+    )
+    assert sentence(0.01, "").endswith("changed: its interval has no end.")
+
+
+def test_abbreviations_keep_their_capitals_in_a_sentence() -> None:
+    assert [in_sentence(t) for t in ("Emergency admissions", "ED attendances", "A fall", "A&E attendances")] == [
+        "emergency admissions", "ED attendances", "a fall", "A&E attendances"]  # fmt: skip

@@ -7,7 +7,8 @@ import pandas as pd
 
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap
 from aaot_eval.report.figures._style import BLUE, BLUE_LIGHT, FAINT, MUTED, canvas
-from aaot_eval.report.words import in_sentence, name_of, number, numbers, sentence_case, written
+from aaot_eval.report.words import name_of, number, numbers, sentence_case, written
+from aaot_eval.wording import in_sentence
 
 LOOK = {"treated": (BLUE_LIGHT, BLUE, ""), "comparison": (FAINT, MUTED, "////")}
 BAR = 0.34  # inches for each bar

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -10,7 +10,9 @@ import pandas as pd
 from aaot_eval.report.blocks import Answer, Block, Brief, Facts, Ref, Text
 from aaot_eval.report.contents import Column, Source, cell, chart, interval, named, table
 from aaot_eval.report.sections import section
-from aaot_eval.report.words import CHECK_WORDS, DESIGNS, counted, number, period_name, sentence_case, truth
+from aaot_eval.report.sections._result import headlines, result
+from aaot_eval.report.words import CHECK_WORDS, DESIGNS, counted, is_missing, number, period_name, sentence_case, truth
+from aaot_eval.wording import in_sentence
 
 COHORT_IN_BRIEF = (
     "About people who newly met the entry rule, after launch against before, not about all admissions of the hospital: the "
@@ -67,7 +69,9 @@ def _status(source: Source) -> Facts:
     rows: list[tuple[str, Text]] = [
         *_window(source),
         *_linked(source),
+        *_whole_hospital(source),
         ("Design", design),
+        *_starts(source),
         ("Data", f"{period_name(source.fact('first_period'))} to {period_name(source.fact('last_period'))}"),
         ("Checks", _checks(source)),
         ("Prices", _prices(source)),
@@ -170,8 +174,50 @@ def _linked(source: Source) -> list[tuple[str, Text]]:
     last = "These two" if len(frame) == 2 else "The last two"
     uptake = cell(source, "linked_effects", frame, frame.index[-1], "uptake")
     text = (*parts, f". {last} are one result: what is spared for each person who met the rule = uptake (", uptake,
-            " of their time) × what is spared for each person taken on.")  # fmt: skip
+            " of their time) × what is spared for each person taken on.",
+            " The doubt named in the answer is about these too." if source.word.endswith("_but") else "")  # fmt: skip
     return [("Whose admissions", text)]
+
+
+#: Designs whose estimate is about people, and the estimators over whole hospitals that stand beside it, the best compared first.
+ABOUT_PEOPLE = ("own_cohorts", "entry_rule", "risk_set", "patients")
+OVER_HOSPITALS: Mapping[str, str] = {
+    "site_did": "against hospitals without the service",
+    "controlled_its": "against a control series",
+    "its": "against its own past alone, so that anything else that changed then is in it",
+}
+
+
+def _whole_hospital(source: Source) -> list[tuple[str, Text]]:
+    """What all admissions of the hospital did, beside an answer that is about some of its people: a number, or why there is none."""
+    estimates = source.table("estimates")
+    if estimates is None or source.primary.get("design") not in ABOUT_PEOPLE:
+        return []
+    answers, _ = headlines(estimates[estimates["outcome"] == source.primary.get("outcome")])
+    for estimator, against in OVER_HOSPITALS.items():
+        rows = answers[answers["estimator"] == estimator]
+        pooled = rows[[is_missing(u) for u in rows["unit"]]]
+        rows = pooled if len(pooled) else rows
+        if len(rows) == 1:
+            i = rows.index[0]
+            if is_missing(rows.at[i, "estimate"]):
+                return [("Whole hospital", f"Cannot be told: {in_sentence(str(rows.at[i, 'note'])).rstrip('.')}.")]
+            said = result(source, rows, i)
+            return [("Whole hospital", (*said, f" This is over all {source.subject} of the hospital, {against}."))]
+    why = source.why_missing("its").removeprefix("Reason: ").rstrip(".")
+    told = why if why != source.why_missing("its").rstrip(".") else "no estimate over all its admissions was made"
+    return [("Whole hospital", f"Cannot be told: {in_sentence(told)}.")]
+
+
+def _starts(source: Source) -> list[tuple[str, Text]]:
+    """When the service starts and at how many of the sites, so that the answer has a date."""
+    periods = sorted({str(s.get("period")) for s in source.meta.get("starts") or () if s.get("period")})
+    if not periods:
+        return []
+    span = period_name(periods[0]) if len(periods) == 1 else f"{period_name(periods[0])} to {period_name(periods[-1])}"
+    places = len({str(s.get("unit")) for s in source.meta["starts"]})
+    what = "Date given" if source.aggregated else "Service starts"
+    return [(what, f"{span}, at {counted(places, 'site')}")]
 
 
 def _refresh(source: Source) -> str:

@@ -15,14 +15,15 @@ from aaot_eval.report.sections._result import headlines, result
 from aaot_eval.report.sections._series import series_blocks
 from aaot_eval.report.words import (
     RATIO_SCALES,
-    in_sentence,
     is_missing,
+    listed,
     number,
     numbers,
     sentence_case,
     truth,
     unit_name,
 )
+from aaot_eval.wording import in_sentence
 
 
 @section("effect", order=50, title="Effect on admissions")
@@ -274,13 +275,41 @@ def _event_time(source: Source) -> list[Block]:
     if frame is None:
         return [source.missing("event_time", "the effect by time since the start")]
     blocks: list[Block] = []
-    for analysis, rows in source.of_primary(frame).groupby("analysis", sort=False):
+    drawn = source.of_primary(frame)
+    beside = [source.analysis_name(a) for a in frame["analysis"].unique() if a not in set(drawn["analysis"])]
+    for analysis, rows in drawn.groupby("analysis", sort=False):
         name = source.analysis_name(analysis)
         columns: list[str | Column] = ["event_time", "ratio", interval("conf_low", "conf_high"), "n_units"]
         shown = table(source, "event_time", rows, columns, f"Rate ratio by time since the start ({name})")
-        blocks.append(chart(source, "event_time", rows, shown, part=str(analysis),
-                            subtitle="Sites with the service against comparison sites; bars are pointwise intervals."))  # fmt: skip
+        blocks.append(chart(source, "event_time", rows, shown, part=str(analysis), subtitle=_which_points(source, analysis, beside)))  # fmt: skip
     return blocks
+
+
+#: What the points of an event study are read against, and how its bars are made, by estimator.
+POINTS = {
+    "site_did": ("sites with the service against comparison sites", "the mean of the year before the start", False),
+    "event_study": ("sites with the service against comparison sites", "the last {period} before the start", True),
+    "patient_event_study": (
+        "people taken on against people of other hospitals",
+        "the last {period} before the start",
+        True,
+    ),
+}
+
+
+def _which_points(source: Source, analysis: Any, beside: Sequence[str]) -> str:
+    """Which event study is drawn: whose points, against what, with which bars; and where those that are not drawn are."""
+    rows = source.rows("estimates", analysis=analysis)
+    whom, against, together = POINTS.get("" if rows is None else str(rows["estimator"].iloc[0]), POINTS["site_did"])
+    period = source.context().period
+    bars = (
+        "bars hold for all points at once"
+        if together
+        else "bars are pointwise intervals, so that a few miss 1 by chance"
+    )
+    own = "the primary analysis" if analysis == source.primary.get("analysis") else "an analysis beside the primary one"
+    said = f"Drawn are the points of {own} ({source.analysis_name(analysis)}): {whom}, each {period} against {against.format(period=period)}; {bars}."
+    return f"{said} Not drawn, in tables/event_time.csv: {listed(list(beside))}." if beside else said
 
 
 def _baseline(source: Source) -> list[Block]:

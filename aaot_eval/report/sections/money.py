@@ -16,7 +16,8 @@ from aaot_eval.report.sections._deciding import (
     solve_blocks,
 )
 from aaot_eval.report.sections._value import value_blocks
-from aaot_eval.report.words import INVENTED, in_sentence, is_missing, truth, written
+from aaot_eval.report.words import INVENTED, is_missing, truth, written
+from aaot_eval.wording import in_sentence
 
 TABLES = (
     "service_cost",

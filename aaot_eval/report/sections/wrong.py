@@ -9,7 +9,8 @@ import pandas as pd
 from aaot_eval.report.blocks import Block, Bullets, Folded, Heading, Paragraph
 from aaot_eval.report.contents import Column, Source, chart, interval, named, table
 from aaot_eval.report.sections import section
-from aaot_eval.report.words import CHECK_WORDS, in_sentence, name_of, sentence_case, truth
+from aaot_eval.report.words import CHECK_WORDS, name_of, sentence_case, truth
+from aaot_eval.wording import in_sentence
 
 MEASURED = Column(("value_name", "statistic"), "Measured", joint=": ")
 ORDER = ("fail", "warn", "not_evaluable", "pass")
