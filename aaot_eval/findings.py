@@ -625,6 +625,27 @@ _add(
     "Look at the lines named; leave them as they are if they are meant so.",
 )
 _add(
+    "D410",
+    "note",
+    "People whose area is not known are outside a cohort that is limited by area",
+    "No fixed abode and a missing code look alike; such people are admitted more often than others, and the cohort is without them.",
+    "Say so beside the result; without [cohort] area they are in.",
+)
+_add(
+    "D411",
+    "warn",
+    "Files of admissions without the area where people live",
+    "Somebody who is only in those files has no known area and is outside the cohort; somebody in others too enters it later.",
+    "Map residence under [data.columns] for all files, or ask for the column.",
+)
+_add(
+    "D412",
+    "warn",
+    "An area of the cohort in which nobody lives",
+    "Its code is written in another way in the extract, or belongs to another kind of area.",
+    "Write the code as the extract has it; where codes changed over the years, list both.",
+)
+_add(
     "D330",
     "stop",
     "The data are stale",

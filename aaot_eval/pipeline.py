@@ -158,7 +158,8 @@ def prepare(
             tables = price_stays(tables, prices.stays, config.costs, config.quality)
         notify("Building the panel")
         panel = build_panel(tables, config)
-        _stop_on(Evidence((*tables.findings, *panel.findings), tables.flow, restricted))
+        flow = (*tables.flow, *panel.flow)
+        _stop_on(Evidence((*tables.findings, *panel.findings), flow, restricted))
         if readings is not None:
             readings.keep()
         keys = (
@@ -167,7 +168,7 @@ def prepare(
         described = engine.describe()
     facts = dict(panel.extra) | {"engine": described}
     findings = (*tables.findings, *panel.findings, *(prices.findings if prices is not None else ()))
-    return Prepared(panel, findings, tables.flow, tables.sources, prices, restricted, facts, keys)
+    return Prepared(panel, findings, flow, tables.sources, prices, restricted, facts, keys)
 
 
 def _caseload_keys(engine: Any, tables: Tables, panel: Panel) -> pd.Series[Any]:

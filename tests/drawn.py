@@ -26,7 +26,7 @@ HEADER = {
     "person": "TOKEN_PERSON_ID", "key": "EPIKEY", "admitted": "ADMIDATE", "start": "EPISTART", "end": "EPIEND", "left": "DISDATE",
     "order": "EPIORDER", "status": "EPISTAT", "class": "CLASSPAT", "method": "ADMIMETH", "source": "ADMISORC", "how": "DISMETH",
     "to": "DISDEST", "provider": "PROCODE3", "site": "SITETRET", "sex": "SEX", "age": "STARTAGE", "number": "PROVSPNOPS",
-    "grouped": "SUSSPELLID",
+    "grouped": "SUSSPELLID", "area": "RESLADST_ONS",
 }  # fmt: skip
 DIAGNOSES = [f"DIAG_{i:02d}" for i in range(1, 21)]
 

@@ -130,6 +130,11 @@ class RunConfig(Part):
         return parse_rule(text)
 
     @property
+    def unasked_columns(self) -> frozenset[str]:
+        """Columns of extracts that are read only when the study asks for them, and that this one does not ask for."""
+        return frozenset() if self.cohort is not None and self.cohort.area else frozenset({"residence"})
+
+    @property
     def outcomes_asked(self) -> frozenset[str]:
         """Every outcome that the study or an analysis names."""
         named = {self.study.outcome, *self.study.also, *(a.outcome for a in self.analyses if a.outcome)}

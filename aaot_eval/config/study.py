@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from aaot_eval.config.parts import ANALYSIS_PATTERN, CODE_PATTERN, Part, PeriodText
+from aaot_eval.config.parts import ANALYSIS_PATTERN, AREA_PATTERN, CODE_PATTERN, Part, PeriodText
 from aaot_eval.entry_rules import parse_rule
 
 #: An entry rule beyond these is a slip of the pen: nobody is looked back on for longer, or admitted that often.
@@ -100,6 +100,7 @@ class StudyConfig(Part):
 
 
 Code = Annotated[str, Field(pattern=CODE_PATTERN)]
+AreaCode = Annotated[str, Field(pattern=AREA_PATTERN)]
 
 
 class CohortConfig(Part):
@@ -108,6 +109,10 @@ class CohortConfig(Part):
     age_from: int | None = Field(None, ge=0, le=120, description="least age at the first admission in the data")
     age_to: int | None = Field(None, ge=0, le=120, description="largest age at the first admission in the data")
     sites: list[str] = Field(default_factory=list, description="home hospitals; empty: all units")
+    area: list[AreaCode] = Field(
+        default_factory=list,
+        description="beginnings of the codes of the areas where people live, such as E06000042 or E08; empty: everywhere",
+    )
     codes: list[Code] = Field(
         default_factory=list, description='ICD-10 codes of "listed admissions" in the rule, such as K70 or F10.2'
     )

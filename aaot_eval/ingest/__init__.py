@@ -51,6 +51,7 @@ from aaot_eval.ingest.read import (
     refuse_nhs_numbers,
     secret_fingerprint,
 )
+from aaot_eval.ingest.residence import check_residence, make_residences
 from aaot_eval.ingest.service import make_service
 from aaot_eval.ingest.spells import check_joining, make_one_off_people, make_stays, refuse_without_numbers
 from aaot_eval.ingest.vintage import compare, months_seen
@@ -113,6 +114,7 @@ def read_extracts(
         keeping = Keeping(readings, config, secret_fingerprint(config), digest)
     given, sources, findings = _plan(config, engine, keeping)
     refuse_without_hrg(config, given)
+    findings += check_residence(config, given)
     sources, read, more = _read(given, sources, engine, notify, config.quality)
     findings += more
     opted_out, more = opted_out_flow(engine, listed, read)
@@ -197,6 +199,7 @@ def read_tables(
     findings += check_providers(engine, tables_given, months, first_month, last_month, config.quality)
     findings += check_drift(engine, config, months, first_month, last_month)
     names |= make_coded(engine, config)
+    make_residences(engine, config)
     engine.drop(*PASSING)
     findings += check_sites(engine, config, names, last_month)
     findings += check_deaths(engine, last_month, config.quality) + unused_links(engine)

@@ -41,6 +41,7 @@ class Keeping:
             "columns": data.columns.get(table, {}),
             "format": data.formats.get(table),
             "dates": data.dates.get(table),
+            "unasked": sorted(self.config.unasked_columns),
             "person_key": data.person_key.column if data.person_key else None,
             "secret": self.secret,
         }

@@ -374,6 +374,7 @@ def plan_table(
         except csv.Error:
             problems.append(_too_large_a_cell(path))
             continue
+        held = {ours: theirs for ours, theirs in held.items() if ours not in config.unasked_columns}
         problems += faults
         if faults or schema is None:
             continue

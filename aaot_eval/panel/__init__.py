@@ -22,7 +22,7 @@ from aaot_eval.panel.asked import (
     same_day_outcomes,
 )
 from aaot_eval.panel.calendar import bank_holidays, working_days
-from aaot_eval.panel.entry import MET, add_rule_people, rule_met
+from aaot_eval.panel.entry import MET, RuleMet, add_rule_people, rule_met
 from aaot_eval.panel.exposure import changing_population, month_in_window, site_exposure
 from aaot_eval.panel.outcomes import (
     DEATHS,
@@ -73,7 +73,7 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
         )
         cells[cost.name] = np.where(cells["missing"], np.nan, costs.reshape(-1))
         outcomes = (*outcomes, cost)
-    people, person_cells, extra, keys = _people(tables, config, units, periods)
+    people, person_cells, extra, keys, rule = _people(tables, config, units, periods)
     if DEATHS not in asked and _deaths_asked_for(config) and people["death_t"].notna().any():
         person_cells[DEATHS.name] = (
             person_cells["t"].to_numpy() == np.repeat(_death_month(people), len(periods))
@@ -83,7 +83,7 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
         outcomes = (*outcomes, HOSPITAL_COST)
     if _in_pandemic(tables):
         findings.append(Finding("D317", where=f"{tables.first_month} to {tables.last_month}"))
-    findings += same_day_findings(tables, config)
+    findings += [*same_day_findings(tables, config), *rule.findings]
     panel = Panel(
         "month",
         12,
@@ -94,6 +94,7 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
         people,
         person_cells,
         findings=tuple(findings),
+        flow=rule.flow,
         exposure_unit="person-working-years" if config.counting.days == "working" else "person-years",
         extra=extra
         | {
@@ -274,7 +275,7 @@ def _without_attendances(attended: np.ndarray, sites: Sequence[str], labels: Seq
 
 def _people(
     tables: Tables, config: RunConfig, units: pd.DataFrame, periods: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], pd.Index]:
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], pd.Index, RuleMet]:
     engine, n_t = tables.engine, len(periods)
     engine.run("panel_people")
     add_rule_people(tables, config)
@@ -325,10 +326,10 @@ def _people(
     facts = _facts(tables, found, inside, people)
     if config.trial is not None:
         facts["trial_ratio"] = config.trial.ratio
-    met, told = rule_met(tables, config, people, keys, periods)
-    if met is not None:
-        person_cells[MET] = met.astype(np.int8).reshape(-1)
-        facts |= told
+    rule = rule_met(tables, config, people, keys, periods)
+    if rule.met is not None:
+        person_cells[MET] = rule.met.astype(np.int8).reshape(-1)
+        facts |= rule.told
     if tables.has("stay_prices"):
         price_people(tables, _window(tables, periods))
         costs = engine.frame("SELECT * FROM person_costs")
@@ -339,7 +340,7 @@ def _people(
             place >= 0
         ].reset_index(drop=True)
         facts["unpriced"] = unpriced_table(tables)
-    return people, person_cells, facts, keys
+    return people, person_cells, facts, keys, rule
 
 
 def _first_met(tables: Tables, keys: pd.Index, periods: pd.DataFrame) -> pd.Series:

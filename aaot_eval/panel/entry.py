@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from aaot_eval.config import RunConfig, parse_entry_rule
 from aaot_eval.engine.files import shown_names
 from aaot_eval.entry_rules import Condition, Term, Together
 from aaot_eval.errors import InputError, Problem
+from aaot_eval.findings import Finding
 from aaot_eval.panel.outcomes import spread
-from aaot_eval.results import Tables
+from aaot_eval.results import FlowStep, Tables
 
 #: The column of `person_cells`: 1 where the rule is met at the start of the month.
 MET = "entry_rule_met"
@@ -39,16 +41,26 @@ def add_rule_people(tables: Tables, config: RunConfig) -> None:
     engine.run("panel_people_rule")
 
 
-def rule_met(
-    tables: Tables, config: RunConfig, people: pd.DataFrame, keys: pd.Index, periods: pd.DataFrame
-) -> tuple[np.ndarray | None, dict[str, Any]]:
-    """(people x months, whether the rule is met at the start of the month) and what the estimators are told of the rule.
+@dataclass(frozen=True)
+class RuleMet:
+    """Who meets the rule when (people x months; None without such a rule), what the estimators are told of it, and what the area
+    of the cohort leaves out: its findings and its lines of the flow of inclusion."""
 
-    The month itself is never looked at; a month without a whole look-back inside the data is False. None without such a rule.
+    met: NDArray[np.bool_] | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    flow: tuple[FlowStep, ...] = ()
+
+
+def rule_met(tables: Tables, config: RunConfig, people: pd.DataFrame, keys: pd.Index, periods: pd.DataFrame) -> RuleMet:
+    """Who meets the rule at the start of each month.
+
+    The month itself is never looked at; a month without a whole look-back inside the data is False. Raises InputError for a
+    hospital or an area that is nobody's.
     """
     condition, engine = config.cohort_rule, tables.engine
     if condition is None:
-        return None, {}
+        return RuleMet()
     engine.run("rule_counts")
     rows = engine.frame("SELECT * FROM rule_counts")
     counts = {
@@ -64,7 +76,9 @@ def rule_met(
         "months": longest,
         "plain": plain,
     }
-    return met, {"cohort_rule": told}
+    if config.cohort is None or not config.cohort.area:
+        return RuleMet(met, {"cohort_rule": told})
+    return _in_area(met, told, tables, config.cohort.area, keys, periods)
 
 
 def condition_met(condition: Condition, counts: dict[str, np.ndarray], periods: pd.DataFrame) -> NDArray[np.bool_]:
@@ -113,6 +127,53 @@ def _can_enter(
     return allowed
 
 
+def _in_area(
+    met: NDArray[np.bool_],
+    told: Mapping[str, Any],
+    tables: Tables,
+    area: Sequence[str],
+    keys: pd.Index,
+    periods: pd.DataFrame,
+) -> RuleMet:
+    """What is left when people must live in an area, known before the month; an area that is not known is outside.
+
+    Raises InputError (D325) when nobody of the panel lives there.
+    """
+    rows = tables.engine.frame(
+        "SELECT r.person, r.residence, r.since FROM residences AS r JOIN panel_people AS p ON p.person = r.person ORDER BY r.person"
+    ).set_index("person")
+    lives = rows["residence"].astype(object).reindex(keys)
+    empty = [code for code in area if not lives.str.startswith(code, na=False).any()]
+    if len(empty) == len(area):
+        raise InputError(
+            Problem(
+                "D325",
+                f"nobody lives in an area whose code begins with {', '.join(area)}",
+                where="cohort.area",
+                do="write the codes as the column of residence has them, or map a column with such codes to residence under [data.columns]",
+            )
+        )
+    since = pd.Series(pd.to_datetime(rows["since"]).to_numpy(), index=rows.index).reindex(keys).to_numpy()
+    known = since[:, None] < pd.DatetimeIndex(periods["start"]).to_numpy()[None, :]
+    inside = known & lives.str.startswith(tuple(area), na=False).to_numpy(dtype=bool)[:, None]
+    everywhere, told_of, here = (int(m.any(axis=1).sum()) for m in (met, met & known, met & inside))
+    findings = [Finding("D412", where="cohort.area", detail=", ".join(empty))] if empty else []
+    if everywhere > told_of:
+        findings.append(Finding("D410", where="cohort.area", people=everywhere - told_of))
+    flow = (
+        _people_left("meet the entry rule in some month", everywhere, 0, ""),
+        _people_left(
+            "whose area is known by then", told_of, everywhere - told_of, "no area known: no fixed abode, or no code"
+        ),
+        _people_left("who live in the area of the cohort", here, told_of - here, "live elsewhere"),
+    )
+    return RuleMet(met & inside, {"cohort_rule": told}, tuple(findings), flow)
+
+
+def _people_left(step: str, kept: int, lost: int, reason: str) -> FlowStep:
+    return FlowStep("people of the entry rule", step, kept, lost, kept, lost, reason)
+
+
 def _known_sites(tables: Tables, named: Sequence[str]) -> set[str]:
     """The home hospitals that the cohort names, capitals aside. Raises InputError (D322) for one that is no unit."""
     units = [str(row[0]) for row in tables.engine.rows("SELECT site FROM units ORDER BY site")]
@@ -137,6 +198,8 @@ def _words(condition: Condition, config: RunConfig) -> str:
             parts.append(f"aged {cohort.age_from or 0} to {cohort.age_to if cohort.age_to is not None else 'any age'}")
         if cohort.sites:
             parts.append(f"home hospital {', '.join(cohort.sites)}")
+        if cohort.area:
+            parts.append(f"living in {', '.join(cohort.area)}")
         if cohort.codes:
             parts.append(f"listed codes {', '.join(cohort.codes)}")
         if cohort.exclude_codes:

@@ -117,6 +117,9 @@ ETHNIC = {
     "Z": 7.0,
     "99": 1.0,
 }
+#: Areas with invented codes, one a site as far as they go, and the shares of people without one and of the next site's area.
+AREAS = [f"E069{i:05d}" for i in range(1, 100)]
+NO_FIXED_ABODE, LIVES_FURTHER = 0.03, 0.1
 DEPRIVATION = [
     "Most deprived 10%", "More deprived 10-20%", "More deprived 20-30%", "More deprived 30-40%", "More deprived 40-50%",
     "Less deprived 40-50%", "Less deprived 30-40%", "Less deprived 20-30%", "Less deprived 10-20%", "Least deprived 10%",
@@ -228,6 +231,12 @@ def traits(number: Ints, seed: int) -> Person:
         ethnic=weighted(share_of(number, seed, 6), ETHNIC),
         deprivation=(10 * share_of(number, seed, 7) ** poor).astype(np.int64),
     )
+
+
+def areas(number: Ints, seed: int) -> Ints:
+    """The place in AREAS of each person number: that of the home site, sometimes the next one's; -1 for no fixed abode."""
+    home, u = number // PEOPLE_PER_SITE, share_of(number, seed, 8)
+    return np.where(u < NO_FIXED_ABODE, -1, (home + (u > 1 - LIVES_FURTHER)) % len(AREAS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,6 +476,7 @@ def _episode_columns(
         "STARTAGE": pa.array(np.where(faults["infant_age_code"], 7003, age)),
         "ETHNOS": picked(list(ETHNIC), person.ethnic),
         "IMD04_DECILE": picked(DEPRIVATION, person.deprivation),
+        "RESLADST_ONS": picked(AREAS, areas(row["person"], seed)),
         "ADMINCAT": picked(["01"], np.zeros(len(last), dtype=np.int64)),
         "MAINSPEF": picked(SPECIALTIES, row["treated_in"]),
         "TRETSPEF": picked(SPECIALTIES, row["treated_in"]),

@@ -226,7 +226,7 @@ def test_every_rule_of_joining_is_the_same_in_postgres(simulated, server, monkey
 NAMED = {
     "numbers": {
         "study": {"spell_rule": "sus", "stay_rule": "york", "entry_rule": "2 all admissions and 1 listed admission or 2 attendances in 3 months"},
-        "cohort": {"age_from": 18, "codes": ["F20"], "exclude_codes": ["C15"]},
+        "cohort": {"age_from": 18, "area": ["E06", "E08"], "codes": ["F20"], "exclude_codes": ["C15"]},
         "counting": {"positions": 2},
     },
     "lape": {
@@ -243,7 +243,7 @@ ON_REQUEST = [
 def hospital_year(home: Path, parts: dict[str, Any]) -> RunConfig:
     """A config over made-up episodes of a year with every rule that a study can choose by name, and the tables it needs."""
     rng = random.Random(3)
-    lines = ["person provider admitted end order how to source method diag sex age number grouped"]
+    lines = ["person provider admitted end order how to source method diag sex age number grouped area"]
     visits = ["TOKEN_PERSON_ID,EPIKEY,ARRIVAL_DATE,ATTENDANCE_CATEGORY,DEPARTMENT_TYPE,PROVIDER_CODE"]
     for i in range(700):
         begin = date(2022, 1, 1) + timedelta(days=rng.randrange(365))
@@ -256,15 +256,15 @@ def hospital_year(home: Path, parts: dict[str, Any]) -> RunConfig:
         lines.append(
             f"{person} {provider} {begin} {end} {rng.choice([1, 1, 2])} {rng.choice([1, 4, 8])} {rng.choice([19, 51, 53])} "
             f"{rng.choice([19, 51])} {rng.choice(['11', '21', '2B', '81'])} {diagnoses} {rng.choice([1, 2])} {rng.randrange(16, 90)} "
-            f"{rng.choice(['.', rng.randrange(4)])} {rng.choice(['.', '-1', rng.randrange(3)])}"
+            f"{rng.choice(['.', rng.randrange(4)])} {rng.choice(['.', '-1', rng.randrange(3)])} {['.', 'E06000042', 'E07000001', 'E08000003', 'Y'][i % 5]}"
         )
         visits.append(f"{person},e{i},{begin},1,{rng.choice(['01', '05'])},{provider}")
     lines += [
-        f"Z{s} {s} 2022-{m:02d}-01 2022-{m:02d}-01 1 1 19 19 21 R074 1 50 . ."
+        f"Z{s} {s} 2022-{m:02d}-01 2022-{m:02d}-01 1 1 19 19 21 R074 1 50 . . E06000042"
         for m in range(1, 13)
         for s in ("RX1", "RX2", "NEW")
     ]
-    lines += ["ZZ RX1 2022-12-31 2022-12-31 1 1 19 19 21 R074 1 50 . ."]
+    lines += ["ZZ RX1 2022-12-31 2022-12-31 1 1 19 19 21 R074 1 50 . . E06000042"]
     files = {
         "admissions.csv": csv_text(episodes("\n".join(lines))),
         "attendances.csv": "\n".join(visits) + "\n",
@@ -286,6 +286,7 @@ def test_every_rule_by_name_and_outcome_on_request_is_the_same_in_postgres(tmp_p
     cells = usual["frames"]["cells"]
     assert all(cells[name].sum() > 0 for name in ON_REQUEST if name != "deaths")
     assert usual["frames"]["person_cells"]["entry_rule_met"].sum() > 20
+    assert any(step.table == "people of the entry rule" for step in usual["flow"]) == ("cohort" in NAMED[parts])
     there = config.changed(engine__name="postgres", engine__postgres="env:AAOT_TEST_POSTGRES")
     same(engine_run.found(prepare(there)), usual)
 
