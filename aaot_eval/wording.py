@@ -19,7 +19,7 @@ from aaot_eval.results import CheckResult, CostResult, Effect, Estimate, Panel, 
 CONDITIONAL_DESIGNS = {
     "series": "there is no comparison series, so anything else that changed at that time would look the same",
     "controlled_series": "one control series stands for all else that happened, so a change that reached only the other series would look the same",
-    "own_cohorts": "this is a historical comparison: selection is removed, other changes over time are not",
+    "own_cohorts": "this is a historical comparison, which removes selection but not other changes over time",
 }
 
 QUESTIONS = (
@@ -213,6 +213,9 @@ def _lower_first(text: str) -> str:
     return in_sentence(text).rstrip(".")
 
 
+MEANING_OF_P = "p is how often chance alone would give a difference at least this large."
+
+
 def _certainty(effect: Effect) -> str:
     estimate = effect.headline
     least = ""
@@ -221,7 +224,8 @@ def _certainty(effect: Effect) -> str:
     # The least p there is has the figures it was just said with: "p = 0.008" below "no p below 0.0083" reads as impossible.
     smallest = math.isclose(estimate.p_value, estimate.p_least, rel_tol=1e-9)
     said = f"p = {estimate.p_least:.4f}" if smallest else p_text(estimate.p_value)
-    p = "" if math.isnan(estimate.p_value) else f"Here {said}; "
+    p = "" if math.isnan(estimate.p_value) else f"{'Here ' if least else ''}{said}; "
+    meaning = f" {MEANING_OF_P}" if p else ""
     passed = sum(c.verdict == "pass" for c in effect.checks)
     judged = sum(c.verdict != "not_evaluable" for c in effect.checks)
     missing = len(effect.checks) - judged
@@ -229,7 +233,7 @@ def _certainty(effect: Effect) -> str:
     rest = "".join(f", {n} {CHECK_SAID[v]}" for v, n in others if n)
     more = rest + (f"; {missing} could not be judged" if missing else "")
     method = estimate.inference or estimate.conf_method.replace("_", " ")
-    return f"{least}{p}{interval_text(estimate)}. {passed} of {judged} checks of this result passed{more}. Method: {method}."
+    return f"{least}{p}{interval_text(estimate)}.{meaning} {passed} of {judged} checks of this result passed{more}. Method: {method}."
 
 
 def _least_p(estimate: Estimate) -> str:
@@ -270,7 +274,9 @@ def _threat(effect: Effect, findings: Sequence[Finding]) -> str:
     )
 
 
-def _next_step(verdict: Verdict, findings: Sequence[Finding]) -> str:
+def _next_step(estimate: Estimate, verdict: Verdict, findings: Sequence[Finding]) -> str:
+    if verdict.word == "cannot_tell" and not estimate.finite and estimate.p_least > 1.0 - estimate.conf_level:
+        return "Do not decide on this result alone. Only more sites could make it clear: with these, no number of months or people can."
     without_people = any(f.code == "D318" or (f.code == "D319" and f.where == "caseload") for f in findings)
     more = "sites or more months" if without_people else "sites, more months or more people on the caseload"
     return {
@@ -297,7 +303,7 @@ def headline_table(
         (_certainty(effect), verdict.word),
         (cost.sentence, cost.word),
         (_threat(effect, findings), verdict.word),
-        (_next_step(verdict, findings), verdict.word),
+        (_next_step(effect.headline, verdict, findings), verdict.word),
     ]
     return pd.DataFrame(
         [

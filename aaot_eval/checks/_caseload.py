@@ -46,7 +46,7 @@ def people_of(panel: Panel, estimator: Estimator) -> PersonMonths | str:
     if counted is None:
         return "the admissions that the entry rule counts are not in these data"
     people = person_months(panel, counted, counted)
-    return people if people.referred.any() else "nobody was referred inside the data"
+    return people if people.referred.any() else "no caseload was given, or nobody on it was referred inside the data"
 
 
 def rule_of(panel: Panel, people: PersonMonths, estimator: Estimator) -> Rule:

@@ -180,6 +180,18 @@ def _p(x: float) -> str:
     return "< 0.001" if x < 0.0005 else f"{x:.3f}"
 
 
+def _small(x: float) -> str:
+    """Three decimals, or as many as two figures need: a difference of rates never reads 0.000."""
+    return f"{x:.{1 - math.floor(math.log10(x))}f}" if 1e-6 <= x < 0.01 else f"{x:.3f}"
+
+
+def _share(x: float) -> str:
+    """Per cent; what is not nothing never reads 0 %, and what is not all never reads 100 %."""
+    if 0 < x < 0.005:
+        return "< 0.5 %"
+    return "> 99.5 %" if 0.995 <= x < 1 else f"{x * 100:.0f} %"
+
+
 _FORMATS: Mapping[str, Callable[[float], str]] = {
     "count": lambda x: f"{x:,.0f}" if x % 1 == 0 else f"{x:,.1f}",
     "integer": lambda x: f"{x:.0f}",
@@ -188,11 +200,11 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
     "difference": difference_text,
     "rate": lambda x: f"{x:,.0f}" if x >= 1000 else f"{x:.1f}" if x >= 20 else f"{x:.2f}",
     "tenths": lambda x: f"{x:.1f}",
-    "small": lambda x: f"{x:.3f}",
+    "small": _small,
     "number": lambda x: f"{x:,.0f}" if x >= 1000 else f"{x:.3g}",
     "money": lambda x: f"£{x:,.0f}",
     "price": lambda x: f"£{x:,.2f}",
-    "percent": lambda x: f"{x * 100:.0f} %",
+    "percent": _share,
     "p": _p,
     "least_p": lambda x: f"{x:.4f}" if x >= 0.00005 else "< 0.0001",
 }

@@ -315,6 +315,25 @@ def test_which_event_study_is_drawn_is_said() -> None:
     assert "each month against the last month before the start; bars hold for all points at once." in study
 
 
+@pytest.mark.parametrize(
+    ("value", "kind", "text"),
+    [
+        (0.00042, "small", "0.00042"),
+        (-0.0018, "small", "−0.0018"),
+        (0.0123, "small", "0.012"),
+        (0.0, "small", "0.000"),
+        (4e-9, "small", "0.000"),
+        (0.0012, "percent", "< 0.5 %"),
+        (0.0, "percent", "0 %"),
+        (0.9971, "percent", "> 99.5 %"),
+        (1.0, "percent", "100 %"),
+        (0.006, "percent", "1 %"),
+    ],
+)
+def test_what_is_not_nothing_never_reads_nothing(value: float, kind: str, text: str) -> None:
+    assert written(value, kind) == text
+
+
 def sensitivity() -> pd.DataFrame:
     """Two ways to fit the series of two sites; the second way was not run at one of them."""
     rows = [

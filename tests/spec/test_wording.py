@@ -311,3 +311,21 @@ def test_no_interval_has_its_own_reason() -> None:
 def test_abbreviations_keep_their_capitals_in_a_sentence() -> None:
     assert [in_sentence(t) for t in ("Emergency admissions", "ED attendances", "A fall", "A&E attendances")] == [
         "emergency admissions", "ED attendances", "a fall", "A&E attendances"]  # fmt: skip
+
+
+def test_what_more_data_cannot_tell_is_not_advised() -> None:
+    """With one site of five no p below 0.2 is possible: months and people bring none, whoever is on the caseload."""
+
+    def advice(p_least: float) -> str:
+        given = fitted(0.7, 0.9, conf_low=math.nan, conf_high=math.nan, status="no_finite_interval", p_least=p_least)
+        return str(headline_table(given, effect_verdict(given, PANEL, CONFIG), None, ())["sentence"].iloc[-1])
+
+    assert advice(0.2).endswith("Only more sites could make it clear: with these, no number of months or people can.")
+    assert advice(0.01).endswith("More sites, more months or more people on the caseload would narrow it.")
+
+
+def test_p_is_explained_where_there_is_one() -> None:
+    meaning = "p is how often chance alone would give a difference at least this large."
+    assert f"10 % lower. {meaning} 1 of 1" in certainty(fitted(0.7, 0.9, p_value=0.03))
+    assert certainty(fitted(0.7, 0.9, p_value=0.03, p_least=math.nan)).startswith("p = 0.030; 95 % interval")
+    assert meaning not in certainty(fitted(0.7, 0.9))

@@ -415,7 +415,8 @@ AVERAGED = (
     "reads wrong, even with the wrong sign. The estimates by cohort, the imputed levels and the comparison of sites never make it."
 )
 COHORTS = (
-    "Each effect stands on the sites seen at both periods; those seen at one of them alone are counted and not used."
+    "Each effect stands on the sites seen at both periods; those seen at one of them alone are counted and not used. A difference is one of "
+    "rates: events for each unit of exposure, which is a person-year where a population was given."
 )
 
 

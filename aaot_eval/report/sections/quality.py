@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aaot_eval.report.blocks import Block, Bullets, Heading, Notice, Paragraph
-from aaot_eval.report.contents import Source, table
+from aaot_eval.report.contents import Source, named, table
 from aaot_eval.report.sections import section
 from aaot_eval.report.words import LEVEL_WORDS, sentence_case
 
@@ -81,7 +81,7 @@ def joined(source: Source) -> list[Block]:
     if frame is None:
         return []
     caption = "People of the caseload among the admissions, by site of the caseload"
-    return [table(source, "caseload_join", frame, ["site", "people", "found", "found_here"], caption)]
+    return [table(source, "caseload_join", frame, [named("site"), "people", "found", "found_here"], caption)]
 
 
 def findings(source: Source) -> list[Block]:
