@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from aaot_eval.errors import counted
 from aaot_eval.findings import Finding
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _counts(ordered: Sequence[Finding], rules: DisclosureConfig) -> list[str]:
     tables = quality_tables(ordered, (), {})
     shown = control(tables, {}, profile=rules.profile, national=rules.national).tables["data_quality"]["records"]
     return [
-        "" if finding.records is None else f"{count} records" if isinstance(count, str) else f"{int(count):,} records"
+        "" if finding.records is None else counted(count if isinstance(count, str) else int(count), "record")
         for finding, count in zip(ordered, shown, strict=True)
     ]
 
@@ -94,7 +95,7 @@ def findings_table(findings: Sequence[Finding], counts: Sequence[str], *, each_p
             )
             texts = [*texts[:SHOWN_PLACES], said]
         if kind.level != "note":
-            texts.append(kind.do)
+            texts += dict.fromkeys(f.do for f, _ in same)
         for i, text in enumerate(texts):
             first = (f"[{colour[kind.level]}]{kind.level}[/]", code) if i == 0 else ("", "")
             table.add_row(*first, escape(text))

@@ -5,7 +5,7 @@ The codes are the contract with schedulers; `aaot_eval.cli` is the only place th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -49,6 +49,12 @@ EXIT_MEANING: dict[ExitCode, tuple[str, str]] = {
 }
 
 
+def counted(n: int | str, one: str, many: str = "") -> str:
+    """A number with its noun: "1 warning", "2 warnings", "1,000 rows"; a hidden count ("*") is of several."""
+    number = n if isinstance(n, str) else f"{n:,}"
+    return f"{number} {one if number == '1' else many or one + 's'}"
+
+
 def _plain(text: str) -> str:
     """A text without control characters, which could come from a file and would reach the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
@@ -79,6 +85,10 @@ class Problem:
         return text
 
 
+def _text(problems: Sequence[Problem]) -> str:
+    return "\n".join("\n".join(p.lines()) for p in problems)
+
+
 class AaotEvalError(Exception):
     """The root of every refusal; holds all problems of one stage."""
 
@@ -86,7 +96,12 @@ class AaotEvalError(Exception):
 
     def __init__(self, *problems: Problem) -> None:
         self.problems: Sequence[Problem] = problems
-        super().__init__("\n".join("\n".join(p.lines()) for p in problems))
+        super().__init__(_text(problems))
+
+    def retell(self, told: Callable[[Problem], Problem]) -> None:
+        """Say every problem in other words, such as with paths as the reader writes them; all else stays as it is."""
+        self.problems = tuple(told(p) for p in self.problems)
+        self.args = (_text(self.problems),)
 
 
 class UsageError(AaotEvalError):
@@ -96,9 +111,13 @@ class UsageError(AaotEvalError):
 
 
 class InputError(AaotEvalError):
-    """Something the user gave is missing, unreadable or not as declared."""
+    """Something the user gave is missing, unreadable or not as declared.
+
+    `rejects` is the table of lines and cells that could not be read; None when the refusal came before any file was read.
+    """
 
     exit_code = ExitCode.INPUT
+    rejects: Any = None
 
 
 class DataQualityError(AaotEvalError):

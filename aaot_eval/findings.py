@@ -53,6 +53,7 @@ class Finding:
     """One problem met in the data: its kind, where, how many records and how many people.
 
     `detail` never holds a value of a patient. `people` lets disclosure control treat the count; None = not about people.
+    `advice` takes the place of what the catalogue says to do, where this case has a better answer.
     """
 
     code: str
@@ -60,6 +61,7 @@ class Finding:
     records: int | None = None
     people: int | None = None
     detail: str = ""
+    advice: str = ""
 
     @property
     def kind(self) -> FindingKind:
@@ -70,6 +72,11 @@ class Finding:
     def level(self) -> Level:
         """How bad: stop, warn or note."""
         return self.kind.level
+
+    @property
+    def do(self) -> str:
+        """What to do about it."""
+        return self.advice or self.kind.do
 
 
 CATALOGUE: dict[str, FindingKind] = {}

@@ -106,6 +106,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "X215": ("The dates of a column can be read as day/month and as month/day.", 'Say which: [data.dates] admissions = "DD/MM/YYYY".'),
     "X216": ("A file does not fit into the memory allowed.", "Allow more under [output] memory, or give the year in several files."),
     "X217": ("A column of a panel has a name that the panel itself uses, so it would take that column's place.", "Rename it in the file and the config."),
+    "X218": (
+        "A file ends in the middle of a row: its last line has too few cells and no line end.",
+        "Ask for the file again, or copy it again: rows below that line are missing, and nobody can tell how many.",
+    ),
     "X260": ("A header fits two formats alike.", "Say which under [data.formats]."),
     "X261": ("The only diagnoses of a file are cut to three characters.", "Ask for the codes of four characters."),
     "X262": ("Denominators are given without sites, or of none of them.", "Write the sites as in the sites table."),

@@ -19,9 +19,9 @@ from aaot_eval import __version__
 from aaot_eval.config import RunConfig
 from aaot_eval.engine import open_engine
 from aaot_eval.engine.kept import KeptReadings
-from aaot_eval.errors import DataQualityError, Problem
+from aaot_eval.errors import AaotEvalError, DataQualityError, Problem
 from aaot_eval.findings import Finding
-from aaot_eval.ingest import Extracts, read_extracts, read_tables
+from aaot_eval.ingest import Extracts, read_extracts, read_tables, rejected
 from aaot_eval.panel import build_panel, price_stays, read_panel
 from aaot_eval.results import Analysis, CostResult, Effect, FlowStep, Panel, RunResult, Source, Tables, Vintage
 
@@ -141,11 +141,27 @@ def prepare(
     added. `earlier` is what the run before saw: the months that changed since are found.
     `session` is a Spark session that the platform hands in, for a config whose engine is Spark.
     """
-    if config.data.panel:
-        notify("Reading the panel")
-        panel = read_panel(config)
-        _stop_on(Evidence(panel.findings))
-        return Prepared(panel, panel.findings, (), tuple(panel.extra.get("sources", ())), None, {}, dict(panel.extra))
+    with _places_as_in(config):
+        if config.data.panel:
+            notify("Reading the panel")
+            panel = read_panel(config)
+            _stop_on(Evidence(panel.findings))
+            sources = tuple(panel.extra.get("sources", ()))
+            return Prepared(panel, panel.findings, (), sources, None, {}, dict(panel.extra))
+        return _prepare_extracts(config, notify, work, session, keep, add=add, earlier=earlier)
+
+
+def _prepare_extracts(
+    config: RunConfig,
+    notify: Notify,
+    work: Path | None,
+    session: Any,
+    keep: Path | None,
+    *,
+    add: bool,
+    earlier: Vintage | None,
+) -> Prepared:
+    """From extracts to the panel, as `prepare` says."""
     prices = _prices(config)
     with _engine(config, work, session) as engine:
         notify("Reading the extracts")
@@ -210,9 +226,19 @@ def read_only(
 
     `keep` is a folder of readings that are taken and not added to.
     """
-    with _engine(config, work) as engine:
+    with _places_as_in(config), _engine(config, work) as engine:
         notify("Reading the extracts")
         return read_extracts(config, engine, notify=notify, readings=_readings(config, engine, keep, add=False))
+
+
+@contextmanager
+def _places_as_in(config: RunConfig) -> Iterator[None]:
+    """Whatever refuses inside names files as the config does."""
+    try:
+        yield
+    except AaotEvalError as fault:
+        fault.retell(config.placed)
+        raise
 
 
 def _readings(config: RunConfig, engine: Any, keep: Path | None, *, add: bool) -> KeptReadings | None:
@@ -256,8 +282,7 @@ def _restricted(engine: Any, tables: Tables) -> dict[str, pd.DataFrame]:
     """The exact tables that never leave: lines that could not be read, and counts by site and month."""
     found = dict(tables.summaries)
     if tables.has("rejects"):
-        listed = f'SELECT * FROM {tables.names["rejects"]} ORDER BY file, line, "column", reason'
-        found["rejects"] = engine.frame(listed)
+        found["rejects"] = rejected(engine)
     return found
 
 
@@ -265,7 +290,7 @@ def _stop_on(evidence: Evidence) -> None:
     stops = [f for f in evidence.findings if f.level == "stop"]
     if stops:
         fault = DataQualityError(
-            *[Problem(f.code, f.kind.title, where=f.where, allowed=f.detail, do=f.kind.do) for f in stops]
+            *[Problem(f.code, f.kind.title, where=f.where, allowed=f.detail, do=f.do) for f in stops]
         )
         fault.evidence = evidence
         raise fault

@@ -182,7 +182,7 @@ def _data_quality(findings: Sequence[Finding]) -> pd.DataFrame:
                 "people": f.people,
                 "records": f.records,
                 "why": f.detail or f.kind.why,
-                "do": f.kind.do,
+                "do": f.do,
             }
             for f in ordered
         ]

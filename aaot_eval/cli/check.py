@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from aaot_eval.config import RunConfig
-    from aaot_eval.errors import Problem
+    from aaot_eval.console import Terminal
+    from aaot_eval.errors import InputError, Problem
     from aaot_eval.findings import Finding
     from aaot_eval.pipeline import Evidence
     from aaot_eval.results import Analysis, Panel, Release
@@ -57,7 +58,7 @@ def check(
     from aaot_eval.config import load_config
     from aaot_eval.console import Terminal
     from aaot_eval.design import choose_analyses, refuse_unfit
-    from aaot_eval.errors import DataQualityError
+    from aaot_eval.errors import DataQualityError, InputError, counted
     from aaot_eval.pipeline import Evidence, prepare
 
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
@@ -74,12 +75,16 @@ def check(
             _list(rejects, fault.evidence)
             _stopped(config, fault, page, as_json)
         raise
+    except InputError as fault:
+        if rejects is not None:
+            _list_refused(terminal, rejects, fault)
+        raise
     terminal.findings(prepared.findings, config.disclosure)
     analyses, left_out = refuse_unfit(prepared.panel, choose_analyses(prepared.panel, config))
     labels = prepared.panel.periods["label"]
     chosen = [f"{'primary' if a.primary else 'also   '}  {a.name}: {a.reason}" for a in analyses]
     lines = [
-        f"{config.name}: {len(prepared.panel.units)} units, {labels.iloc[0]} to {labels.iloc[-1]}",
+        f"{config.name}: {counted(len(prepared.panel.units), 'unit')}, {labels.iloc[0]} to {labels.iloc[-1]}",
         *(f"  {line}" for line in chosen),
         *(f"  not run  {a.name}: {why}" for a, why in left_out),
         f"Nothing stops the run; {_count(prepared.findings)}.",
@@ -176,6 +181,17 @@ def _list(rejects: Path | None, evidence: Evidence) -> bool:
     return True
 
 
+def _list_refused(terminal: Terminal, rejects: Path, fault: InputError) -> None:
+    """After a refusal: what could not be read up to then, or that the refusal came before any file was read."""
+    from aaot_eval.disclosure import csv_text
+
+    if fault.rejects is None:
+        terminal.progress(f"--rejects: the run was refused before any file was read, so {rejects} was not written")
+        return
+    _put(rejects, csv_text(fault.rejects), "--rejects")
+    terminal.progress(f"Rejects: {rejects}")
+
+
 def _put(path: Path, text: str, option: str) -> None:
     from aaot_eval.errors import InputError, Problem
 
@@ -188,5 +204,7 @@ def _put(path: Path, text: str, option: str) -> None:
 
 
 def _count(findings: Iterable[Finding]) -> str:
+    from aaot_eval.errors import counted
+
     levels = [f.level for f in findings]
-    return f"{levels.count('warn')} warnings, {levels.count('note')} notes"
+    return f"{counted(levels.count('warn'), 'warning')}, {counted(levels.count('note'), 'note')}"

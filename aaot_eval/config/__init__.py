@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import difflib
 import glob
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -153,6 +155,21 @@ class RunConfig(Part):
     def path(self, text: str) -> Path:
         """A path of the config, made absolute."""
         return self._home / text
+
+    def shown(self, path: Path | str) -> str:
+        """A path as every message says it: from the folder of the config on when it lies in there, else whole."""
+        whole = Path(os.path.normpath(self._home / path))
+        return whole.relative_to(self._home).as_posix() if whole.is_relative_to(self._home) else str(whole)
+
+    def recorded(self, path: Path) -> str:
+        """A path as records that may leave say it: as `shown` when it lies beside the config, else its last part alone."""
+        shown = Path(self.shown(path.resolve()))
+        return shown.name if shown.is_absolute() else shown.as_posix()
+
+    def placed(self, problem: Problem) -> Problem:
+        """A problem whose place is a whole path, with that path as `shown`."""
+        path, comma, rest = problem.where.partition(", ")
+        return replace(problem, where=self.shown(path) + comma + rest) if Path(path).is_absolute() else problem
 
     def matching(self, text: str) -> list[Path]:
         """What a path or pattern of the config names: a path as it is, there or not; of a pattern the files, by name.

@@ -26,7 +26,8 @@ class ReadPlan:
 
     `columns` maps our column names to the names in the file's header; `dates` maps our date columns to further strptime
     patterns beside ISO dates; `places` says which of our columns are one value of a cell that holds several
-    (`parts_of_a_cell`); `load` numbers the files in their order; `name` is what rejects call the file. With `key`
+    (`parts_of_a_cell`); `load` numbers the files in their order; `name` is what rejects call the file and `place` what messages
+    call it, when that is something else. With `key`
     the person column becomes an HMAC-SHA256 under that key before anything is stored. `kept` is the file's entry among the
     readings kept: taken when it is held, written when it is not.
     """
@@ -40,6 +41,7 @@ class ReadPlan:
     key: bytes | None = None
     places: Mapping[str, int] = field(default_factory=dict)
     kept: Kept | None = None
+    place: str = ""
 
     @property
     def made(self) -> tuple[ColumnSpec, ...]:

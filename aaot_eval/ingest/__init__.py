@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+
+import pandas as pd
 
 from aaot_eval.config import QualityConfig, RunConfig
 from aaot_eval.engine import Engine, ReadReport
@@ -11,6 +15,7 @@ from aaot_eval.engine.kept import KeptReadings
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.activity import check_activity, refuse_without_hrg
+from aaot_eval.ingest.advice import advised
 from aaot_eval.ingest.attendances import attendance_flow, check_attendances
 from aaot_eval.ingest.check import (
     check_caseload,
@@ -58,7 +63,7 @@ from aaot_eval.ingest.vintage import compare, months_seen
 from aaot_eval.results import FlowStep, Source, Tables, Vintage
 from aaot_eval.schema import in_full, table_schema
 
-__all__ = ["Extracts", "read_extracts", "read_tables", "secret_fingerprint"]
+__all__ = ["Extracts", "read_extracts", "read_tables", "rejected", "secret_fingerprint"]
 
 # The format whose columns an absent table has, so that every step finds its inputs.
 ABSENT = {
@@ -137,6 +142,29 @@ def read_tables(
     with every problem of every file at once.
     """
     extracts = read_extracts(config, engine, notify=notify, readings=readings)
+    with _rejects_beside(engine):
+        return _tables_of(config, engine, extracts, notify, earlier)
+
+
+def rejected(engine: Engine) -> pd.DataFrame:
+    """Every line and cell that could not be read: file, line, column, reason and kind of value, never the value."""
+    return engine.frame('SELECT * FROM rejects ORDER BY file, line, "column", reason')
+
+
+@contextmanager
+def _rejects_beside(engine: Engine) -> Iterator[None]:
+    """A refusal inside carries what could not be read."""
+    try:
+        yield
+    except InputError as fault:
+        fault.rejects = rejected(engine)
+        raise
+
+
+def _tables_of(
+    config: RunConfig, engine: Engine, extracts: Extracts, notify: Notify, earlier: Vintage | None
+) -> Tables:
+    """The extracts judged, joined and checked, as `read_tables` says."""
     given, tables_given, findings = extracts.given, extracts.tables, list(extracts.findings)
     for table, form in ABSENT.items():
         if table not in tables_given:
@@ -177,7 +205,7 @@ def read_tables(
     names |= {"one_off_people": "one_off_people"} if config.data.one_off_keys else {}
     findings += late
     findings += check_records(engine, flow) + unknown
-    findings += keys + check_losses(flow, config.quality)
+    findings += advised([*keys, *check_losses(flow, config.quality)])
     months = months_of_providers(engine, first_month, last_month)
     complete = completeness(engine, months, first_month, last_month)
     held = {
@@ -211,7 +239,7 @@ def read_tables(
         flow += caseload_flow
         findings += caseload_findings
     attended = attendance_flow(engine, names, first_month, last_month)
-    findings += check_attendances(engine, names, attended, config.quality)
+    findings += advised(check_attendances(engine, names, attended, config.quality))
     flow += attended + check_activity(engine, names, first_month, last_month)
     service, service_findings = make_service(engine, tables_given)
     names |= service
@@ -288,16 +316,20 @@ def _read(
 ) -> tuple[list[Source], list[tuple[Given, list[ReadReport]]], list[Finding]]:
     problems: list[Problem] = []
     counted, read, findings = [], [], []
+    unreadable = False
     left = iter(sources)
     for table in given:
         try:
             reports, found = read_given(table, engine, notify, limits)
         except InputError as fault:
             problems += fault.problems
+            unreadable |= fault.rejects is not None
             continue
         counted += [replace(next(left), rows=r.rows - r.lost_rows) for r in reports]
         read.append((table, reports))
         findings += found
     if problems:
-        raise InputError(*problems)
+        refused = InputError(*problems)
+        refused.rejects = rejected(engine) if unreadable or read else None
+        raise refused
     return counted, read, findings

@@ -17,10 +17,15 @@ from aaot_eval.config.parts import Files
 from aaot_eval.engine import Engine, ReadPlan, ReadReport
 from aaot_eval.engine.database_tables import inspect_source, is_table
 from aaot_eval.engine.files import Dialect, binary, is_name, repeated_names, shown_names
+from aaot_eval.engine.steps import text_literal
 from aaot_eval.engine.workbooks import is_workbook
-from aaot_eval.errors import InputError, Problem
+from aaot_eval.errors import InputError, Problem, counted
 from aaot_eval.findings import Finding
+from aaot_eval.ingest.advice import WITHOUT_KEY
 from aaot_eval.ingest.keeping import Keeping
+from aaot_eval.ingest.near_names import near_columns, nearest
+from aaot_eval.ingest.near_names import plain as _plain
+from aaot_eval.ingest.not_rows import cut_off, header_below, notes_below, other_delimiter, title_above, unread_delimiter
 from aaot_eval.results import Source
 from aaot_eval.schema import TableSchema, extract_formats, in_full, table_schema
 
@@ -59,9 +64,15 @@ LARGE_TABLES = ("admissions", "attendances")
 #: Tables that somebody keeps by hand, and their columns in which a stray quotation mark makes another person or another place.
 BY_HAND = ("caseload", "sites", "deaths", "denominators")
 KEYS = ("person", "site", "arm")
+#: Keys that a query can give its rows where the source has none.
+KEYS_OF_ROWS = ("episode_key", "attendance_key")
 #: A straight or typographic quotation mark anywhere; an apostrophe only in front, for names such as St John's hold one.
 STRAY_MARK = re.compile("[\"\u201c\u201d\u201e\u00ab\u00bb]|^['\u2018\u2019]")
 LINES_SHOWN = 3
+PLACES_SHOWN = 5
+# Notes below the rows take a few lines.
+MOST_NOTES = 20
+LISTED = "`aaot-eval check CONFIG --rejects FILE` lists every one"
 
 Notify = Callable[[str], None]
 
@@ -91,10 +102,6 @@ def files_of(config: RunConfig, table: str) -> list[Path]:
     if problems:
         raise InputError(*problems)
     return list(dict.fromkeys(found))
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
 
 
 def columns_of(schema: TableSchema, header: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str]:
@@ -208,7 +215,7 @@ def _missing_columns(
     problems = _cut_codes(schema, header, held, where)
     for column in schema.columns:
         if column.name in chosen and column.name not in held:
-            near = difflib.get_close_matches(chosen[column.name], [h for h in header if is_name(h)], n=3)
+            near = nearest([chosen[column.name]], [h for h in header if is_name(h)])
             problems.append(
                 Problem(
                     "X204",
@@ -220,15 +227,7 @@ def _missing_columns(
             )
         elif column.required and column.name not in held and not _makeable(schema, column.name, held):
             known = column.source_names or (column.name,)
-            free = [h for h in header if h not in held.values() and is_name(h)]
-            plain = {_plain(h): h for h in free}
-            near = list(
-                dict.fromkeys(
-                    plain[p]
-                    for n in (*known, column.name)
-                    for p in difflib.get_close_matches(_plain(n), plain, n=3, cutoff=0.5)
-                )
-            )[:3]
+            near = near_columns(schema, column.name, header, set(held.values()))
             # Of several close names none is put into the line to paste: the wrong one reads as another column without a word.
             problems.append(
                 Problem(
@@ -236,7 +235,8 @@ def _missing_columns(
                     f"the column {known[0]} ({column.title}) is missing",
                     where=where,
                     allowed=f"close names in the file: {', '.join(near)}" if near else "",
-                    do=f'add to the config: [data.columns] {table} = {{ {column.name} = "{near[0] if len(near) == 1 else "NAME IN YOUR FILE"}" }}',
+                    do=f'add to the config: [data.columns] {table} = {{ {column.name} = "{near[0] if len(near) == 1 else "NAME IN YOUR FILE"}" }}'
+                    + (f"; {WITHOUT_KEY}" if column.name in KEYS_OF_ROWS and not near else ""),
                 )
             )
     return problems
@@ -364,7 +364,7 @@ def plan_table(
                 if kept and kept.note
                 else inspect_source(path, work, config.engine.postgres, session)
             )
-            name = _shown(config, path)
+            name = str(path) if is_table(path) else config.recorded(path)
             if file.sheet:
                 sheets.append(Finding("X270", where=name, detail=f"sheet {shown_names([file.sheet])}"))
             schema, faults, held = _match(config, table, file, path)
@@ -381,6 +381,9 @@ def plan_table(
         if file.kind == "text" and file.lines <= 1:
             problems.append(_no_rows(table, path))
             continue
+        if faults := cut_off(file, path):
+            problems += faults
+            continue
         try:
             held_dates = kept is not None and bool(kept.note)
             patterns, faults = ({}, []) if held_dates else _date_patterns(config, table, schema, file, held)
@@ -392,7 +395,10 @@ def plan_table(
         if unread:
             not_read[name] = unread
         key = secret if "person" in held else None
-        plans.append(ReadPlan(file, in_full(schema), held, name, load, patterns, key, _places(schema, held), kept))
+        place = name if is_table(path) else config.shown(path)
+        plans.append(
+            ReadPlan(file, in_full(schema), held, name, load, patterns, key, _places(schema, held), kept, place)
+        )
         sources.append(Source(table, name, 0, file.bytes, file.sha256))
     if problems:
         raise InputError(*once_for_all_files(problems))
@@ -411,8 +417,8 @@ def once_for_all_files(problems: Sequence[Problem]) -> list[Problem]:
     said = []
     for first, *others in places.values():
         more = len({p.where for p in others} - {first.where})
-        counted = f" and {more} more file{'s' if more > 1 else ''}" if more else ""
-        said.append(replace(first, where=first.where + counted))
+        added = f" and {counted(more, 'more file')}" if more else ""
+        said.append(replace(first, where=first.where + added))
     return said
 
 
@@ -496,20 +502,11 @@ def blank_sites(config: RunConfig, work: Path, session: Any = None) -> list[Prob
             Problem(
                 "X203",
                 f"{plan.file.path.name} is still blank: no site has a go_live",
-                where=plan.name,
+                where=plan.place,
                 do="write the first day of the service at its site; leave the others blank, which means never",
             )
         )
     return problems
-
-
-def _shown(config: RunConfig, path: Path) -> str:
-    if is_table(path):
-        return str(path)
-    try:
-        return path.resolve().relative_to(config.home.resolve()).as_posix()
-    except ValueError:
-        return path.name
 
 
 def _names_seen(table: str, header: Sequence[str], chosen: Mapping[str, str]) -> bool:
@@ -530,6 +527,14 @@ def _nearest(table: str, header: Sequence[str]) -> str:
 def _no_format(table: str, file: Dialect, path: Path, known: Sequence[str]) -> Problem:
     """A header in no known format; its cells are shown only when they are names, for line 1 may hold a patient."""
     what = f"the header of {path.name} is in no known format for {table}"
+
+    def is_header(cells: Sequence[str]) -> bool:
+        return likenesses(table, cells, {})[0].share >= LEAST_LIKE and _names_seen(table, cells, {})
+
+    if below := header_below(file, is_header):
+        return title_above(path, below)
+    if sign := other_delimiter(file, is_header):
+        return unread_delimiter(path, sign)
     if not _names_seen(table, file.header, {}):
         return Problem(
             "X208",
@@ -593,9 +598,35 @@ def _match(
     ]
     problems += _missing_columns(table, schema, file.header, held, chosen, str(path))
     problems += repeated_names(path, file.header, set(held.values()))
+    problems += _misnamed_start(config, schema, file.header, held, path)
     problems += _binary_keys(schema, file, held, path)
     problems += _identifier_problems(config, table, held, str(path))
     return schema, problems, held
+
+
+def _misnamed_start(
+    config: RunConfig, schema: TableSchema, header: Sequence[str], held: Mapping[str, str], path: Path
+) -> list[Problem]:
+    """A refusal when the day a service began seems to stand in a sites table under another name: every site would be one without."""
+    if (
+        schema.name != "sites"
+        or "go_live" in held
+        or "go_live" in config.data.columns.get("sites", {})
+        or config.study.starts
+    ):
+        return []
+    near = near_columns(schema, "go_live", header, set(held.values()))
+    if not near:
+        return []
+    return [
+        Problem(
+            "X204",
+            "the column go_live (first day of the service) is missing, so that no site would have the service",
+            where=str(path),
+            allowed=f"close names in the file: {', '.join(near)}",
+            do=f'call the column go_live, or add to the config: [data.columns] sites = {{ go_live = "{near[0]}" }}',
+        )
+    ]
 
 
 def _binary_keys(schema: TableSchema, file: Dialect, held: Mapping[str, str], path: Path) -> list[Problem]:
@@ -667,24 +698,17 @@ def read_given(
     problems, findings = [], []
     for report, plan in zip(reports, given.plans, strict=True):
         notify(f"{'kept from an earlier run:' if report.taken else 'read'} {report.name}")
-        problems += _reading_problems(report, plan, engine, limits)
+        notes = _notes_of(engine, plan) if report.rejected_lines or report.bad_cells else []
+        problems += _reading_problems(report, plan, engine, limits, notes)
         if given.table in BY_HAND and not report.taken:
             problems += quoted_keys(plan, unquoted=report.unquoted)
         if report.unquoted:
             findings.append(Finding("X212", where=report.name))
-        rejected = report.rejected_lines + sum(report.bad_cells.values())
-        if rejected:
-            columns = ", ".join(plan.columns[c] for c in report.bad_cells)
-            findings.append(
-                Finding(
-                    "X211",
-                    where=report.name,
-                    records=report.rejected_lines + report.lost_rows,
-                    detail=f"unreadable cells in {columns}" if columns else "",
-                )
-            )
+        findings += _rejected(report, plan, notes)
     if problems:
-        raise InputError(*once_for_all_files(problems))
+        refused = InputError(*once_for_all_files(problems))
+        refused.rejects = True
+        raise refused
     return reports, findings
 
 
@@ -708,8 +732,8 @@ def quoted_keys(plan: ReadPlan, *, unquoted: bool) -> list[Problem]:
     return [
         Problem(
             "X279",
-            f"a quotation mark stands in {shown_names([theirs])} of {len(lines)} row{'s' if len(lines) > 1 else ''}",
-            where=f"{plan.name}, line {', '.join(map(str, lines[:LINES_SHOWN]))}{' ...' if len(lines) > LINES_SHOWN else ''}, "
+            f"a quotation mark stands in {shown_names([theirs])} of {counted(len(lines), 'row')}",
+            where=f"{plan.place}, line {', '.join(map(str, lines[:LINES_SHOWN]))}{' ...' if len(lines) > LINES_SHOWN else ''}, "
             f"column {shown_names([theirs])}",
             allowed="a key or a name without quotation marks, or with one pair of plain ones round the whole cell",
             do="take the quotation marks away and save the file as CSV again",
@@ -718,7 +742,33 @@ def quoted_keys(plan: ReadPlan, *, unquoted: bool) -> list[Problem]:
     ]
 
 
-def _reading_problems(report: ReadReport, plan: ReadPlan, engine: Engine, limits: QualityConfig) -> list[Problem]:
+def _rejected(report: ReadReport, plan: ReadPlan, notes: Sequence[int]) -> list[Finding]:
+    """What could not be read of one file, as a finding that stops nothing."""
+    cells = sum(report.bad_cells.values())
+    if not report.rejected_lines + cells:
+        return []
+    columns = ", ".join(plan.columns[c] for c in report.bad_cells)
+    only_notes = bool(notes) and report.rejected_lines + report.lost_rows == len(notes)
+    said = [f"unreadable cells in {columns}"] if columns and not only_notes else []
+    if notes:
+        said.append(
+            f"{'line' if len(notes) == 1 else 'lines'} {', '.join(map(str, notes))}: below the rows, a total or a mark of the end"
+        )
+    advice = "Nothing is lost with such a line; ask for the file without it, or delete it." if only_notes else ""
+    return [
+        Finding(
+            "X211",
+            where=report.name,
+            records=report.rejected_lines + report.lost_rows,
+            detail="; ".join(said),
+            advice=advice,
+        )
+    ]
+
+
+def _reading_problems(
+    report: ReadReport, plan: ReadPlan, engine: Engine, limits: QualityConfig, notes: Sequence[int]
+) -> list[Problem]:
     """Above a share of unreadable lines or cells a file is not what it says it is."""
     most_lines, most_cells = limits.limit("X211"), limits.limit("X213")
     problems = []
@@ -727,7 +777,7 @@ def _reading_problems(report: ReadReport, plan: ReadPlan, engine: Engine, limits
             Problem(
                 "X209",
                 f"the lines of {report.name} do not add up to its rows",
-                where=report.name,
+                where=plan.place,
                 do="a quotation mark without its pair usually does this: ask for the file again, or with another quoting",
             )
         )
@@ -737,8 +787,8 @@ def _reading_problems(report: ReadReport, plan: ReadPlan, engine: Engine, limits
             Problem(
                 "X211",
                 f"more than {most_lines:.0%} of the lines of {report.name} cannot be split into its columns",
-                where=_first_place(engine, report.name, ""),
-                do="check the delimiter and that the file was not cut",
+                where=_first_places(engine, plan, "", report.rejected_lines),
+                do=f"check the delimiter and that no cell holds one without quotation marks{_notes_said(notes)}; {LISTED}",
             )
         )
     for column, count in report.bad_cells.items():
@@ -750,8 +800,8 @@ def _reading_problems(report: ReadReport, plan: ReadPlan, engine: Engine, limits
                 Problem(
                     "X213",
                     f"more than {most_cells:.0%} of {theirs} cannot be read as {_kind(spec.type)}",
-                    where=_first_place(engine, report.name, theirs),
-                    do=do,
+                    where=_first_places(engine, plan, theirs, count),
+                    do=f"{do}; {LISTED}",
                 )
             )
     return problems
@@ -772,16 +822,32 @@ def _kind(type_name: str) -> str:
     return {"date": "a date", "integer": "a whole number", "number": "a number"}.get(type_name, "a key")
 
 
-def _first_place(engine: Engine, name: str, column: str) -> str:
-    """The first reject as a place: file, line, column, kind of value."""
+def _first_places(engine: Engine, plan: ReadPlan, column: str, count: int) -> str:
+    """The first rejects of a column, or of whole lines, as places: file, column, and by line why or what kind of value."""
     found = engine.rows(
-        'SELECT line, "column", value_class FROM rejects WHERE file = \''
-        + name.replace("'", "''")
-        + "' AND \"column\" = '"
-        + column.replace("'", "''")
-        + "' ORDER BY line LIMIT 1"
+        f"""SELECT line, reason, value_class FROM rejects WHERE file = {text_literal(plan.name)} AND "column" = {text_literal(column)}
+        ORDER BY line LIMIT {PLACES_SHOWN}"""
     )
-    if not found:
-        return name
-    line, theirs, kind = found[0]
-    return f"{name}, line {line}" + (f", column {theirs}: {kind}" if theirs else "")
+    said = [f"line {line}: {kind if column else why}" for line, why, kind in found]
+    if said and column:
+        said[0] = f"line {found[0][0]}, column {shown_names([column])}: {found[0][2]}"
+    more = [f"and {count - len(found):,} more"] if count > len(found) else []
+    return f"{plan.place}, {'; '.join([*said, *more])}" if found else plan.place
+
+
+def _notes_of(engine: Engine, plan: ReadPlan) -> list[int]:
+    """The lines at the end of a file that are notes and no rows, of those that could not be read."""
+    lines = engine.rows(
+        f"SELECT DISTINCT line FROM rejects WHERE file = {text_literal(plan.name)} ORDER BY line DESC LIMIT {MOST_NOTES}"
+    )
+    return notes_below(plan.file, {int(n) for (n,) in lines})
+
+
+def _notes_said(notes: Sequence[int]) -> str:
+    if not notes:
+        return ""
+    one = len(notes) == 1
+    return (
+        f"; {'line' if one else 'lines'} {', '.join(map(str, notes))} {'is a note' if one else 'are notes'} below the rows (a total, or a mark "
+        f"of the end) and {'no row' if one else 'no rows'}: delete {'it' if one else 'them'}"
+    )

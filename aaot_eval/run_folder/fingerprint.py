@@ -49,7 +49,7 @@ class Fingerprint:
 def fingerprint(config: RunConfig) -> Fingerprint:
     """The fingerprint of a study before it is run; files that are missing are left to the reader of that file to refuse."""
     files = [
-        InputFile(table, _shown(config, path), path.stat().st_size, content_hash(path))
+        InputFile(table, config.recorded(path), path.stat().st_size, content_hash(path))
         for table, paths in input_paths(config).items()
         for path in paths
         if path.is_file()
@@ -148,13 +148,6 @@ _FILE_KEYS = (
     "opt_out",
     "panel",
 )
-
-
-def _shown(config: RunConfig, path: Path) -> str:
-    try:
-        return path.resolve().relative_to(config.home.resolve()).as_posix()
-    except ValueError:
-        return path.name
 
 
 @cache

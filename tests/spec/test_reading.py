@@ -701,13 +701,23 @@ def test_a_column_that_is_called_otherwise_in_one_year_is_mapped_by_a_list(tmp_p
         assert rows_of(tables, "SELECT admission_method FROM episodes ORDER BY row") == [("21",), ("11",)]
 
 
-@pytest.mark.parametrize(("beside", "line"), [({}, '"How admitted"'), ({"ADMINCAT": "01"}, '"NAME IN YOUR FILE"')])
+@pytest.mark.parametrize(
+    ("beside", "line"),
+    [
+        ({}, '"Method of Admission"'),
+        # Of the same letters as ADMIMETH for the most part, and another thing.
+        ({"ADMINCAT": "01", "EPIDUR": "3"}, '"Method of Admission"'),
+        ({"ADMI_METHD": "21"}, '"NAME IN YOUR FILE"'),
+    ],
+)
 def test_a_name_is_put_into_the_line_to_paste_only_when_it_is_the_only_close_one(tmp_path, beside, line):
     rows = [
-        {("How admitted" if k == "ADMIMETH" else k): v for k, v in r.items()} | beside for r in episodes("person\nA")
+        {("Method of Admission" if k == "ADMIMETH" else k): v for k, v in r.items()} | beside
+        for r in episodes("person\nA")
     ]
     with pytest.raises(InputError) as refused, read(study(tmp_path, {"admissions.csv": csv_text(rows)})):
         pass
     (problem,) = refused.value.problems
-    assert "How admitted" in problem.allowed
+    assert "Method of Admission" in problem.allowed
+    assert not {"ADMINCAT", "EPIDUR"} & set(problem.allowed.replace(",", "").split())
     assert f"admission_method = {line}" in problem.do
