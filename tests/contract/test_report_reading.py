@@ -334,6 +334,16 @@ def test_what_is_not_nothing_never_reads_nothing(value: float, kind: str, text: 
     assert written(value, kind) == text
 
 
+def test_a_chart_of_an_estimate_without_an_interval_does_not_say_what_the_interval_holds() -> None:
+    base = made()[0]
+    estimates = base.tables["estimates"].copy()
+    estimates.loc[estimates["analysis"] == "site_did", ["conf_low", "conf_high"]] = None
+    report = build_report(changed(base, {"estimates": estimates}))
+    title = next(words(c.title) for c in report.charts() if c.name == "effect_chart_site_did")
+    assert title.endswith(": there is no finite interval")
+    assert "includes" not in title
+
+
 def sensitivity() -> pd.DataFrame:
     """Two ways to fit the series of two sites; the second way was not run at one of them."""
     rows = [

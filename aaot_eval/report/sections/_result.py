@@ -29,9 +29,11 @@ def result(source: Source, rows: pd.DataFrame, i: int) -> tuple[str | Ref, ...]:
 
 
 def reading(rows: pd.DataFrame, i: int) -> str:
-    """Where the interval of a row lies."""
+    """Where the interval of a row lies, or that there is none."""
     row = rows[rows.index == i].iloc[0]
     null = 1.0 if row["scale"] in ("rate_ratio", "ratio") else 0.0
+    if is_missing(row["conf_low"]) or is_missing(row["conf_high"]):
+        return "there is no finite interval"
     if number(row["conf_high"]) < null:
         return f"the whole interval is below {null:g}"
     return (

@@ -104,7 +104,8 @@ def _averted(source: Source) -> list[Block]:
 
 FORMS = (
     "Positive means fewer events than expected. An interval of the parameters says where the model's number lies; one of the "
-    "prediction says what would have been counted without the service, and is the one to quote for events averted."
+    "prediction says what would have been counted without the service, and is the one to quote for events averted. The two rest on "
+    "errors chosen by different rules, so that one can exclude no difference where the other does not: no claim rests on that."
 )
 WAYS = "All ways fit the same series; agreement of most is the message, and a lone method is none. The first row is the headline."
 
