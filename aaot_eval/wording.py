@@ -123,8 +123,9 @@ CAVEATS = {"trend_violation": "sites drifting apart no more than they once did b
 
 
 def _caveat(effect: Effect) -> str:
-    """The half-sentence of the first warning that qualifies a claim; empty without one."""
-    return next((CAVEATS[c.check] for c in effect.checks if c.check in CAVEATS and c.verdict == "warn"), "")
+    """The half-sentence of the first warning that qualifies a claim; empty without one, or where it is about an estimate too far off."""
+    warned = (c for c in effect.checks if c.check in CAVEATS and c.verdict == "warn" and not c.facts.get("apart"))
+    return next((CAVEATS[c.check] for c in warned), "")
 
 
 def _too_small(estimate: Estimate, smallest: float) -> str:

@@ -225,10 +225,15 @@ def test_the_first_page_says_whose_admissions_each_effect_is_about_and_how_they_
     assert "over those of people who newly met the entry rule" in said
     assert "over those of people taken on" in said
     assert "uptake (55 % of their time)" in said
-    assert "Higher by 21 %" in page_one(build_report(release("harm")))
+    assert "what is spared for each person who met the rule" in said
+    harm = page_one(build_report(release("harm")))
+    assert "Higher by 21 %" in harm
+    assert "what is added for each person taken on" in harm
+    assert "spared" not in harm, "nothing is spared where admissions rose"
     unclear = page_one(build_report(release("cannot_tell")))
     assert "Rate ratio 0.93 (0.74 to 1.17) over all admissions" in unclear
     assert "ower by" not in unclear
+    assert "the difference for each person taken on" in unclear
     without = build_report(changed(made()[0], {"linked_effects": None}))
     assert "uptake" not in page_one(without), "without an effect on those taken on nothing is linked"
 

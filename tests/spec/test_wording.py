@@ -236,6 +236,10 @@ def test_a_claim_that_a_drift_could_explain_says_so_and_keeps_its_word() -> None
         assert verdict(check, kind)[2] == ""
         assert verdict(check, kind)[1].endswith("(95 % interval: 30 % lower to 10 % lower).")
     assert verdict("trend_violation", "warn", 0.8, 1.2)[2] == ""
+    far = CheckResult("trend_violation", "primary", "warn", "so.", facts={"apart": True})
+    assert effect_verdict(replace(effect(0.7, 0.9), checks=(far,)), PANEL, CONFIG).caveat == "", (
+        "bounds of another effect"
+    )
     assert verdict("trend_violation", "fail")[0] == "lower_but"
 
 

@@ -163,6 +163,7 @@ def _linked(source: Source) -> list[tuple[str, Text]]:
     frame = frame.sort_values("order", kind="stable")
     told = {str(d) for d in frame["direction"]}
     clear = told in ({"lower"}, {"higher"})
+    what = {"lower": "what is spared", "higher": "what is added"}[next(iter(told))] if clear else "the difference"
     parts: list[str | Ref] = [f"{sentence_case(told.pop())} by " if clear else "Rate ratio "]
     for k, i in enumerate(frame.index):
         size = cell(source, "linked_effects", frame, i, "change" if clear else "ratio")
@@ -173,8 +174,8 @@ def _linked(source: Source) -> list[tuple[str, Text]]:
         parts += [" over ", str(frame.at[i, "whom"])]
     last = "These two" if len(frame) == 2 else "The last two"
     uptake = cell(source, "linked_effects", frame, frame.index[-1], "uptake")
-    text = (*parts, f". {last} are one result: what is spared for each person who met the rule = uptake (", uptake,
-            " of their time) × what is spared for each person taken on.",
+    text = (*parts, f". {last} are one result: {what} for each person who met the rule = uptake (", uptake,
+            f" of their time) × {what} for each person taken on.",
             " The doubt named in the answer is about these too." if source.word.endswith("_but") else "")  # fmt: skip
     return [("Whose admissions", text)]
 
