@@ -349,6 +349,23 @@ def test_a_chart_of_an_estimate_without_an_interval_does_not_say_what_the_interv
     assert "includes" not in title
 
 
+def test_an_entry_rule_is_not_taken_for_its_hospitals_and_its_p_not_for_that_of_randomisation() -> None:
+    base = made()[0]
+    estimates = base.tables["estimates"].copy()
+    estimates.loc[estimates["primary"], ["design", "estimator", "conf_method"]] = [
+        "entry_rule",
+        "entry_rule",
+        "random_effects_t",
+    ]
+    report = build_report(changed(base, {"estimates": estimates}))
+    chart = next(c for c in report.charts() if c.name == "answer_interval")
+    assert "of people who newly met the entry rule" in words(chart.title)
+    assert chart.subtitle.endswith("not about all admissions of the hospitals.")
+    text = render_markdown(report)
+    assert "The least p that randomisation can reach is 0.0179; p and interval are those of random effects." in text
+    assert "The least p this design can reach" in render_markdown(made()[1])
+
+
 def sensitivity() -> pd.DataFrame:
     """Two ways to fit the series of two sites; the second way was not run at one of them."""
     rows = [

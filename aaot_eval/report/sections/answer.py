@@ -14,10 +14,12 @@ from aaot_eval.report.sections._result import headlines, result
 from aaot_eval.report.words import CHECK_WORDS, DESIGNS, counted, is_missing, number, period_name, sentence_case, truth
 from aaot_eval.wording import in_sentence
 
-COHORT_IN_BRIEF = (
-    "About people who newly met the entry rule, after launch against before, not about all admissions of the hospital: the "
-    "cohort empties at launch and refills."
-)
+#: Whose admissions the chart of the first page is about where it is not those of whole hospitals, by design.
+IN_BRIEF: Mapping[str, str] = {
+    "own_cohorts": "About people who newly met the entry rule, after launch against before, not about all admissions of the hospital: the "
+    "cohort empties at launch and refills.",
+    "entry_rule": "About people who newly met the entry rule, not about all admissions of the hospitals.",
+}
 
 #: A cost of the service that the caseload seen moves by more than this share is disputed on the first page.
 SERVICE_APART = 0.10
@@ -35,9 +37,10 @@ def answer(source: Source) -> Sequence[Block]:
                                    interval("conf_low", "conf_high"), "conf_level", "p_value"]  # fmt: skip
     shown = table(source, "estimates", primary, columns, "The primary estimate")
     context, whom = source.context(), ""
-    if source.is_cohort(source.primary.get("analysis")):
+    design = primary["design"].iloc[0]
+    if design in IN_BRIEF:
         context = replace(context, subject=f"{context.subject} of people who newly met the entry rule")
-        whom = f" {COHORT_IN_BRIEF}"
+        whom = f" {IN_BRIEF[design]}"
     return [brief, chart(source, "answer_interval", primary, shown, subtitle=_subtitle(source) + whom, context=context)]
 
 

@@ -65,7 +65,14 @@ def _primary(source: Source) -> list[Block]:
     i = rows.index[0]
     least: Text = ()
     if not is_missing(rows.at[i, "p_least"]):
-        least = ("The least p this design can reach is ", cell(source, "estimates", rows, i, "p_least"), ". ")
+        reach = cell(source, "estimates", rows, i, "p_least")
+        least = ("The least p this design can reach is ", reach, ". ")
+        if rows.at[i, "conf_method"] == "random_effects_t":
+            least = (
+                "The least p that randomisation can reach is ",
+                reach,
+                "; p and interval are those of random effects. ",
+            )
     return [Paragraph((*least, *result(source, rows, i)), lead=True), Paragraph(_people_behind(source, rows, i))]
 
 
