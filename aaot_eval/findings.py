@@ -653,6 +653,13 @@ _add(
     "Write the code as the extract has it; where codes changed over the years, list both.",
 )
 _add(
+    "D413",
+    "note",
+    "Attendances that were sent twice under two keys cannot be looked for",
+    "They are known by arrival time, first diagnosis and first treatment, and a file does not hold all three.",
+    "Nothing, or map the columns named under [data.columns]; the same key twice is found in any case.",
+)
+_add(
     "D330",
     "stop",
     "The data are stale",

@@ -215,6 +215,7 @@ TRAPS = (
     Held("12p", "Codes with dots, fillers and daggers", "known as the codes that they are", _spec("counting.py::test_codes_are_known_with_dot_filler_dagger_and_fifth_character")),
     Held("12q", "No fixed abode", "an empty area or site of treatment loses nobody", _spec("counting.py::test_people_without_an_area_or_a_site_of_treatment_stay")),
     Held("12r", "Dates in several spellings", "each that cannot be mistaken is read; others are declared", _spec("reading.py::test_dates_of_several_spellings", "reading.py::test_a_spelling_of_dates_is_declared_in_capitals_or_not_and_with_a_time")),
+    Held("12s", "The same attendance under two keys", "one, when diagnosis and treatment are the same and at most 60 minutes lie between; the last load stays", _spec("attendances.py::test_the_same_attendance_under_two_keys_is_one_and_the_last_load_stays")),
     Held("13.1", "Dates that do not read", "rejects by place and kind; ambiguous spellings are refused", _spec("reading.py::test_unreadable_cells_are_listed_by_place_and_kind_never_by_value", "reading.py::test_dates_that_can_be_read_both_ways_are_refused_until_declared")),
     Held("13.2", "Dates out of order", "counted, not mended", _spec("counting.py::test_impossible_dates_are_counted_and_never_make_negative_nights")),
     Held("13.3", "Numbering of episodes", "spells not numbered 1, 2, 3, ... are counted", _spec("joins_and_numbers.py::test_episodes_are_numbered_from_1_without_gaps_or_counted")),

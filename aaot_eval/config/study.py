@@ -138,6 +138,9 @@ class CountingConfig(Part):
     fractions: Literal["stays", "lape"] = Field(
         "stays", description="attributable outcomes: of stays by admission, or of first finished episodes by their end"
     )
+    repeated_attendances: Literal["once", "keep"] = Field(
+        "once", description="what an attendance sent again under another key within the hour counts as"
+    )
     readmission_days: int = Field(30, ge=1, le=365, description="days 0 to this less one after the discharge")
     days: Literal["calendar", "working"] = Field("calendar", description="what a month is as long as")
     nation: Literal["england_wales", "scotland"] = Field("england_wales", description="whose bank holidays")

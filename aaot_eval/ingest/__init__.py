@@ -16,7 +16,7 @@ from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.activity import check_activity, refuse_without_hrg
 from aaot_eval.ingest.advice import advised
-from aaot_eval.ingest.attendances import attendance_flow, check_attendances
+from aaot_eval.ingest.attendances import attendance_flow, check_attendances, make_attendances
 from aaot_eval.ingest.check import (
     check_caseload,
     check_deaths,
@@ -195,7 +195,9 @@ def _tables_of(
     tariff = config.costs is not None and config.costs.basis == "tariff"
     findings += make_one_off_people(engine, config)
     left = make_stays(engine, config, legs=tariff, changed_codes="providers" in tables_given)
-    for step in ("attendances", "caseload", "last_activity", "deaths", "activity"):
+    copied, more = make_attendances(engine, config, given)
+    left += more
+    for step in ("caseload", "last_activity", "deaths", "activity"):
         engine.run(step)
 
     notify("Checking tables against one another")
@@ -238,7 +240,7 @@ def _tables_of(
         findings += more
         flow += caseload_flow
         findings += caseload_findings
-    attended = attendance_flow(engine, names, first_month, last_month)
+    attended = attendance_flow(engine, names, first_month, last_month, copied)
     findings += advised(check_attendances(engine, names, attended, config.quality))
     flow += attended + check_activity(engine, names, first_month, last_month)
     service, service_findings = make_service(engine, tables_given)

@@ -7,20 +7,48 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from aaot_eval.config import QualityConfig
+from aaot_eval.config import QualityConfig, RunConfig
 from aaot_eval.engine import Engine
 from aaot_eval.findings import Finding
+from aaot_eval.ingest.read import Given
 from aaot_eval.results import FlowStep
 
 INCOMPLETE = "attendance_key IS NULL OR arrival_date IS NULL OR provider IS NULL"
 PLANNED = "coalesce(category, '') = '2'"
 NO_KEY = "no key, day of arrival or provider"
+#: What tells the same attendance under two keys from two attendances of one day.
+TOLD_BY = ("arrival_time", "diagnosis_1", "treatment_1")
+
+
+def make_attendances(engine: Engine, config: RunConfig, given: Sequence[Given]) -> tuple[int, list[Finding]]:
+    """Makes `attendances`; how many left because they were sent again under another key, and files in which such are not known (D413)."""
+    engine.run("attendances")
+    plans = [plan for g in given if g.table == "attendances" for plan in g.plans]
+    if not plans or config.counting.repeated_attendances == "keep":
+        return 0, []
+    lacking = {plan.name: [c for c in TOLD_BY if c not in plan.columns] for plan in plans}
+    loads = [str(plan.load) for plan in plans if not lacking[plan.name]]
+    copied = 0
+    if loads:
+        engine.run("attendances_copied", loads=loads)
+        copied = int(engine.rows("SELECT count(*) FROM attendances_copied")[0][0])
+        if copied:
+            engine.run("attendances_once")
+        engine.drop("attendances_copied")
+    without = [name for name, columns in lacking.items() if columns]
+    if not without:
+        return copied, []
+    named = dict.fromkeys(c for columns in lacking.values() for c in columns)
+    where = without[0] if len(without) == 1 else f"attendances, {len(without)} files"
+    return copied, [Finding("D413", where=where, detail=f"without {', '.join(named)}")]
 
 
 def attendance_flow(
-    engine: Engine, names: Mapping[str, str], first_month: pd.Period, last_month: pd.Period
+    engine: Engine, names: Mapping[str, str], first_month: pd.Period, last_month: pd.Period, copied: int
 ) -> list[FlowStep]:
     """The steps from the rows read to the attendances that a site is counted by; none when no attendances were given.
+
+    `copied` attendances left because they had been sent under two keys.
 
     Raises ValueError when they do not add up, which would be a fault of ours.
     """
@@ -44,12 +72,16 @@ def attendance_flow(
             FROM attendances AS a {joined}"""
         )[0]
     )
-    kept = [total, total - incomplete, total - incomplete - planned, made, inside, counted]
+    kept = [total, total - incomplete, total - incomplete - planned, made + copied, made, inside, counted]
     said = [
         ("rows read", ""),
         ("with a key, a day and a provider", NO_KEY),
         ("unplanned attendances", "planned follow-up (category 2)"),
         ("each key once", "the same key of the same person again; the last load wins"),
+        (
+            "each attendance once",
+            "the same person, provider, day, first diagnosis and first treatment again within 60 minutes",
+        ),
         ("in the window", f"arrived before {first_month} or after {last_month}"),
         ("at a site of the study", "at a site that is not in the sites table"),
     ]

@@ -246,6 +246,7 @@ def _flex_months(config: RunConfig, first: pd.Period, last: pd.Period) -> list[F
 RULES = (
     ("study", "spell_rule"), ("study", "stay_rule"), ("counting", "positions"), ("counting", "code_list"), ("counting", "date_by"),
     ("counting", "fractions"), ("counting", "readmission_days"), ("counting", "days"), ("counting", "nation"),
+    ("counting", "repeated_attendances"),
 )  # fmt: skip
 
 

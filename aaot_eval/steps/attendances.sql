@@ -2,9 +2,9 @@
 -- makes: attendances
 -- rule: unplanned attendances (every category but 2, planned follow-up), each key once, the last load first; none without a key
 -- decision: docs/decisions/0021-attendance.md
-SELECT row_number() OVER (ORDER BY attendance_key, arrival_date, person) AS attendance, person, site, arrival_date, department
+SELECT row_number() OVER (ORDER BY attendance_key, arrival_date, person) AS attendance, row, person, site, arrival_date, department
 FROM (
-    SELECT coalesce(p.person, -1) AS person, a.attendance_key, a.arrival_date, a.department,
+    SELECT a.row, coalesce(p.person, -1) AS person, a.attendance_key, a.arrival_date, a.department,
         coalesce(t.site, v.site, CASE
             WHEN substr(a.provider, 2, 1) BETWEEN '0' AND '9' AND substr(a.provider, 3, 1) BETWEEN '0' AND '9'
                 AND substr(a.provider, 4, 1) BETWEEN '0' AND '9' AND substr(a.provider, 5, 1) BETWEEN 'A' AND 'Z' THEN a.provider

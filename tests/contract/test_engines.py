@@ -244,7 +244,7 @@ def hospital_year(home: Path, parts: dict[str, Any]) -> RunConfig:
     """A config over made-up episodes of a year with every rule that a study can choose by name, and the tables it needs."""
     rng = random.Random(3)
     lines = ["person provider admitted end order how to source method diag sex age number grouped area"]
-    visits = ["TOKEN_PERSON_ID,EPIKEY,ARRIVAL_DATE,ATTENDANCE_CATEGORY,DEPARTMENT_TYPE,PROVIDER_CODE"]
+    visits = ["TOKEN_PERSON_ID,EPIKEY,ARRIVAL_DATE,ATTENDANCE_CATEGORY,DEPARTMENT_TYPE,PROVIDER_CODE,ARRIVAL_TIME,DIAGNOSIS_CODE_1,TREATMENT_CODE_1"]
     for i in range(700):
         begin = date(2022, 1, 1) + timedelta(days=rng.randrange(365))
         end = begin + timedelta(days=rng.choice([0, 0, 1, 2, 5, 20]))
@@ -258,7 +258,9 @@ def hospital_year(home: Path, parts: dict[str, Any]) -> RunConfig:
             f"{rng.choice([19, 51])} {rng.choice(['11', '21', '2B', '81'])} {diagnoses} {rng.choice([1, 2])} {rng.randrange(16, 90)} "
             f"{rng.choice(['.', rng.randrange(4)])} {rng.choice(['.', '-1', rng.randrange(3)])} {['.', 'E06000042', 'E07000001', 'E08000003', 'Y'][i % 5]}"
         )
-        visits.append(f"{person},e{i},{begin},1,{rng.choice(['01', '05'])},{provider}")
+        visits.append(f"{person},e{i},{begin},1,{rng.choice(['01', '05'])},{provider},{i % 24:02d}:10:00,d{i % 3},")
+        if i % 4 == 0:
+            visits.append(f"{person},c{i},{begin},1,01,{provider},{i % 24:02d}:{20 * (i % 3):02d},d{i % 3},")
     lines += [
         f"Z{s} {s} 2022-{m:02d}-01 2022-{m:02d}-01 1 1 19 19 21 R074 1 50 . . E06000042"
         for m in range(1, 13)
@@ -286,6 +288,7 @@ def test_every_rule_by_name_and_outcome_on_request_is_the_same_in_postgres(tmp_p
     cells = usual["frames"]["cells"]
     assert all(cells[name].sum() > 0 for name in ON_REQUEST if name != "deaths")
     assert usual["frames"]["person_cells"]["entry_rule_met"].sum() > 20
+    assert any("within 60 minutes" in step.reason for step in usual["flow"])
     assert any(step.table == "people of the entry rule" for step in usual["flow"]) == ("cohort" in NAMED[parts])
     there = config.changed(engine__name="postgres", engine__postgres="env:AAOT_TEST_POSTGRES")
     same(engine_run.found(prepare(there)), usual)
