@@ -77,9 +77,12 @@ def _judged(estimator: EntryRule | OwnCohorts, panel: Panel, analysis: Analysis,
         )
         turned = estimate.direction != "unclear" and (low < estimate.null) != (high < estimate.null)
         verdict = "warn" if p < WARN_P or turned else "pass"
+    threshold = (
+        f"risks more than {POINTS * 100:.0f} points or {percent(SHARE)} apart warn where p is below {WARN_P:g} or the claimed direction turns"
+    )
     return CheckResult(
         "deaths", analysis.name, verdict, sentence, statistic=math.nan if few or not other["rate"] else float(treated["rate"]) / float(other["rate"]),
-        value_name="ratio of death rates", threshold=f"risks within {POINTS * 100:.0f} points and {percent(SHARE)}", p_value=p, facts=facts,
+        value_name="ratio of death rates", threshold=threshold, p_value=p, facts=facts,
     )  # fmt: skip
 
 

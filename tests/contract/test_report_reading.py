@@ -366,6 +366,30 @@ def test_an_entry_rule_is_not_taken_for_its_hospitals_and_its_p_not_for_that_of_
     assert "The least p this design can reach" in render_markdown(made()[1])
 
 
+@pytest.mark.parametrize(("design", "whom"), [("own_cohorts", "before launch"), ("risk_set", "elsewhere")])
+def test_a_trust_alone_is_compared_with_nobody_elsewhere(design: str, whom: str) -> None:
+    base = made()[0]
+    estimates = base.tables["estimates"].copy()
+    estimates.loc[estimates["analysis"] == "entry_rule", ["analysis", "design"]] = ["p", design]
+    names = [
+        "analysis",
+        "phase",
+        "people",
+        "events",
+        "person_years",
+        "rate",
+        "rate_like",
+        "ratio",
+        "conf_low",
+        "conf_high",
+    ]
+    phases = pd.DataFrame([("p", "during", 500, 800, 400.0, 2.0, 4.0, 0.5, 0.4, 0.6)], columns=names)
+    report = build_report(changed(base, {"estimates": estimates, "phases": phases}))
+    shown = next(b for s in report.sections for b in s.blocks if isinstance(b, Table) and b.name == "phases")
+    assert shown.caption.endswith(whom)
+    assert f"People like them {whom}" in [h.text for h in shown.heads]
+
+
 def sensitivity() -> pd.DataFrame:
     """Two ways to fit the series of two sites; the second way was not run at one of them."""
     rows = [

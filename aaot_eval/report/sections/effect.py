@@ -646,24 +646,19 @@ def _phases(source: Source) -> list[Block]:
     frame = source.table("phases")
     if frame is None:
         return []
+    own_past = source.is_cohort(frame["analysis"].iloc[0])
     columns: list[str | Column] = [
         named("phase"),
         "people",
         "events",
         "person_years",
         "rate",
-        "rate_like",
+        Column(("rate_like",), "People like them before launch" if own_past else ""),
         "ratio",
         interval("conf_low", "conf_high"),
     ]
+    like = "people of the same hospital who met the rule before launch" if own_past else "people like them elsewhere"
     return [
         Heading("Before, during and after the time with the team"),
-        table(
-            source,
-            "phases",
-            frame,
-            columns,
-            "Admissions of the referred by phase, beside people like them elsewhere",
-            note=ENGAGED,
-        ),
+        table(source, "phases", frame, columns, f"Admissions of the referred by phase, beside {like}", note=ENGAGED),
     ]
