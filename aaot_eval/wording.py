@@ -214,6 +214,11 @@ def _lower_first(text: str) -> str:
     return in_sentence(text).rstrip(".")
 
 
+#: What helps where nothing went wrong and the design alone leaves the doubt.
+DOUBT_OF_DESIGN = (
+    "The doubt is one of the design, and more months do not take it away: compare with hospitals without the service before using "
+    "this result in a decision."
+)
 MEANING_OF_P = "p is how often chance alone would give a difference at least this large."
 
 
@@ -275,18 +280,26 @@ def _threat(effect: Effect, findings: Sequence[Finding]) -> str:
     )
 
 
-def _next_step(estimate: Estimate, verdict: Verdict, findings: Sequence[Finding]) -> str:
+def _next_step(effect: Effect, verdict: Verdict, findings: Sequence[Finding]) -> str:
+    estimate = effect.headline
+    by_design = effect.analysis.design in CONDITIONAL_DESIGNS and not any(c.verdict == "fail" for c in effect.checks)
+    if by_design and verdict.word in ("lower_but", "higher_but"):
+        watch = " Watch admissions closely meanwhile." if verdict.word == "higher_but" else ""
+        return f"{DOUBT_OF_DESIGN}{watch}"
     if verdict.word == "cannot_tell" and not estimate.finite and estimate.p_least > 1.0 - estimate.conf_level:
         return "Do not decide on this result alone. Only more sites could make it clear: with these, no number of months or people can."
     without_people = any(f.code == "D318" or (f.code == "D319" and f.where == "caseload") for f in findings)
     more = "sites or more months" if without_people else "sites, more months or more people on the caseload"
+    narrow = f"More {more} would narrow it"
+    if by_design:
+        narrow += ", and a comparison with hospitals without the service would take away the doubt of its design"
     return {
         "lower": "Keep the service under review with the same plan, and confirm the result when more months are in.",
         "higher": "Look into why admissions were higher before the service grows: people taken on, coding, and what else changed.",
         "lower_but": "Resolve the doubt named above before using this result in a decision.",
         "higher_but": "Resolve the doubt named above, and watch admissions closely meanwhile.",
         "no_effect": "Do not expect fewer admissions from the service as it was run; decide on its other benefits and its cost.",
-        "cannot_tell": f"Do not decide on this result alone. More {more} would narrow it.",
+        "cannot_tell": f"Do not decide on this result alone. {narrow}.",
         "too_early": "Repeat when there are at least six periods after the start.",
         "no_estimate": "Mend what is named above and run again.",
     }[verdict.word]
@@ -304,7 +317,7 @@ def headline_table(
         (_certainty(effect), verdict.word),
         (cost.sentence, cost.word),
         (_threat(effect, findings), verdict.word),
-        (_next_step(effect.headline, verdict, findings), verdict.word),
+        (_next_step(effect, verdict, findings), verdict.word),
     ]
     return pd.DataFrame(
         [

@@ -333,3 +333,22 @@ def test_p_is_explained_where_there_is_one() -> None:
     assert f"10 % lower. {meaning} 1 of 1" in certainty(fitted(0.7, 0.9, p_value=0.03))
     assert certainty(fitted(0.7, 0.9, p_value=0.03, p_least=math.nan)).startswith("p = 0.030; 95 % interval")
     assert meaning not in certainty(fitted(0.7, 0.9))
+
+
+def test_a_doubt_of_the_design_is_not_called_one_to_resolve() -> None:
+    """A trust alone that passed every check can resolve nothing: only hospitals without the service take the doubt away."""
+
+    def advice(design: str, check: str, low: float = 0.7, high: float = 0.9) -> str:
+        given = effect(low, high, design=design, check=check)
+        return str(headline_table(given, effect_verdict(given, PANEL, CONFIG), None, ())["sentence"].iloc[-1])
+
+    assert advice("own_cohorts", "pass").startswith(
+        "The doubt is one of the design, and more months do not take it away"
+    )
+    assert advice("series", "pass", 1.1, 1.4).endswith("in a decision. Watch admissions closely meanwhile.")
+    assert advice("own_cohorts", "fail").startswith("Resolve the doubt named above")
+    assert advice("sites", "fail").startswith("Resolve the doubt named above")
+    assert advice("series", "pass", 0.8, 1.2).endswith(
+        "would narrow it, and a comparison with hospitals without the service would take away the doubt of its design."
+    )
+    assert advice("sites", "pass", 0.8, 1.2).endswith("would narrow it.")
