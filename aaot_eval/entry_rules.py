@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from aaot_eval.errors import counted
+
 #: What can be counted, by the words for it; longer words are tried first.
 KINDS: dict[str, str] = {
     "alcohol-specific emergency admissions": "alcohol_specific_emergency",
@@ -67,7 +69,7 @@ class Term:
         return (self,)
 
     def __str__(self) -> str:
-        when = "the financial year so far" if self.months is None else f"{self.months} months"
+        when = "the financial year so far" if self.months is None else counted(self.months, "month")
         return f"{self.least} or more {TITLES[self.kind]} in {when}"
 
 

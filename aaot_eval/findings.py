@@ -153,130 +153,142 @@ _add(
     "D301",
     "note",
     "Episodes not valid",
-    "Unfinished episodes and episodes without a person, provider or date cannot be counted.",
-    "Nothing, if the share is what the supplier expects.",
+    "Unfinished episodes, and episodes without a person, provider or date, are not counted as admissions.",
+    "Nothing if the number is what the supplier expects; the flow of inclusion counts each reason.",
 )
 _add(
     "D302",
     "note",
     "Regular attenders left out",
-    "Planned series (patient class 3 and 4) are not admissions.",
+    "People who come by day or night in a planned series (patient class 3 and 4) are not admitted each time.",
     "Nothing.",
 )
 _add(
     "D303",
     "note",
     "Repeated episodes",
-    "The same episode loaded twice must not count twice; the last load wins.",
+    "The same episode stands in the files more than once, as when months were sent again; it counts once, as it stood last.",
     "Nothing.",
 )
 _add(
     "D304",
     "warn",
     "Impossible dates",
-    "An end before its start means a wrong date in the source.",
-    "Ask the supplier to mend the dates.",
+    "An episode ends before it starts, or starts before the admission: a date is wrong. The rows are counted all the same; "
+    "their length of stay and cost may be wrong.",
+    "Ask the supplier to mend the dates; a few change no result.",
 )
 _add(
     "D305",
     "warn",
     "Activity after death",
-    "An admission after the recorded death means a wrong link; the death is not used.",
-    "Check the deaths file.",
+    "Somebody was admitted or seen after the date of death, so the death was linked to the wrong person. It is not used, and "
+    "the time at risk of these people goes on.",
+    "Check how the deaths were linked; with many, ask for the file again.",
 )
 _add(
-    "D306", "note", "Overlapping spells", "Two stays of one person at one time; joined by the stated rule.", "Nothing."
+    "D306",
+    "note",
+    "Overlapping spells",
+    "One person seems to be in two beds at once; such stays are joined as [study] stay_rule says.",
+    "Nothing, if few.",
 )
 _add(
     "D307",
     "warn",
     "Caseload people without any record",
-    "They have no admissions in the extract, or their ids do not match.",
-    "Check that caseload and extract use the same person id.",
+    "They have no admission in the extract, or their key is written otherwise there. Without their past they count as people who are "
+    "never admitted.",
+    "Check that caseload and extract write the same person key, and that the extract covers the hospitals these people use.",
 )
 _add(
     "D308",
     "stop",
     "Caseload matches nobody",
-    "No person of the caseload is in the extract: the ids are of two kinds.",
-    "Give both files the same person id, or map [data.person_key].",
+    "No key of the caseload is among those of the admissions, so the keys are of two kinds; the message says how they differ where that "
+    "is seen.",
+    "Give both files the same person key, written alike; where both hold NHS or local numbers, map [data.person_key].",
 )
 _add(
     "D309",
     "warn",
     "Months left out at the end",
-    "The last months are not complete yet and would look like a fall.",
-    "Rerun when the months are complete.",
+    "The last months are not complete yet and would look like a fall, so no result uses them.",
+    "Nothing now; run again when the months are complete. If they are complete already, say so with [data] complete_to.",
 )
 _add(
     "D310",
     "warn",
     "Empty site-month",
-    "A site without a single record in a month is more likely missing data than no admissions.",
-    "Ask the supplier; the month is treated as missing, not as zero.",
+    "A site without a single record in a month has more likely sent nothing than admitted nobody. The month counts as missing there, "
+    "not as nought.",
+    "Ask the supplier for the months named, then run again with them; if the site was closed then, nothing.",
 )
 _add(
     "D311",
     "warn",
     "Site not in the sites table",
-    "Its admissions are counted for people but it is no unit of the comparison.",
-    "Add the site to the sites table.",
+    "Admissions there count in the histories of people, but the site is not compared with the others.",
+    "Add a row for the site to the sites table, go_live blank if it never had the service; nothing if it is to stay outside.",
 )
 _add(
     "D312",
     "warn",
     "Primary diagnosis missing or unknown (R69X)",
-    "Uncoded episodes hide alcohol admissions, most of all in late months.",
-    "Wait for the coded file, or leave those months out.",
+    "An episode without a diagnosis is never counted as alcohol-related: the months named seem to have fewer such admissions than they had.",
+    "Ask for the coded file of these months, or leave them out with study.left_out or study.last_period.",
 )
 _add(
     "D313",
     "warn",
     "Unknown codes",
-    "A code outside the published set cannot be used in a rule.",
-    "Check the column mapping, and that codes stand as published and as text: 21 and 2A, not 21.0.",
+    "A code outside the published list means nothing to the rules, as if the cell were blank.",
+    "Look in the files named for what stands in that column: codes stand as published and as text (21 and 2A, not 21.0). If it is another "
+    "column, map the right one under [data.columns].",
 )
 _add(
     "D314",
     "warn",
     "Month with unusual volume",
-    "A site-month far below its usual volume may be partial.",
-    "Ask the supplier; mark the month as left out if it is partial.",
+    "In the months named the site has far fewer records than it usually has: part of them may be missing, which would look like a fall.",
+    "Ask the supplier whether the months are whole. If not, leave them out for all sites with study.left_out until they are sent again; if "
+    "they are, nothing.",
 )
 _add(
     "D316",
     "note",
     "Person id missing",
-    "Such records cannot be linked; they are left out of the patient analyses.",
-    "Nothing.",
+    "A record without a person key belongs to nobody that can be followed: episodes are left out, attendances count for their site alone.",
+    "Nothing, if few; otherwise ask the supplier why the key is blank.",
 )
 _add(
     "D317",
     "note",
     "Pandemic months in the window",
-    "March 2020 to 2021 changed hospital use everywhere.",
-    "Read the pandemic sensitivity rows.",
+    "From March 2020 to the end of 2021 people used hospitals less everywhere, whatever a service did.",
+    "Read the rows of the report in which those months are left out; where they differ from the result, do not rest on either alone.",
 )
 _add(
     "D318",
     "note",
     "Patient stages skipped",
-    "The input is already aggregated: there are no people in it.",
-    "Give an extract to have the patient analyses.",
+    "The input holds totals and no people, so nothing can be said of patients or of costs for each of them.",
+    "Nothing; give an extract with [data] admissions to have these parts.",
 )
 _add(
     "D319",
     "note",
     "A part was left out of the config",
-    "Leaving a table out of the config removes its stage.",
-    "Add the table to the config to have the stage.",
+    "What the config does not name is not worked out; the report says what is missing.",
+    "Nothing if it is meant so; else add the table or key named to the config.",
 )
 _add(
     "D331",
     "stop",
     "Diagnoses missing",
-    "A month in which most episodes have no main diagnosis would count as a month without alcohol admissions.",
-    "Ask for the coded file, or take the months out with study.left_out, study.first_period or study.last_period.",
+    "In the months named most episodes have no main diagnosis: they would count as months without alcohol admissions, and look like a fall.",
+    "Ask for the coded file, or take the months out with study.left_out, study.first_period or study.last_period. Where every month is "
+    "named, check under [data.columns] that diag_01 is the column of the main diagnosis.",
 )
 _add(
     "D332",
@@ -290,22 +302,22 @@ _add(
     "D333",
     "stop",
     "Too many rows lost for one reason",
-    "When more than a fifth of the rows fall to one rule, the column is mapped wrongly or the extract is not what it should be.",
-    "Check the mapping of the column under [data.columns]; ask the supplier.",
+    "More than a fifth of the rows would be left out for the reason given: a column is mapped wrongly, or the extract is not what it should be.",
+    "Look at the column that the reason names: map the right one under [data.columns], or ask the supplier to fill it.",
 )
 _add(
     "D334",
     "warn",
     "Many rows lost for one reason",
-    "Between 5 and 20 per cent of the rows fall to one rule; if that share changes over time it looks like an effect.",
-    "Ask the supplier whether the share is what they expect.",
+    "Between 5 and 20 per cent of the rows are left out for the reason given; if that share changes over time it looks like an effect.",
+    "Check that the right column is mapped under [data.columns]; ask the supplier whether the share is what they expect.",
 )
 _add(
     "D335",
     "warn",
     "Admission method often missing or unknown",
-    "Episodes without a method of admission are never counted as emergencies.",
-    "Ask the supplier; leave the months out if the share changes over time.",
+    "Without a method of admission an episode is never counted as an emergency: the months named seem to have fewer than they had.",
+    "Ask the supplier to fill the column; until then leave the months out with study.left_out, if not all months are alike.",
 )
 _add(
     "D340",
@@ -339,8 +351,8 @@ _add(
     "D344",
     "warn",
     "Death at an impossible time",
-    "A death before 1900 or more than a year after the data is a wrong date.",
-    "Check the deaths file.",
+    "A death before 1900, or more than a year after the last month, is a wrong date.",
+    "Mend the dates in the deaths file; a wrong one may end the time at risk too early or not at all.",
 )
 _add(
     "D345",
@@ -360,15 +372,15 @@ _add(
     "D350",
     "note",
     "Contacts with people who are in no extract",
-    "A contact counts only for a person known from an extract or the caseload.",
-    "Check that contacts and caseload use the same person id.",
+    "A contact counts only for a person known from an extract or the caseload; these are not counted.",
+    "Nothing, if few; otherwise check that contacts and caseload write the same person key.",
 )
 _add(
     "D351",
     "note",
     "Contacts outside the time on the caseload",
     "The team saw somebody before the referral, after the end, or who is not on its caseload.",
-    "Check the dates of the caseload and of the contacts.",
+    "Nothing, if few; otherwise mend the dates referred and ended of the caseload, or those of the contacts.",
 )
 _add(
     "D352",
@@ -409,7 +421,7 @@ _add(
     "D363",
     "warn",
     "Months that may still change (flex)",
-    "They were not frozen when the extract was made; late and corrected records will change their counts.",
+    "They were not frozen when the extract was made: late and corrected records will still change their counts, mostly upwards.",
     'Run again after the freeze, or set data.flex = "leave_out".',
 )
 _add(
@@ -451,15 +463,16 @@ _add(
     "D369",
     "note",
     "Rules of counting chosen",
-    "They differ from the defaults; figures are comparable only with figures counted by the same rules.",
-    "Nothing.",
+    "The config counts by other rules than the usual ones; its figures compare only with figures counted in the same way.",
+    "Nothing if they are meant so; quote the rules beside the figures.",
 )
 _add(
     "D370",
     "warn",
     "Records under an old provider code long after its end",
-    "More than a quarter after the change the old code should not occur; it may be in use by somebody else.",
-    "Check the table of changes.",
+    "More than three months after the change the old code should not occur; it may be in use by somebody else, whose records then count "
+    "for the wrong provider.",
+    "Check the day of the change in the table of [data] providers; ask the provider who uses the old code now.",
 )
 _add(
     "D374",
@@ -508,8 +521,9 @@ _add(
     "D382",
     "warn",
     "Volume far from that of the year before",
-    "A newest quarter far above or below the same months a year before is more often a matter of records than of patients.",
-    "Ask the supplier whether the months are whole; the limit can be set in [quality] thresholds.",
+    "The newest three months lie far above or below the same months a year before: more often a matter of records than of patients.",
+    "Ask the supplier whether the months are whole. If not, end the study earlier with study.last_period; if they are, nothing, and the "
+    "limit can be set in [quality] thresholds.",
 )
 _add(
     "D383",
@@ -538,14 +552,15 @@ _add(
     "Jump in the records of a provider",
     "Codes an episode, uncoded episodes or stays without a night changed from one half-year to the next: a new system, a new contract or "
     "care that moved looks like an effect.",
-    "Ask the provider what changed then; read the outcomes that do not depend on it.",
+    "Ask the provider what changed then. If recording did, take an outcome that does not depend on it: the main diagnosis alone "
+    "([counting] positions = 1), or emergencies of at least one night.",
 )
 _add(
     "D387",
     "warn",
     "Earlier months have changed since the last run",
-    "A back series that was revised changes the estimate without anything new having happened.",
-    "Ask the supplier what was resubmitted; restricted/revisions.csv of the run lists each month.",
+    "Months that the run before had read hold other counts now: the result may change though nothing new has happened.",
+    "Ask the supplier what was sent again, and say so beside the result; restricted/revisions.csv of the run lists each month.",
 )
 _add(
     "D388",
@@ -593,8 +608,9 @@ _add(
     "D394",
     "warn",
     "Caseload of a site that the admissions do not hold",
-    "People of one team are found less often than they should be: its ids are wrong, or its people go to hospitals outside the extract.",
-    "Check the ids of this site's caseload; the table of the join lists each site.",
+    "People of this team are often not among the admissions: their keys are written otherwise, or they go to hospitals outside the extract. "
+    "The missing ones count as never admitted.",
+    "Compare the keys of this site's caseload with those of the others; restricted/caseload_join.csv of the run lists each site.",
 )
 _add(
     "D395",
@@ -663,6 +679,6 @@ _add(
     "D330",
     "stop",
     "The data are stale",
-    "The newest complete month is older than the month of the run less the allowed lag.",
-    "Ask for the newer extract, or set lag_months under [monthly].",
+    "The newest complete month is older than it should be by now, so the run would repeat an old answer.",
+    "Ask for the newer extract; if it always comes later, set lag_months under [monthly].",
 )

@@ -11,6 +11,7 @@ import pandas as pd
 
 from aaot_eval.checks._choices import FOLLOW_UPS, counted_otherwise, in_order, row, touches_pandemic, without_pandemic
 from aaot_eval.checks._people_variants import variants_table
+from aaot_eval.errors import counted
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators._balance import COARSE, FINE
 from aaot_eval.estimators._its_model import Errors, season_pairs
@@ -100,7 +101,7 @@ def of_risk_set(estimator: RiskSet, panel: Panel, analysis: Analysis) -> pd.Data
         for count in (estimator.rule_count - 1, estimator.rule_count + 1):
             if count >= 1:
                 single(
-                    f"rule of {count} admissions",
+                    f"rule of {counted(count, 'admission')}",
                     replace(estimator, rule_count=count, rule_months=estimator.rule_months),
                     panel,
                     analysis,

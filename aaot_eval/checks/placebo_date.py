@@ -16,7 +16,7 @@ import pandas as pd
 
 from aaot_eval.checks import CHECKS, WARN_P
 from aaot_eval.checks._sites import THRESHOLD, lean, verdict_of
-from aaot_eval.errors import AaotEvalError
+from aaot_eval.errors import AaotEvalError, counted
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators.its import InterruptedTimeSeries
@@ -62,9 +62,8 @@ class PlaceboDate:
         if len(dates) < LEAST_DATES:
             return CheckResult(
                 "placebo_date", analysis.name, "not_evaluable",
-                f"Made-up start dates could not be tried: {int(kept.sum())} periods before the first start leave {len(dates)} "
-                f"{'date' if len(dates) == 1 else 'dates'} "
-                f"with {least} periods on each side, and {LEAST_DATES} are needed.",
+                f"Made-up start dates could not be tried: {counted(int(kept.sum()), 'period')} before the first start leave "
+                f"{counted(len(dates), 'date')} with {least} periods on each side, and {LEAST_DATES} are needed.",
             )  # fmt: skip
         if isinstance(estimator, SiteDid):
             found = _over_sites(estimator, panel, analysis, units, end, spread_dates(dates), seed)

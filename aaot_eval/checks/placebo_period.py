@@ -12,6 +12,7 @@ import pandas as pd
 from aaot_eval.checks import CHECKS
 from aaot_eval.checks._caseload import people_of, rule_of
 from aaot_eval.checks._sites import THRESHOLD, cannot, shown, verdict_of
+from aaot_eval.errors import counted
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators.entry_rule import EntryRule
 from aaot_eval.estimators.own_cohorts import OwnCohorts
@@ -76,8 +77,8 @@ def _result(analysis: Analysis, found: Estimate, shift: int) -> CheckResult:
     meaning = "as it should" if verdict == "pass" else "so the groups were drifting apart before the service"
     return CheckResult(
         NAME, analysis.name, verdict,
-        f"With every start moved back by {shift} months, before anything began, the same comparison reads "
+        f"With every start moved back by {counted(shift, 'month')}, before anything began, the same comparison reads "
         f"{shown(found.estimate, ratio=True)}{interval}, {p_text(found.p_value)}: {meaning}.",
-        statistic=found.estimate, value_name=f"the same estimate {shift} months earlier", threshold=THRESHOLD, p_value=found.p_value,
+        statistic=found.estimate, value_name=f"the same estimate {counted(shift, 'month')} earlier", threshold=THRESHOLD, p_value=found.p_value,
         table=pd.DataFrame([found.row()]), facts={"shift": shift, "conf_low": found.conf_low, "conf_high": found.conf_high},
     )  # fmt: skip

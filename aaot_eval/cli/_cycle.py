@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from aaot_eval.errors import DataQualityError, Problem, UsageError
+from aaot_eval.errors import DataQualityError, Problem, UsageError, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ def refuse_stale(data_cut: str, period_kind: str, as_of: date | datetime, lag_mo
     if month_number(data_cut) < expected:
         raise DataQualityError(
             Problem("D330", f"the data are stale: the newest complete month is {data_cut}; {month_label(expected)} was expected",
-                    where=f"as of {as_of:%Y-%m-%d}, allowing {lag_months} months",
+                    where=f"as of {as_of:%Y-%m-%d}, allowing {counted(lag_months, 'month')}",
                     do="ask for the newer extract, or set [monthly] lag_months; the latest run is untouched")
         )  # fmt: skip
 

@@ -112,6 +112,7 @@ def _stop_early(config: RunConfig, terminal: Terminal, stage: str, as_json: bool
     """Read, or read and build the panel, in a folder that is gone afterwards."""
     from aaot_eval.cli._earlier import earlier_runs
     from aaot_eval.cli._scratch import homes_of, scratch
+    from aaot_eval.errors import counted
     from aaot_eval.pipeline import prepare, read_only
 
     with scratch(*homes_of(config)) as work, earlier_runs(config) as earlier:
@@ -126,7 +127,7 @@ def _stop_early(config: RunConfig, terminal: Terminal, stage: str, as_json: bool
             )
             labels = prepared.panel.periods["label"]
             findings, first, last = prepared.findings, str(labels.iloc[0]), str(labels.iloc[-1])
-            what = f"The panel is built: {len(prepared.panel.units)} units, {first} to {last}"
+            what = f"The panel is built: {counted(len(prepared.panel.units), 'unit')}, {first} to {last}"
             told = {"first_period": first, "last_period": last}
     terminal.findings(findings, config.disclosure)
     answer(f"{what}. Nothing was written.", {"stage": stage, **told}, as_json)

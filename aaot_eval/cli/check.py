@@ -182,11 +182,15 @@ def _list(rejects: Path | None, evidence: Evidence) -> bool:
 
 
 def _list_refused(terminal: Terminal, rejects: Path, fault: InputError) -> None:
-    """After a refusal: what could not be read up to then, or that the refusal came before any file was read."""
+    """After a refusal: what could not be read up to then, or, with the last problem, that no file had been read."""
+    from dataclasses import replace
+
     from aaot_eval.disclosure import csv_text
 
     if fault.rejects is None:
-        terminal.progress(f"--rejects: the run was refused before any file was read, so {rejects} was not written")
+        *_, last = fault.problems
+        told = replace(last, do=f"{last.do}; the refusal came before any file was read, so {rejects} was not written")
+        fault.retell(lambda problem: told if problem is last else problem)
         return
     _put(rejects, csv_text(fault.rejects), "--rejects")
     terminal.progress(f"Rejects: {rejects}")

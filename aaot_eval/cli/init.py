@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aaot_eval.cli._options import Json, Quiet, Verbose, answer
-from aaot_eval.errors import InputError, Problem
+from aaot_eval.errors import InputError, Problem, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def init(
     if not quiet:
         sites = ", ".join(found.sites[:8]) + (", ..." if len(found.sites) > 8 else "")
         typer.echo(
-            f"{source.name}: {found.title}, {found.first_month} to {found.last_month}, {len(found.sites)} sites: {sites}",
+            f"{source.name}: {found.title}, {found.first_month} to {found.last_month}, {counted(len(found.sites), 'site')}: {sites}",
             err=True,
         )
         typer.echo(f"Fill caseload.csv and sites.csv, then: aaot-eval check {folder / 'study.toml'}", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aaot_eval.cli._options import Json, Quiet, Verbose, answer
-from aaot_eval.errors import InputError, Problem, VerifyMismatchError
+from aaot_eval.errors import InputError, Problem, VerifyMismatchError, counted
 
 if TYPE_CHECKING:
     from aaot_eval.options import Appraised, Measured, Records
@@ -64,7 +64,7 @@ def _told(result: Appraised) -> list[str]:
     worked = int(table["cost_person"].notna().sum())
     said = list(result.tables["summary"]["sentence"])
     said += [
-        f"{len(table)} options; cost for each person worked out for {worked}; {len(result.tables['missing'])} keys are blank."
+        f"{counted(len(table), 'option')}; cost for each person worked out for {worked}; blank: {counted(len(result.tables['missing']), 'key')}."
     ]
     if ranking is not None and not ranking["population"].duplicated().any():
         said.append("There is nothing to rank: it takes two options with measured evidence for the same people.")

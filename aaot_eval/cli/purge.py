@@ -86,18 +86,24 @@ def _places(place: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _tell(copies: Sequence[PersonCopy], older_than: str, *, deleted: bool, as_json: bool, verbose: bool) -> None:
+    from aaot_eval.errors import counted
+
     size = sum(c.bytes for c in copies)
     lines = [f"{c.modified:%Y-%m-%d}  {c.kind:<10}  {_size(c.bytes):>9}  {c.path}" for c in copies if verbose]
     if not verbose:
         for kind in dict.fromkeys(c.kind for c in copies):
             same = [c for c in copies if c.kind == kind]
-            lines.append(f"{kind:<10}  {len(same):>4} copies  {_size(sum(c.bytes for c in same)):>9}")
+            lines.append(
+                f"{kind:<10}  {counted(len(same), 'copy', 'copies'):>11}  {_size(sum(c.bytes for c in same)):>9}"
+            )
+    told = f"{counted(len(copies), 'copy', 'copies')}, {_size(size)}"
     if not copies:
         lines = [f"There is no copy of people's rows older than {older_than}."]
     elif deleted:
-        lines.append(f"Deleted: {len(copies)} copies, {_size(size)}. What may leave, release/, is untouched.")
+        lines.append(f"Deleted: {told}. What may leave, release/, is untouched.")
     else:
-        lines.append(f"{len(copies)} copies, {_size(size)}. Nothing was deleted; --yes deletes them, -v names each.")
+        them = "it" if len(copies) == 1 else "them"
+        lines.append(f"{told}. Nothing was deleted; --yes deletes {them}, -v names each.")
     if any(c.kind == "restricted" for c in copies):
         lines += [
             "With restricted/ go a run's counts by site and month: no later run can be",

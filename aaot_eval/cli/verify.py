@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aaot_eval.cli._options import Json, Quiet, RunFolderPath, Verbose, answer, wrapped
-from aaot_eval.errors import InputError, Problem, VerifyMismatchError
+from aaot_eval.errors import InputError, Problem, VerifyMismatchError, counted
 
 if TYPE_CHECKING:
     from aaot_eval.console import Terminal
@@ -53,9 +53,7 @@ def verify(
     said = f" Its person-level files were purged on {when[:10]}." if when else ""
     about = {"run": str(found.path), "files": count, "purged": when[:10] or None}
     if data is None:
-        text = (
-            f"{found.path.name}: all {count} files are as they were written.{said} Not repeated; give --data for that."
-        )
+        text = f"{found.path.name}: all {counted(count, 'file')} are as they were written.{said} Not repeated; give --data for that."
         answer(text, about, as_json)
         return
     differences = _repeat(found, data, terminal, no_cache=no_cache)
@@ -69,7 +67,7 @@ def verify(
     most, where = (worst[0][1], f" ({worst[0][0]})" if worst[0][1] else "") if worst else (0.0, "")
     lines = [
         wrapped(
-            f"{found.path.name}: repeated from its own config; {len(worst)} tables compared, largest relative "
+            f"{found.path.name}: repeated from its own config; {counted(len(worst), 'table')} compared, largest relative "
             f"difference {most:.1e}{where}.{said}"
         )
     ]

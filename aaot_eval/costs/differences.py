@@ -16,6 +16,7 @@ from scipy import special, stats
 
 from aaot_eval.costs.cost_models import gamma_fit, logit_fit
 from aaot_eval.costs.draws import share_above_zero
+from aaot_eval.errors import counted
 from aaot_eval.results import generator
 
 LEAST_IN_ARM = 2
@@ -192,4 +193,6 @@ def resampled(first: np.ndarray, second: np.ndarray, *, seed: int, n: int = 2000
 
 def _enough(first: int, second: int) -> None:
     if min(first, second) < LEAST_IN_ARM:
-        raise ValueError(f"an arm holds {min(first, second)} people; {LEAST_IN_ARM} are needed in each")
+        raise ValueError(
+            f"an arm holds {counted(min(first, second), 'person', 'people')}; {LEAST_IN_ARM} are needed in each"
+        )

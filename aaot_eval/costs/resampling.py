@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aaot_eval.errors import InputError, Problem
+from aaot_eval.errors import InputError, Problem, counted
 from aaot_eval.results import generator
 
 Floats = NDArray[np.float64]
@@ -117,7 +117,7 @@ def _refuse(arm: Arm) -> None:
         raise InputError(
             Problem(
                 "C170",
-                f"an arm of {len(arm.sizes)} hospitals cannot be resampled by hospital",
+                f"an arm of {counted(len(arm.sizes), 'hospital')} cannot be resampled by hospital",
                 allowed=f"{LEAST_HOSPITALS} hospitals or more in each arm, each with patients",
                 do="read the interval of the comparison itself, which does not rest on resampling",
             )

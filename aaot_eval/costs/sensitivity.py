@@ -25,6 +25,7 @@ from aaot_eval.costs.draws import percentiles
 from aaot_eval.costs.rates import MONTHS_IN_YEAR, Caseload
 from aaot_eval.costs.resampling import LEAST_HOSPITALS, Arm, resampled_means
 from aaot_eval.costs.savings import Money
+from aaot_eval.errors import counted
 from aaot_eval.results import Effect, Panel
 
 HORIZON = 12
@@ -168,7 +169,7 @@ def _by_model(
     """Averted cost per eligible person-year over the uptake, as on the ladder, with t(hospitals - 1)."""
     few = min(len(np.unique(data.cluster[data.design[:, 1] == arm])) for arm in (0.0, 1.0))
     if few < HOSPITALS_TO_CLUSTER:
-        why = f"an arm of {few} hospital{'s' if few != 1 else ''} has no spread between hospitals, so there is no interval"
+        why = f"an arm of {counted(few, 'hospital')} has no spread between hospitals, so there is no interval"
         return _refused(AVERTED, name, PER_YEAR, f"not worked out: {why}")
     try:
         found = model(data)
@@ -211,9 +212,7 @@ def two_stage_row(money: Sequence[Money], seed: int) -> dict[str, object]:
     arms = [_arm_of(scores[scores["service"] == service]) for service in (True, False)]
     few = min(len(arm.sizes) for arm in arms)
     if few < LEAST_HOSPITALS:
-        why = (
-            f"an arm of {few} hospital{'' if few == 1 else 's'}; {LEAST_HOSPITALS} in each are needed to resample them"
-        )
+        why = f"an arm of {counted(few, 'hospital')}; {LEAST_HOSPITALS} in each are needed to resample them"
         return _refused(NET, TWO_STAGE, PER_YEAR, f"not worked out: {why}")
     n = len(own.loop.saving)
     moved = sum(resampled_means(arm, n, seed=seed, purpose=name) for arm, name in zip(arms, ARMS, strict=True))

@@ -28,7 +28,7 @@ from aaot_eval.costs.sensitivity import against, cost_sensitivity
 from aaot_eval.costs.service_check import service_check_table
 from aaot_eval.costs.solving import solving_table
 from aaot_eval.costs.waterfall import waterfall
-from aaot_eval.errors import NotIdentifiedError
+from aaot_eval.errors import NotIdentifiedError, counted
 from aaot_eval.results import CostResult, Effect, Panel, Verdict
 from aaot_eval.wording import money as money_text
 
@@ -195,7 +195,7 @@ def _price_notes(prices: Prices, config: RunConfig, unpriced: pd.DataFrame) -> l
     if costs.basis != "bed_day_and_stay":
         notes.append(f"Stays are priced by {BASIS[costs.basis]}.")
     if prices.left_aside:
-        rows = f"{prices.left_aside} row{'s' if prices.left_aside > 1 else ''}"
+        rows = counted(prices.left_aside, "row")
         notes.append(
             f"{rows} of the unit-cost file belong{'' if prices.left_aside > 1 else 's'} to another basis and are not used."
         )

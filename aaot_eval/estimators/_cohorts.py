@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aaot_eval.errors import Problem
+from aaot_eval.errors import Problem, counted
 from aaot_eval.results import BESIDE, Analysis, Panel, Scale
 
 Floats = NDArray[np.float64]
@@ -111,8 +111,8 @@ class Rule:
     def __str__(self) -> str:
         if self.words:
             return self.words
-        plural = "admission" if self.count == 1 else "admissions"
-        return f"{self.count} or more {plural} in {self.months} months"
+        months = counted(self.months, "month")
+        return f"{self.count} or more {'admission' if self.count == 1 else 'admissions'} in {months}"
 
     @property
     def first_month(self) -> int:

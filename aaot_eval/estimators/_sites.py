@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aaot_eval.errors import Problem
+from aaot_eval.errors import Problem, counted
 from aaot_eval.results import BESIDE, Panel
 
 Floats = npt.NDArray[np.float64]
@@ -267,7 +267,7 @@ def _kept_periods(panel: Panel, left: list[str]) -> Ints:
         left.append(f"periods from {panel.periods['label'].iloc[min(first_stop, len(keep) - 1)]} on, when a service stopped, "
                     "are left out")  # fmt: skip
     if panel.periods["left_out"].any():
-        left.append(f"{int(panel.periods['left_out'].sum())} periods declared as left out")
+        left.append(f"{counted(int(panel.periods['left_out'].sum()), 'period')} declared as left out")
     return np.flatnonzero(keep)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from aaot_eval.errors import InputError, Problem
+from aaot_eval.errors import InputError, Problem, counted
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators._count_series import DF_FLOOR, WIDEST, Array
 from aaot_eval.estimators._its_effects import effects_table
@@ -347,7 +347,7 @@ class InterruptedTimeSeries:
         value = math.exp(wald.estimate) if ratio else wald.estimate
         common = replace(blank, estimate=value, series=frame, facts=facts)
         if series.after.sum() < LEAST_AFTER:
-            few = f"Only {int(series.after.sum())} periods after the start: monitoring only, no interval until there are {LEAST_AFTER}"
+            few = f"Only {counted(int(series.after.sum()), 'period')} after the start: monitoring only, no interval until there are {LEAST_AFTER}"
             return replace(common, status="monitoring_only", note=_joined([few, *notes]))
         low, high = (_ratio(x) if ratio else x for x in wald.interval(self.conf_level))
         endless = series.ratio and wald.half_width(self.conf_level) > WIDEST
@@ -417,7 +417,9 @@ def _cannot(series: Series) -> str:
     if before == 0:
         return "There is no period before the start"
     if before < LEAST_BEFORE:
-        return f"Only {before} periods before the start: with fewer than {LEAST_BEFORE} no trend can be drawn"
+        return (
+            f"Only {counted(before, 'period')} before the start: with fewer than {LEAST_BEFORE} no trend can be drawn"
+        )
     if after == 0:
         return "There is no period with the service after those left out"
     if series.ratio:
@@ -542,7 +544,7 @@ def _notes(fitted: Fitted, facts: dict[str, Any]) -> list[str]:
     notes = []
     if facts["short_series"]:
         notes.append(
-            f"Short series: {facts['n_before']} periods before and {facts['n_after']} after the start, fewer than {SHORT} on a side; "
+            f"Short series: {counted(facts['n_before'], 'period')} before and {facts['n_after']} after the start, fewer than {SHORT} on a side; "
             "a first indication, with at most one pair of season terms"
         )
     if facts["rho_at_cap"]:
@@ -558,9 +560,9 @@ def _notes(fitted: Fitted, facts: dict[str, Any]) -> list[str]:
     if not facts["settled"]:
         notes.append("The fit did not settle in 25 rounds")
     if facts["n_missing"]:
-        notes.append(f"{facts['n_missing']} missing periods left out with calendar time kept")
+        notes.append(f"{counted(facts['n_missing'], 'missing period')} left out with calendar time kept")
     if s.ratio and facts["n_zero"]:
-        notes.append(f"{facts['n_zero']} periods without an event")
+        notes.append(f"{counted(facts['n_zero'], 'period')} without an event")
     if s.kind == "count" and facts["mean_before"] < LOW_MEAN:
         notes.append(f"Fewer than {LOW_MEAN:.0f} events a period before the start: the interval is approximate")
     if s.floor == 1.0 and facts["dispersion_raw"] < 1:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
-from aaot_eval.errors import Problem
+from aaot_eval.errors import Problem, counted
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._sites import Floats, Ints, SiteData, site_data, site_objections
@@ -232,7 +232,7 @@ class SyntheticDid:
         data = self._data(panel, analysis.outcome)
         donors, m = int((data.starts >= data.n_periods).sum()), len(data.treated)
         if donors < m + LEAST_DONORS:
-            return [Problem("E350", f"{donors} comparison site{'' if donors == 1 else 's'} cannot stand in for {m} treated one"
+            return [Problem("E350", f"{counted(donors, 'comparison site')} cannot stand in for {m} treated one"
                             f"{'' if m == 1 else 's'}", where=analysis.name,
                             allowed=f"at least {m + LEAST_DONORS} sites that never start",
                             do="add comparison sites, or use site_did")]  # fmt: skip

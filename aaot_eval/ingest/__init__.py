@@ -187,7 +187,8 @@ def _tables_of(
     engine.run("provider_months", methods=known_methods())
     engine.run("lost_months")
     flow = [*extracts.flow, *episode_flow(engine)]
-    keys, unknown = check_keys(engine, flow, config.quality), unknown_codes(engine)
+    episode_plans = [plan for g in given if g.table == "episodes" for plan in g.plans]
+    keys, unknown = check_keys(engine, flow, config.quality), unknown_codes(engine, episode_plans)
     engine.drop("episodes_judged", "episodes_repeated", "episodes_copied", "episode_losses")
     first_month, last_month, late = usable_months(engine, config)
 
@@ -207,7 +208,7 @@ def _tables_of(
     names |= {"one_off_people": "one_off_people"} if config.data.one_off_keys else {}
     findings += late
     findings += check_records(engine, flow) + unknown
-    findings += advised([*keys, *check_losses(flow, config.quality)])
+    findings += advised([*keys, *check_losses(flow, config.quality)], engine)
     months = months_of_providers(engine, first_month, last_month)
     complete = completeness(engine, months, first_month, last_month)
     held = {
@@ -241,7 +242,7 @@ def _tables_of(
         flow += caseload_flow
         findings += caseload_findings
     attended = attendance_flow(engine, names, first_month, last_month, copied)
-    findings += advised(check_attendances(engine, names, attended, config.quality))
+    findings += advised(check_attendances(engine, names, attended, config.quality), engine)
     flow += attended + check_activity(engine, names, first_month, last_month)
     service, service_findings = make_service(engine, tables_given)
     names |= service

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from aaot_eval.engine import Engine
 from aaot_eval.findings import Finding
 
 #: What helps where the source numbers nothing.
@@ -17,12 +18,11 @@ def _mapped(table: str, *columns: str) -> str:
     return f"[data.columns] {table} = {{ {pairs} }}"
 
 
+#: The columns that every attendance must have.
+OF_AN_ATTENDANCE = {"attendance_key": "key", "arrival_date": "day of arrival", "provider": "provider"}
+
 #: By table, and by how its reason ends: what to do.
 ADVICE = {
-    "attendances": {
-        "no key, day of arrival or provider": "Look which of the three columns is blank. Name the right one: "
-        f"{_mapped('attendances', 'attendance_key', 'arrival_date', 'provider')}. For the key: {WITHOUT_KEY}.",
-    },
     "admissions": {
         "no episode key": f"Name the column that numbers the episodes: {_mapped('admissions', 'episode_key')}; {WITHOUT_KEY}.",
         "the key of another admission of the person": "What is mapped as the key of episodes numbers something else. Name the column that "
@@ -43,14 +43,27 @@ ADVICE = {
 }
 
 
-def advised(findings: Iterable[Finding]) -> list[Finding]:
+def advised(findings: Iterable[Finding], engine: Engine) -> list[Finding]:
     """The same findings, with advice of their own where the reason of a loss is known."""
-    return [_advised(f) for f in findings]
+    return [_advised(f, engine) if f.code in GATES else f for f in findings]
 
 
-def _advised(finding: Finding) -> Finding:
-    if finding.code not in GATES:
-        return finding
+def _advised(finding: Finding, engine: Engine) -> Finding:
+    if finding.where == "attendances":
+        return replace(finding, advice=_of_attendances(engine))
     known = ADVICE.get(finding.where, {})
     advice = next((text for reason, text in known.items() if finding.detail.endswith(reason)), "")
     return replace(finding, advice=advice)
+
+
+def _of_attendances(engine: Engine) -> str:
+    """Which of the columns that an attendance must have are blank, and what helps."""
+    counts = ", ".join(f"count(CASE WHEN {column} IS NULL THEN 1 END) AS {column}" for column in OF_AN_ATTENDANCE)
+    (found,) = engine.rows(f"SELECT {counts} FROM attendances_read")
+    blank = [column for column, n in zip(OF_AN_ATTENDANCE, found, strict=True) if n]
+    said = " and ".join(OF_AN_ATTENDANCE[column] for column in blank)
+    key = f" For the key: {WITHOUT_KEY}." if "attendance_key" in blank else ""
+    return (
+        f"Blank here: {said}. Name the right column: {_mapped('attendances', *blank)}; if it is the right one, ask the supplier to fill it."
+        + key
+    )

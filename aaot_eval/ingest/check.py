@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.config import QualityConfig, RunConfig
-from aaot_eval.engine import Engine
+from aaot_eval.engine import Engine, ReadPlan
 from aaot_eval.engine.files import shown_names
-from aaot_eval.errors import InputError, Problem
+from aaot_eval.errors import InputError, Problem, counted
 from aaot_eval.findings import Finding
+from aaot_eval.ingest.person_keys import NO_DIFFERENCE, key_difference
 from aaot_eval.results import FlowStep
 from aaot_eval.schema import table_schema
 
@@ -228,7 +229,9 @@ def _why_last(config: RunConfig) -> str:
     data = config.data
     parts = []
     if data.maturity_days is not None:
-        parts.append(f"a month counts {data.maturity_days} days after its end, the extract is of {data.extracted}")
+        parts.append(
+            f"a month counts {counted(data.maturity_days, 'day')} after its end, the extract is of {data.extracted}"
+        )
     if data.flex == "leave_out":
         parts.append(f"months after {data.frozen_to} are flex and left out")
     return f" ({'; '.join(parts)})" if parts else ""
@@ -358,26 +361,29 @@ def check_records(engine: Engine, flow: Sequence[FlowStep]) -> list[Finding]:
     return findings
 
 
-def unknown_codes(engine: Engine) -> list[Finding]:
-    """Codes outside the list of their column, in every row read; asked while the judged rows are there."""
+def unknown_codes(engine: Engine, plans: Sequence[ReadPlan]) -> list[Finding]:
+    """Codes outside the list of their column, one finding a column and file (D313); asked while the judged rows are there."""
     checked = {c.name: c for c in table_schema("extracts", "hes_apc").columns if c.enum}
     outside = {}
     for name, column in checked.items():
         listed = ", ".join(f"'{code}'" for code in column.enum or ())
         outside[name] = f"{name} IS NOT NULL AND {name} NOT IN ({listed})"
-    counted = ", ".join(
+    counts = ", ".join(
         f"coalesce(sum(CASE WHEN {when} THEN n END), 0) AS n{i}" for i, when in enumerate(outside.values())
     )
     # The few combinations of codes are judged, and not every row.
     codes = ", ".join(outside)
-    counts = engine.rows(
-        f"SELECT {counted} FROM (SELECT {codes}, count(*) AS n FROM episodes_judged GROUP BY {codes}) AS combinations"
+    found = engine.rows(
+        f"SELECT {counts} FROM (SELECT {codes}, count(*) AS n FROM episodes_judged GROUP BY {codes}) AS combinations"
     )[0]
+    files = {plan.load: plan for plan in plans}
     findings = []
-    for (name, when), n in zip(outside.items(), counts, strict=True):
-        if n:
-            people = engine.rows(f"SELECT count(DISTINCT person) FROM episodes_judged WHERE {when}")[0][0]
-            findings.append(Finding("D313", where=checked[name].source_names[0], records=int(n), people=people))
+    for (name, when), n in zip(outside.items(), found, strict=True):
+        by_file = f"SELECT load, count(*), count(DISTINCT person) FROM episodes_judged WHERE {when} GROUP BY load ORDER BY load"
+        for load, rows, people in engine.rows(by_file) if n else ():
+            plan = files[int(load)]
+            theirs = shown_names([plan.columns.get(name, checked[name].source_names[0])])
+            findings.append(Finding("D313", where=f"{theirs}, {plan.name}", records=int(rows), people=int(people)))
     return findings
 
 
@@ -500,13 +506,17 @@ def check_caseload(
     people, linked = engine.rows(
         """SELECT count(*), count(s.person) FROM caseload c LEFT JOIN (SELECT DISTINCT person FROM episodes) AS s ON s.person = c.person"""
     )[0]
+    difference = NO_DIFFERENCE
+    if linked < people:
+        difference = key_difference(engine, hashed=config.data.person_key is not None, nobody=not linked)
     if people and not linked:
         problems.append(
             Problem(
                 "D308",
-                "no person of the caseload is in the admissions: the ids are of two kinds",
+                "no person of the caseload is in the admissions: the ids are of two kinds"
+                + (f"; {difference.said}" if difference.said else ""),
                 where="data.caseload",
-                do="give both files the same person id, or map [data.person_key]",
+                do=difference.do or "give both files the same person id, or map [data.person_key]",
             )
         )
     begin, end = first.start_time.date(), last.end_time.date()
@@ -545,7 +555,12 @@ def check_caseload(
     ]
     findings = []
     if people - linked > config.quality.limit("D307") * people:
-        findings.append(Finding("D307", where="caseload", records=people - linked, people=people - linked))
+        missing = people - linked
+        findings.append(
+            Finding(
+                "D307", where="caseload", records=missing, people=missing, detail=difference.said, advice=difference.do
+            )
+        )
     findings += _contradictions(engine, "sites" in names)
     return [s for s in flow if s.lost or s.step != "first referrals"], findings
 

@@ -10,6 +10,7 @@ import pandas as pd
 from aaot_eval.config import QualityConfig, RunConfig
 from aaot_eval.engine import Engine
 from aaot_eval.engine.files import shown_names
+from aaot_eval.errors import counted
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.check import LOSSES, month_of
 from aaot_eval.schema import ColumnSpec, table_schema
@@ -128,7 +129,7 @@ def check_reach(engine: Engine, names: Collection[str], first: pd.Period, last: 
             silent = (earliest - low).days if word == "begin" else (high - latest).days
             if silent * n / ((latest - earliest).days + 1) >= LEAST_LACKING:
                 where = f"the beginning of {month}" if word == "begin" else f"the end of {month}"
-                detail = f"they {word} {silent} days {'after' if word == 'begin' else 'before'} {where}"
+                detail = f"they {word} {counted(silent, 'day')} {'after' if word == 'begin' else 'before'} {where}"
                 findings.append(Finding("D376", where=given, detail=detail))
     return findings
 

@@ -7,6 +7,7 @@ import pandas as pd
 from aaot_eval.config import QualityConfig
 from aaot_eval.engine import Engine
 from aaot_eval.engine.files import shown_names
+from aaot_eval.errors import counted
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.completeness import clock_of, month_text, spans
 from aaot_eval.results import Vintage
@@ -129,7 +130,7 @@ def _said(then: pd.DataFrame, changed: pd.DataFrame, new_sites: list[str]) -> st
     months = changed["month"].unique()
     which = f"changed: {spans([_clock(m) for m in months])}" if len(months) else "none has changed"
     new = f"; new sites: {shown_names(new_sites)}" if new_sites else ""
-    return f"{then['month'].nunique()} months of {then['site'].nunique()} sites; {which}{new}"
+    return f"{counted(then['month'].nunique(), 'month')} of {counted(then['site'].nunique(), 'site')}; {which}{new}"
 
 
 def _range(change: pd.Series) -> str:

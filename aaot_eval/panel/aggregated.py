@@ -18,7 +18,7 @@ import pandas as pd
 
 from aaot_eval.config import RunConfig
 from aaot_eval.engine.files import Dialect, inspect_file, is_name, repeated_names
-from aaot_eval.errors import InputError, Problem
+from aaot_eval.errors import InputError, Problem, counted
 from aaot_eval.findings import Finding
 from aaot_eval.panel.exposure import DAYS_PER_YEAR
 from aaot_eval.panel.timing import clock_of, period_frame
@@ -196,7 +196,7 @@ def _text_rows(file: Dialect, name: str, problems: list[Problem]) -> list[tuple[
                 problems.append(
                     Problem(
                         "X203",
-                        f"a line of {name} has {len(cells)} cells, the header {len(file.header)}",
+                        f"a line of {name} has {counted(len(cells), 'cell')}, the header {len(file.header)}",
                         where=f"{name}, line {reader.line_num}",
                         do="mend the line, or take it out if it is a footer",
                     )
@@ -686,7 +686,7 @@ def _cells(
         raise InputError(
             Problem(
                 "X213",
-                f"{int(bad.sum())} cells have an outcome and no denominator above zero",
+                f"{counted(int(bad.sum()), 'cell')} with an outcome and no denominator above zero",
                 where=f"{cells['unit'].iloc[first]}, {periods['label'].iloc[int(t[first])]}, column {roles['exposure']}",
                 do="fill in the denominator, or leave the outcome blank",
             )

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from aaot_eval.config import RunConfig, parse_entry_rule
-from aaot_eval.errors import InputError, NotIdentifiedError, Problem, UsageError
+from aaot_eval.errors import InputError, NotIdentifiedError, Problem, UsageError, counted
 from aaot_eval.power._before import first_start, periods_before
 from aaot_eval.power._people import people_rows
 from aaot_eval.power._series import series_rows
@@ -91,9 +91,15 @@ def refuse_settings(fall: float, replicates: int, referred: int | None) -> None:
             )
         )
     if not 50 <= replicates <= 100_000:
-        problems.append(Problem("C201", f"{replicates} replicates", allowed="50 to 100000", do="mend --replicates"))
+        problems.append(
+            Problem("C201", counted(replicates, "replicate"), allowed="50 to 100000", do="mend --replicates")
+        )
     if referred is not None and referred < 2:
-        problems.append(Problem("C202", f"{referred} people referred", allowed="2 or more", do="mend --referred"))
+        problems.append(
+            Problem(
+                "C202", f"{counted(referred, 'person', 'people')} referred", allowed="2 or more", do="mend --referred"
+            )
+        )
     if problems:
         raise UsageError(*problems)
 
@@ -129,7 +135,9 @@ def _refuse_past(panel: Panel, past: Panel, outcome: str) -> None:
     periods = used.loc[used[outcome].notna(), "t"].nunique()
     if periods < LEAST_BEFORE or not used[outcome].sum() > 0:
         why = (
-            f"{periods} periods before the first start" if periods < LEAST_BEFORE else "no event before the first start"
+            f"{counted(periods, 'period')} before the first start"
+            if periods < LEAST_BEFORE
+            else "no event before the first start"
         )
         raise NotIdentifiedError(
             Problem("C205", f"{why}: level, spread and memory cannot be read from them",

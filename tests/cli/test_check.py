@@ -98,6 +98,32 @@ def test_every_rejected_place_is_listed_on_request_also_when_a_gate_stops(flawed
     assert "give another file with --rejects" in capsys.readouterr().err
 
 
+def test_rejects_are_listed_after_a_refusal_and_said_not_to_be_when_nothing_was_read(flawed, tmp_path, capsys):
+    study, listed = flawed / "study.toml", tmp_path / "rejects.csv"
+    path = sorted((flawed / "extracts").glob("apc_*.csv"))[-1]
+    header, *rows = path.read_text("utf-8").splitlines()
+    at = header.split(",").index("EPISTART")
+    cells = [row.split(",") for row in rows]
+    path.write_text(
+        "\n".join([header, *(",".join([*c[:at], "not known", *c[at + 1 :]]) for c in cells)]) + "\n", encoding="utf-8"
+    )
+    assert run(["check", str(study), "--rejects", str(listed)]) == 3
+    told = capsys.readouterr().err
+    assert max(len(line) for line in told.splitlines()) <= 80
+    words = " ".join(told.split())
+    assert f"extracts/{path.name}, line 2, column EPISTART: letters; line 3: letters;" in words
+    assert f"and {len(rows) - 5:,} more" in words
+    assert "`aaot-eval check CONFIG --rejects FILE` lists every one" in words
+    assert len(listed.read_text("utf-8").splitlines()) > len(rows)
+
+    listed.unlink()
+    study.write_text(study.read_text("utf-8").replace('"caseload.csv"', '"caseloads.csv"'), encoding="utf-8")
+    assert run(["check", str(study), "--quiet", "--rejects", str(listed)]) == 3
+    words = " ".join(capsys.readouterr().err.split())
+    assert f"before any file was read, so {listed} was not written" in words
+    assert not listed.exists()
+
+
 def test_what_was_found_is_told_when_a_gate_stops(flawed, tmp_path, capsys):
     for path in (flawed / "extracts").glob("apc_*.csv"):
         header, *rows = path.read_text("utf-8").splitlines()

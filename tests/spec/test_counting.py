@@ -243,9 +243,20 @@ def test_unknown_codes_are_found_and_kept(tmp_path):
     drawn = "person admitted method sex\nA 2022-05-01 2Z 1\nZ 2022-12-31 21 7"
     with read(study(tmp_path, {"admissions.csv": csv_text(episodes(drawn))}, data=WINDOW)) as tables:
         assert sorted((f.where, f.records) for f in tables.findings if f.code == "D313") == [
-            ("ADMIMETH", 1),
-            ("SEX", 1),
+            ("ADMIMETH, admissions.csv", 1),
+            ("SEX, admissions.csv", 1),
         ]
+
+
+def test_unknown_codes_are_counted_file_by_file_under_the_name_of_each_file(tmp_path):
+    first = "person admitted method\nA 2022-05-01 2Z\nB 2022-05-02 2Y\nC 2022-05-03 21"
+    later = episodes("person admitted method\nA 2022-06-01 99\nZ 2022-12-31 9A")
+    renamed = [{("How" if k == "ADMIMETH" else k): v for k, v in row.items()} for row in later]
+    files = {"apc_1.csv": csv_text(episodes(first)), "apc_2.csv": csv_text(renamed)}
+    data = WINDOW | {"admissions": "apc_*.csv", "columns": {"admissions": {"admission_method": ["ADMIMETH", "How"]}}}
+    with read(study(tmp_path, files, data=data)) as tables:
+        found = [(f.where, f.records, f.people) for f in tables.findings if f.code == "D313"]
+        assert found == [("ADMIMETH, apc_1.csv", 2, 2), ("How, apc_2.csv", 1, 1)]
 
 
 # Invariance -------------------------------------------------------------------------------------------------------------
