@@ -90,15 +90,15 @@ def check(
         f"Nothing stops the run; {_count(prepared.findings)}.",
     ]
     least = _least_p(prepared.panel, analyses, config)
+    out_of_reach = ""
     if least is not None and least > 1 - config.study.conf_level:
-        lines.append(
-            f"Warning: no p below {least:.3f} is possible with these sites: cannot tell is the only answer; "
-            f"see `aaot-eval power {config_file}`."
-        )
+        out_of_reach = f"no p below {least:.3f} is possible with these sites: cannot tell is the only answer"
+        lines.append(f"Warning: {out_of_reach}; see `aaot-eval power {config_file}`.")
     evidence = Evidence(prepared.findings, prepared.flow, prepared.restricted)
     release = _released(config, evidence)
     if page is not None:
-        _write(page, release, [f"{a.name}: {a.reason}" for a in analyses], [])
+        told = [f"{a.name}: {a.reason}" for a in analyses]
+        _write(page, release, told, not_run=[f"{a.name}: {why}" for a, why in left_out], out_of_reach=out_of_reach)
         lines.append(f"Page: {page}")
     if _list(rejects, evidence):
         lines.append(f"Rejects: {rejects}")
@@ -131,7 +131,7 @@ def _stopped(config: RunConfig, fault: Any, page: Path | None, as_json: bool) ->
     release = _released(config, fault.evidence)
     problems: Sequence[Problem] = fault.problems
     if page is not None:
-        _write(page, release, [], [f"{p.code} {p.what}: {p.where}. {p.do}" for p in problems])
+        _write(page, release, [], stopped=[f"{p.code} {p.what}: {p.where}. {p.do}" for p in problems])
     if as_json:
         listed = [{n: getattr(p, n) for n in ("code", "what", "where", "allowed", "do")} for p in problems]
         answer("", {"exit_status": int(fault.exit_code), "problems": listed, **_tables(release)}, as_json)
@@ -165,10 +165,12 @@ def _tables(release: Release) -> dict[str, Any]:
     }
 
 
-def _write(page: Path, release: Release, analyses: list[str], stopped: list[str]) -> None:
+def _write(page: Path, release: Release, analyses: Sequence[str], stopped: Sequence[str] = (), *,
+           not_run: Sequence[str] = (), out_of_reach: str = "") -> None:  # fmt: skip
     from aaot_eval.report import check_report, render_html
 
-    _put(page, render_html(check_report(release, analyses, stopped)), "--page")
+    report = check_report(release, analyses, stopped, not_run=not_run, out_of_reach=out_of_reach)
+    _put(page, render_html(report), "--page")
 
 
 def _list(rejects: Path | None, evidence: Evidence) -> bool:

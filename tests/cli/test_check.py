@@ -192,5 +192,11 @@ def test_a_design_that_can_show_nothing_is_said_before_it_is_run(tmp_path, capsy
     shown = re.sub(r"\s+", " ", text)
     said = "no p below 0.333 is possible with these sites: cannot tell is the only answer; see `aaot-eval power"
     assert (said in shown) is (least is not None)
+    assert run(["check", "-q", str(tmp_path / "study.toml"), "--page", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    warned = "No p below 0.333 is possible with these sites: cannot tell is the only answer."
+    assert (warned in page) is (least is not None), "the page says what the terminal says"
+    assert ("These would not be run:" in page) is ("not run" in shown)
+    capsys.readouterr()
     assert run(["check", str(tmp_path / "study.toml"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["least_p"] == pytest.approx(least or 1 / sites)
