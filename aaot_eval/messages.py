@@ -110,6 +110,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "A file ends in the middle of a row: its last line has too few cells and no line end.",
         "Ask for the file again, or copy it again: rows below that line are missing, and nobody can tell how many.",
     ),
+    "X219": ("A Parquet file was changed while it was being read.", "Run again when nothing writes to it."),
     "X260": ("A header fits two formats alike.", "Say which under [data.formats]."),
     "X261": ("The only diagnoses of a file are cut to three characters.", "Ask for the codes of four characters."),
     "X262": ("Denominators are given without sites, or of none of them.", "Write the sites as in the sites table."),

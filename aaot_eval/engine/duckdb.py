@@ -21,20 +21,21 @@ import pandas as pd
 import pyarrow as pa
 
 from aaot_eval.engine import OptedOut, ReadPlan, ReadReport
+from aaot_eval.engine.duckdb_as_found import DIAGNOSES, MOST_CODES, FileRows, rows_as_found, rows_written
 from aaot_eval.engine.duckdb_keeping import keep, take
 from aaot_eval.engine.duckdb_reading import FILE_ROW, REJECTS, SQL_TYPES, FileReading, identifier, rows_of, thin_out
 from aaot_eval.engine.steps import diagnosis_columns, table_name, text_literal
 from aaot_eval.engine.steps import step as make_step
 from aaot_eval.errors import InputError, Problem
-from aaot_eval.schema import TableSchema
+from aaot_eval.schema import ColumnSpec, TableSchema
 
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 
 OPTED_OUT = "opted_out"
 # In GB. Beyond it tables spill into the work folder, so that an extract of any size leaves the machine to others.
 USUAL_MEMORY = 4
-# As many codes as two bytes can tell apart; rows of which any number of different values is few.
-MOST_CODES, SMALL_GROUP = 65_000, 20_000
+# Rows of which any number of different values is few.
+SMALL_GROUP = 20_000
 _engines, _lists = itertools.count(1), itertools.count(1)
 
 
@@ -61,7 +62,7 @@ class DuckDBEngine:
             self._db.execute(f"SET threads = {int(threads)}")
         self._opted_out = False
         # Tables that are views of files of rows, with those files.
-        self._views: dict[str, list[Path]] = {}
+        self._views: dict[str, list[FileRows]] = {}
         self._db.execute(
             f'CREATE TABLE {REJECTS} (file VARCHAR, line BIGINT, "column" VARCHAR, reason VARCHAR, value_class VARCHAR, '
             "row_lost BOOLEAN)"
@@ -108,24 +109,42 @@ class DuckDBEngine:
         """Read files into `table`; what could not be read goes to the table `rejects`.
 
         The rows are Parquet files in the order of the extract, and the table a view of them: they take no memory, and what
-        is kept for another run is the same file.
+        is kept for another run is the same file. A Parquet file that needs no cleaning is one of them as it lies.
         """
         home = self.folder / "read"
-        parts = [home / f"{table_name(table)}-{plan.load}.parquet" for plan in plans]
         self.drop(table)
-        reports = [self._read(plan, part) for plan, part in zip(plans, parts, strict=True)]
+        read = [self._read(plan, home / f"{table_name(table)}-{plan.load}.parquet") for plan in plans]
+        files, reports = [file for file, _ in read], [report for _, report in read]
         numbers = [r.rows - r.lost_rows - r.opted_out for r in reports]
         before = [sum(numbers[:n]) for n in range(len(numbers))]
-        short = self._short_codes(plans[0].schema, parts)
-        columns = ", ".join(f"CAST({c} AS {short[c]}) AS {c}" if c in short else c for c in plans[0].schema.names)
-        self._db.execute(
-            f"CREATE VIEW {table_name(table)} AS SELECT {_of_its_file([p.load for p in plans], 'INTEGER')} AS load, "
-            f"{_of_its_file(before, 'BIGINT')} + {FILE_ROW} + 1 AS row, {columns} FROM {rows_of(parts, numbered=True)}"
-        )
-        self._views[table] = parts
+        short = self._short_codes(plans[0].schema, files)
+        loads = [plan.load for plan in plans]
+        query = self._view_of_files(plans[0].schema, files, loads, before, short)
+        self._db.execute(f"CREATE VIEW {table_name(table)} AS {query}")
+        self._views[table] = files
         return reports
 
-    def _short_codes(self, schema: TableSchema, parts: Sequence[Path]) -> dict[str, str]:
+    @staticmethod
+    def _view_of_files(
+        schema: TableSchema,
+        files: Sequence[FileRows],
+        loads: Sequence[int],
+        before: Sequence[int],
+        short: Mapping[str, str],
+    ) -> str:
+        """The rows of files as one table; files that a reading wrote are one scan, any other is one by itself."""
+        written = [n for n, file in enumerate(files) if file.ours]
+        scans = [written] if written else []
+        scans += [[n] for n, file in enumerate(files) if not file.ours]
+        return " UNION ALL ".join(
+            f"SELECT {_of_its_file([loads[n] for n in scan], 'INTEGER')} AS load, "
+            f"{_of_its_file([before[n] for n in scan], 'BIGINT')} + {FILE_ROW} + 1 AS row, "
+            + ", ".join(_column(c, files[scan[0]], short) for c in schema.columns)
+            + f" FROM {rows_of([files[n].path for n in scan], numbered=True)}"
+            for scan in scans
+        )
+
+    def _short_codes(self, schema: TableSchema, files: Sequence[FileRows]) -> dict[str, str]:
         """The columns of codes with few values, and a type of those values in their order: two bytes a cell in place of sixteen.
 
         It compares, sorts and joins as the text does; `frame` and `batches` hand out text. What the writer found too many for a
@@ -133,35 +152,37 @@ class DuckDBEngine:
         """
         codes = [c.name for c in schema.columns if c.extra.get("form") == "code"]
         codes = [c for c in codes if c not in diagnosis_columns(codes)]
-        if not codes or not parts:
-            return {}
-        listed = ", ".join(text_literal(str(part)) for part in parts)
-        few = [
-            column
-            for (column,) in self.rows(
+        written = [file.path for file in files if file.ours]
+        if written:
+            listed = ", ".join(text_literal(str(path)) for path in written)
+            few = self.rows(
                 f"SELECT path_in_schema FROM parquet_metadata([{listed}]) GROUP BY path_in_schema "
-                f"HAVING bool_and(encodings LIKE '%DICTIONARY%' OR num_values < {SMALL_GROUP}) ORDER BY path_in_schema"
+                f"HAVING bool_and(encodings LIKE '%DICTIONARY%' OR num_values < {SMALL_GROUP})"
             )
-            if column in codes
-        ]
-        if not few:
+            codes = [c for c in codes if (c,) in few]
+        codes = [c for c in codes if not any(file.codes.get(c, ()) is None for file in files)]
+        if not codes or not files:
             return {}
-        values = " UNION ".join(f"SELECT DISTINCT {c} AS code FROM {rows_of(parts)} WHERE {c} IS NOT NULL" for c in few)
+        found = {code for file in files for c in codes for code in file.codes.get(c) or ()}
+        if written:
+            values = " UNION ".join(f"SELECT DISTINCT {c} FROM {rows_of(written)} WHERE {c} IS NOT NULL" for c in codes)
+            found |= {code for (code,) in self.rows(values)}
+        if not 0 < len(found) <= MOST_CODES:
+            return {}
         kind = f"codes_{next(_lists)}"
-        self._db.execute(f"CREATE TEMP TABLE {kind}_found AS {values}")
-        found = self.rows(f"SELECT count(*) FROM {kind}_found")[0][0]
-        if 0 < found <= MOST_CODES:
-            self._db.execute(f"CREATE TYPE {kind} AS ENUM (SELECT code FROM {kind}_found ORDER BY code)")
-        self._db.execute(f"DROP TABLE {kind}_found")
-        return dict.fromkeys(few, kind) if 0 < found <= MOST_CODES else {}
+        self._db.execute(f"CREATE TYPE {kind} AS ENUM ({', '.join(map(text_literal, sorted(found)))})")
+        return dict.fromkeys(codes, kind)
 
-    def _read(self, plan: ReadPlan, part: Path) -> ReadReport:
+    def _read(self, plan: ReadPlan, part: Path) -> tuple[FileRows, ReadReport]:
         if plan.kept is not None and plan.kept.note:
-            return take(self._db, plan, part)
+            return rows_written(part, plan), take(self._db, plan, part)
+        found = None if self._opted_out else rows_as_found(self._db, plan)
+        if found is not None:
+            return found
         report = self._without_opted_out(FileReading(self._db, plan, part).read(), plan, part)
         if plan.kept is not None and report.adds_up:
             keep(self._db, plan, part, report)
-        return report
+        return rows_written(part, plan), report
 
     @property
     def leaves_out(self) -> bool:
@@ -219,6 +240,9 @@ class DuckDBEngine:
 
     def distinct_codes(self, table: str) -> list[str]:
         """Every diagnosis code that occurs in `table`, once, sorted."""
+        files = self._views.get(table, [])
+        if files and not any(file.ours for file in files):
+            return sorted({code for file in files for code in file.codes.get(DIAGNOSES) or ()})
         parts = [f"SELECT DISTINCT {c} AS code FROM {table} WHERE {c} IS NOT NULL" for c in self._diagnoses(table)]
         return [r[0] for r in self.rows(f"SELECT DISTINCT code FROM ({' UNION ALL '.join(parts)}) ORDER BY code")]
 
@@ -271,17 +295,25 @@ class DuckDBEngine:
     def drop(self, *tables: str) -> None:
         """Let go of tables that no later step reads."""
         for table in tables:
-            parts = self._views.pop(table, None)
-            self._db.execute(f"DROP {'TABLE' if parts is None else 'VIEW'} IF EXISTS {table_name(table)}")
-            for part in parts or ():
+            files = self._views.pop(table, None)
+            self._db.execute(f"DROP {'TABLE' if files is None else 'VIEW'} IF EXISTS {table_name(table)}")
+            for file in files or ():
+                file.refuse_changed()
                 # What another program holds for a moment goes with the whole folder.
                 with suppress(OSError):
-                    part.unlink(missing_ok=True)
+                    if file.ours:
+                        file.path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of memory and spill files."""
         self._db.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _column(column: ColumnSpec, file: FileRows, short: Mapping[str, str]) -> str:
+    """A column of a file of rows, in the type that the steps find it in."""
+    kind = short.get(column.name, SQL_TYPES[column.type])
+    return f"CAST({file.columns.get(column.name, 'NULL')} AS {kind}) AS {column.name}"
 
 
 def _of_its_file(values: Sequence[int], kind: str) -> str:

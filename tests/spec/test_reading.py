@@ -13,10 +13,11 @@ import pytest
 from pydantic import ValidationError
 
 from aaot_eval.config.data import strptime_pattern
-from aaot_eval.engine import ReadPlan, open_engine
+from aaot_eval.engine import ReadPlan, duckdb_reading, open_engine
+from aaot_eval.engine.duckdb_reading import write_rows
 from aaot_eval.engine.files import inspect_file
 from aaot_eval.errors import InputError, Problem
-from aaot_eval.schema import parse_table_schema
+from aaot_eval.schema import parse_table_schema, schema_names, table_schema
 from tests.drawn import csv_text, episodes, read, rows_of, study, table
 
 HEADER = "pid|day|age|name|diag\n"
@@ -207,6 +208,64 @@ def test_a_parquet_file_is_read_by_the_same_rules(tmp_path):
         ("b", "None", None, "F102"),
         (None, "2021-05-03", 7, "F102"),
     ]
+
+
+# The order of a file --------------------------------------------------------------------------------------------------
+
+# Long enough for the engine to give parts of it to several cores.
+MANY_LINES = 300_000
+WIDE = "x" * 120
+
+
+def test_places_in_a_large_file_are_those_of_the_file(tmp_path):
+    drawn = episodes("person admitted age\nA 2022-05-01 40")[0] | {"WARD": WIDE}
+    header, cells = list(drawn), list(drawn.values())
+    at = {name: header.index(name) for name in ("TOKEN_PERSON_ID", "EPIKEY", "STARTAGE")}
+    wrong = range(7, MANY_LINES, 50_000)
+    with (tmp_path / "apc.csv").open("w", encoding="utf-8", newline="\n") as file:
+        file.write(",".join(header) + "\n")
+        for line in range(2, MANY_LINES + 2):
+            cells[at["TOKEN_PERSON_ID"]], cells[at["EPIKEY"]] = f"P{line}", f"{line}"
+            cells[at["STARTAGE"]] = "old" if line in wrong else "40"
+            file.write(",".join(cells) + "\n")
+    schema = table_schema("extracts", "hes_apc")
+    held = {c.name: n for c in schema.columns for n in c.source_names if n in header}
+    engine = open_engine("duckdb", tmp_path / "work")
+    try:
+        (report,) = engine.ingest(
+            [ReadPlan(inspect_file(tmp_path / "apc.csv", engine.folder), schema, held, "apc.csv")], "episodes_read"
+        )
+        assert (report.rows, report.bad_cells) == (MANY_LINES, {"age": len(wrong)})
+        places = engine.rows('SELECT line, "column", value_class FROM rejects ORDER BY line')
+        assert places == [(line, "STARTAGE", "letters") for line in wrong]
+        assert engine.rows("SELECT count(*) FROM episodes_read WHERE episode_key <> CAST(row + 1 AS VARCHAR)") == [(0,)]
+    finally:
+        engine.close()
+
+
+@pytest.mark.parametrize("name", schema_names("extracts"))
+def test_rows_are_written_in_order_by_every_core(tmp_path, monkeypatch, name):
+    """A join in the query would leave the writing to one core, or, unasked, lose the order."""
+    schema = table_schema("extracts", name)
+    columns = {c.name: c.source_names[0] for c in schema.columns if c.source_names}
+    (tmp_path / "made.csv").write_text(
+        "|".join(columns.values()) + "\n" + "|" * (len(columns) - 1) + "\n", encoding="utf-8"
+    )
+    plans = []
+
+    def explained(db, query, path):
+        plans.append(db.execute(f"EXPLAIN {query}").fetchall()[0][1])
+        return write_rows(db, query, path)
+
+    monkeypatch.setattr(duckdb_reading, "write_rows", explained)
+    engine = open_engine("duckdb", tmp_path / "work")
+    try:
+        file = inspect_file(tmp_path / "made.csv", engine.folder)
+        engine.ingest([ReadPlan(file, schema, columns, "made.csv")], "made")
+    finally:
+        engine.close()
+    assert plans
+    assert not [plan for plan in plans if "join" in plan.lower()]
 
 
 # Whole tables ---------------------------------------------------------------------------------------------------------
