@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from aaot_eval.errors import counted
+
 Level = Literal["stop", "warn", "note"]
 
 
@@ -23,7 +25,7 @@ class Limit:
 
     def shown(self, value: float) -> str:
         """A value as a sentence has it: 30 %, 28 days."""
-        return f"{100 * value:g} %" if self.unit == "share" else f"{value:g} {self.unit}"
+        return f"{100 * value:g} %" if self.unit == "share" else counted(f"{value:g}", self.unit.removesuffix("s"))
 
     @property
     def sentence(self) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from aaot_eval.checks import CHECKS, WARN_P
+from aaot_eval.errors import counted
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators._cohorts import FEW, percent
 from aaot_eval.estimators.entry_rule import EntryRule
@@ -63,9 +64,9 @@ def _judged(estimator: EntryRule | OwnCohorts, panel: Panel, analysis: Analysis,
     )
     few = any(0 < row["deaths"] < FEW for row in (treated, other))
     p = _coarse(p) if few else p
-    sentence = f"Of the treated cohort {percent(risks[0], 0)} died within {estimator.follow_up} months, {percent(risks[1], 0)} {name} (p = {p:.2f})."
+    sentence = f"Of the treated cohort {percent(risks[0], 0)} died within {counted(estimator.follow_up, 'month')}, {percent(risks[1], 0)} {name} (p = {p:.2f})."
     if few:
-        sentence = f"Fewer than {FEW} people died in a cohort within {estimator.follow_up} months, so no shares are given; {_which(risks)} in the treated cohort than {name} (p about {p:.2g})."
+        sentence = f"Fewer than {FEW} people died in a cohort within {counted(estimator.follow_up, 'month')}, so no shares are given; {_which(risks)} in the treated cohort than {name} (p about {p:.2g})."
     facts: dict[str, float] = {"risk_treated": risks[0], "risk_compared": risks[1]}
     verdict: CheckVerdict = "pass"
     if differ and math.isfinite(estimate.estimate):
@@ -77,9 +78,7 @@ def _judged(estimator: EntryRule | OwnCohorts, panel: Panel, analysis: Analysis,
         )
         turned = estimate.direction != "unclear" and (low < estimate.null) != (high < estimate.null)
         verdict = "warn" if p < WARN_P or turned else "pass"
-    threshold = (
-        f"risks more than {POINTS * 100:.0f} points or {percent(SHARE)} apart warn where p is below {WARN_P:g} or the claimed direction turns"
-    )
+    threshold = f"risks more than {POINTS * 100:.0f} points or {percent(SHARE)} apart warn where p is below {WARN_P:g} or the claimed direction turns"
     return CheckResult(
         "deaths", analysis.name, verdict, sentence, statistic=math.nan if few or not other["rate"] else float(treated["rate"]) / float(other["rate"]),
         value_name="ratio of death rates", threshold=threshold, p_value=p, facts=facts,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from aaot_eval.errors import counted
 from aaot_eval.estimators._cohorts import Ints, PersonMonths, Rule, running_total
 
 Floats = NDArray[np.float64]
@@ -48,7 +49,7 @@ def history_names(rule: Rule, windows: Windows, attendances: bool, *, square: bo
         return f"{what}, month {first} before" if first == last else f"{what}, months {first} to {last} before"
 
     names = [window("admissions", *w) for w in windows]
-    names += [f"square of admissions in the {rule.months} months before"] * square
+    names += [f"square of admissions in the {counted(rule.months, 'month')} before"] * square
     return tuple(names + [window("attendances", *w) for w in windows if w[1] <= 12] * attendances)
 
 

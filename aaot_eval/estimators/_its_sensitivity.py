@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from aaot_eval.errors import counted
 from aaot_eval.estimators._arma_series import fit_arma
 from aaot_eval.estimators._count_series import (
     WIDEST,
@@ -326,13 +327,15 @@ def _phase_in(fitted: Fitted) -> list[Row]:
     if declared:
         rows.append(_refit(fitted, "no_phase_in", "no phase-in: the whole effect from the first period", series=plain))
     if s.ramp or not declared:
-        rows.append(_refit(fitted, "phase_in", f"first {months} periods after the start left out", series=left_out))
+        rows.append(
+            _refit(fitted, "phase_in", f"first {counted(months, 'period')} after the start left out", series=left_out)
+        )
     if not s.ramp:
         rows.append(
             _refit(
                 fitted,
                 "ramp",
-                f"a ramp over the first {months} periods after the start",
+                f"a ramp over the first {counted(months, 'period')} after the start",
                 series=replace(plain, ramp=months),
             )
         )

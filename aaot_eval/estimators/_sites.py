@@ -314,5 +314,10 @@ def _long_enough(panel: Panel, rows: Ints, starts: Ints, n_t: int, phase_in: int
                  left: list[str]) -> tuple[Ints, Ints]:  # fmt: skip
     declared = _declared_starts(panel)[rows] < len(panel.periods)
     short = declared & ((starts < least_before) | (n_t - starts - phase_in < least_after))
-    _note(left, panel, rows[short], f"with fewer than {least_before} periods before or {least_after} after the start")
+    _note(
+        left,
+        panel,
+        rows[short],
+        f"with fewer than {counted(least_before, 'period')} before or {least_after} after the start",
+    )
     return rows[~short], starts[~short]

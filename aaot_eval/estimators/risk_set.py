@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from aaot_eval.errors import Problem
+from aaot_eval.errors import Problem, counted
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators._balance import (
     COARSE,
@@ -449,7 +449,7 @@ class RiskSet(ByEntryRule):
         }  # fmt: skip
         return Estimate(
             analysis=analysis.name, design=self.design, estimator="risk_set", outcome=analysis.outcome,
-            estimand=f"the referred who met the rule ({rule}), {self.follow_up} months from referral",
+            estimand=f"the referred who met the rule ({rule}), {counted(self.follow_up, 'month')} from referral",
             scale=scale_of(panel, analysis.outcome), estimate=math.nan, conf_level=self.conf_level,
             n_units=len(people.names), n_treated=int(people.treated.sum()), n_periods=people.n_months,
             n_obs=len(m.person) + len(m.like_person), n_people=len(np.union1d(m.person, m.like_person)), note=joined(*said), facts=facts,

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from aaot_eval.errors import Problem
+from aaot_eval.errors import Problem, counted
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._sites import Bools, Floats, SiteData, site_data, site_objections
@@ -284,7 +284,7 @@ class _Rows:
     def _estimand(self, name: str) -> str:
         kind = "ratio" if self.ratio else "difference"
         after = (
-            f"after the start (first {self.data.phase_in} periods left out)"
+            f"after the start (first {counted(self.data.phase_in, 'period')} left out)"
             if self.data.phase_in
             else "after the start"
         )

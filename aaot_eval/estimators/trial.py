@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from aaot_eval.errors import Problem
+from aaot_eval.errors import Problem, counted
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._random_effects import StudentDraws
@@ -325,7 +325,7 @@ class _Rows:
     def _what(self, kind: str) -> str:
         return (
             f"{kind} of {self.panel.outcome(self.analysis.outcome).title} among everybody allocated to the service against everybody "
-            f"allocated to usual care, over {self.settings.follow_up} months alive"
+            f"allocated to usual care, over {counted(self.settings.follow_up, 'month')} alive"
         )
 
     def _row(self, found: Contrast, *, ratio: bool, what: str, note: str = "", **more: Any) -> Estimate:
@@ -369,7 +369,9 @@ class _Rows:
         data = self.data
         text = "Everybody is counted in the arm they were allocated to"
         if (data.allocated + self.settings.first_month + self.settings.follow_up > len(self.panel.periods)).any():
-            text += f". Some are followed for less than {self.settings.follow_up} months because the data end"
+            text += (
+                f". Some are followed for less than {counted(self.settings.follow_up, 'month')} because the data end"
+            )
         return text
 
     def _facts(self) -> dict[str, Any]:

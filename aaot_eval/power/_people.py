@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
+from aaot_eval.errors import counted
 from aaot_eval.estimators._cohorts import (
     HOSPITALS_FOR_TAU2,
     Cohort,
@@ -50,7 +51,7 @@ def people_rows(
     pool = _followed(people, cohort, follow_up)
     hospitals = _hospitals(panel, people, cohort, pool)
     if len(pool) < LEAST_PEOPLE or not pool.sum() > 0:
-        words = f"People: not judged, because only {'fewer than ' + str(LEAST_PEOPLE)} people met the entry rule and were followed for {follow_up} months before the start."
+        words = f"People: not judged, because only {'fewer than ' + str(LEAST_PEOPLE)} people met the entry rule and were followed for {counted(follow_up, 'month')} before the start."
         return [], [words], {}
     asked = referred or (int(panel.people["referral_t"].notna().sum()) if panel.people is not None else 0)
     served = np.isin(np.array(people.names), panel.treated_units)
@@ -69,7 +70,7 @@ def people_rows(
         if weighted
         else f"{hospitals.words}; they could not be weighted to one past as the estimator does, which makes these figures cautious"
     )
-    words = f"People (met the rule before the start: {pool.mean():.2f} in {follow_up} months, variance {pool.var(ddof=1) / pool.mean():.1f} times the mean, {how}): "
+    words = f"People (met the rule before the start: {pool.mean():.2f} in {counted(follow_up, 'month')}, variance {pool.var(ddof=1) / pool.mean():.1f} times the mean, {how}): "
     own = next((r for r in rows if r["people"] == asked), None)
     if own:
         words += f"with {asked} referred the ratio is known to about {_percent(own['half_width'])} either way (power {own['power']:.0%} for a fall of {fall:.0%}); "
@@ -86,7 +87,7 @@ def _weighted_row(
 ) -> dict[str, Any]:
     """One number of referred, by the comparison that `risk_set` makes."""
     power, half = past.draw(n, fall, draws, seed, level)
-    what = f"people followed for {follow_up} months against people who met the same rule, weighted to the same past"
+    what = f"people followed for {counted(follow_up, 'month')} against people who met the same rule, weighted to the same past"
     return {"part": "people", "what": what, "people": n, "fall": fall, "power": power, "half_width": half}
 
 
@@ -165,7 +166,7 @@ def _row(
     df = len(hospitals.shares) - 1 if known else n + m - 2
     quantile = float(stdtrit(max(df, 1), 1 - level / 2))
     return {
-        "part": "people", "what": f"people followed for {follow_up} months against people who met the same rule", "people": n, "fall": fall,
+        "part": "people", "what": f"people followed for {counted(follow_up, 'month')} against people who met the same rule", "people": n, "fall": fall,
         "power": float(np.mean(np.abs(log) > quantile * error)), "half_width": float(np.median(quantile * error)),
     }  # fmt: skip
 
