@@ -42,11 +42,11 @@ def check_report(
 def _verdict(analyses: Sequence[str], stopped: Sequence[str], not_run: Sequence[str], out_of_reach: str) -> list[Block]:
     if stopped:
         return [Notice("warning", "No", "A gate stops the run until it is mended:"), Bullets(tuple(stopped))]
-    warned = (
+    warned: list[Block] = (
         [Notice("warning", "No clear answer is possible", f"{sentence_case(out_of_reach)}.")] if out_of_reach else []
     )
-    refused = [Paragraph("These would not be run:"), Bullets(tuple(not_run))] if not_run else []
-    would = [Paragraph("Nothing stops the run. These analyses would be run:"), Bullets(tuple(analyses))]
+    refused: list[Block] = [Paragraph("These would not be run:"), Bullets(tuple(not_run))] if not_run else []
+    would: list[Block] = [Paragraph("Nothing stops the run. These analyses would be run:"), Bullets(tuple(analyses))]
     return [*warned, *would, *refused]
 
 
