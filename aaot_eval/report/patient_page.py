@@ -88,7 +88,7 @@ def _sums(rows: pd.DataFrame, mark: str) -> Facts:
     ]
     for name, (title, _) in BLOCKS.items():
         part = rows[rows["status"] == name]
-        people = counted(len(part), "person").replace("persons", "people")
+        people = counted(len(part), "person", "people")
         lines.append((title, f"{people}, difference {written(float(part['difference'].sum()), 'price')}{mark}"))
     total, service, net = (
         written(_pence_sum(rows[c]), "price") for c in ("difference", "service_cost", "net_difference")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from aaot_eval.errors import counted as counted
 from aaot_eval.wording import difference_text
 
 MISSING = "–"
@@ -230,11 +231,6 @@ def period_name(label: str, *, short: bool = False) -> str:
         return label
     month = MONTHS[int(found[2]) - 1]
     return f"{month[:3] if short else month} {found[1]}"
-
-
-def counted(n: int, one: str) -> str:
-    """ "1 cell", "2 cells"."""
-    return f"{n:,} {one}{'' if n == 1 else 's'}"
 
 
 def listed(items: list[str]) -> str:
