@@ -697,7 +697,7 @@ def read_given(
     reports = list(engine.ingest(given.plans, f"{given.table}_read"))
     problems, findings = [], []
     for report, plan in zip(reports, given.plans, strict=True):
-        notify(f"{'kept from an earlier run:' if report.taken else 'read'} {report.name}")
+        notify(f"{'kept from an earlier run:' if report.taken else 'read'} {plan.place}")
         notes = _notes_of(engine, plan) if report.rejected_lines or report.bad_cells else []
         problems += _reading_problems(report, plan, engine, limits, notes)
         if given.table in BY_HAND and not report.taken:
