@@ -132,7 +132,7 @@ def _too_small(estimate: Estimate, smallest: float) -> str:
     """Behind a change that is there: that one worth having is ruled out, by the test that says "no effect worth having"."""
     if estimate.null != 1.0 or not _within(estimate, smallest):
         return ""
-    return f", less than the {smallest * 100:.0f} % that would be worth having"
+    return f", less than the {smallest * 100:g} % that would be worth having"
 
 
 def _within(estimate: Estimate, smallest: float) -> bool:
@@ -196,7 +196,7 @@ def _unclear(estimate: Estimate, title: str, smallest: float, doubts: tuple[str,
         "no_effect",
         f"This evaluation found no effect on {title} worth having. It rules out a fall larger than {max(0.0, 1 - low) * 100:.0f} % and a "
         f"rise larger than {max(0.0, high - 1) * 100:.0f} %, each at a risk of {risk}.",
-        (f"a change of {smallest * 100:.0f} % or more is ruled out in either direction, each at a risk of {risk}",),
+        (f"a change of {smallest * 100:g} % or more is ruled out in either direction, each at a risk of {risk}",),
     )
 
 

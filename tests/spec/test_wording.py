@@ -352,3 +352,12 @@ def test_a_doubt_of_the_design_is_not_called_one_to_resolve() -> None:
         "would narrow it, and a comparison with hospitals without the service would take away the doubt of its design."
     )
     assert advice("sites", "pass", 0.8, 1.2).endswith("would narrow it.")
+
+
+def test_a_smallest_effect_that_is_no_whole_percentage_is_not_rounded() -> None:
+    config = CONFIG.changed(study__smallest_effect=0.025)
+    assert (
+        "less than the 2.5 % that would be worth having" in effect_verdict(effect(0.980, 0.995), PANEL, config).sentence
+    )
+    found = effect_verdict(effect(0.985, 1.01), PANEL, config)
+    assert found.reasons == ("a change of 2.5 % or more is ruled out in either direction, each at a risk of 5 %",)

@@ -46,7 +46,7 @@ def answer(source: Source) -> Sequence[Block]:
 
 def _subtitle(source: Source) -> str:
     smallest = source.meta.get("smallest_effect")
-    band = f" Grey: differences under {smallest * 100:.0f} %, too small to matter." if smallest else ""
+    band = f" Grey: differences under {smallest * 100:g} %, too small to matter." if smallest else ""
     return f"1 = no difference from what was expected {source.without}.{band}"
 
 

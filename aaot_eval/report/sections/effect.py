@@ -369,7 +369,7 @@ def _estimates(source: Source) -> list[Block]:
     answers, beside = headlines(frame)
     drawn = answers[answers["scale"].isin(RATIO_SCALES) & (numbers(answers["estimate"]) > 0)]
     band = source.meta.get("smallest_effect")
-    grey = f" Grey: differences under {band * 100:.0f} %." if band else ""
+    grey = f" Grey: differences under {band * 100:g} %." if band else ""
     subtitle = (
         f"{sentence_case(source.subject)} where nothing else is named. The primary in bold; "
         f"hollow marks have no finite interval.{grey}{_of_whom(drawn)}"
