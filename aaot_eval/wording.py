@@ -153,6 +153,8 @@ def _subject(effect: Effect, title: str) -> str:
         return f"Among people allocated to the service, {title}"
     if effect.analysis.design in ("own_cohorts", "entry_rule"):
         return f"Among people who newly met the entry rule, {title}"
+    if effect.analysis.design == "risk_set":
+        return f"Among people who were referred and met the entry rule, {title}"
     if effect.analysis.design == "patients":
         return f"Among the people compared, {title}"
     sites = "the site" if effect.headline.n_treated == 1 else f"the {effect.headline.n_treated} sites"

@@ -361,3 +361,26 @@ def test_a_smallest_effect_that_is_no_whole_percentage_is_not_rounded() -> None:
     )
     found = effect_verdict(effect(0.985, 1.01), PANEL, config)
     assert found.reasons == ("a change of 2.5 % or more is ruled out in either direction, each at a risk of 5 %",)
+
+
+@pytest.mark.parametrize(
+    ("design", "whose"),
+    [
+        ("sites", "At the site with the service, "),
+        ("series", "At the site with the service, "),
+        ("entry_rule", "Among people who newly met the entry rule, "),
+        ("risk_set", "Among people who were referred and met the entry rule, "),
+        ("patients", "Among the people compared, "),
+        ("trial", "Among people allocated to the service, "),
+    ],
+)
+def test_the_first_sentence_says_whose_admissions_it_is_about(design: str, whose: str) -> None:
+    assert effect_verdict(effect(0.7, 0.9, design=design), PANEL, CONFIG).sentence.startswith(
+        f"{whose}alcohol specific"
+    )
+
+
+def test_several_sites_are_counted() -> None:
+    assert effect_verdict(fitted(0.7, 0.9, n_treated=2), PANEL, CONFIG).sentence.startswith(
+        "At the 2 sites with the service, "
+    )
