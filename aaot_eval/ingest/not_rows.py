@@ -139,4 +139,5 @@ def _lines(file: Dialect) -> tuple[list[str], bool]:
         raw.seek(max(0, size - END))
         text = raw.read()
     whole = (text if size <= END else text.partition(b"\n")[2]).decode("utf-8-sig", "replace")
+    whole = whole.replace("\r\n", "\n").replace("\r", "\n")
     return whole.removesuffix("\n").split("\n"), whole.endswith("\n")

@@ -16,7 +16,7 @@ from aaot_eval.config.data import strptime_pattern
 from aaot_eval.config.parts import Files
 from aaot_eval.engine import Engine, ReadPlan, ReadReport
 from aaot_eval.engine.database_tables import inspect_source, is_table
-from aaot_eval.engine.files import Dialect, binary, is_name, repeated_names, shown_names
+from aaot_eval.engine.files import PACKED, Dialect, binary, inspect_file, is_name, repeated_names, shown_names
 from aaot_eval.engine.steps import text_literal
 from aaot_eval.engine.workbooks import is_workbook
 from aaot_eval.errors import InputError, Problem, counted
@@ -381,12 +381,13 @@ def plan_table(
         if file.kind == "text" and file.lines <= 1:
             problems.append(_no_rows(table, path))
             continue
-        if faults := cut_off(file, path):
+        # What was kept had been looked at when it was read.
+        taken = kept is not None and bool(kept.note)
+        if faults := [] if taken else cut_off(file, path):
             problems += faults
             continue
         try:
-            held_dates = kept is not None and bool(kept.note)
-            patterns, faults = ({}, []) if held_dates else _date_patterns(config, table, schema, file, held)
+            patterns, faults = ({}, []) if taken else _date_patterns(config, table, schema, file, held)
         except csv.Error:
             problems.append(_too_large_a_cell(path))
             continue
@@ -698,7 +699,7 @@ def read_given(
     problems, findings = [], []
     for report, plan in zip(reports, given.plans, strict=True):
         notify(f"{'kept from an earlier run:' if report.taken else 'read'} {plan.place}")
-        notes = _notes_of(engine, plan) if report.rejected_lines or report.bad_cells else []
+        notes = _notes_of(engine, plan, report) if report.rejected_lines or report.bad_cells else []
         problems += _reading_problems(report, plan, engine, limits, notes)
         if given.table in BY_HAND and not report.taken:
             problems += quoted_keys(plan, unquoted=report.unquoted)
@@ -835,12 +836,16 @@ def _first_places(engine: Engine, plan: ReadPlan, column: str, count: int) -> st
     return f"{plan.place}, {'; '.join([*said, *more])}" if found else plan.place
 
 
-def _notes_of(engine: Engine, plan: ReadPlan) -> list[int]:
+def _notes_of(engine: Engine, plan: ReadPlan, report: ReadReport) -> list[int]:
     """The lines at the end of a file that are notes and no rows, of those that could not be read."""
+    file = plan.file
+    if report.taken and (file.sheet or file.encoding != "utf-8" or file.path.suffix.lower() in PACKED):
+        # Its plain copy went with the run that read it.
+        file = inspect_file(file.path, engine.folder)
     lines = engine.rows(
         f"SELECT DISTINCT line FROM rejects WHERE file = {text_literal(plan.name)} ORDER BY line DESC LIMIT {MOST_NOTES}"
     )
-    return notes_below(plan.file, {int(n) for (n,) in lines})
+    return notes_below(file, {int(n) for (n,) in lines})
 
 
 def _notes_said(notes: Sequence[int]) -> str:

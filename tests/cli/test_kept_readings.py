@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -74,6 +75,26 @@ def test_a_second_run_looks_at_no_file_and_says_the_same(kept, made_ready, monke
     assert read_of(said) == []
     assert sum(line.startswith("kept from an earlier run: extracts/apc_") for line in said) >= 2
     same(again, made_ready[1])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_note_below_the_rows_of_a_kept_file_is_still_said_to_be_one(made_tiny, tmp_path, packed):
+    study = Path(shutil.copytree(made_tiny, tmp_path / "study"))
+    path = sorted((study / "extracts").glob("apc_*.csv"))[0]
+    text = path.read_text("utf-8") + "Total rows: 12\r\n"
+    if packed:
+        path.with_suffix(".csv.gz").write_bytes(gzip.compress(text.encode("utf-16")))
+        path.unlink()
+        config = study / "study.toml"
+        config.write_text(config.read_text("utf-8").replace("apc_*.csv", "apc_*"), encoding="utf-8")
+    else:
+        path.write_text(text, encoding="utf-8", newline="")
+    first, _ = prepared(study)
+    again, said = prepared(study)
+    assert read_of(said) == []
+    same(again, first)
+    (found,) = [f.detail for f in again.findings if f.code == "X211" and f.where.startswith(f"extracts/{path.name}")]
+    assert "below the rows, a total or a mark of the end" in found
 
 
 def test_a_disk_without_hard_links_gets_copies(kept, made_ready, monkeypatch):
