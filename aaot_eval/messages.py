@@ -99,7 +99,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "X205": ("A column holds NHS numbers and there is no secret to hash them with.", "Add [data] person_key, or give a pseudonymised key."),
     "X206": ("A column that identifies people is mapped.", "Take it out of [data.columns]: no name, postcode or date of birth is needed."),
     "X207": ("The secret for person keys is missing or too short.", "Ask whoever keeps it; never make a new one for an old study."),
-    "X208": ("The header of a file is in no known format.", "Check the file, name the format under [data.formats], or map the columns."),
+    "X208": (
+        "The header of a file is in no known format, stands below a title, or has its names separated by something that is not read.",
+        "Delete the title or export the file with commas; else name the format under [data.formats], or map the columns under [data.columns].",
+    ),
     "X209": ("The lines of a file do not add up to its rows and rejects.", "Ask for the file again: a quotation mark without its pair usually does this."),
     "X213": ("Too many cells of a column cannot be read as what it should hold.", "Say how dates are written under [data.dates], or check the mapping."),
     "X214": ("A panel has a unit and period twice, or a unit with changing constants.", "Keep one row for each unit and period, one value for each unit."),

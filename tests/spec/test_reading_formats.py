@@ -63,7 +63,7 @@ REFUSED = {
     "not a workbook": (b"person,site\n", ["X202", "cannot be read as a workbook"]),
     "a title above the header": (
         workbook({"a": [["Our caseload"], *CASELOAD]}),
-        ["X208", "in no known format for caseload"],
+        ["X208", "the column names of caseload.xlsx stand in line 2, below a title", "delete line 1"],
     ),
 }
 
