@@ -128,7 +128,9 @@ def _texts(
     parts = []
     for column, theirs in columns:
         becomes = cleaned(column, "text", plan.schema.missing_values, bare=False)
-        asked = "" if _few(column) else f" AND {_suspected(column, plan)} AND {becomes} IS DISTINCT FROM text"
+        # CASE, for a conjunction may be asked in any order.
+        unlike = f"CASE WHEN {_suspected(column, plan)} THEN {becomes} IS DISTINCT FROM text ELSE FALSE END"
+        asked = "" if _few(column) else f" AND {unlike}"
         held = f"SELECT CAST({theirs} AS VARCHAR) AS text FROM {source}"
         different = f"SELECT DISTINCT text FROM ({held}) WHERE text IS NOT NULL{asked}"
         parts.append(f"SELECT {text_literal(column.name)} AS name, text, {becomes} AS becomes FROM ({different})")
