@@ -195,7 +195,7 @@ def _looked_at(
         if column.required and plan.schema.extra.get("blank_rejected"):
             whens.append(f"{taken} IS NULL")
     found = "".join(f", bool_or({when})" for when in whens if when)
-    rows, *faults = db.execute(f"SELECT count(*){found} FROM (SELECT {', '.join(cells)} FROM {source})").fetchone()
+    rows, *faults = db.execute(f"SELECT count(*){found} FROM (SELECT {', '.join(cells)} FROM {source})").fetchall()[0]
     return int(rows), any(faults)
 
 

@@ -152,6 +152,8 @@ class FileReading:
             report = self._with_quoted_newlines(report, quote)
         if not report.adds_up and quote:
             return report
+        if lines and report.quoted_newlines:
+            self._place_again(lines)
         exact = not (self.plan.file.blank or report.quoted_newlines)
         counts, lost = self._bad_cells(quote, lines, exact)
         return replace(report, bad_cells=counts, lost_rows=lost)
@@ -231,6 +233,15 @@ class FileReading:
                 )
         return lines
 
+    def _place_again(self, places: Sequence[int]) -> None:
+        """Lines that do not split, which the engine counts without the line breaks inside quotes, where they stand in the file."""
+        lines = lines_of_places(self.plan.file, set(places))
+        with self._handed(place=list(lines), begins=list(lines.values())) as listed:
+            self.db.execute(
+                f"UPDATE {REJECTS} SET line = begins FROM {listed} WHERE file = ? AND value_class = 'line' AND line = place",
+                [self.plan.name],
+            )
+
     def _bad_cells(self, quote: str, rejected: Sequence[int], exact: bool) -> tuple[dict[str, int], int]:
         """Cells that are not what their column says, into the reject table; the file is read again only when there are any.
 
@@ -291,8 +302,8 @@ class FileReading:
             f"CASE WHEN contains({c}, chr(10)) AND length({c}) - length(replace({c}, {delimiter}, '')) >= {max(width - 1, 1)} THEN 1 ELSE 0 END"
             for c in cells
         )
-        found = self.db.execute(f"SELECT sum({breaks}), sum({blank}), sum({swallowed}) FROM {source}").fetchone()
-        newlines, blank_inside, rows_inside = (int(x or 0) for x in found)
+        found = self.db.execute(f"SELECT sum({breaks}), sum({blank}), sum({swallowed}) FROM {source}").fetchall()
+        newlines, blank_inside, rows_inside = (int(x or 0) for x in found[0])
         return report if rows_inside else replace(report, lines=report.lines + blank_inside, quoted_newlines=newlines)
 
     def _keyed_hash(self, key: bytes) -> str:
@@ -315,8 +326,8 @@ class FileReading:
             self.db.unregister("handed_in")
 
     def _one(self, sql: str) -> int:
-        found = self.db.execute(sql).fetchone()
-        return int(found[0] or 0)
+        found = self.db.execute(sql).fetchall()
+        return int(found[0][0] or 0)
 
 
 def rows_of(parts: Sequence[Path], *, numbered: bool = False) -> str:
@@ -328,9 +339,11 @@ def rows_of(parts: Sequence[Path], *, numbered: bool = False) -> str:
 def write_rows(db: Any, query: str, path: Path) -> int:
     """Write what a query gives to Parquet, in its order; how many rows that were."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (allowed,) = db.execute("SELECT parse_formatted_bytes(current_setting('memory_limit'))").fetchone()
+    ((allowed,),) = db.execute("SELECT parse_formatted_bytes(current_setting('memory_limit'))").fetchall()
     group = FEWER_ROWS if allowed < LITTLE_MEMORY else ROWS_OF_A_GROUP
-    (rows,) = db.execute(f"COPY ({query}) TO {text_literal(str(path))} ({WRITTEN}, ROW_GROUP_SIZE {group})").fetchone()
+    (rows,) = db.execute(f"COPY ({query}) TO {text_literal(str(path))} ({WRITTEN}, ROW_GROUP_SIZE {group})").fetchall()[
+        0
+    ]
     return int(rows)
 
 
@@ -346,20 +359,32 @@ def keyed_hash(key: bytes, value: str) -> str:
     return hmac.new(key, re.sub(r"[\s-]", "", value).upper().encode(), hashlib.sha256).hexdigest()
 
 
+def _begins(file: Dialect, quoted: bool) -> Iterator[tuple[int, list[str]]]:
+    """The line on which each row of a file begins, the header and blank ones among them, and its cells."""
+    with file.path.open(encoding="utf-8-sig", newline="") as text:
+        reader = csv.reader(text, delimiter=file.delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
+        last = 0
+        for cells in reader:
+            yield last + 1, cells
+            last = reader.line_num
+
+
 def lines_of_records(file: Dialect, records: Collection[int], quoted: bool) -> dict[int, int]:
     """The line on which each record of a file with blank lines or line breaks in quotes begins."""
     found: dict[int, int] = {}
-    with file.path.open(encoding="utf-8-sig", newline="") as text:
-        reader = csv.reader(text, delimiter=file.delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
-        record, last = -1, 0
-        for cells in reader:
-            begins, last = last + 1, reader.line_num
-            width = len(cells) - (len(cells) > 1 and cells[-1] == "" and len(cells) == len(file.header) + 1)
-            if width == len(file.header):
-                record += 1
-                if record in records:
-                    found[record] = begins
+    record = -1
+    for begins, cells in _begins(file, quoted):
+        width = len(cells) - (len(cells) > 1 and cells[-1] == "" and len(cells) == len(file.header) + 1)
+        if width == len(file.header):
+            record += 1
+            if record in records:
+                found[record] = begins
     return {n: found.get(n, 0) for n in records}
+
+
+def lines_of_places(file: Dialect, places: Collection[int]) -> dict[int, int]:
+    """The line on which each row of a file with line breaks in quotes begins, by its place among the rows, the header being 1."""
+    return {place: begins for place, (begins, _) in enumerate(_begins(file, quoted=True), start=1) if place in places}
 
 
 # The text of casts --------------------------------------------------------------------------------------------------

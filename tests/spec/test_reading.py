@@ -120,6 +120,28 @@ def test_a_line_that_does_not_split_is_rejected_once_and_named(tmp_path, case):
     assert len(found) == 12
 
 
+def test_lines_are_those_of_the_file_behind_line_breaks_in_quotes(tmp_path):
+    wide = 'p902|2021-06-02|4|"three\n\nlines"|F100'
+    rows = [
+        *QUOTED,
+        "p998|2021-06-01|4",
+        wide,
+        "p997|2021-06-01|old|x|F100",
+        *PLAIN[:2],
+        "",
+        wide,
+        "p999|2021-06-01|4|x|F100|y|z",
+    ]
+    report, found, rejects = ingest(tmp_path, text(rows))
+    assert (report.rows, report.rejected_lines, report.adds_up, len(found)) == (19, 2, True, 19)
+    lines = text(rows).splitlines()
+    assert [(lines[line - 1][:4], column) for line, column, *_ in rejects] == [
+        ("p998", ""),
+        ("p997", "age"),
+        ("p999", ""),
+    ]
+
+
 def test_a_row_cut_off_at_the_end_is_rejected(tmp_path):
     report, found, rejects = ingest(tmp_path, text(PLAIN)[:-12])
     assert (report.rows, report.rejected_lines, report.adds_up, len(found)) == (11, 1, True, 11)
