@@ -111,6 +111,7 @@ LIMITS: dict[str, Limit] = {
     "D394": Limit(0.2, 0.0, 1.0, "of the caseload of a site is not among the admissions: above it a warning"),
     "D395": Limit(0.10, 0.01, 1.0, "of the records of a month, or of a site, lack a column: from it on a warning"),
     "D396": Limit(0.10, 0.01, 1.0, "of the rows of a site in a month are lost for one reason: from it on a warning"),
+    "D415": Limit(0.05, 0.01, 1.0, "by which the share of private patients in one half of the months differs from the other: from it on a warning"),
 }  # fmt: skip
 
 #: Pairs of gates about one number: the first warns where the second does not stop yet.
@@ -676,6 +677,20 @@ _add(
     "Attendances that were sent twice under two keys cannot be looked for",
     "They are known by arrival time, first diagnosis and first treatment, and a file does not hold all three.",
     "Nothing, or map the columns named under [data.columns]; the same key twice is found in any case.",
+)
+_add(
+    "D414",
+    "note",
+    "Private patients",
+    "Somebody else pays for them, and a hospital may send their records in one year and not in another.",
+    'Nothing if the share is steady; [counting] private_patients = "drop" leaves them out.',
+)
+_add(
+    "D415",
+    "warn",
+    "Share of private patients changed at a provider with the service",
+    "Records of private patients that begin or end in the middle of the study look like an effect.",
+    'Ask the provider; run again with [counting] private_patients = "drop" and compare.',
 )
 _add(
     "D330",

@@ -133,6 +133,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "D321": ("The sites table contradicts itself or the admissions.", "Write each site once, as in the extract, with a population above zero."),
     "D322": ("A table or the config names a site that there is not.", "Write the site as in the sites table or the extract."),
     "D325": ("The cohort is limited by area, and the extract does not say where people live, or nobody lives there.", "Map residence under [data.columns], and write the codes as that column has them."),
+    "D326": ("Private patients shall be left out, and a file of admissions does not say who they are.", "Map admin_category under [data.columns], or keep them."),
     "D371": ("A rule of joining needs a number that the extract does not have, or beginnings of one-off keys differ in length.", "Ask for the column, or choose another rule."),
     "D372": ("The table of provider changes contradicts itself.", "Keep one row a code; a code is replaced by a later one."),
     "D373": ("A code list of your own is no list of ICD-10 codes.", "One code a line under the header icd10."),

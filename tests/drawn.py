@@ -27,6 +27,7 @@ HEADER = {
     "order": "EPIORDER", "status": "EPISTAT", "class": "CLASSPAT", "method": "ADMIMETH", "source": "ADMISORC", "how": "DISMETH",
     "to": "DISDEST", "provider": "PROCODE3", "site": "SITETRET", "sex": "SEX", "age": "STARTAGE", "number": "PROVSPNOPS",
     "grouped": "SUSSPELLID", "area": "RESLADST_ONS",
+    "payer": "ADMINCAT",
 }  # fmt: skip
 DIAGNOSES = [f"DIAG_{i:02d}" for i in range(1, 21)]
 

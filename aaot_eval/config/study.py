@@ -138,6 +138,9 @@ class CountingConfig(Part):
     fractions: Literal["stays", "lape"] = Field(
         "stays", description="attributable outcomes: of stays by admission, or of first finished episodes by their end"
     )
+    private_patients: Literal["keep", "drop"] = Field(
+        "keep", description="whether episodes of private patients (administrative category 02) count"
+    )
     repeated_attendances: Literal["once", "keep"] = Field(
         "once", description="what an attendance sent again under another key within the hour counts as"
     )

@@ -44,6 +44,7 @@ from aaot_eval.ingest.drift import check_drift
 from aaot_eval.ingest.gates import check_code_years, check_keys, check_losses
 from aaot_eval.ingest.keeping import Keeping
 from aaot_eval.ingest.opt_out import opted_out_flow, read_opt_out
+from aaot_eval.ingest.private import check_private, leave_out_private, refuse_without_category
 from aaot_eval.ingest.providers import check_providers, make_provider_codes, recode_given
 from aaot_eval.ingest.read import (
     GIVEN,
@@ -119,6 +120,7 @@ def read_extracts(
         keeping = Keeping(readings, config, secret_fingerprint(config), digest)
     given, sources, findings = _plan(config, engine, keeping)
     refuse_without_hrg(config, given)
+    refuse_without_category(config, given)
     findings += check_residence(config, given)
     sources, read, more = _read(given, sources, engine, notify, config.quality)
     findings += more
@@ -180,6 +182,7 @@ def _tables_of(
     for step in ("sites", "episodes_judged"):
         engine.run(step)
     recode_given(engine, tables_given)
+    leave_out_private(engine, config)
     for step in ("episodes_repeated", "episodes_copied", "episode_losses", "episodes"):
         engine.run(step)
     if "providers" in tables_given:
@@ -229,6 +232,7 @@ def _tables_of(
     findings += check_rules(config) + check_joining(engine, config) + left + check_code_years(engine)
     findings += check_providers(engine, tables_given, months, first_month, last_month, config.quality)
     findings += check_drift(engine, config, months, first_month, last_month)
+    findings += check_private(engine, tables_given, months, first_month, last_month, config.quality)
     names |= make_coded(engine, config)
     make_residences(engine, config)
     engine.drop(*PASSING)

@@ -28,10 +28,17 @@ LOSSES = (
     ("no_key", "with an episode key", "no episode key"),
     ("regular_attender", "admissions", "regular day or night attender (patient class 3 or 4)"),
     ("no_patient_class", "of a known class", "patient class not 1, 2 or 5"),
+    ("private", "not of private patients", "private patient (administrative category 02), left out as the study says"),
     ("repeated", "each key once", "the same episode key again; the last load wins"),
     ("copied", "each episode once", "the same person, provider, order and dates under another key"),
 )
-FINDING_OF_LOSS = {"no_person": "D316", "regular_attender": "D302", "repeated": "D303", "copied": "D303"}
+FINDING_OF_LOSS = {
+    "no_person": "D316",
+    "regular_attender": "D302",
+    "repeated": "D303",
+    "copied": "D303",
+    "private": "D414",
+}
 # Nobody admitted anywhere for a year: what lies beyond has a wrong year in its date.
 EMPTY_MONTHS = 12
 # A month at either end with less than this share of the usual admissions holds strays: a pandemic or a closed site leaves far more.
@@ -249,7 +256,7 @@ def _flex_months(config: RunConfig, first: pd.Period, last: pd.Period) -> list[F
 RULES = (
     ("study", "spell_rule"), ("study", "stay_rule"), ("counting", "positions"), ("counting", "code_list"), ("counting", "date_by"),
     ("counting", "fractions"), ("counting", "readmission_days"), ("counting", "days"), ("counting", "nation"),
-    ("counting", "repeated_attendances"),
+    ("counting", "repeated_attendances"), ("counting", "private_patients"),
 )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from aaot_eval.findings import Finding
 from aaot_eval.ingest.check import LOSSES
 from aaot_eval.results import FlowStep
 
-# Series that are no admissions and rows loaded twice leave as they should.
-RIGHTLY_LOST = ("regular_attender", "repeated", "copied")
+# Series that are no admissions, rows loaded twice and whom the study leaves out leave as they should.
+RIGHTLY_LOST = ("regular_attender", "private", "repeated", "copied")
 
 #: Codes of the data sets that hold from or until a day only: column, codes, first day, last day (NHS Data Dictionary; HES
 #: technical output specification). A year of overlap is allowed, as trusts change at different times.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import pickle
@@ -45,6 +46,8 @@ sites = "study/sites.csv"
 deaths = "study/deaths.csv"
 [study]
 entry_rule = "4 admissions in 12 months"
+[cohort]
+area = ["E06900001", "E06900002", "E06900003"]
 [costs]
 unit_costs = "study/unit_costs_invented.csv"
 programme = "study/programme_invented.csv"
@@ -68,8 +71,17 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines[60] = ",".join(cells)
     first.write_text("\n".join(lines) + "\n", "utf-8", newline="\n")
     as_parquet(sorted((home / "study" / "extracts").glob("apc_*.csv"))[-1])
+    sent_again(sorted((home / "study" / "extracts").glob("ed_*.csv"))[0])
     (home / "study.toml").write_text(CONFIG, "utf-8")
     return home / "study.toml"
+
+
+def sent_again(path: Path) -> None:
+    """Attendances with diagnosis and treatment, of which every twentieth came under a second key too."""
+    with path.open(encoding="utf-8", newline="") as text:
+        rows = [row | {"DIAGNOSIS_CODE_1": "d1", "TREATMENT_CODE_1": ""} for row in csv.DictReader(text)]
+    again = [row | {"EPIKEY": f"{row['EPIKEY']}2"} for row in rows[::20]]
+    path.write_text(csv_text([*rows, *again]), "utf-8", newline="\n")
 
 
 def as_parquet(path: Path) -> None:
@@ -96,6 +108,9 @@ def expected(simulated: Path) -> dict[str, Any]:
     assert len(found["frames"]["restricted rejects"]) == 3
     assert found["frames"]["cells"]["alcohol_specific_emergency"].sum() > 100
     assert len(found["frames"]["people"]) > 300
+    lost = {step.reason: step.lost for step in found["flow"]}
+    assert sum(n for reason, n in lost.items() if "within 60 minutes" in reason) > 50
+    assert lost["live elsewhere"] > 0
     return found
 
 
@@ -231,7 +246,7 @@ NAMED = {
     },
     "lape": {
         "study": {"spell_rule": "york", "stay_rule": "nhsd", "entry_rule": "2 bed days in a financial year"},
-        "counting": {"fractions": "lape", "date_by": "discharge", "days": "working", "nation": "scotland"},
+        "counting": {"private_patients": "drop", "fractions": "lape", "date_by": "discharge", "days": "working", "nation": "scotland"},
     },
 }  # fmt: skip
 ON_REQUEST = [
@@ -243,8 +258,10 @@ ON_REQUEST = [
 def hospital_year(home: Path, parts: dict[str, Any]) -> RunConfig:
     """A config over made-up episodes of a year with every rule that a study can choose by name, and the tables it needs."""
     rng = random.Random(3)
-    lines = ["person provider admitted end order how to source method diag sex age number grouped area"]
-    visits = ["TOKEN_PERSON_ID,EPIKEY,ARRIVAL_DATE,ATTENDANCE_CATEGORY,DEPARTMENT_TYPE,PROVIDER_CODE,ARRIVAL_TIME,DIAGNOSIS_CODE_1,TREATMENT_CODE_1"]
+    lines = ["person provider admitted end order how to source method diag sex age number grouped area payer"]
+    visits = [
+        "TOKEN_PERSON_ID,EPIKEY,ARRIVAL_DATE,ATTENDANCE_CATEGORY,DEPARTMENT_TYPE,PROVIDER_CODE,ARRIVAL_TIME,DIAGNOSIS_CODE_1,TREATMENT_CODE_1"
+    ]
     for i in range(700):
         begin = date(2022, 1, 1) + timedelta(days=rng.randrange(365))
         end = begin + timedelta(days=rng.choice([0, 0, 1, 2, 5, 20]))
@@ -256,17 +273,17 @@ def hospital_year(home: Path, parts: dict[str, Any]) -> RunConfig:
         lines.append(
             f"{person} {provider} {begin} {end} {rng.choice([1, 1, 2])} {rng.choice([1, 4, 8])} {rng.choice([19, 51, 53])} "
             f"{rng.choice([19, 51])} {rng.choice(['11', '21', '2B', '81'])} {diagnoses} {rng.choice([1, 2])} {rng.randrange(16, 90)} "
-            f"{rng.choice(['.', rng.randrange(4)])} {rng.choice(['.', '-1', rng.randrange(3)])} {['.', 'E06000042', 'E07000001', 'E08000003', 'Y'][i % 5]}"
+            f"{rng.choice(['.', rng.randrange(4)])} {rng.choice(['.', '-1', rng.randrange(3)])} {['.', 'E06000042', 'E07000001', 'E08000003', 'Y'][i % 5]} {['01', '02', '99', '2'][i % 4]}"
         )
         visits.append(f"{person},e{i},{begin},1,{rng.choice(['01', '05'])},{provider},{i % 24:02d}:10:00,d{i % 3},")
         if i % 4 == 0:
             visits.append(f"{person},c{i},{begin},1,01,{provider},{i % 24:02d}:{20 * (i % 3):02d},d{i % 3},")
     lines += [
-        f"Z{s} {s} 2022-{m:02d}-01 2022-{m:02d}-01 1 1 19 19 21 R074 1 50 . . E06000042"
+        f"Z{s} {s} 2022-{m:02d}-01 2022-{m:02d}-01 1 1 19 19 21 R074 1 50 . . E06000042 01"
         for m in range(1, 13)
         for s in ("RX1", "RX2", "NEW")
     ]
-    lines += ["ZZ RX1 2022-12-31 2022-12-31 1 1 19 19 21 R074 1 50 . . E06000042"]
+    lines += ["ZZ RX1 2022-12-31 2022-12-31 1 1 19 19 21 R074 1 50 . . E06000042 01"]
     files = {
         "admissions.csv": csv_text(episodes("\n".join(lines))),
         "attendances.csv": "\n".join(visits) + "\n",
