@@ -565,7 +565,12 @@ def check_caseload(
         missing = people - linked
         findings.append(
             Finding(
-                "D307", where="caseload", records=missing, people=missing, detail=difference.said, advice=difference.do
+                "D307",
+                where="caseload",
+                records=missing,
+                people=missing,
+                detail=difference.said,
+                advice=difference.advice,
             )
         )
     findings += _contradictions(engine, "sites" in names)

@@ -12,6 +12,8 @@ from aaot_eval.ingest.read import NHS_NUMBER_SHARE, is_nhs_number
 
 # So many people of the admissions are compared with; of more, every second, third, ... one.
 MOST_COMPARED = 200_000
+# The form of keys is seen from so many of them.
+MOST_LOOKED_AT = 10_000
 # This share of the keys that are not found must be found under a change for the change to be the reason.
 ENOUGH = 0.5
 # This share of the keys must have a form for it to be the form of the file.
@@ -31,6 +33,11 @@ class KeyDifference:
 
     said: str = ""
     do: str = ""
+
+    @property
+    def advice(self) -> str:
+        """What to do, as a sentence."""
+        return f"{self.do[:1].upper()}{self.do[1:]}." if self.do else ""
 
 
 NO_DIFFERENCE = KeyDifference()
@@ -62,7 +69,8 @@ def key_difference(engine: Engine, *, hashed: bool, nobody: bool) -> KeyDifferen
         known = set(map(change, held))
         if sum(change(key) in known for key in missing) * every >= ENOUGH * len(missing):
             return difference
-    return _forms(missing, held) if nobody or _form(missing) != _form(held) else NO_DIFFERENCE
+    some = held[:: len(held) // MOST_LOOKED_AT + 1]
+    return _forms(missing, some) if nobody or _unlike(missing, some) else NO_DIFFERENCE
 
 
 def _tokens(engine: Engine, joined: str) -> list[str]:
@@ -145,6 +153,18 @@ def _length(keys: Collection[str]) -> int:
     return Counter(map(len, keys)).most_common(1)[0][0]
 
 
+def _unlike(missing: Collection[str], held: Collection[str]) -> bool:
+    """Whether most of the keys that are not found have a length or a kind that no key of the admissions has."""
+    known = {(len(key), _kind([key])) for key in held}
+    return sum((len(key), _kind([key])) not in known for key in missing) >= ENOUGH * len(missing)
+
+
+def _kind(keys: Collection[str]) -> str:
+    """Of what kind of characters the keys are."""
+    fitting = (name for name, form in KINDS if sum(bool(form.fullmatch(k)) for k in keys) >= MOST * len(keys))
+    return next(fitting, "characters of many kinds")
+
+
 def _forms(ours: Sequence[str], theirs: Sequence[str]) -> KeyDifference:
     mine, other = _form(ours), _form(theirs)
     if mine == other:
@@ -163,9 +183,5 @@ def _form(keys: Sequence[str]) -> str:
     lengths = sorted(map(len, keys))
     few, many = lengths[len(keys) // 20], lengths[-1 - len(keys) // 20]
     size = f"{few}" if few == many else f"{few} to {many}"
-    kind = next(
-        (name for name, form in KINDS if sum(bool(form.fullmatch(k)) for k in keys) >= MOST * len(keys)),
-        "characters of many kinds",
-    )
     nhs = sum(map(is_nhs_number, keys)) >= NHS_NUMBER_SHARE * len(keys)
-    return f"{size} {kind}{' (NHS numbers by their check digit)' if nhs else ''}"
+    return f"{size} {_kind(keys)}{' (NHS numbers by their check digit)' if nhs else ''}"

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from aaot_eval.errors import DataQualityError, InputError, Problem, counted
+from aaot_eval.ingest.advice import ADVICE
+from aaot_eval.ingest.check import LOSSES
 from aaot_eval.pipeline import prepare
 from tests.drawn import csv_text, episodes, read, study
 
@@ -215,6 +217,25 @@ def test_attendances_without_keys_say_which_column_is_blank_and_what_helps(tmp_p
     assert problem.do.startswith("Blank here: key.")
     assert 'attendances = { attendance_key = "NAME IN YOUR FILE" }' in problem.do
     assert "number the rows in the query that exports them" in problem.do
+
+
+def test_advice_is_given_for_reasons_that_gates_give():
+    reasons = {why for _, _, why in LOSSES} | {"the key of another admission of the person"}
+    assert set(ADVICE["admissions"]) <= reasons
+
+
+def test_some_keys_in_small_letters_are_said_beside_the_people_without_a_record(tmp_path):
+    rows = episodes(f"{ROWS}\nABC 2022-12-30")
+    caseload = "person,site,referred\n" + "".join(f"{k},RX1,2022-06-01\n" for k in ("A", "B", "abc", "C"))
+    files = {"admissions.csv": csv_text(rows), "caseload.csv": caseload}
+    with read(study(tmp_path / "written", files, data=WINDOW)) as tables:
+        (finding,) = [f for f in tables.findings if f.code == "D307"]
+        assert finding.detail == "they differ in capital and small letters alone"
+        assert finding.do == "Write the keys in both files as in the admissions."
+    # Of the same form, and not there: somebody who was never admitted.
+    with read(study(tmp_path / "other", files | {"caseload.csv": caseload.replace("abc", "X")}, data=WINDOW)) as tables:
+        (finding,) = [f for f in tables.findings if f.code == "D307"]
+        assert finding.detail == ""
 
 
 def test_files_are_named_from_the_folder_of_the_config_and_whole_when_they_lie_elsewhere(tmp_path):
