@@ -172,9 +172,11 @@ def _forms(ours: Sequence[str], theirs: Sequence[str]) -> KeyDifference:
             f"those of both files are {mine}, so that the keys themselves differ",
             "ask whoever made the keys whether both files were pseudonymised in the same way, with the same secret and for the same study",
         )
-    do = "give both files the same person id: ask whoever pseudonymised the admissions for the keys of the caseload; where both can be had with "
-    do += "NHS or local numbers, map [data.person_key]"
-    return KeyDifference(f"those of the caseload are {mine}, those of the admissions {other}", do)
+    return KeyDifference(
+        f"those of the caseload are {mine}, those of the admissions {other}",
+        "give both files the same person id: ask whoever pseudonymised the admissions for the keys of the caseload; where both can be had "
+        "with NHS or local numbers, map [data.person_key]",
+    )
 
 
 def _form(keys: Sequence[str]) -> str:

@@ -295,7 +295,7 @@ class TestWhatIsFitted:
         wider = max(level, noise, key=lambda w: w.half_width())
         assert math.log(e.estimate) == pytest.approx(wider.estimate, abs=SEARCH)
         assert e.n_obs == 57
-        assert "1 missing periods left out with calendar time kept" in e.note
+        assert "1 missing period left out with calendar time kept" in e.note
         assert e.series is not None
         assert list(e.series["phase"].iloc[[4, 5, 12, 36, 40]]) == [
             "before",
