@@ -11,6 +11,8 @@ from aaot_eval.findings import Finding
 from aaot_eval.ingest.read import Given
 
 FILES_SHOWN = 3
+#: Codes that stand for no area in one kind of codes or another; those of the formats themselves are gone before.
+NOWHERE = ("-", "X", "X98", "Q99", "59999", "W99999999", "S99999999")
 
 
 def check_residence(config: RunConfig, given: Sequence[Given]) -> list[Finding]:
@@ -42,4 +44,4 @@ def check_residence(config: RunConfig, given: Sequence[Given]) -> list[Finding]:
 def make_residences(engine: Engine, config: RunConfig) -> None:
     """Makes `residences` (person, residence, since) when the cohort asks for it."""
     if "residence" not in config.unasked_columns:
-        engine.run("residences")
+        engine.run("residences", nowhere=NOWHERE)

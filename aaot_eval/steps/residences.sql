@@ -1,7 +1,7 @@
 -- reads: episodes, episodes_read
 -- makes: residences
 -- rule: where a person lives is the area of the first episode that says it, known from that day on: a later move changes nothing, and
---       nobody is looked at before the area is known
+--       nobody is looked at before the area is known; a code for unknown or for none of the country says no area
 -- decision: docs/decisions/0140-area-of-residence.md
 SELECT person, residence, admission_date AS since
 FROM (
@@ -11,6 +11,6 @@ FROM (
     ) AS place
     FROM episodes AS e
     JOIN episodes_read AS d ON d.row = e.row
-    WHERE d.residence IS NOT NULL
+    WHERE d.residence IS NOT NULL AND d.residence NOT IN ({nowhere})
 ) AS told
 WHERE place = 1

@@ -114,7 +114,7 @@ def test_the_code_list_is_as_its_descriptor_says():
 PARAMETERS = {
     "first_clock": 24264, "first_day": date(2022, 1, 1), "last_day": date(2022, 12, 31), "emergency": ("21", "2A"), "left_out": 1,
     "listed": 0, "excess_day": 300.0, "primary": "emergency", "positions": 20, "length": 2, "begins": ("X1",), "measure": "emergency",
-    "before": date(2022, 1, 1), "methods": ("21", "2A"), "loads": ("1", "2"), "private": ("02", "2"),
+    "before": date(2022, 1, 1), "methods": ("21", "2A"), "loads": ("1", "2"), "private": ("02", "2"), "nowhere": ("X98",),
 }  # fmt: skip
 
 
