@@ -32,6 +32,7 @@ PEAK_FREE = (
 
 SETTLED = 1e-12
 """Where the library's iterations end. At its own 1e-8 the order of rows shows in the seventh digit of a standard error."""
+FIGURES = 10
 
 
 @ESTIMATORS.register("patient_two_way")
@@ -91,7 +92,7 @@ class PatientTwoWay:
                 fixef_maxiter=100_000,
                 **more,
             )
-        effect, error = float(fit.coef()["on_team"]), float(fit.se()["on_team"])
+        effect, error = (_figures(x["on_team"]) for x in (fit.coef(), fit.se()))
         df = int(frame["hospital"].nunique()) - 1
         half = float(stats.t.ppf((1 + self.conf_level) / 2, df)) * error
         p = float(2 * stats.t.sf(abs(effect / error), df)) if error > 0 else math.nan
@@ -110,6 +111,11 @@ class PatientTwoWay:
             n_units=len(people.names), n_treated=int(people.treated.sum()), n_periods=people.n_months,
             inference=f"{kind} regression on person and month effects, clustered by hospital", status=status, note=note, **more,  # type: ignore[arg-type]
         )  # fmt: skip
+
+
+def _figures(value: float) -> float:
+    """A number of the library to the figures that it gives again: where its arrays lie in memory changes the fourteenth."""
+    return float(f"{value:.{FIGURES}g}")
 
 
 def person_rows(people: PersonMonths, panel: Panel) -> pd.DataFrame:

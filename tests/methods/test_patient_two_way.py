@@ -67,6 +67,24 @@ def test_rows_are_months_alive_of_the_referred_and_of_other_hospitals(mixed) -> 
     assert frame.loc[frame["on_team"] == 1, "person"].nunique() == int(people.referred.sum())
 
 
+@pytest.mark.parametrize("apart", [-3e-14, 3e-14])
+def test_a_number_is_the_same_wherever_its_arrays_lie(mixed, monkeypatch, apart) -> None:
+    """The library's own numbers differ by so much from one run to the next on a large panel."""
+    library = pytest.importorskip("pyfixest")
+
+    class Moved:
+        def __init__(self, fit) -> None:
+            self.coef, self.se = (lambda x=x: x() * (1 + apart) for x in (fit.coef, fit.se))
+
+    class Library:
+        fepois = staticmethod(lambda *a, **k: Moved(library.fepois(*a, **k)))
+        feols = staticmethod(lambda *a, **k: Moved(library.feols(*a, **k)))
+
+    plain = PatientTwoWay().fit(mixed, ANALYSIS, seed=1)
+    monkeypatch.setattr(patient_two_way, "_pyfixest", Library)
+    assert PatientTwoWay().fit(mixed, ANALYSIS, seed=1) == plain
+
+
 def test_without_the_extra_the_rows_say_so(mixed, monkeypatch) -> None:
     real = importlib.import_module
 
