@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from aaot_eval.engine import ReadPlan, ReadReport
-from aaot_eval.engine.duckdb_reading import cleaned, fault, identifier, in_range, rows_of
+from aaot_eval.engine.duckdb_reading import FILE_ROW, cleaned, fault, identifier, in_range, recoded, rows_of
 from aaot_eval.engine.steps import diagnosis_columns, text_literal
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import ColumnSpec
@@ -72,7 +72,8 @@ def rows_as_found(db: Any, plan: ReadPlan) -> tuple[FileRows, ReadReport] | None
             for c in plan.schema.columns
             if c.name in plan.columns
         ]
-        if not all(_fits(c, kind) for c, _, kind in given):
+        # The engine numbers the rows of no file that has a column of that name.
+        if FILE_ROW in map(str.lower, held) or not all(_fits(c, kind) for c, _, kind in given):
             return None
         texts = [(c, theirs) for c, theirs, _ in given if c.type == "string"]
         codes, others = _texts(db, source, texts, plan)
@@ -167,6 +168,8 @@ def _taken_over(column: ColumnSpec, theirs: str, kind: str, others: Mapping[str,
         whole = theirs
         for mark in dict.fromkeys([*plan.schema.missing_values, *column.null_values]):
             whole = f"nullif({whole}, {int(mark)})" if re.fullmatch(r"-?\d+", mark) else whole
+        if column.extra.get("recode"):
+            whole = recoded(column, f"CAST({whole} AS VARCHAR)")
         return f"CAST({whole} AS INTEGER)"
     text = theirs if kind == "VARCHAR" else f"CAST({theirs} AS VARCHAR)"
     if not others:

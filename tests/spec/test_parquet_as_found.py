@@ -56,17 +56,17 @@ def written(path: Path, columns: dict[str, pa.Array]) -> Path:
     return path
 
 
-def rows_read(home: Path, *paths: Path, **changes):
+def rows_read(home: Path, *paths: Path, schema=SCHEMA, columns=NAMES, **changes):
     """The rows that the engine has of files, their types, the reports, the rejects, and how many files it wrote for them."""
     home.mkdir()
     engine = open_engine("duckdb", home / "work")
     try:
         plans = [
-            replace(ReadPlan(inspect_file(path, engine.folder), SCHEMA, NAMES, path.name, load=n), **changes)
+            replace(ReadPlan(inspect_file(path, engine.folder), schema, columns, path.name, load=n), **changes)
             for n, path in enumerate(paths, start=1)
         ]
         reports = engine.ingest(plans, "episodes_read")
-        given = ", ".join(f"CAST({c} AS VARCHAR)" for c in ("load", "row", *SCHEMA.names))
+        given = ", ".join(f"CAST({c} AS VARCHAR)" for c in ("load", "row", *schema.names))
         return {
             "rows": engine.rows(f"SELECT {given} FROM episodes_read ORDER BY row"),
             "reports": reports,
@@ -80,11 +80,11 @@ def rows_read(home: Path, *paths: Path, **changes):
         engine.close()
 
 
-def both_ways(tmp_path, monkeypatch, *paths: Path):
+def both_ways(tmp_path, monkeypatch, *paths: Path, **given):
     """What is read where the files lie, and what is read when they are written anew; and how many files were written the first way."""
-    as_found, files = rows_read(tmp_path / "as_found", *paths)
+    as_found, files = rows_read(tmp_path / "as_found", *paths, **given)
     monkeypatch.setattr(aaot_eval.engine.duckdb, "rows_as_found", lambda db, plan: None)
-    anew, _ = rows_read(tmp_path / "anew", *paths)
+    anew, _ = rows_read(tmp_path / "anew", *paths, **given)
     monkeypatch.undo()
     return as_found, anew, files
 
@@ -145,6 +145,27 @@ def test_a_few_odd_codes_are_mended_on_the_way(tmp_path, monkeypatch, case):
     path = written(tmp_path / "apc.parquet", FEW[case])
     as_found, anew, files = both_ways(tmp_path, monkeypatch, path)
     assert files == 0
+    assert as_found == anew
+
+
+def test_a_file_with_a_column_named_as_the_number_of_its_row_is_read(tmp_path, monkeypatch):
+    table = pa.table({NAMES[c]: values for c, values in clean().items()} | {"File_Row_Number": pa.array(range(400))})
+    pq.write_table(table, tmp_path / "apc.parquet")
+    as_found, anew, files = both_ways(tmp_path, monkeypatch, tmp_path / "apc.parquet")
+    assert files == 1
+    assert as_found == anew
+
+
+def test_whole_numbers_that_are_codes_of_another_system_become_ours(tmp_path, monkeypatch):
+    schema = table_schema("extracts", "sus_apc")
+    pq.write_table(
+        pa.table({"FCE_FLAG": pa.array([1, 0, None, 7], pa.int8()), "KEY": ["K1", "K2", "K3", "K4"]}),
+        tmp_path / "sus.parquet",
+    )
+    names = {"episode_status": "FCE_FLAG", "episode_key": "KEY"}
+    as_found, anew, files = both_ways(tmp_path, monkeypatch, tmp_path / "sus.parquet", schema=schema, columns=names)
+    assert files == 0
+    assert [row[2 + schema.names.index("episode_status")] for row in as_found["rows"]] == ["3", "1", None, "7"]
     assert as_found == anew
 
 
