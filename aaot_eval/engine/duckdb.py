@@ -23,7 +23,16 @@ import pyarrow as pa
 from aaot_eval.engine import OptedOut, ReadPlan, ReadReport
 from aaot_eval.engine.duckdb_as_found import DIAGNOSES, MOST_CODES, FileRows, rows_as_found, rows_written
 from aaot_eval.engine.duckdb_keeping import keep, take
-from aaot_eval.engine.duckdb_reading import FILE_ROW, REJECTS, SQL_TYPES, FileReading, identifier, rows_of, thin_out
+from aaot_eval.engine.duckdb_reading import (
+    FILE_ROW,
+    REJECTS,
+    SQL_TYPES,
+    FileReading,
+    identifier,
+    rows_of,
+    thin_out,
+    this_file,
+)
 from aaot_eval.engine.steps import diagnosis_columns, table_name, text_literal
 from aaot_eval.engine.steps import step as make_step
 from aaot_eval.errors import InputError, Problem
@@ -154,7 +163,7 @@ class DuckDBEngine:
         codes = [c for c in codes if c not in diagnosis_columns(codes)]
         written = [file.path for file in files if file.ours]
         if written:
-            listed = ", ".join(text_literal(str(path)) for path in written)
+            listed = ", ".join(map(this_file, written))
             few = self.rows(
                 f"SELECT path_in_schema FROM parquet_metadata([{listed}]) GROUP BY path_in_schema "
                 f"HAVING bool_and(encodings LIKE '%DICTIONARY%' OR num_values < {SMALL_GROUP})"

@@ -84,12 +84,8 @@ class FileReading:
         if self.plan.file.kind != "parquet" or self.plan.made:
             return frozenset()
         try:
-            path = text_literal(str(self.plan.file.path))
-            held = {
-                r[0]
-                for r in self.db.execute(f"DESCRIBE SELECT * FROM read_parquet({path})").fetchall()
-                if r[1] == "DATE"
-            }
+            source = rows_of([self.plan.file.path])
+            held = {r[0] for r in self.db.execute(f"DESCRIBE SELECT * FROM {source}").fetchall() if r[1] == "DATE"}
         except duckdb.Error:  # the reading itself says what is wrong
             return frozenset()
         return frozenset(c.name for c in self.given if c.type == "date" and self.plan.columns[c.name] in held)
@@ -185,18 +181,17 @@ class FileReading:
     def _source(self, quote: str, rejected: str = "") -> tuple[str, dict[str, str]]:
         """The file as a table function, and the name of each of our columns in it."""
         file, columns = self.plan.file, self.plan.columns
-        path = text_literal(str(file.path))
         if self.brought:
             return self.brought, {ours: identifier(theirs) for ours, theirs in columns.items()}
         if file.kind == "parquet":
-            return f"read_parquet({path})", {
+            return rows_of([file.path]), {
                 ours: identifier(theirs) if ours in self.dated else f"CAST({identifier(theirs)} AS VARCHAR)"
                 for ours, theirs in columns.items()
             }
         typed = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(file.header)))
         rejects = f"store_rejects=true, rejects_limit=0, rejects_table='{rejected}', rejects_scan='{rejected}_scan'"
         source = (
-            f"read_csv({path}, delim={text_literal(file.delimiter)}, header=true, auto_detect=false, columns={{{typed}}}, "
+            f"read_csv({this_file(file.path)}, hive_partitioning=false, delim={text_literal(file.delimiter)}, header=true, auto_detect=false, columns={{{typed}}}, "
             f"quote={text_literal(quote)}, escape={text_literal(quote)}, strict_mode=true, null_padding=false, compression='none', "
             f"{rejects if rejected else 'ignore_errors=true'})"
         )
@@ -332,9 +327,19 @@ class FileReading:
 
 
 def rows_of(parts: Sequence[Path], *, numbered: bool = False) -> str:
-    """Parquet files of rows as a table function, with their rows numbered from nought when asked."""
-    listed = ", ".join(text_literal(str(part)) for part in parts)
-    return f"read_parquet([{listed}]{f', {FILE_ROW}=true' if numbered else ''})"
+    """Parquet files of rows as a table function, with their rows numbered from nought when asked.
+
+    A folder called `SEX=9` says nothing about the rows in it: the engine would put it in the place of the column.
+    """
+    return (
+        f"read_parquet([{', '.join(map(this_file, parts))}], hive_partitioning=false"
+        f"{f', {FILE_ROW}=true' if numbered else ''})"
+    )
+
+
+def this_file(path: Path) -> str:
+    """A path as SQL that names this file and no other: the engine takes `x[1].parquet` for a pattern that means `x1.parquet`."""
+    return text_literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
 
 
 def write_rows(db: Any, query: str, path: Path) -> int:

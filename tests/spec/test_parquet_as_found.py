@@ -169,6 +169,27 @@ def test_whole_numbers_that_are_codes_of_another_system_become_ours(tmp_path, mo
     assert as_found == anew
 
 
+@pytest.mark.parametrize("folder", ["SEX=9", "sex=9", "STARTAGE=5", "EPIKEY=K1"])
+def test_the_name_of_a_folder_is_no_value_of_a_column(tmp_path, monkeypatch, folder):
+    (tmp_path / folder).mkdir()
+    plain, _ = rows_read(tmp_path / "plain", written(tmp_path / "apc.parquet", clean()))
+    as_found, anew, _ = both_ways(tmp_path / folder, monkeypatch, written(tmp_path / folder / "apc.parquet", clean()))
+    assert as_found == anew == plain
+
+
+@pytest.mark.parametrize(("name", "other"), [("x[1]", "x1"), ("x?", "xy"), ("x*", "xyz"), ("[x]", "x"), ("x]", "x")])
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names but those in brackets")
+def test_a_name_with_the_signs_of_a_pattern_is_that_file_alone(tmp_path, monkeypatch, name, other):
+    (tmp_path / name).mkdir()
+    (tmp_path / other).mkdir()
+    right, wrong = (written(tmp_path / name / f"{n}.parquet", clean(seed=i)) for i, n in enumerate((name, other)))
+    written(tmp_path / other / right.name, clean(seed=3))
+    plain, _ = rows_read(tmp_path / "plain", written(tmp_path / "apc.parquet", clean(seed=0)))
+    as_found, anew, _ = both_ways(tmp_path / name, monkeypatch, right)
+    assert wrong.is_file()
+    assert as_found["rows"] == anew["rows"] == plain["rows"]
+
+
 def test_files_of_both_kinds_are_one_table(tmp_path, monkeypatch):
     paths = [
         written(tmp_path / f"{n}.parquet", columns)
