@@ -17,11 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 900
 # Drawn tests that together take every step; found by what each of them runs. A new step needs one of its own tests here.
 TAKEN = (
+    "area.py::test_the_first_area_that_is_told_counts_from_the_month_after_it_and_the_flow_adds_up",
     "asked_outcomes.py::test_a_readmission_is_an_emergency_0_to_29_days_after_the_last_discharge",
     "asked_outcomes.py::test_by_discharge_a_stay_belongs_to_the_month_it_ends",
     "asked_outcomes.py::test_lape_counts_first_episodes_in_the_month_they_end_and_the_default_stays_by_admission",
     "asked_outcomes.py::test_length_of_stay_alcohol_of_any_kind_and_deaths",
     "asked_outcomes.py::test_the_move_of_same_day_care_brings_its_own_outcomes_and_a_warning",
+    "attendances.py::test_the_same_attendance_under_two_keys_is_one_and_the_last_load_stays",
     "entry_rules.py::test_age_area_and_exclusions_narrow_it",
     "entry_rules.py::test_listed_codes_count",
     "first_contact.py",
@@ -35,12 +37,16 @@ TAKEN = (
     "price_basis.py::test_bed_days",
     "price_basis.py::test_long_stays_pro_rated_by_nights",
     "price_basis.py::test_unpriced_spells_are_listed_with_their_share_and_never_cost_0",
+    "private_patients.py::test_left_out_they_are_a_reason_of_their_own_in_the_flow",
+    "private_patients.py::test_they_are_kept_and_counted_with_their_share_by_provider",
     "stays.py::test_which_codes_are_a_sign_of_transfer[nhsd]",
     "stays.py::test_which_codes_are_a_sign_of_transfer[york]",
 )
 # Files whose tests draw tables and count them; the others read text, whose reader is the same for every engine.
 DRAWN = (
+    "area",
     "asked_outcomes",
+    "attendances",
     "counting",
     "entry_rules",
     "first_contact",
@@ -48,6 +54,7 @@ DRAWN = (
     "named_rules",
     "panel",
     "price_basis",
+    "private_patients",
     "spells",
     "stays",
 )

@@ -132,15 +132,11 @@ class TestFirstPage:
         assert OWN_PAST[True].startswith("the unit's own past")
 
     def test_drawn_assignments_are_said_to_be_drawn(self) -> None:
-        drawn = SimpleNamespace(
-            inference="randomisation over 10,000 of 2,402,400 assignments of start dates to sites", p_least=0.0001
-        )
+        drawn = SimpleNamespace(drawn=10_000, p_least=0.0001)
         assert (
             _least_p(cast("Estimate", drawn)) == "The 10,000 assignments drawn at random can give no p below 0.0001. "
         )
-        every = SimpleNamespace(
-            inference="exact randomisation over all 120 assignments", p_least=1 / 120, n_treated=3, n_units=10
-        )
+        every = SimpleNamespace(drawn=None, conf_method="randomisation", p_least=1 / 120, n_treated=3, n_units=10)
         assert _least_p(cast("Estimate", every)) == "With 3 of 10 sites treated, no p below 0.0083 is possible. "
 
 
