@@ -42,7 +42,8 @@ ENTRIES: dict[str, tuple[str, str, float | None]] = {
     "match": ("codes of the lists matched over 20 columns", "count", 4.0),
     "codes": ("the same with the distinct codes found and the lists resolved against them", "count", None),
 }
-FROM_TEXT = ("copy", "ingest", "panel_csv")
+# Codes too: of a Parquet file that is read where it lies the different ones are known from the reading.
+FROM_TEXT = ("copy", "ingest", "panel_csv", "match", "codes")
 #: Limits that hold for sizes: (entry, rows): (wall seconds, peak GiB).
 LIMITS: dict[tuple[str, int], tuple[float | None, float | None]] = {
     ("panel_csv", 1_000_000): (6.0, None),

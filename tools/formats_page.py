@@ -28,7 +28,8 @@ field that is there: what is not mapped is not read.
 
 Files may be CSV with comma, pipe, tab or semicolon, UTF-8 with or without a mark, UTF-16, Latin-1 or cp1252, any line ends, quoted cells
 with line breaks, gzip, zip with one file, or Parquet; several files by year or month may differ in their columns and even in their
-format. The small tables may be Excel workbooks with one filled sheet. A packed file that unpacks to more than 64 MiB and 200 times its size is refused, and so is a workbook of more than 256 MiB.
+format. A Parquet file whose dates are dates and whose codes need no cleaning is read where it lies and not copied. The small tables may be Excel
+workbooks with one filled sheet. A packed file that unpacks to more than 64 MiB and 200 times its size is refused, and so is a workbook of more than 256 MiB.
 
 """
 
