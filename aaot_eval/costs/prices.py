@@ -151,7 +151,7 @@ def load_prices(config: RunConfig) -> Prices:
         )
         raise InputError(*problems)
     units, team = config.path(costs.unit_costs), config.path(costs.programme)
-    price_refusals, team_refusals = Refusals(units.name), Refusals(team.name)
+    price_refusals, team_refusals = (Refusals(config.shown(path)) for path in (units, team))
     table, aside = load_unit_costs(units, index, costs.price_year, costs.perspective, price_refusals, basis=costs.basis)
     programme = load_programme(team, index, costs.price_year, team_refusals)
     utilities, wrong = load_utilities(config)

@@ -252,8 +252,9 @@ def load_utilities(config: RunConfig) -> tuple[Utilities | None, list[Problem]]:
     asked = config.costs.outcome if config.costs else None
     if asked is None or asked.utilities is None:
         return None, []
+    path = config.path(asked.utilities)
     found, refusals = read_utilities(
-        config.path(asked.utilities), asked.horizon_days, asked.missing, _shifts(asked.missing_shifts), config.seed
+        path, asked.horizon_days, asked.missing, _shifts(asked.missing_shifts), config.seed, name=config.shown(path)
     )
     return found, refusals.problems
 
@@ -263,16 +264,16 @@ def _shifts(given: Sequence[float] | None) -> Sequence[float]:
 
 
 def read_utilities(
-    path: Path, horizon_days: int, missing: Missing, shifts: Sequence[float] = (), seed: int = 0
+    path: Path, horizon_days: int, missing: Missing, shifts: Sequence[float] = (), seed: int = 0, *, name: str = ""
 ) -> tuple[Utilities | None, Refusals]:
-    """The user's file of utilities (`data_schemas/tables/utilities.json`): one row a person and assessment.
+    """The user's file of utilities (`data_schemas/tables/utilities.json`): one row a person and assessment; `name` is what problems call it.
 
     All problems come together, by file, line and column: files and columns as P400 to P407, and C161 arms, C162 an
     assessment twice, C163 an assessment after death, C164 more than one value set or source, C165 too few people, C166
     assessments missing without `missing = "complete_cases"` or `"impute"`, C167 no assessment that reaches the horizon, C168
     too few answers to impute from.
     """
-    refusals = Refusals(path.name)
+    refusals = Refusals(name or path.name)
     lines = read_lines(path, "utilities", refusals)
     rows = [row for line in lines if (row := _row(line, refusals)) is not None]
     _one_word(lines, refusals)

@@ -82,7 +82,12 @@ CASES = {
     "unknown outcome": (swap("study.toml", '"alcohol_specific_emergency"', '"alcohol"'), 3, ["there is no outcome 'alcohol'"]),
     "unknown profile": (swap("study.toml", 'profile = "hes"', 'profile = "ehs"'), 3, ["there is no profile 'ehs'", "hes"]),
     "not TOML": (swap("study.toml", "[study]", "[study"), 3, ["not valid TOML", "line"]),
-    "price file missing": (swap("study.toml", "unit_costs_invented.csv", "prices.csv"), 3, ["prices.csv"]),
+    "price file missing": (swap("study.toml", "unit_costs_invented.csv", "prices.csv"), 3, ["where: prices.csv"]),
+    "price file missing in a folder": (swap("study.toml", "unit_costs_invented.csv", "money/prices.csv"), 3, ["where: money/prices.csv"]),
+    "utilities missing in a folder": (
+        swap("study.toml", "[disclosure]", '[costs.outcome]\nkind = "qaly"\nutilities = "money/eq5d.csv"\nhorizon_days = 365\n\n[disclosure]'),
+        3, ["where: money/eq5d.csv"],
+    ),
     "price without a value": (swap("unit_costs_invented.csv", ",640.00,", ",,"), 3, ["value is empty", "unit_costs_invented.csv, line 2"]),
     "price of no known year": (swap("unit_costs_invented.csv", "2024/25", "last year"), 3, ["price_year"]),
     "patient reports without a reason": (
