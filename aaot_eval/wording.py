@@ -119,7 +119,7 @@ def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
 
 
 #: Warnings that qualify the claim itself: each says how little it takes for there to be no effect.
-CAVEATS = {"trend_violation": "sites drifting apart no more than they once did before the start could explain it"}
+CAVEATS = {"trend_violation": "a drift between the sites as large as the largest before the start could explain it"}
 
 
 def _caveat(effect: Effect) -> str:

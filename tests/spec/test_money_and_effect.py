@@ -112,7 +112,7 @@ def said(design: str, ratio: float, log_error: float, money_ratio: float, progra
 
 def test_a_saving_has_the_half_sentence_of_the_fall_it_rests_on() -> None:
     """A warning of the trend bounds qualifies a fall; a saving from the same comparison is qualified with it, one from another is not."""
-    half = "As with the effect behind it, sites drifting apart no more than they once did before the start could explain it."
+    half = "As with the effect behind it, a drift between the sites as large as the largest before the start could explain it."
     fall = ("sites", 0.5, 0.01, 0.5, 1.0, "warn")
     effect, money, _ = said(*fall, check_name="trend_violation")
     assert (effect.word, money.word) == ("lower", "saves")

@@ -223,7 +223,7 @@ def test_a_claim_that_a_drift_could_explain_says_so_and_keeps_its_word() -> None
         found = effect_verdict(replace(given, checks=(CheckResult(check, "primary", kind, "so."),)), PANEL, CONFIG)  # type: ignore[arg-type]
         return found.word, found.sentence, found.caveat
 
-    caveat = "sites drifting apart no more than they once did before the start could explain it"
+    caveat = "a drift between the sites as large as the largest before the start could explain it"
     assert verdict("trend_violation", "warn") == (
         "lower",
         "At the site with the service, alcohol specific emergency were 21 % lower than expected without the service "
