@@ -45,6 +45,8 @@ OPTED_OUT = "opted_out"
 USUAL_MEMORY = 4
 # Rows of which any number of different values is few.
 SMALL_GROUP = 20_000
+# As many codes as two bytes can tell apart.
+TWO_BYTES = 65_000
 _engines, _lists = itertools.count(1), itertools.count(1)
 
 
@@ -148,7 +150,9 @@ class DuckDBEngine:
         return " UNION ALL ".join(
             f"SELECT {_of_its_file([loads[n] for n in scan], 'INTEGER')} AS load, "
             f"{_of_its_file([before[n] for n in scan], 'BIGINT')} + {FILE_ROW} + 1 AS row, "
-            + ", ".join(_column(c, files[scan[0]], short) for c in schema.columns)
+            + ", ".join(
+                _column(c, {k: v for n in scan for k, v in files[n].columns.items()}, short) for c in schema.columns
+            )
             + f" FROM {rows_of([files[n].path for n in scan], numbered=True)}"
             for scan in scans
         )
@@ -157,7 +161,8 @@ class DuckDBEngine:
         """The columns of codes with few values, and a type of those values in their order: two bytes a cell in place of sixteen.
 
         It compares, sorts and joins as the text does; `frame` and `batches` hand out text. What the writer found too many for a
-        list, in any but a small group of rows, is too many here.
+        list, in any but a small group of rows, is too many here; so are `MOST_CODES`, for every query that names the column
+        carries the whole list.
         """
         codes = [c.name for c in schema.columns if c.extra.get("form") == "code"]
         codes = [c for c in codes if c not in diagnosis_columns(codes)]
@@ -169,18 +174,29 @@ class DuckDBEngine:
                 f"HAVING bool_and(encodings LIKE '%DICTIONARY%' OR num_values < {SMALL_GROUP})"
             )
             codes = [c for c in codes if (c,) in few]
-        codes = [c for c in codes if not any(file.codes.get(c, ()) is None for file in files)]
-        if not codes or not files:
-            return {}
-        found = {code for file in files for c in codes for code in file.codes.get(c) or ()}
-        if written:
-            values = " UNION ".join(f"SELECT DISTINCT {c} FROM {rows_of(written)} WHERE {c} IS NOT NULL" for c in codes)
-            found |= {code for (code,) in self.rows(values)}
-        if not 0 < len(found) <= MOST_CODES:
+        codes = [c for c in codes if any(c in file.columns for file in files)]
+        found = {c: values for c in codes if (values := self._values(c, files, written)) is not None}
+        every = sorted(set().union(*found.values()))
+        if not 0 < len(every) <= TWO_BYTES:
             return {}
         kind = f"codes_{next(_lists)}"
-        self._db.execute(f"CREATE TYPE {kind} AS ENUM ({', '.join(map(text_literal, sorted(found)))})")
-        return dict.fromkeys(codes, kind)
+        self._db.execute(f"CREATE TYPE {kind} AS ENUM ({', '.join(map(text_literal, every))})")
+        return dict.fromkeys(found, kind)
+
+    def _values(self, column: str, files: Sequence[FileRows], written: Sequence[Path]) -> set[str] | None:
+        """The different codes of a column; None when there are more than `MOST_CODES`."""
+        found: set[str] = set()
+        for file in files:
+            held = file.codes.get(column, frozenset())
+            if held is None:
+                return None
+            found |= held
+        if written:
+            asked = (
+                f"SELECT DISTINCT {column} FROM {rows_of(written)} WHERE {column} IS NOT NULL LIMIT {MOST_CODES + 1}"
+            )
+            found |= {code for (code,) in self.rows(asked)}
+        return found if len(found) <= MOST_CODES else None
 
     def _read(self, plan: ReadPlan, part: Path) -> tuple[FileRows, ReadReport]:
         if plan.kept is not None and plan.kept.note:
@@ -319,10 +335,10 @@ class DuckDBEngine:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _column(column: ColumnSpec, file: FileRows, short: Mapping[str, str]) -> str:
-    """A column of a file of rows, in the type that the steps find it in."""
+def _column(column: ColumnSpec, held: Mapping[str, str], short: Mapping[str, str]) -> str:
+    """A column of files of rows, by what they hold, in the type that the steps find it in."""
     kind = short.get(column.name, SQL_TYPES[column.type])
-    return f"CAST({file.columns.get(column.name, 'NULL')} AS {kind}) AS {column.name}"
+    return f"CAST({held.get(column.name, 'NULL')} AS {kind}) AS {column.name}"
 
 
 def _of_its_file(values: Sequence[int], kind: str) -> str:

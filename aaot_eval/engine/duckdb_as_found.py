@@ -22,8 +22,8 @@ from aaot_eval.schema import ColumnSpec
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 #: Different codes of a column that are written otherwise than they stand: each is a comparison for the cells of every later step.
 MOST_OTHERS = 24
-#: As many codes as two bytes can tell apart.
-MOST_CODES = 65_000
+#: More different codes than these are no short list.
+MOST_CODES = 10_000
 DIAGNOSES = "diagnoses"
 
 
@@ -90,8 +90,9 @@ def rows_as_found(db: Any, plan: ReadPlan) -> tuple[FileRows, ReadReport] | None
 
 
 def rows_written(part: Path, plan: ReadPlan) -> FileRows:
-    """A file that a reading wrote: it holds our columns under our names."""
-    return FileRows(part, {c: c for c in plan.schema.names})
+    """A file that a reading wrote: it holds under our names what the file given has, or the format makes."""
+    made = {c.name for c in plan.made}
+    return FileRows(part, {c: c for c in plan.schema.names if c in plan.columns or c in made})
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -186,13 +187,13 @@ def _looked_at(
 ) -> tuple[int, bool]:
     """How many rows there are, and whether any cell is unreadable or would be written otherwise than it stands: one pass."""
     cells, whens = [], []
-    for column, theirs, kind in given:
+    for column, theirs, _ in given:
         cell = theirs if column.type != "string" else f"CAST({theirs} AS VARCHAR)"
         cells.append(f"{cell} AS {column.name}, {columns[column.name]} AS {column.name}__taken")
         taken = f"{column.name}__taken"
         if column.type == "integer":
             whens.append(f"{column.name} NOT BETWEEN {-(2**31)} AND {2**31 - 1}")
-        elif kind not in WHOLE or not any_number_fits(column):
+        else:
             patterns, dated = plan.dates.get(column.name, ()), column.type == "date"
             whens.append(fault(column, taken, plan.schema, patterns, dated=dated))
         if column.required and plan.schema.extra.get("blank_rejected"):
@@ -200,9 +201,3 @@ def _looked_at(
     found = "".join(f", bool_or({when})" for when in whens if when)
     rows, *faults = db.execute(f"SELECT count(*){found} FROM (SELECT {', '.join(cells)} FROM {source})").fetchall()[0]
     return int(rows), any(faults)
-
-
-def any_number_fits(column: ColumnSpec) -> bool:
-    """Whether the text of any whole number has the pattern of a column: some characters of a class, with all figures and the sign in it."""
-    pattern = str(column.extra.get("pattern", ""))
-    return re.fullmatch(r"\^\[[^\]]+\]\+\$", pattern) is not None and re.fullmatch(pattern, "-0123456789") is not None

@@ -15,10 +15,10 @@ import pytest
 
 import aaot_eval.engine.duckdb
 from aaot_eval.engine import ReadPlan, open_engine
-from aaot_eval.engine.duckdb_as_found import MOST_OTHERS, any_number_fits
+from aaot_eval.engine.duckdb_as_found import MOST_OTHERS
 from aaot_eval.engine.files import inspect_file
 from aaot_eval.errors import InputError
-from aaot_eval.schema import ColumnSpec, table_schema
+from aaot_eval.schema import table_schema
 from tests.drawn import episodes, study
 from tests.drawn import read as read_study
 
@@ -61,9 +61,11 @@ def rows_read(home: Path, *paths: Path, schema=SCHEMA, columns=NAMES, **changes)
     home.mkdir()
     engine = open_engine("duckdb", home / "work")
     try:
+        found = [inspect_file(path, engine.folder) for path in paths]
+        held = [{ours: theirs for ours, theirs in columns.items() if theirs in file.header} for file in found]
         plans = [
-            replace(ReadPlan(inspect_file(path, engine.folder), schema, columns, path.name, load=n), **changes)
-            for n, path in enumerate(paths, start=1)
+            replace(ReadPlan(file, schema, names, file.path.name, load=n), **changes)
+            for n, (file, names) in enumerate(zip(found, held, strict=True), start=1)
         ]
         reports = engine.ingest(plans, "episodes_read")
         given = ", ".join(f"CAST({c} AS VARCHAR)" for c in ("load", "row", *schema.names))
@@ -204,6 +206,20 @@ def test_files_of_both_kinds_are_one_table(tmp_path, monkeypatch):
     assert as_found == anew
 
 
+def test_a_column_that_one_of_several_files_lacks_is_empty_there_alone(tmp_path, monkeypatch):
+    lacking = {c: values for c, values in clean(seed=3).items() if c != "treatment_site"}
+    anew = UNLIKE["many codes in small letters"]
+    shorter = {c: values for c, values in anew.items() if c != "treatment_site"}
+    columns = {"a": lacking, "b": clean(seed=4), "c": shorter, "d": anew}
+    paths = [written(tmp_path / f"{name}.parquet", held) for name, held in columns.items()]
+    as_found, copied, files = both_ways(tmp_path, monkeypatch, *paths)
+    assert files == 2
+    assert as_found == copied
+    site = 2 + SCHEMA.names.index("treatment_site")
+    filled = {load: {r[site] for r in as_found["rows"] if r[0] == load} for load in ("1", "2", "3", "4")}
+    assert filled == {"1": {None}, "2": {"RXX01", "RYY02", None}, "3": {None}, "4": {"RXX01", "RYY02", None}}
+
+
 def test_a_number_that_has_to_be_hashed_is_written_anew(tmp_path):
     path = written(tmp_path / "apc.parquet", clean())
     found, files = rows_read(tmp_path / "hashed", path, key=b"k" * 32)
@@ -268,11 +284,3 @@ def test_a_file_that_changes_while_it_is_read_stops_the_run(tmp_path):
     finally:
         engine.close()
     assert path.is_file()
-
-
-@pytest.mark.parametrize(
-    ("pattern", "fits"),
-    [("^[0-9A-Za-z_-]+$", True), ("^[0-9]+$", False), ("^[0-9-]+$", True), ("^[0-9-]{12}$", False), ("^[0-9-]+[A-Z]$", False), ("", False)],
-)  # fmt: skip
-def test_a_pattern_that_any_number_has_is_not_asked_for_numbers(pattern, fits):
-    assert any_number_fits(ColumnSpec("k", "string", extra={"pattern": pattern} if pattern else {})) is fits
