@@ -147,15 +147,16 @@ class DuckDBEngine:
         written = [n for n, file in enumerate(files) if file.ours]
         scans = [written] if written else []
         scans += [[n] for n, file in enumerate(files) if not file.ours]
-        return " UNION ALL ".join(
-            f"SELECT {_of_its_file([loads[n] for n in scan], 'INTEGER')} AS load, "
-            f"{_of_its_file([before[n] for n in scan], 'BIGINT')} + {FILE_ROW} + 1 AS row, "
-            + ", ".join(
-                _column(c, {k: v for n in scan for k, v in files[n].columns.items()}, short) for c in schema.columns
+        selects = []
+        for scan in scans:
+            held = {ours: theirs for n in scan for ours, theirs in files[n].columns.items()}
+            columns = ", ".join(_column(c, held, short) for c in schema.columns)
+            selects.append(
+                f"SELECT {_of_its_file([loads[n] for n in scan], 'INTEGER')} AS load, "
+                f"{_of_its_file([before[n] for n in scan], 'BIGINT')} + {FILE_ROW} + 1 AS row, {columns} "
+                f"FROM {rows_of([files[n].path for n in scan], numbered=True)}"
             )
-            + f" FROM {rows_of([files[n].path for n in scan], numbered=True)}"
-            for scan in scans
-        )
+        return " UNION ALL ".join(selects)
 
     def _short_codes(self, schema: TableSchema, files: Sequence[FileRows]) -> dict[str, str]:
         """The columns of codes with few values, and a type of those values in their order: two bytes a cell in place of sixteen.
@@ -253,9 +254,9 @@ class DuckDBEngine:
         """Run the named step: the table that its header says it makes is made anew. `{names}` take constants only."""
         asked = make_step(step, **parameters)
         if asked.makes not in self._views:
-            self._db.execute(f"CREATE OR REPLACE TABLE {asked.makes} AS {asked.query}")
+            self._execute(f"CREATE OR REPLACE TABLE {asked.makes} AS {asked.query}")
             return
-        self._db.execute(f"CREATE TABLE {asked.makes}__new AS {asked.query}")
+        self._execute(f"CREATE TABLE {asked.makes}__new AS {asked.query}")
         self.drop(asked.makes)
         self._db.execute(f"ALTER TABLE {asked.makes}__new RENAME TO {asked.makes}")
 
@@ -281,11 +282,20 @@ class DuckDBEngine:
             f"SELECT e.row, s.list, {int(c[-2:])} AS position FROM {table} e JOIN codes_sought s ON e.{c} = s.code"
             for c in self._diagnoses(table)
         ]
-        self._db.execute(f"CREATE OR REPLACE TABLE {table_name(makes)} AS {' UNION ALL '.join(parts)}")
+        self._execute(f"CREATE OR REPLACE TABLE {table_name(makes)} AS {' UNION ALL '.join(parts)}")
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """A few counts."""
-        return [tuple(r) for r in self._db.execute(sql).fetchall()]
+        return [tuple(r) for r in self._execute(sql).fetchall()]
+
+    def _execute(self, sql: str) -> Any:
+        """Carry out a query; one that fails because a file that is read where it lies was changed or taken away says so."""
+        try:
+            return self._db.execute(sql)
+        except duckdb.Error:
+            for file in itertools.chain(*self._views.values()):
+                file.refuse_changed()
+            raise
 
     def frame(self, sql: str) -> pd.DataFrame:
         """A panel: every whole number as int64 (Int64 where one is missing), every other number as float64.

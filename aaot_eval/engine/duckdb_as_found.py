@@ -49,7 +49,7 @@ class FileRows:
                 Problem(
                     "X219",
                     f"{self.name} was changed while it was being read",
-                    where=self.name,
+                    where=str(self.path),
                     do="run again when nothing writes to it",
                 )
             )

@@ -347,9 +347,8 @@ def write_rows(db: Any, query: str, path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     ((allowed,),) = db.execute("SELECT parse_formatted_bytes(current_setting('memory_limit'))").fetchall()
     group = FEWER_ROWS if allowed < LITTLE_MEMORY else ROWS_OF_A_GROUP
-    (rows,) = db.execute(f"COPY ({query}) TO {text_literal(str(path))} ({WRITTEN}, ROW_GROUP_SIZE {group})").fetchall()[
-        0
-    ]
+    copy = f"COPY ({query}) TO {text_literal(str(path))} ({WRITTEN}, ROW_GROUP_SIZE {group})"
+    ((rows,),) = db.execute(copy).fetchall()
     return int(rows)
 
 

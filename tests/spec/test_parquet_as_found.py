@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import aaot_eval.engine.duckdb
+import aaot_eval.ingest
 from aaot_eval.engine import ReadPlan, open_engine
 from aaot_eval.engine.duckdb_as_found import MOST_OTHERS
 from aaot_eval.engine.files import inspect_file
@@ -123,14 +124,6 @@ UNLIKE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", UNLIKE)
-def test_a_file_that_has_to_be_cleaned_is_written_anew(tmp_path, monkeypatch, case):
-    path = written(tmp_path / "apc.parquet", UNLIKE[case])
-    as_found, anew, files = both_ways(tmp_path, monkeypatch, path)
-    assert files == 1
-    assert as_found == anew
-
-
 FEW = {
     "a few codes in small letters": with_cells("diag_01", "f102", "k703", "f102"),
     "a person's key with spaces": with_cells("person", " 3F2A-0001", "3F2A-0001 ", "3F2A-0001"),
@@ -142,11 +135,11 @@ FEW = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", FEW)
-def test_a_few_odd_codes_are_mended_on_the_way(tmp_path, monkeypatch, case):
-    path = written(tmp_path / "apc.parquet", FEW[case])
+@pytest.mark.parametrize(("case", "copies"), [*((c, 1) for c in UNLIKE), *((c, 0) for c in FEW)])
+def test_a_few_odd_codes_are_mended_on_the_way_and_anything_else_is_written_anew(tmp_path, monkeypatch, case, copies):
+    path = written(tmp_path / "apc.parquet", (UNLIKE | FEW)[case])
     as_found, anew, files = both_ways(tmp_path, monkeypatch, path)
-    assert files == 0
+    assert files == copies
     assert as_found == anew
 
 
@@ -271,6 +264,37 @@ def test_the_file_is_as_it_was_when_the_run_is_over(tmp_path):
     after = (tmp_path / "admissions.parquet").stat()
     assert (tmp_path / "admissions.parquet").read_bytes() == content
     assert (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
+
+
+def test_a_file_that_is_gone_when_a_step_asks_for_it_is_named(tmp_path):
+    path = written(tmp_path / "apc.parquet", clean())
+    engine = open_engine("duckdb", tmp_path / "work")
+    try:
+        engine.ingest([ReadPlan(inspect_file(path, engine.folder), SCHEMA, NAMES, "apc.parquet")], "episodes_read")
+        path.unlink()
+        with pytest.raises(InputError, match=r"X219  apc\.parquet was changed while it was being read"):
+            engine.match_codes("episodes_read", {"alcohol": ["F102"]}, "coded")
+    finally:
+        engine.close()
+
+
+def test_a_change_of_another_table_during_the_run_stops_it(tmp_path, monkeypatch):
+    dead = pa.table({"person": ["A"], "death_date": pa.array([date(2022, 12, 1)], pa.date32())})
+    pq.write_table(dead, tmp_path / "made_deaths.parquet")
+    content = {
+        "admissions.parquet": typed(tmp_path).read_bytes(),
+        "deaths.parquet": (tmp_path / "made_deaths.parquet").read_bytes(),
+    }
+    config = study(tmp_path, content, data={"complete_to": "2022-12-31", "deaths": "deaths.parquet"})
+    touched = aaot_eval.ingest.make_service
+
+    def changed(*asked):
+        os.utime(tmp_path / "deaths.parquet", ns=(1, 1))
+        return touched(*asked)
+
+    monkeypatch.setattr(aaot_eval.ingest, "make_service", changed)
+    with pytest.raises(InputError, match=r"X219  deaths\.parquet was changed"), read_study(config):
+        pass
 
 
 def test_a_file_that_changes_while_it_is_read_stops_the_run(tmp_path):
