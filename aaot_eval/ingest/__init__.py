@@ -251,7 +251,6 @@ def _tables_of(
     service, service_findings = make_service(engine, tables_given)
     names |= service
     findings += service_findings
-    engine.drop(*(f"{g.table}_read" for g in given))
     counts = {t: engine.rows(f"SELECT count(*) FROM {n}")[0][0] for t, n in names.items()}
     return Tables(
         engine,

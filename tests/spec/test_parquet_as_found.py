@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 
 import aaot_eval.engine.duckdb
-import aaot_eval.ingest
 from aaot_eval.engine import ReadPlan, open_engine
 from aaot_eval.engine.duckdb_as_found import MOST_OTHERS
 from aaot_eval.engine.files import inspect_file
@@ -276,25 +275,6 @@ def test_a_file_that_is_gone_when_a_step_asks_for_it_is_named(tmp_path):
             engine.match_codes("episodes_read", {"alcohol": ["F102"]}, "coded")
     finally:
         engine.close()
-
-
-def test_a_change_of_another_table_during_the_run_stops_it(tmp_path, monkeypatch):
-    dead = pa.table({"person": ["A"], "death_date": pa.array([date(2022, 12, 1)], pa.date32())})
-    pq.write_table(dead, tmp_path / "made_deaths.parquet")
-    content = {
-        "admissions.parquet": typed(tmp_path).read_bytes(),
-        "deaths.parquet": (tmp_path / "made_deaths.parquet").read_bytes(),
-    }
-    config = study(tmp_path, content, data={"complete_to": "2022-12-31", "deaths": "deaths.parquet"})
-    touched = aaot_eval.ingest.make_service
-
-    def changed(*asked):
-        os.utime(tmp_path / "deaths.parquet", ns=(1, 1))
-        return touched(*asked)
-
-    monkeypatch.setattr(aaot_eval.ingest, "make_service", changed)
-    with pytest.raises(InputError, match=r"X219  deaths\.parquet was changed"), read_study(config):
-        pass
 
 
 def test_a_file_that_changes_while_it_is_read_stops_the_run(tmp_path):
