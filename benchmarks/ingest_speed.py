@@ -176,7 +176,8 @@ def ours(name: str, extract: str, home: Path, memory: str) -> dict[str, float]:
     from aaot_eval.config import load_config
     from aaot_eval.engine.duckdb import DuckDBEngine
     from aaot_eval.ingest.coding import lists_for
-    from aaot_eval.ingest.read import plan_table, read_given
+    from aaot_eval.ingest.plan import plan_table
+    from aaot_eval.ingest.read import read_given
 
     config = load_config(config_file)
     engine = DuckDBEngine(home / "work", memory=memory)

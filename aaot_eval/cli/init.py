@@ -67,7 +67,7 @@ def _looked_at(source: Path) -> Found:
     from aaot_eval.config import RunConfig
     from aaot_eval.engine import open_engine
     from aaot_eval.ingest import read_tables
-    from aaot_eval.ingest.read import plan_table
+    from aaot_eval.ingest.plan import plan_table
 
     config = RunConfig.model_validate(
         {"config_version": 1, "name": "init", "data": {"admissions": str(source.resolve())}}

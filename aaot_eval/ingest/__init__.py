@@ -17,20 +17,8 @@ from aaot_eval.findings import Finding
 from aaot_eval.ingest.activity import check_activity, refuse_without_hrg
 from aaot_eval.ingest.advice import advised
 from aaot_eval.ingest.attendances import attendance_flow, check_attendances, make_attendances
-from aaot_eval.ingest.check import (
-    check_caseload,
-    check_deaths,
-    check_records,
-    check_rules,
-    check_sites,
-    episode_flow,
-    join_report,
-    months_chosen,
-    stay_flow,
-    unknown_codes,
-    unused_links,
-    usable_months,
-)
+from aaot_eval.ingest.caseload import check_caseload, join_report
+from aaot_eval.ingest.check import check_deaths, check_records, check_rules, check_sites, unknown_codes, unused_links
 from aaot_eval.ingest.coding import make_coded
 from aaot_eval.ingest.completeness import (
     check_completeness,
@@ -41,25 +29,19 @@ from aaot_eval.ingest.completeness import (
     months_of_providers,
 )
 from aaot_eval.ingest.drift import check_drift
+from aaot_eval.ingest.flow import episode_flow, stay_flow
 from aaot_eval.ingest.gates import check_code_years, check_keys, check_losses
+from aaot_eval.ingest.identifiers import refuse_nhs_numbers, secret_fingerprint
 from aaot_eval.ingest.keeping import Keeping
 from aaot_eval.ingest.opt_out import opted_out_flow, read_opt_out
+from aaot_eval.ingest.plan import GIVEN, READ, Given, blank_sites, plan_table
 from aaot_eval.ingest.private import check_private, leave_out_private, refuse_without_category
 from aaot_eval.ingest.providers import check_providers, make_provider_codes, recode_given
-from aaot_eval.ingest.read import (
-    GIVEN,
-    READ,
-    Given,
-    Notify,
-    blank_sites,
-    plan_table,
-    read_given,
-    refuse_nhs_numbers,
-    secret_fingerprint,
-)
+from aaot_eval.ingest.read import Notify, read_given
 from aaot_eval.ingest.residence import check_residence, make_residences
 from aaot_eval.ingest.service import make_service
 from aaot_eval.ingest.spells import check_joining, make_one_off_people, make_stays, refuse_without_numbers
+from aaot_eval.ingest.usable_months import months_chosen, usable_months
 from aaot_eval.ingest.vintage import compare, months_seen
 from aaot_eval.results import FlowStep, Source, Tables, Vintage
 from aaot_eval.schema import in_full, table_schema

@@ -9,7 +9,7 @@ import pandas as pd
 from aaot_eval.config import RunConfig
 from aaot_eval.engine import Engine
 from aaot_eval.errors import InputError, Problem
-from aaot_eval.ingest.read import Given
+from aaot_eval.ingest.plan import Given
 from aaot_eval.results import FlowStep
 
 #: Names under which the HRG of one episode travels: a price for it may not be put on a spell.

@@ -10,7 +10,7 @@ import pandas as pd
 from aaot_eval.config import QualityConfig, RunConfig
 from aaot_eval.engine import Engine
 from aaot_eval.findings import Finding
-from aaot_eval.ingest.read import Given
+from aaot_eval.ingest.plan import Given
 from aaot_eval.results import FlowStep
 
 INCOMPLETE = "attendance_key IS NULL OR arrival_date IS NULL OR provider IS NULL"

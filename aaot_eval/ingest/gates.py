@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aaot_eval.config import QualityConfig
 from aaot_eval.engine import Engine
 from aaot_eval.findings import Finding
-from aaot_eval.ingest.check import LOSSES
+from aaot_eval.ingest.flow import LOSSES
 from aaot_eval.results import FlowStep
 
 # Series that are no admissions, rows loaded twice and whom the study leaves out leave as they should.

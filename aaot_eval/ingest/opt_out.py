@@ -8,7 +8,8 @@ from aaot_eval.config import RunConfig
 from aaot_eval.engine import Engine, OptedOut, ReadReport
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
-from aaot_eval.ingest.read import Given, plan_table, quoted_keys
+from aaot_eval.ingest.plan import Given, plan_table
+from aaot_eval.ingest.read import quoted_keys
 from aaot_eval.results import FlowStep, Source
 
 WHY = "the person opted out"

@@ -14,7 +14,7 @@ from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.completeness import clock_of
-from aaot_eval.ingest.read import Given
+from aaot_eval.ingest.plan import Given
 
 #: Administrative category 02, with and without its nought.
 PRIVATE = ("02", "2")

@@ -8,7 +8,7 @@ from aaot_eval.config import RunConfig
 from aaot_eval.engine import Engine
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
-from aaot_eval.ingest.read import Given
+from aaot_eval.ingest.plan import Given
 
 FILES_SHOWN = 3
 #: Codes that stand for no area in one kind of codes or another; those of the formats themselves are gone before.

@@ -70,7 +70,7 @@ def test_a_second_run_looks_at_no_file_and_says_the_same(kept, made_ready, monke
     def never(*_: object, **__: object) -> None:
         raise AssertionError("a file was looked at although its rows were kept")
 
-    monkeypatch.setattr("aaot_eval.ingest.read.inspect_source", never)
+    monkeypatch.setattr("aaot_eval.ingest.plan.inspect_source", never)
     again, said = prepared(kept)
     assert read_of(said) == []
     assert sum(line.startswith("kept from an earlier run: extracts/apc_") for line in said) >= 2

@@ -113,7 +113,7 @@ def test_check_stop_after_and_verify_take_what_a_run_has_kept_and_leave_it_as_it
     def never(*_: object, **__: object) -> None:
         raise AssertionError("a file was looked at although its rows were kept")
 
-    monkeypatch.setattr("aaot_eval.ingest.read.inspect_source", never)
+    monkeypatch.setattr("aaot_eval.ingest.plan.inspect_source", never)
     assert run(["check", config, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads(read.out)
     for stage in ("ingest", "panel"):

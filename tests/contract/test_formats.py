@@ -14,7 +14,8 @@ from aaot_eval.config import RunConfig, load_config
 from aaot_eval.engine import open_engine
 from aaot_eval.errors import UsageError
 from aaot_eval.ingest import read_tables
-from aaot_eval.ingest.read import GIVEN, recognise
+from aaot_eval.ingest.plan import GIVEN
+from aaot_eval.ingest.recognise import recognise
 from aaot_eval.panel.aggregated import read_panel
 from aaot_eval.schema import extract_formats, in_full, schema_names, table_schema
 from aaot_eval.synthetic import simulate_study

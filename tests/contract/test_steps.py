@@ -13,7 +13,7 @@ import pytest
 
 from aaot_eval.engine.rendering import render
 from aaot_eval.engine.steps import step
-from aaot_eval.ingest.read import READ
+from aaot_eval.ingest.plan import READ
 from aaot_eval.schema import extract_formats, in_full, schema_names, table_schema
 from tests.drawn import csv_text, episodes, read, study
 

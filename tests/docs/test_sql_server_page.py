@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aaot_eval.ingest.read import likenesses
+from aaot_eval.ingest.recognise import likenesses
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "sql_server.md").read_text("utf-8")
 QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)

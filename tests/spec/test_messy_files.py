@@ -9,7 +9,7 @@ import pytest
 
 from aaot_eval.errors import DataQualityError, InputError, Problem, counted
 from aaot_eval.ingest.advice import ADVICE
-from aaot_eval.ingest.check import LOSSES
+from aaot_eval.ingest.flow import LOSSES
 from aaot_eval.pipeline import prepare
 from tests.drawn import csv_text, episodes, read, study
 

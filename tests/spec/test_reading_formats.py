@@ -9,7 +9,7 @@ import pytest
 
 from aaot_eval.engine import workbooks
 from aaot_eval.errors import InputError
-from aaot_eval.ingest import read as reading
+from aaot_eval.ingest import recognise
 from aaot_eval.schema import table_schema
 from aaot_eval.synthetic.workbook import workbook
 from tests.drawn import csv_text, episodes, panel_of, read, rows_of, study, two_years
@@ -156,8 +156,8 @@ def test_a_header_in_no_format_is_refused_with_the_nearest_and_what_it_lacks(tmp
 def test_a_header_that_fits_two_formats_alike_is_refused_until_one_is_named(tmp_path, monkeypatch):
     one, other = table_schema("extracts", "hes_ae"), table_schema("extracts", "ecds")
     header = ["TOKEN_PERSON_ID", "AEKEY", "ARRIVALDATE", "PROCODE3", "EPIKEY", "ARRIVAL_DATE", "PROVIDER_CODE"]
-    monkeypatch.setattr(reading, "extract_formats", lambda table: (one, other))
-    (problem,) = reading._ambiguous("attendances", header, {}, tmp_path / "ed.csv")
+    monkeypatch.setattr(recognise, "extract_formats", lambda table: (one, other))
+    (problem,) = recognise._ambiguous("attendances", header, {}, tmp_path / "ed.csv")
     assert problem.code == "X260"
     assert "[data.formats] attendances" in problem.do
 
