@@ -5,7 +5,9 @@ Source of the rules: docs/decisions/0001-design-by-rule.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from aaot_eval.checks import CHECKS
 from aaot_eval.config import RunConfig, StudyConfig, TrialConfig, parse_entry_rule
@@ -249,22 +251,63 @@ def _no_peak(panel: Panel, config: RunConfig) -> bool:
 
 
 def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
-    study = config.study
     if config.trial is not None:
-        return _of_trial(panel, study, config.trial)
-    treated, comparison = panel.treated_units, panel.comparison_units
-    comparison = [u for u in comparison if panel.units.loc[u, "group"] != BESIDE]
-    if not treated:
-        raise NotIdentifiedError(
-            Problem(
-                "E301",
-                "no unit starts the service inside the data, so there is nothing to compare",
-                where=f"{panel.periods['label'].iloc[0]} to {panel.periods['label'].iloc[-1]}",
-                do="give go_live dates in the sites table (or service_start / starts for a panel) that lie inside these periods",
+        return _of_trial(panel, config.study, config.trial)
+    rule = _Rule.of(panel, config)
+    if rule.comparison:
+        plan = _over_sites(rule)
+        if rule.rule_of_people:
+            plan += _over_people(rule)
+    elif rule.rule_of_people:
+        plan = _over_own_people(rule)
+    else:
+        plan = _over_time(rule)
+    return [*plan, *_beside_primary(rule, {a.name for a in plan})]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What the rules look at: the sites with and without the service, the outcomes, and whether people are known."""
+
+    panel: Panel
+    config: RunConfig
+    treated: list[str]
+    comparison: list[str]
+    kinds: dict[str, str]
+
+    @classmethod
+    def of(cls, panel: Panel, config: RunConfig) -> _Rule:
+        """Raises NotIdentifiedError when no service starts."""
+        if not panel.treated_units:
+            raise NotIdentifiedError(
+                Problem(
+                    "E301",
+                    "no unit starts the service inside the data, so there is nothing to compare",
+                    where=f"{panel.periods['label'].iloc[0]} to {panel.periods['label'].iloc[-1]}",
+                    do="give go_live dates in the sites table (or service_start / starts for a panel) that lie inside these periods",
+                )
             )
-        )
+        comparison = [u for u in panel.comparison_units if panel.units.loc[u, "group"] != BESIDE]
+        return cls(panel, config, panel.treated_units, comparison, {o.name: o.kind for o in panel.outcomes})
+
+    @property
+    def study(self) -> StudyConfig:
+        return self.config.study
+
+    @property
+    def rule_of_people(self) -> bool:
+        """Whether people and the rule by which they enter are known."""
+        people = self.panel.people
+        return people is not None and bool(people["referral_t"].notna().any()) and bool(self.study.entry_rule)
+
+    @property
+    def control(self) -> list[str]:
+        """The outcome that the service cannot change, where the data hold it."""
+        there = CONTROL_OUTCOME in self.kinds and self.study.outcome != CONTROL_OUTCOME
+        return [CONTROL_OUTCOME] if there else []
 
     def analysis(
+        self,
         name: str,
         estimator: str,
         reason: str,
@@ -274,142 +317,120 @@ def _by_rule(panel: Panel, config: RunConfig) -> list[Analysis]:
         checks: tuple[str, ...] = (),
         **more: object,
     ) -> Analysis:
+        """One analysis of the plan, with what [study] says for its estimator; the primary has every check of its design."""
         design = ESTIMATORS[estimator].design
         return Analysis(
             name,
             design,
             estimator,
-            outcome or study.outcome,
+            outcome or self.study.outcome,
             primary,
-            {**_study_options(estimator, study, panel), **more},
+            {**_study_options(estimator, self.study, self.panel), **more},
             _checks_for(design) if primary else checks,
             reason,
         )
 
-    kinds = {o.name: o.kind for o in panel.outcomes}
-    people = panel.people is not None and bool(panel.people["referral_t"].notna().any())
-    cost_of_outcome = f"{study.outcome}_cost"
-    control = [CONTROL_OUTCOME] if CONTROL_OUTCOME in kinds and study.outcome != CONTROL_OUTCOME else []
-    plan: list[Analysis] = []
-    if comparison:
-        several = f"{len(treated)} of {len(treated) + len(comparison)} units start the service and the others never do"
-        plan.append(
-            analysis(
-                "site_did",
-                "site_did",
-                f"{several}: difference-in-differences over sites with exact randomisation",
-                primary=True,
+    def money_and_deaths(self, estimator: str) -> list[Analysis]:
+        """A comparison of people in pounds, and in days alive, where the data hold them."""
+        return [
+            self.analysis(f"{estimator}_{name}", estimator, reason, outcome=outcome)
+            for name, outcome, reason in (
+                ("cost", "hospital_cost", "the same comparison in pounds"),
+                ("deaths", "deaths", "days alive beside the money"),
             )
-        )
-        plan.append(analysis("two_way", "two_way", "the usual two-way models, shown as a foil"))
-        if len(treated) == 1:
-            plan.append(
-                analysis(
-                    "synthetic_did",
-                    "synthetic_did",
-                    "one treated site: the others weighted so that their past moves like its own",
-                )
-            )
-        plan += [analysis(name, name, reason) for name, reason in _for_staggered_starts(panel)]
-        plan += [
-            analysis("triple_difference", "triple_difference", f"the same against {o} of the same sites", control=o)
-            for o in control
-            if kinds.get(study.outcome) == kinds[o]
+            if outcome in self.kinds
         ]
-        plan += [analysis(f"site_did_{o}", "site_did", "secondary outcome", outcome=o) for o in study.also]
-        if cost_of_outcome in kinds:
-            plan.append(
-                analysis("site_did_cost", "site_did", "the money behind the primary outcome", outcome=cost_of_outcome)
-            )
-        plan.append(analysis("its", "its", "each treated site's own series", units="treated"))
-        plan.append(
-            analysis(
-                "controlled_its",
-                "controlled_its",
-                "each treated site's series against the sites without",
-                units="treated",
-            )
-        )
-        if people and study.entry_rule:
-            plan.append(
-                analysis(
-                    "entry_rule",
-                    "entry_rule",
-                    "everybody who meets the entry rule, in every hospital",
-                    checks=_checks_beside("entry_rule", "sites"),
-                )
-            )
-            plan.append(
-                analysis(
-                    "risk_set",
-                    "risk_set",
-                    "people taken on against people elsewhere who met the rule that month",
-                    checks=_checks_beside("risk_set", "sites"),
-                )
-            )
-            peak_free = _no_peak(panel, config)
-            plan.append(
-                analysis(
-                    "patient_two_way",
-                    "patient_two_way",
-                    NO_PEAK if peak_free else "the usual two-way models over people, shown as a foil",
-                    no_peak=peak_free,
-                )
-            )
-            plan += [analysis(name, name, f"{what}: {NO_PEAK}", no_peak=peak_free) for name, what in OVER_PEOPLE]
-            if "hospital_cost" in kinds:
-                plan.append(
-                    analysis("entry_rule_cost", "entry_rule", "the same comparison in pounds", outcome="hospital_cost")
-                )
-            if "deaths" in kinds:
-                plan.append(
-                    analysis("entry_rule_deaths", "entry_rule", "days alive beside the money", outcome="deaths")
-                )
-    elif people and study.entry_rule:
-        plan.append(
-            analysis(
-                "own_cohorts", "own_cohorts", f"no comparison hospital in the extract; {HISTORICAL_LABEL}", primary=True
-            )
-        )
-        if "hospital_cost" in kinds:
-            plan.append(
-                analysis("own_cohorts_cost", "own_cohorts", "the same comparison in pounds", outcome="hospital_cost")
-            )
-        if "deaths" in kinds:
-            plan.append(analysis("own_cohorts_deaths", "own_cohorts", "days alive beside the money", outcome="deaths"))
-        plan.append(analysis("its", "its", "the trust's own series", units="treated"))
-        plan += [
-            analysis("controlled_its", "controlled_its", f"the trust's own series against {o}", units="treated")
-            for o in control
-        ]
-    else:
-        plan.append(
-            analysis(
-                "its",
-                "its",
-                "no comparison unit: interrupted time series of the units that started",
-                primary=True,
-                units="together",
-            )
-        )
-        plan += [
-            analysis("controlled_its", "controlled_its", f"the same against {o}", units="together") for o in control
-        ]
-    return [*plan, *_beside_primary(panel, study, bool(comparison), {a.name for a in plan}, analysis)]
 
 
-def _beside_primary(
-    panel: Panel, study: StudyConfig, comparison: bool, there: set[str], analysis: Callable[..., Analysis]
-) -> list[Analysis]:
+def _over_sites(rule: _Rule) -> list[Analysis]:
+    """Sites with the service against sites that never have it."""
+    analysis, study, panel = rule.analysis, rule.study, rule.panel
+    several = f"{len(rule.treated)} of {len(rule.treated) + len(rule.comparison)} units start the service and the others never do"
+    why = f"{several}: difference-in-differences over sites with exact randomisation"
+    plan = [
+        analysis("site_did", "site_did", why, primary=True),
+        analysis("two_way", "two_way", "the usual two-way models, shown as a foil"),
+    ]
+    if len(rule.treated) == 1:
+        why = "one treated site: the others weighted so that their past moves like its own"
+        plan.append(analysis("synthetic_did", "synthetic_did", why))
+    plan += [analysis(name, name, reason) for name, reason in _for_staggered_starts(panel)]
+    plan += [
+        analysis("triple_difference", "triple_difference", f"the same against {o} of the same sites", control=o)
+        for o in rule.control
+        if rule.kinds.get(study.outcome) == rule.kinds[o]
+    ]
+    plan += [analysis(f"site_did_{o}", "site_did", "secondary outcome", outcome=o) for o in study.also]
+    cost = f"{study.outcome}_cost"
+    if cost in rule.kinds:
+        plan.append(analysis("site_did_cost", "site_did", "the money behind the primary outcome", outcome=cost))
+    plan.append(analysis("its", "its", "each treated site's own series", units="treated"))
+    why = "each treated site's series against the sites without"
+    return [*plan, analysis("controlled_its", "controlled_its", why, units="treated")]
+
+
+def _over_people(rule: _Rule) -> list[Analysis]:
+    """People who met the entry rule, with the service and elsewhere: beside a comparison of sites."""
+    analysis, peak_free = rule.analysis, _no_peak(rule.panel, rule.config)
+    foil = NO_PEAK if peak_free else "the usual two-way models over people, shown as a foil"
+    return [
+        analysis(
+            "entry_rule",
+            "entry_rule",
+            "everybody who meets the entry rule, in every hospital",
+            checks=_checks_beside("entry_rule", "sites"),
+        ),
+        analysis(
+            "risk_set",
+            "risk_set",
+            "people taken on against people elsewhere who met the rule that month",
+            checks=_checks_beside("risk_set", "sites"),
+        ),
+        analysis("patient_two_way", "patient_two_way", foil, no_peak=peak_free),
+        *(analysis(name, name, f"{what}: {NO_PEAK}", no_peak=peak_free) for name, what in OVER_PEOPLE),
+        *rule.money_and_deaths("entry_rule"),
+    ]
+
+
+def _over_own_people(rule: _Rule) -> list[Analysis]:
+    """One trust's people against its own people of earlier years: no site is without the service."""
+    why = f"no comparison hospital in the extract; {HISTORICAL_LABEL}"
+    return [
+        rule.analysis("own_cohorts", "own_cohorts", why, primary=True),
+        *rule.money_and_deaths("own_cohorts"),
+        rule.analysis("its", "its", "the trust's own series", units="treated"),
+        *(
+            rule.analysis("controlled_its", "controlled_its", f"the trust's own series against {o}", units="treated")
+            for o in rule.control
+        ),
+    ]
+
+
+def _over_time(rule: _Rule) -> list[Analysis]:
+    """The series of those that started, when there is nobody to compare them with."""
+    why = "no comparison unit: interrupted time series of the units that started"
+    return [
+        rule.analysis("its", "its", why, primary=True, units="together"),
+        *(
+            rule.analysis("controlled_its", "controlled_its", f"the same against {o}", units="together")
+            for o in rule.control
+        ),
+    ]
+
+
+def _beside_primary(rule: _Rule, there: set[str]) -> list[Analysis]:
     """Secondary outcomes of a design without comparison sites, and the outcomes that show what a move of same-day care does."""
+    panel = rule.panel
     moved = dict.fromkeys(
         panel.extra.get("sensitivity_outcomes", ()), "the primary where same-day emergency care moved"
     )
-    wanted = {**({} if comparison else dict.fromkeys(study.also, "secondary outcome")), **moved}
-    method = "site_did" if comparison else "its"
-    more = {} if comparison else {"units": "together" if len(panel.treated_units) > 1 else "treated"}
+    wanted = {**({} if rule.comparison else dict.fromkeys(rule.study.also, "secondary outcome")), **moved}
+    method = "site_did" if rule.comparison else "its"
+    more: dict[str, Any] = (
+        {} if rule.comparison else {"units": "together" if len(panel.treated_units) > 1 else "treated"}
+    )
     return [
-        analysis(f"{method}_{o}", method, why, outcome=o, **more)
+        rule.analysis(f"{method}_{o}", method, why, outcome=o, **more)
         for o, why in wanted.items()
         if o in panel.cells and f"{method}_{o}" not in there
     ]

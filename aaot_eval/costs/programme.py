@@ -41,7 +41,6 @@ PAID = {
     "budget": "a cost is not negative: give the budget agreed, or leave the line out",
 }
 """Kinds of line that cost something, and what to do about one that does not."""
-RELEASE_KIND = {"overhead": "overheads"}
 
 
 @dataclass(frozen=True)

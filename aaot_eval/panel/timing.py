@@ -10,7 +10,6 @@ import pandas as pd
 from aaot_eval.config import RunConfig
 from aaot_eval.errors import InputError, Problem
 
-SEASONS = {"M": 12, "Q": 4, "Y": 1}
 # A start this far after the data is a slip of the pen, not a plan.
 MOST_PLANNED_MONTHS = 24
 
