@@ -33,7 +33,7 @@ from aaot_eval.engine.duckdb_reading import (
     thin_out,
     this_file,
 )
-from aaot_eval.engine.steps import diagnosis_columns, table_name, text_literal
+from aaot_eval.engine.steps import Step, diagnosis_columns, table_name, text_literal
 from aaot_eval.engine.steps import step as make_step
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import ColumnSpec, TableSchema
@@ -47,6 +47,8 @@ USUAL_MEMORY = 4
 SMALL_GROUP = 20_000
 # As many codes as two bytes can tell apart.
 TWO_BYTES = 65_000
+# As many rows as four bytes can number: most steps carry the number of a row with them.
+MOST_IN_FOUR_BYTES = 2**31 - 1
 _engines, _lists = itertools.count(1), itertools.count(1)
 
 
@@ -130,7 +132,7 @@ class DuckDBEngine:
         before = [sum(numbers[:n]) for n in range(len(numbers))]
         short = self._short_codes(plans[0].schema, files)
         loads = [plan.load for plan in plans]
-        query = self._view_of_files(plans[0].schema, files, loads, before, short)
+        query = self._view_of_files(plans[0].schema, files, loads, before, sum(numbers), short)
         self._db.execute(f"CREATE VIEW {table_name(table)} AS {query}")
         self._views[table] = files
         return reports
@@ -141,9 +143,11 @@ class DuckDBEngine:
         files: Sequence[FileRows],
         loads: Sequence[int],
         before: Sequence[int],
+        rows: int,
         short: Mapping[str, str],
     ) -> str:
         """The rows of files as one table; files that a reading wrote are one scan, any other is one by itself."""
+        number = "INTEGER" if rows < MOST_IN_FOUR_BYTES else "BIGINT"
         written = [n for n, file in enumerate(files) if file.ours]
         scans = [written] if written else []
         scans += [[n] for n, file in enumerate(files) if not file.ours]
@@ -153,7 +157,7 @@ class DuckDBEngine:
             columns = ", ".join(_column(c, held, short) for c in schema.columns)
             selects.append(
                 f"SELECT {_of_its_file([loads[n] for n in scan], 'INTEGER')} AS load, "
-                f"{_of_its_file([before[n] for n in scan], 'BIGINT')} + {FILE_ROW} + 1 AS row, {columns} "
+                f"CAST({_of_its_file([before[n] for n in scan], 'BIGINT')} + {FILE_ROW} + 1 AS {number}) AS row, {columns} "
                 f"FROM {rows_of([files[n].path for n in scan], numbered=True)}"
             )
         return " UNION ALL ".join(selects)
@@ -253,10 +257,11 @@ class DuckDBEngine:
     def run(self, step: str, **parameters: Any) -> None:
         """Run the named step: the table that its header says it makes is made anew. `{names}` take constants only."""
         asked = make_step(step, **parameters)
+        query = _in_short(asked)
         if asked.makes not in self._views:
-            self._execute(f"CREATE OR REPLACE TABLE {asked.makes} AS {asked.query}")
+            self._execute(f"CREATE OR REPLACE TABLE {asked.makes} AS {query}")
             return
-        self._execute(f"CREATE TABLE {asked.makes}__new AS {asked.query}")
+        self._execute(f"CREATE TABLE {asked.makes}__new AS {query}")
         self.drop(asked.makes)
         self._db.execute(f"ALTER TABLE {asked.makes}__new RENAME TO {asked.makes}")
 
@@ -349,6 +354,15 @@ def _column(column: ColumnSpec, held: Mapping[str, str], short: Mapping[str, str
     """A column of files of rows, by what they hold, in the type that the steps find it in."""
     kind = short.get(column.name, SQL_TYPES[column.type])
     return f"CAST({held.get(column.name, 'NULL')} AS {kind}) AS {column.name}"
+
+
+def _in_short(step: Step) -> str:
+    """The query of a step, with one byte for a text whose few values are known in place of sixteen."""
+    if not step.values:
+        return step.query
+    kinds = {column: f"ENUM ({', '.join(map(text_literal, values))})" for column, values in step.values.items()}
+    short = ", ".join(f"CAST({column} AS {kind}) AS {column}" for column, kind in kinds.items())
+    return f"SELECT * REPLACE ({short}) FROM ({step.query})"
 
 
 def _of_its_file(values: Sequence[int], kind: str) -> str:

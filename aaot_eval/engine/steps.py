@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,14 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step ready to be run: the table it makes and the query, in DuckDB's dialect."""
+    """One step ready to be run: the table it makes and the query, in DuckDB's dialect.
+
+    `values` are all the texts that a column can have, where the step's header says so: an engine may keep them shorter.
+    """
 
     makes: str
     query: str
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def step(name: str, **parameters: Any) -> Step:
@@ -28,7 +33,10 @@ def step(name: str, **parameters: Any) -> Step:
         raise ValueError(f"the step {name} does not say what it makes")
     body = re.sub(r"^--.*\n", "", text, flags=re.MULTILINE)
     makes = head[1].format(**{k: str(v) for k, v in parameters.items()})
-    return Step(table_name(makes), body.format(**{k: constant(v) for k, v in parameters.items()}))
+    values = {
+        column: tuple(listed.split(", ")) for column, listed in re.findall(r"^-- values: *(\S+) = (.+)$", text, re.MULTILINE)
+    }
+    return Step(table_name(makes), body.format(**{k: constant(v) for k, v in parameters.items()}), values)
 
 
 def table_name(value: str) -> str:

@@ -3,16 +3,17 @@
 -- rule: a valid episode is finished and has a person, a provider, an admission date, both its own dates and a key;
 --       admissions are patient classes 1, 2 and 5. The first rule that fails is the reason of the loss.
 --       Without a main diagnosis (none, R69X, or not of the shape of ICD-10) an episode is uncoded
+-- values: loss = unfinished, no_person, no_provider, no_admission_date, no_episode_date, no_key, regular_attender, no_patient_class, kept
 -- decision: docs/decisions/0011-episode.md
 SELECT e.row, e.load, p.person, e.episode_key, e.provider, e.admission_date, e.episode_start, e.episode_end, e.discharge_date,
     coalesce(e.episode_order, 99) AS episode_order, e.treatment_site, e.patient_class, e.admission_method, e.admission_source,
     e.discharge_method, e.discharge_destination, e.sex, e.age, e.deprivation,
-    CASE
+    CAST(CASE
         WHEN e.diag_01 IS NULL OR substr(e.diag_01, 1, 3) = 'R69' THEN 1
         WHEN substr(e.diag_01, 1, 1) BETWEEN 'A' AND 'Z' AND substr(e.diag_01, 2, 1) BETWEEN '0' AND '9'
             AND (substr(e.diag_01, 3, 1) BETWEEN '0' AND '9' OR substr(e.diag_01, 3, 1) BETWEEN 'A' AND 'Z') THEN 0
         ELSE 1
-    END AS uncoded,
+    END AS SMALLINT) AS uncoded,
     CASE
         WHEN e.episode_status IS NULL OR e.episode_status <> 3 THEN 'unfinished'
         WHEN p.person IS NULL THEN 'no_person'

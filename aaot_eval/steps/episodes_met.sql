@@ -5,7 +5,7 @@
 --       rows in the file cannot matter
 -- decision: docs/decisions/0012-spell.md
 SELECT row, person, provider, admission_date, episode_start, episode_order,
-    row_number() OVER w AS place,
+    CAST(row_number() OVER w AS INTEGER) AS place,
     lag(admission_date) OVER w AS before_admission,
     lag(episode_start) OVER w AS before_start,
     lag(episode_end) OVER w AS before_end,

@@ -11,7 +11,7 @@ FROM (
             PARTITION BY person, provider ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS spell_no
     FROM (
-        SELECT s.row, s.person, s.provider, s.place, s.starts, CASE WHEN f.place IS NULL THEN 1 ELSE 0 END AS is_last
+        SELECT s.row, s.person, s.provider, s.place, s.starts, CAST(CASE WHEN f.place IS NULL THEN 1 ELSE 0 END AS SMALLINT) AS is_last
         FROM spell_starts AS s
         LEFT JOIN (SELECT person, provider, place - 1 AS place FROM spell_starts WHERE starts = 0) AS f
             ON f.person = s.person AND f.provider = s.provider AND f.place = s.place

@@ -4,11 +4,11 @@
 --       or the one before was not discharged (method 8 or 9) and this one starts on the day it ended
 -- decision: docs/decisions/0012-spell.md
 SELECT row, person, provider, place,
-    CASE
+    CAST(CASE
         WHEN before_admission IS NULL THEN 1
         WHEN admission_date = before_admission THEN 0
         WHEN episode_start = before_start THEN 0
         WHEN coalesce(before_method, '9') IN ('8', '9') AND episode_start = before_end THEN 0
         ELSE 1
-    END AS starts
+    END AS SMALLINT) AS starts
 FROM episodes_met

@@ -4,10 +4,10 @@
 --       Order: admission, discharge, admission code, discharge code, record key. Without a marker an episode stands alone
 -- decision: docs/decisions/0051-scottish-stays.md
 SELECT row, person, provider,
-    row_number() OVER (PARTITION BY person, provider ORDER BY stay_begins, stay_number, in_stay, place) AS place,
-    CASE WHEN stay_number IS NULL THEN 1
+    CAST(row_number() OVER (PARTITION BY person, provider ORDER BY stay_begins, stay_number, in_stay, place) AS INTEGER) AS place,
+    CAST(CASE WHEN stay_number IS NULL THEN 1
         WHEN lag(provider) OVER (PARTITION BY person, stay_number ORDER BY in_stay) = provider THEN 0
-        ELSE 1 END AS starts
+        ELSE 1 END AS SMALLINT) AS starts
 FROM (
     SELECT m.row, m.person, m.provider, m.place, r.stay_number,
         CASE WHEN r.stay_number IS NULL THEN e.episode_start

@@ -5,10 +5,10 @@
 --       admission date, as in `york`. Order within a spell: episode number
 -- decision: docs/decisions/0050-spell-numbers.md
 SELECT row, person, provider,
-    row_number() OVER (PARTITION BY person, provider ORDER BY first_place, episode_order, place) AS place,
-    CASE WHEN row_number() OVER (
+    CAST(row_number() OVER (PARTITION BY person, provider ORDER BY first_place, episode_order, place) AS INTEGER) AS place,
+    CAST(CASE WHEN row_number() OVER (
         PARTITION BY person, provider, grouped, numbered, unnumbered ORDER BY episode_order, place
-    ) = 1 THEN 1 ELSE 0 END AS starts
+    ) = 1 THEN 1 ELSE 0 END AS SMALLINT) AS starts
 FROM (
     SELECT row, person, provider, place, episode_order, grouped, numbered, unnumbered,
         min(place) OVER (PARTITION BY person, provider, grouped, numbered, unnumbered) AS first_place

@@ -3,7 +3,7 @@
 -- rule: `york`: the episodes of one person with one provider and one admission date, in their order in the spell
 -- decision: docs/decisions/0012-spell.md
 SELECT row, person, provider,
-    row_number() OVER (PARTITION BY person, provider ORDER BY admission_date, episode_order, place) AS place,
-    CASE WHEN row_number() OVER (PARTITION BY person, provider, admission_date ORDER BY episode_order, place) = 1
-        THEN 1 ELSE 0 END AS starts
+    CAST(row_number() OVER (PARTITION BY person, provider ORDER BY admission_date, episode_order, place) AS INTEGER) AS place,
+    CAST(CASE WHEN row_number() OVER (PARTITION BY person, provider, admission_date ORDER BY episode_order, place) = 1
+        THEN 1 ELSE 0 END AS SMALLINT) AS starts
 FROM episodes_met

@@ -8,7 +8,7 @@
 -- decision: docs/decisions/0012-spell.md, docs/decisions/0013-stay.md, docs/decisions/0104-spells-of-one-episode.md
 SELECT spell, person, provider, spell_no, treatment_site, admission_date, end_date, first_start, patient_class,
     admission_method, admission_source, discharge_method, discharge_destination, sex, age, alcohol_specific, episodes,
-    row_number() OVER w AS place,
+    CAST(row_number() OVER w AS INTEGER) AS place,
     lag(provider) OVER w AS before_provider,
     lag(end_date) OVER w AS before_end,
     lag(discharge_method) OVER w AS before_method,
@@ -22,7 +22,8 @@ FROM (
         CASE WHEN coalesce(e.discharge_date, e.episode_end) < e.admission_date THEN e.admission_date
             ELSE coalesce(e.discharge_date, e.episode_end) END AS end_date,
         e.episode_start AS first_start, e.patient_class, e.admission_method, e.admission_source, e.discharge_method,
-        e.discharge_destination, e.sex, e.age, CASE WHEN a.row IS NULL THEN 0 ELSE 1 END AS alcohol_specific, 1 AS episodes
+        e.discharge_destination, e.sex, e.age, CAST(CASE WHEN a.row IS NULL THEN 0 ELSE 1 END AS SMALLINT) AS alcohol_specific,
+        CAST(1 AS INTEGER) AS episodes
     FROM spell_starts AS p
     JOIN episodes AS e ON e.row = p.row
     LEFT JOIN spell_members AS m ON m.row = p.row

@@ -11,7 +11,7 @@ FROM (
             PARTITION BY person ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS first_place
     FROM (
-        SELECT s.spell, s.person, s.place, s.starts, CASE WHEN f.place IS NULL THEN 1 ELSE 0 END AS is_last
+        SELECT s.spell, s.person, s.place, s.starts, CAST(CASE WHEN f.place IS NULL THEN 1 ELSE 0 END AS SMALLINT) AS is_last
         FROM stay_starts AS s
         LEFT JOIN (SELECT person, place - 1 AS place FROM stay_starts WHERE starts = 0) AS f
             ON f.person = s.person AND f.place = s.place

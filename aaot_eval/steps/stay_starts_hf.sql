@@ -4,11 +4,11 @@
 --       is a sign of transfer: discharged to 51, 52, 53, or admitted from 51, 52, 53, or admission method 2B or 81
 -- decision: docs/decisions/0013-stay.md
 SELECT spell, person, place,
-    CASE
+    CAST(CASE
         WHEN before_end IS NULL THEN 1
         WHEN date_diff('day', before_end, first_start) > 3 THEN 1
         WHEN before_destination IN ('51', '52', '53') OR admission_source IN ('51', '52', '53')
             OR admission_method IN ('2B', '81') THEN 0
         ELSE 1
-    END AS starts
+    END AS SMALLINT) AS starts
 FROM spells

@@ -5,12 +5,12 @@
 --       home (19) with an emergency through A&E (21) from another hospital (51)
 -- decision: docs/decisions/0013-stay.md
 SELECT spell, person, place,
-    CASE
+    CAST(CASE
         WHEN before_end IS NULL THEN 1
         WHEN date_diff('day', before_end, first_start) NOT BETWEEN 0 AND 2 THEN 1
         WHEN before_destination = '19' AND admission_source = '51' AND admission_method = '21' THEN 1
         WHEN before_destination IN ('49', '50', '51', '52', '53', '84')
             OR admission_source IN ('49', '50', '51', '52', '53', '87') OR admission_method IN ('2B', '81') THEN 0
         ELSE 1
-    END AS starts
+    END AS SMALLINT) AS starts
 FROM spells

@@ -4,8 +4,8 @@
 --       marker is a stay of its own
 -- decision: docs/decisions/0051-scottish-stays.md
 SELECT spell, person,
-    row_number() OVER (PARTITION BY person ORDER BY first_place, place) AS place,
-    CASE WHEN stay_number IS NOT NULL AND place > first_place THEN 0 ELSE 1 END AS starts
+    CAST(row_number() OVER (PARTITION BY person ORDER BY first_place, place) AS INTEGER) AS place,
+    CAST(CASE WHEN stay_number IS NOT NULL AND place > first_place THEN 0 ELSE 1 END AS SMALLINT) AS starts
 FROM (
     SELECT m.spell, m.person, m.place, r.stay_number,
         CASE WHEN r.stay_number IS NULL THEN m.place

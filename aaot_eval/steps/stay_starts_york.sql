@@ -4,9 +4,9 @@
 --       another provider starts on the same day
 -- decision: docs/decisions/0013-stay.md
 SELECT spell, person, place,
-    CASE
+    CAST(CASE
         WHEN before_end IS NULL THEN 1
         WHEN coalesce(before_method, '9') IN ('8', '9') AND admission_date = before_end AND provider <> before_provider THEN 0
         ELSE 1
-    END AS starts
+    END AS SMALLINT) AS starts
 FROM spells

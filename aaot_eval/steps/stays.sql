@@ -14,15 +14,17 @@ SELECT f.stay, f.person, f.stay_no,
             ELSE f.provider
         END) AS site,
     f.admission_date, f.end_date,
-    date_diff('day', f.admission_date, f.end_date) AS nights,
-    CASE WHEN f.admission_method IN ({emergency}) THEN 1 ELSE 0 END AS emergency,
+    CAST(date_diff('day', f.admission_date, f.end_date) AS INTEGER) AS nights,
+    CAST(CASE WHEN f.admission_method IN ({emergency}) THEN 1 ELSE 0 END AS SMALLINT) AS emergency,
     f.alcohol_specific,
-    CASE WHEN f.patient_class = '2' AND coalesce(f.admission_method, '') NOT IN ({emergency}) THEN 1 ELSE 0 END AS day_case,
+    CAST(CASE WHEN f.patient_class = '2' AND coalesce(f.admission_method, '') NOT IN ({emergency}) THEN 1 ELSE 0 END AS SMALLINT)
+        AS day_case,
     f.died, f.sex, f.age, f.spells
 FROM (
     SELECT s.spell AS stay, s.person, s.place AS stay_no, s.provider, s.treatment_site, s.patient_class, s.admission_method,
         s.admission_date, s.end_date, s.alcohol_specific,
-        CASE WHEN s.discharge_method = '4' OR s.discharge_destination = '79' THEN 1 ELSE 0 END AS died, s.sex, s.age, 1 AS spells
+        CAST(CASE WHEN s.discharge_method = '4' OR s.discharge_destination = '79' THEN 1 ELSE 0 END AS SMALLINT) AS died,
+        s.sex, s.age, CAST(1 AS INTEGER) AS spells
     FROM spells AS s
     LEFT JOIN stay_members AS m ON m.spell = s.spell
     WHERE m.spell IS NULL

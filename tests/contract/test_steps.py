@@ -13,6 +13,7 @@ import pytest
 
 from aaot_eval.engine.rendering import render
 from aaot_eval.engine.steps import step
+from aaot_eval.ingest.flow import LOSSES
 from aaot_eval.ingest.plan import READ
 from aaot_eval.schema import extract_formats, in_full, schema_names, table_schema
 from tests.drawn import csv_text, episodes, read, study
@@ -67,6 +68,16 @@ def test_a_step_says_what_it_reads_makes_and_why(path):
 def test_a_step_keeps_to_the_portable_subset(path):
     assert not re.search(NOT_PORTABLE, body(path), re.IGNORECASE)
     assert body(path).count(";") == 0
+
+
+@pytest.mark.parametrize("path", [p for p in STEPS if "values" in header(p)], ids=lambda p: p.stem)
+def test_a_step_lists_every_text_that_its_column_can_have(path):
+    listed = {p: set(re.split(" = |, ", header(p)["values"])[1:]) for p in STEPS if "values" in header(p)}
+    written = set(re.findall(r"(?:THEN|ELSE) '(\w+)'", body(path)))
+    taken_over = set().union(*(listed[p] for p in listed if header(p)["makes"] in header(path)["reads"].split(", ")))
+    assert written <= listed[path] <= written | taken_over
+    if path.stem == "episode_losses":
+        assert listed[path] == {name for name, _, _ in LOSSES} | {"kept"}
 
 
 def test_every_table_is_as_its_schema_says(tmp_path):
