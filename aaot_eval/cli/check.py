@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,8 +58,7 @@ def check(
     from aaot_eval.cli._scratch import homes_of, scratch
     from aaot_eval.config import load_config
     from aaot_eval.console import Terminal
-    from aaot_eval.design import choose_analyses, refuse_unfit
-    from aaot_eval.errors import DataQualityError, InputError, counted
+    from aaot_eval.errors import DataQualityError, InputError
     from aaot_eval.pipeline import Evidence, prepare
 
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
@@ -80,40 +80,79 @@ def check(
             _list_refused(terminal, rejects, fault)
         raise
     terminal.findings(prepared.findings, config.disclosure)
-    analyses, left_out = refuse_unfit(prepared.panel, choose_analyses(prepared.panel, config))
-    labels = prepared.panel.periods["label"]
-    chosen = [f"{'primary' if a.primary else 'also   '}  {a.name}: {a.reason}" for a in analyses]
-    lines = [
-        f"{config.name}: {counted(len(prepared.panel.units), 'unit')}, {labels.iloc[0]} to {labels.iloc[-1]}",
-        *(f"  {line}" for line in chosen),
-        *(f"  not run  {a.name}: {why}" for a, why in left_out),
-        f"Nothing stops the run; {_count(prepared.findings)}.",
-    ]
-    least = _least_p(prepared.panel, analyses, config)
-    out_of_reach = ""
-    if least is not None and least > 1 - config.study.conf_level:
-        out_of_reach = f"no p below {least:.3f} is possible with these sites: cannot tell is the only answer"
-        lines.append(f"Warning: {out_of_reach}; see `aaot-eval power {config_file}`.")
+    plan = _plan(prepared.panel, config)
     evidence = Evidence(prepared.findings, prepared.flow, prepared.restricted)
     release = _released(config, evidence)
+    lines = [*plan.lines(config.name), f"Nothing stops the run; {_count(prepared.findings)}."]
+    if plan.out_of_reach:
+        lines.append(f"Warning: {plan.out_of_reach}; see `aaot-eval power {config_file}`.")
     if page is not None:
-        told = [f"{a.name}: {a.reason}" for a in analyses]
-        _write(page, release, told, not_run=[f"{a.name}: {why}" for a, why in left_out], out_of_reach=out_of_reach)
+        _write(page, release, plan.chosen, not_run=plan.not_run, out_of_reach=plan.out_of_reach)
         lines.append(f"Page: {page}")
     if _list(rejects, evidence):
         lines.append(f"Rejects: {rejects}")
-    document: dict[str, Any] = {
-        "units": len(prepared.panel.units),
-        "first_period": str(labels.iloc[0]),
-        "last_period": str(labels.iloc[-1]),
-        "analyses": [
-            {"name": a.name, "estimator": a.estimator, "primary": a.primary, "reason": a.reason} for a in analyses
-        ],
-        "not_run": [{"name": a.name, "why": why} for a, why in left_out],
-        "least_p": least,
-        **_tables(release),
-    }
-    answer("\n".join(wrapped(line, "           ") for line in lines), document, as_json)
+    answer("\n".join(wrapped(line, "           ") for line in lines), plan.document() | _tables(release), as_json)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a run would do with a panel: its analyses, those left out and why, and the least p the primary can reach over sites."""
+
+    panel: Panel
+    analyses: tuple[Analysis, ...]
+    left_out: list[tuple[Analysis, str]]
+    least_p: float | None
+    out_of_reach: str
+
+    @property
+    def chosen(self) -> list[str]:
+        return [f"{a.name}: {a.reason}" for a in self.analyses]
+
+    @property
+    def not_run(self) -> list[str]:
+        return [f"{a.name}: {why}" for a, why in self.left_out]
+
+    @property
+    def span(self) -> tuple[str, str]:
+        labels = self.panel.periods["label"]
+        return str(labels.iloc[0]), str(labels.iloc[-1])
+
+    def lines(self, study: str) -> list[str]:
+        """For people: units and periods, then one line an analysis."""
+        from aaot_eval.errors import counted
+
+        first, last = self.span
+        kinds = ["primary" if a.primary else "also   " for a in self.analyses]
+        return [
+            f"{study}: {counted(len(self.panel.units), 'unit')}, {first} to {last}",
+            *(f"  {kind}  {text}" for kind, text in zip(kinds, self.chosen, strict=True)),
+            *(f"  not run  {text}" for text in self.not_run),
+        ]
+
+    def document(self) -> dict[str, Any]:
+        """For programs: the same as one JSON object."""
+        first, last = self.span
+        return {
+            "units": len(self.panel.units),
+            "first_period": first,
+            "last_period": last,
+            "analyses": [
+                {"name": a.name, "estimator": a.estimator, "primary": a.primary, "reason": a.reason}
+                for a in self.analyses
+            ],
+            "not_run": [{"name": a.name, "why": why} for a, why in self.left_out],
+            "least_p": self.least_p,
+        }
+
+
+def _plan(panel: Panel, config: RunConfig) -> _Plan:
+    from aaot_eval.design import choose_analyses, refuse_unfit
+
+    analyses, left_out = refuse_unfit(panel, choose_analyses(panel, config))
+    least = _least_p(panel, analyses, config)
+    beyond = least is not None and least > 1 - config.study.conf_level
+    said = f"no p below {least:.3f} is possible with these sites: cannot tell is the only answer" if beyond else ""
+    return _Plan(panel, analyses, left_out, least, said)
 
 
 def _least_p(panel: Panel, analyses: Iterable[Analysis], config: RunConfig) -> float | None:

@@ -239,40 +239,6 @@ class TestTrial:
         assert own["estimate"].item() == pytest.approx(beside.estimate, rel=EXACT)
         assert own["p_value"].item() == pytest.approx(beside.p_value, rel=1e-7)
 
-    def test_a_claim_that_goes_with_a_level_for_each_wave_is_no_pass(self):
-        """A fall in April 2021, half way through the last wave, on a series otherwise still: its own wave level can take it."""
-        rng = np.random.default_rng(8)
-        counts = rng.poisson(np.where(np.arange(84) >= 63, 150, 200)).astype(float)[None, :]
-        panel = site_panel({"stays": counts}, [63], first="2016-01")
-        estimator, analysis = InterruptedTimeSeries(), analysis_of("its")
-        estimate = estimator.fit(panel, analysis, seed=1)[0]
-        assert estimate.direction == "lower"
-        found = SpecificationCurve().run(estimator, panel, analysis, estimate, seed=1)
-        rows = found.table[found.table["pandemic"] == "waves"]
-        own = rows[rows["phase_in"] == 0].iloc[0]
-        beside = estimate.tables["sensitivity"].set_index("method").loc["a level of its own for each pandemic wave"]
-        assert own["estimate"] == pytest.approx(beside["estimate"])
-        assert own["p_value"] == pytest.approx(beside["p_value"])
-        gone = own["p_value"] > 0.05 or own["estimate"] > 1
-        assert (found.verdict == "warn") == gone
-        assert ("a level of its own for each pandemic wave it reads" in found.sentence) == gone
-        assert found.table.attrs == {}
-
-    def test_a_treatment_of_the_pandemic_that_cannot_be_fitted_is_named(self):
-        """With the pandemic left out, a declared break at its start and a start at its end are one and the same step."""
-        rng = np.random.default_rng(9)
-        t = np.arange(96)
-        counts = rng.poisson(200 * 0.8 ** (t >= 51) * 0.75 ** (t >= 72)).astype(float)[None, :]
-        panel = site_panel({"stays": counts}, [72], first="2016-01")
-        estimator, analysis = InterruptedTimeSeries(interruptions=("2020-04",)), analysis_of("its")
-        estimate = estimator.fit(panel, analysis, seed=1)[0]
-        found = SpecificationCurve().run(estimator, panel, analysis, estimate, seed=1)
-        assert (
-            "could not be fitted: March 2020 to December 2021 left out (with 0, 3 periods of phase-in)"
-            in found.sentence
-        )
-        assert "waves" in set(found.table["pandemic"])
-
     def test_choices_that_make_no_difference_give_one_answer(self):
         """Everybody has two events a month in one arm and one in the other, always: the ratio is 2 whatever is chosen."""
         service = np.arange(80) < 40
