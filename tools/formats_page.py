@@ -11,25 +11,42 @@ HEAD = """\
 
 <!-- Made by `python -m tools.formats_page` from data_schemas/extracts; a test holds the two together. -->
 
-Each format is one file in `data_schemas/extracts/`, found by its name. A table of `[data]` is recognised from its header: the format
-whose required columns the header holds best is taken, capitals, spaces and signs aside; below half of them the file is refused with the nearest
-format and what is missing. `[data.formats]` names a format when two fit alike, `[data.columns]` maps local names (below), `[data.dates]` says how dates are
-written when they can be read both ways. `aaot-eval explain NAME` lists the columns of a format; `aaot-eval simulate OUT --format NAME`
-writes a made-up study in it, and every one is read back to the tables of the default format to the last row
-(`tests/contract/test_formats.py`).
+Each format is one file in `data_schemas/extracts/`, found by its name. `aaot-eval explain NAME` lists the columns of a format.
+
+## How a file is recognised
+
+By its header: the format is taken whose required columns the header holds best. Capitals, spaces and signs do not count. A file
+whose header holds less than half of the required columns of every format is refused, with the nearest format and what it
+lacks. Three parts of the config help:
+
+| part | use it |
+|---|---|
+| `[data.formats]` | to name the format, when a header fits two alike |
+| `[data.columns]` | to say which of your columns is which, when their names are not known |
+| `[data.dates]` | to say how dates are written, when they can be read both ways |
 
 ```toml
 [data.columns]
 admissions = { person = "PSEUDO_ID", admission_method = ["ADMIMETH", "Method of Admission"], diag_01 = "ICD 01", diag_02 = "ICD 02" }
 ```
 
-Our name stands on the left, the name in your file on the right; a list where a column is called otherwise in some of the files. Map every diagnosis
-field that is there: what is not mapped is not read.
+Our name stands on the left, the name in your file on the right. Give a list where files call the same column by different
+names. Map every diagnosis field: what is not mapped is not read.
 
-Files may be CSV with comma, pipe, tab or semicolon, UTF-8 with or without a mark, UTF-16, Latin-1 or cp1252, any line ends, quoted cells
-with line breaks, gzip, zip with one file, or Parquet; several files by year or month may differ in their columns and even in their
-format. A Parquet file whose dates are dates and whose codes need no cleaning is read where it lies and not copied. The small tables may be Excel
-workbooks with one filled sheet. A packed file that unpacks to more than 64 MiB and 200 times its size is refused, and so is a workbook of more than 256 MiB.
+## Which files are read
+
+- CSV with comma, tab, vertical bar or semicolon; UTF-8 with or without a mark, UTF-16, Latin-1 or cp1252; any line ends; line
+  breaks in quotation marks; also as gzip, or as zip with one file.
+- Parquet. A file whose dates are dates and whose codes need no cleaning is read where it lies and not copied.
+- Excel workbooks with one filled sheet, for the small tables.
+
+The files of one table, by year or by month, may differ in their columns and even in their format. A packed file that unpacks to
+more than 64 MiB and 200 times its size is refused, and so is a workbook of more than 256 MiB.
+
+`aaot-eval simulate OUT --format NAME` writes a made-up study in a format. Each format is read back to the tables of the default
+one, to the last row (`tests/contract/test_formats.py`).
+
+## The formats
 
 """
 

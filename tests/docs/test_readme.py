@@ -116,9 +116,12 @@ def test_links_between_documents_lead_somewhere():
             assert (ROOT / page).parent.joinpath(target).exists(), f"{page}: {target}"
 
 
-def test_places_named_in_the_readme_exist():
-    text = (ROOT / "README.md").read_text("utf-8")
-    for place in re.findall(r"`((?:docs|data_schemas|configs)/[\w/.]*)`", text):
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_places_named_in_the_documents_exist(page):
+    text = (ROOT / page).read_text("utf-8")
+    places = re.findall(r"`((?:aaot_eval|docs|data_schemas|configs|tests)/[\w/.-]*)`", text)
+    assert places
+    for place in places:
         assert (ROOT / place).exists(), place
 
 
