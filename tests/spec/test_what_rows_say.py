@@ -16,8 +16,8 @@ from aaot_eval.config import load_config
 from aaot_eval.errors import InputError
 from aaot_eval.report import build_report, render_markdown
 from aaot_eval.report.contents import Source
+from aaot_eval.report.sections._series_ways import in_short
 from aaot_eval.report.sections.answer import _linked, _window
-from aaot_eval.report.sections.effect import _in_short
 from aaot_eval.report.sections.limits import _named
 from aaot_eval.results import Estimate
 from aaot_eval.synthetic.study import LONGEST_NAME, Study, _switched_on
@@ -45,9 +45,9 @@ def words_of(text: Any) -> str:
 class TestRows:
     def test_an_estimand_is_said_without_what_all_rows_share(self) -> None:
         said = [
-            _in_short("effect, dynamic, -24 periods since the start"),
-            _in_short("effect, cohort 2019Q1, period 2016Q2"),
-            _in_short("ratio of the treated to their expected level, mean over periods since the start"),
+            in_short("effect, dynamic, -24 periods since the start"),
+            in_short("effect, cohort 2019Q1, period 2016Q2"),
+            in_short("ratio of the treated to their expected level, mean over periods since the start"),
         ]
         assert said == [
             "Dynamic, -24 periods since the start", "Cohort 2019Q1, period 2016Q2", "Ratio, mean over periods since the start",
