@@ -14,7 +14,7 @@ from aaot_eval.config import RunConfig, StudyConfig, TrialConfig, parse_entry_ru
 from aaot_eval.errors import InputError, NotIdentifiedError, Problem
 from aaot_eval.estimators import ESTIMATORS, build_estimator
 from aaot_eval.estimators._cohorts import RULE_OUTCOME, person_months, rule_outcome_of
-from aaot_eval.panel.aggregated import parse_period
+from aaot_eval.panel.aggregated.periods import parse_period
 from aaot_eval.panel.timing import clock_of
 from aaot_eval.results import BESIDE, Analysis, Design, Panel, generator
 

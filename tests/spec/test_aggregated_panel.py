@@ -10,7 +10,8 @@ import pytest
 
 from aaot_eval.errors import InputError
 from aaot_eval.panel import read_panel
-from aaot_eval.panel.aggregated import parse_period, value_class
+from aaot_eval.panel.aggregated.file import value_class
+from aaot_eval.panel.aggregated.periods import parse_period
 from aaot_eval.pipeline import run_evaluation
 from aaot_eval.results import BESIDE
 from tests.costs_builders import write_prices

@@ -1,0 +1,121 @@
+"""The rows of the panel files as text, each with its place."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from aaot_eval.config import RunConfig
+from aaot_eval.engine.files import Dialect, inspect_file
+from aaot_eval.errors import InputError, Problem, counted
+from aaot_eval.results import Source
+
+MOST_PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class PanelFile:
+    """The rows of the panel files as text, with the file and line each came from."""
+
+    header: tuple[str, ...]
+    rows: list[dict[str, str]]
+    places: list[str]
+    sources: tuple[Source, ...]
+
+    def where(self, at: int, column: str, value: str) -> str:
+        """The place of a cell for a message, and what kind of text stands there."""
+        return f"{self.places[at]}, column {column}: {value_class(value)}"
+
+    def only(self, rows: Sequence[int]) -> PanelFile:
+        """The same files with some of their rows."""
+        return replace(self, rows=[self.rows[i] for i in rows], places=[self.places[i] for i in rows])
+
+
+def value_class(text: str) -> str:
+    """What kind of text stands in a cell; never the text."""
+    if not text.strip():
+        return "empty"
+    for kind, pattern in (
+        ("digits", r"\d+"),
+        ("decimal number", r"[+-]?\d*\.\d+"),
+        ("like a date", r"\d+[-/. ]\d+[-/. ]\d+.*"),
+        ("letters", r"[A-Za-z ]+"),
+    ):
+        if re.fullmatch(pattern, text.strip()):
+            return kind
+    return "mixed characters"
+
+
+def read_file(config: RunConfig) -> PanelFile:
+    """Every row of the files of `data.panel`. Raises InputError with every problem of every file."""
+    given = config.data.panel or []
+    problems: list[Problem] = []
+    rows: list[dict[str, str]] = []
+    places: list[str] = []
+    sources = []
+    header: tuple[str, ...] = ()
+    work = config.path(config.output.work or config.output.runs) / ".panel"
+    for text in [given] if isinstance(given, str) else given:
+        for path in _paths(config, text, problems):
+            try:
+                file = inspect_file(path, work)
+            except InputError as fault:
+                problems += fault.problems
+                continue
+            found = _parquet_rows(file) if file.kind == "parquet" else _text_rows(file, path.name, problems)
+            if not found:
+                problems.append(
+                    Problem(
+                        "X203", f"{path.name} holds a header and no rows", where=str(path), do="ask for the file again"
+                    )
+                )
+            header = header or file.header
+            rows += [r for _, r in found]
+            places += [f"{path.name}, line {n}" for n, _ in found]
+            sources.append(Source("panel", path.name, len(found), file.bytes, file.sha256))
+    shutil.rmtree(work, ignore_errors=True)
+    if problems:
+        raise InputError(*problems[:MOST_PROBLEMS])
+    return PanelFile(header, rows, places, tuple(sources))
+
+
+def _paths(config: RunConfig, text: str, problems: list[Problem]) -> list[Path]:
+    try:
+        return config.files(text, "data.panel")
+    except InputError as missing:
+        problems += missing.problems
+        return []
+
+
+def _text_rows(file: Dialect, name: str, problems: list[Problem]) -> list[tuple[int, dict[str, str]]]:
+    rows = []
+    with file.path.open(encoding="utf-8-sig", newline="") as text:
+        reader = csv.reader(text, delimiter=file.delimiter)
+        next(reader, None)
+        for cells in reader:
+            if not any(c.strip() for c in cells):
+                continue
+            if len(cells) < len(file.header) or any(c.strip() for c in cells[len(file.header) :]):
+                problems.append(
+                    Problem(
+                        "X203",
+                        f"a line of {name} has {counted(len(cells), 'cell')}, the header {len(file.header)}",
+                        where=f"{name}, line {reader.line_num}",
+                        do="mend the line, or take it out if it is a footer",
+                    )
+                )
+                continue
+            rows.append((reader.line_num, dict(zip(file.header, cells, strict=False))))
+    return rows
+
+
+def _parquet_rows(file: Dialect) -> list[tuple[int, dict[str, str]]]:
+    frame = pd.read_parquet(file.path)
+    texts = {str(c): frame[c].map(lambda v: "" if pd.isna(v) else str(v)) for c in frame.columns}
+    return [(i + 1, {c: str(texts[c].iloc[i]) for c in texts}) for i in range(len(frame))]
