@@ -189,6 +189,7 @@ REFUSALS = {
     "start before the data": (TRUSTS, {"starts": {"N": "2023-01"}}, ["D320", "the service at N starts before there is anything to compare with"]),
     "start after the data": (TRUSTS, {"starts": {"N": "2025-01"}}, ["D320", "no service starts inside the data"]),
     "unknown units": (TRUSTS, {"starts": {"W": "2024-02"}, "comparison": ["V"]}, ["D322", "study.starts names units that are not in the panel: W", "study.comparison names units that are not in the panel: V"]),
+    "comparison with a start": (TRUSTS, {"starts": {"S": "2024-03"}, "comparison": ["S"]}, ["C107", "S is in study.comparison and has a start"]),
     "window outside the data": (TRUSTS, {"last_period": "2024-09"}, ["D320", "study.last_period lies outside the data", "2024-01 to 2024-04"]),
     "line cut short": (TRUSTS + "S,2024-03\n", {}, ["X203", "panel.csv, line 13"]),
     "infinite cell": (TRUSTS.replace(",21,", ",inf,"), {}, ["a cell of admissions is not a number", "panel.csv, line 7, column admissions: letters"]),

@@ -100,7 +100,7 @@ def _starts_in_panel(config: RunConfig, rows: Rows) -> dict[str, int]:
             do="take it out of one of the two",
         )
         for u in config.study.comparison
-        if begun.get(u) is not None and u in config.study.starts
+        if u in config.study.starts
     ]
     problems += [
         Problem(
