@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,12 +15,10 @@ import pandas as pd
 from aaot_eval.estimators._balance import entropy_balance, history
 from aaot_eval.estimators._cohorts import EVENTS_NEEDED, PEOPLE_NEEDED, Flags, Floats, Ints, PersonMonths, Rule
 from aaot_eval.estimators._own_hospitals import Part, Shocks, apart, over_trusts
+from aaot_eval.estimators._own_trust import Result, Trust
 from aaot_eval.estimators._phases import BEFORE, phase_table
 from aaot_eval.estimators._subgroups import Level, Split
 from aaot_eval.estimators._survival import FollowedPeople, curve
-
-if TYPE_CHECKING:
-    from aaot_eval.estimators.own_cohorts import Result, Trust
 
 #: Windows before the clock's zero in which people like the referred are made like them.
 WINDOWS = ((1, 1), (2, 3), (4, 6), (7, 12))

@@ -23,7 +23,6 @@ from aaot_eval.estimators._cohorts import (
     PEOPLE_NEEDED,
     SHARE_MET_NEEDED,
     UPTAKE_NEEDED,
-    Cohort,
     Flags,
     Floats,
     Ints,
@@ -34,12 +33,10 @@ from aaot_eval.estimators._cohorts import (
     first_cohort,
     joined,
     newly_meets_rule,
-    rate_before,
     rule_note,
     scale_of,
     share_met,
 )
-from aaot_eval.estimators._count_series import Wald, fit_count_series, fit_count_series_with_noise
 from aaot_eval.estimators._death_rows import LIVED_AT_OWN_RATE, LIVED_AT_ZERO, MEAN_WITH_DEATH, PAIRS_ALIVE
 from aaot_eval.estimators._own_hospitals import (
     HALF,
@@ -51,11 +48,20 @@ from aaot_eval.estimators._own_hospitals import (
     people_variance,
 )
 from aaot_eval.estimators._own_parts import among, mean_with_death, phases_own, split_own
+from aaot_eval.estimators._own_tables import alive_throughout, chart, cohort_series, deaths, lived_on, rates, survival
+from aaot_eval.estimators._own_trust import (
+    Result,
+    Standardised,
+    Trust,
+    first_month,
+    follow,
+    pooled,
+    standardise,
+)
 from aaot_eval.estimators._pooling import pooled_sites
 from aaot_eval.estimators._random_effects import StudentDraws
 from aaot_eval.estimators._referred import Uptake, effect_on_referred, uptake_of
 from aaot_eval.estimators._subgroups import Split
-from aaot_eval.estimators._survival import FollowedPeople, curve, curve_rows
 from aaot_eval.results import Analysis, Design, Estimate, Panel
 from aaot_eval.wording import in_sentence
 
@@ -63,143 +69,10 @@ LABEL = "historical comparison: selection removed, other changes not"
 OVER_CONTROL = "divided by the change of the same hospital's"
 """How the control series is named in what is estimated."""
 CONTROL_SERIES = "non_alcohol_emergency"
-#: History before the first cohort: the rule's own look-back and a year in which it was not met.
-HISTORY_MONTHS = 24
-#: Months of pre-launch cohorts after that, so that the first of them are followed a whole year.
+#: Months of pre-launch cohorts after the history that the rule needs, so that the first of them are followed a whole year.
 BEFORE_MONTHS = 12
 #: With fewer months after launch nothing is concluded.
 AFTER_MONTHS = 6
-#: Admission rates fall with time since the peak: the first months of the bands within which they are held equal.
-BANDS = (0, 1, 3, 6, 12, 24, 36, 48)
-
-
-@dataclass(frozen=True)
-class Followed:
-    """The followed person-months of one trust, one entry each: person, month, era (0 before launch, 1 after), band of time
-    since the index, outcome, and the admissions that the minimum size is counted on."""
-
-    person: Ints
-    month: Ints
-    era: Ints
-    band: Ints
-    outcome: Floats
-    count: Floats
-
-    def table(self, n_months: int, values: Floats | None = None) -> Floats:
-        """(2, T, B) sums by era, month and band; of person-months when no values are given."""
-        n_bands = int(self.band.max(initial=0)) + 1
-        cell = (self.era * n_months + self.month) * n_bands + self.band
-        flat = np.bincount(cell, weights=values, minlength=2 * n_months * n_bands)
-        return np.asarray(flat, dtype=float).reshape(2, n_months, n_bands)
-
-
-@dataclass(frozen=True)
-class Trust:
-    """One trust with the service and its two cohorts."""
-
-    unit: int
-    name: str
-    launch: int
-    cohorts: tuple[Cohort, Cohort]
-    followed: Followed
-
-
-def first_month(rule: Rule) -> int:
-    """The first month in which newly meeting the rule can be told, and never before the 25th of the extract."""
-    return max(HISTORY_MONTHS, rule.months + 12)
-
-
-def follow(people: PersonMonths, cohorts: tuple[Cohort, Cohort], count: Floats) -> Followed:
-    """Every month at risk of both cohorts from the index to the end of follow-up."""
-    t, parts = np.arange(people.n_months), []
-    for number, cohort in enumerate(cohorts):
-        who = np.flatnonzero(cohort.members)
-        index, end = cohort.index[who, None], cohort.end[who, None]
-        row, month = np.nonzero((t >= index) & (t < end) & people.at_risk[who])
-        band = np.searchsorted(BANDS, month - cohort.index[who[row]], side="right") - 1
-        parts.append((who[row], month, np.full(len(row), number), band))
-    person, month, era, band = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Followed(person, month, era, band, people.outcome[person, month], count[person, month])
-
-
-@dataclass(frozen=True)
-class Standardised:
-    """The ratio after to before at equal time since the index and over the control series.
-
-    means (2, T, B) fitted; influence (P,) each person's part in the error of the log ratio; gradient (T,) what a shock to all
-    of one month's admissions does to it.
-    """
-
-    log_ratio: float
-    means: Floats
-    influence: Floats
-    gradient: Floats
-
-
-def standardise(followed: Followed, control: Floats, n_people: int) -> Standardised:
-    """Poisson likelihood of rate = band's rate x control series x ratio after launch; its two equations in turn.
-
-    control (T,) has mean about 1. The log ratio is not finite when an era has no events.
-    """
-    months = followed.table(len(control)) * control[None, :, None]
-    exposure, events = months.sum(axis=1), followed.table(len(control), followed.outcome).sum(axis=1)
-    ratio = 1.0
-    rates = np.zeros(exposure.shape[1])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for _ in range(500):
-            rates = np.nan_to_num(events.sum(axis=0) / (exposure[0] + ratio * exposure[1]))
-            last, ratio = ratio, float(events[1].sum() / (exposure[1] @ rates))
-            if not 0 < ratio < np.inf or abs(ratio / last - 1) < 1e-13:
-                break
-    if not 0 < ratio < np.inf or not events[0].sum():
-        return Standardised(math.nan, months, np.zeros(n_people), np.zeros(len(control)))
-    by_era = np.array([1.0, ratio])
-    means = months * rates * by_era[:, None, None]
-    total = means.sum(axis=1)
-    share = np.divide(total[1], total.sum(axis=0), out=np.zeros(len(rates)), where=total.sum(axis=0) > 0)
-    lever = (np.array([[0.0], [1.0]]) - share) / float((total.sum(axis=0) * share * (1 - share)).sum())
-    expected = rates[followed.band] * control[followed.month] * by_era[followed.era]
-    part = lever[followed.era, followed.band] * (followed.outcome - expected)
-    influence = np.asarray(np.bincount(followed.person, weights=part, minlength=n_people), dtype=float)
-    return Standardised(math.log(ratio), means, influence, (means * lever[:, None, :]).sum(axis=(0, 2)))
-
-
-@dataclass(frozen=True)
-class Result:
-    """One trust: the ratio over the control series with its variance, the ratio without, the cohorts as one series."""
-
-    trust: Trust
-    fit: Standardised
-    people: Part
-    hospital: Part
-    model: str
-    without_control: float
-    as_series: float
-    series: Part
-    shocks: Shocks | None = None
-
-    @property
-    def variance(self) -> Part:
-        """People and whole-hospital shocks together."""
-        return Part.total([self.people, self.hospital])
-
-    @property
-    def observed(self) -> float:
-        """Events of the cohort after launch."""
-        return float(self.trust.followed.outcome[self.trust.followed.era == 1].sum())
-
-    @property
-    def expected(self) -> float:
-        """What they would have been at the rates before launch and the control series' change."""
-        return self.observed * math.exp(-self.fit.log_ratio)
-
-
-def pooled(done: Sequence[Result]) -> tuple[Floats, float, Part]:
-    """Shares of the trusts in what was expected, the log ratio of them together, and its variance."""
-    expected = np.array([r.expected for r in done])
-    share = expected / expected.sum()
-    variance = over_trusts([r.fit.log_ratio for r in done], [[r.people, r.hospital] for r in done], share)
-    return share, math.log(sum(r.observed for r in done) / expected.sum()), variance
 
 
 @ESTIMATORS.register("own_cohorts")
@@ -247,7 +120,7 @@ class OwnCohorts(ByEntryRule):
         share, estimate, variance = pooled(done)
         head = replace(
             self._with_interval(base, estimate, variance, "people and whole-hospital shocks"),
-            series=pd.concat([_chart(people, r, self.conf_level, variance) for r in done], ignore_index=True),
+            series=pd.concat([chart(people, r, self.conf_level, variance) for r in done], ignore_index=True),
         )
         head = replace(head, facts={**head.facts, **self._facts(done, share, team, estimate)})
         if min(people.n_months - t.launch for t in trusts) < AFTER_MONTHS:
@@ -269,7 +142,7 @@ class OwnCohorts(ByEntryRule):
         def ratio(at_own_rate: float) -> float:
             observed = expected = 0.0
             for trust in trusts:
-                whole = replace(trust, followed=_lived_on(people, trust, at_own_rate))
+                whole = replace(trust, followed=lived_on(people, trust, at_own_rate))
                 fit = standardise(whole.followed, self._control(panel, trust), len(people.unit))
                 events = float(whole.followed.outcome[whole.followed.era == 1].sum())
                 observed, expected = observed + events, expected + events * math.exp(-fit.log_ratio)
@@ -287,9 +160,9 @@ class OwnCohorts(ByEntryRule):
         plain = replace(head, tables={}, series=None, facts={**head.facts, "role": "deaths_beside"}, note="")
         rows = []
         for told, others in (
-            (PAIRS_ALIVE, [_alive_throughout(people, t) for t in trusts]),
-            (LIVED_AT_OWN_RATE, [replace(t, followed=_lived_on(people, t, 1.0)) for t in trusts]),
-            (LIVED_AT_ZERO, [replace(t, followed=_lived_on(people, t, 0.0)) for t in trusts]),
+            (PAIRS_ALIVE, [alive_throughout(people, t) for t in trusts]),
+            (LIVED_AT_OWN_RATE, [replace(t, followed=lived_on(people, t, 1.0)) for t in trusts]),
+            (LIVED_AT_ZERO, [replace(t, followed=lived_on(people, t, 0.0)) for t in trusts]),
         ):
             done = [self._result(panel, analysis, people, t) for t in others]
             if all(math.isfinite(r.fit.log_ratio) for r in done):
@@ -476,7 +349,7 @@ class OwnCohorts(ByEntryRule):
 
         The control series' change is divided out afterwards and brings its own counting error.
         """
-        wald = _cohort_series(plain, trust.followed, clock, trust.launch, counted, self.conf_level)
+        wald = cohort_series(plain, trust.followed, clock, trust.launch, counted, self.conf_level)
         return wald.estimate + fit.log_ratio - plain.log_ratio, Part(wald.std_error**2 + noise, wald.df)
 
     def _base(self, panel: Panel, analysis: Analysis, people: PersonMonths, rule: Rule, met: Flags, trusts: Sequence[Trust],
@@ -502,8 +375,8 @@ class OwnCohorts(ByEntryRule):
             n_units=len(trusts), n_treated=len(trusts), n_periods=people.n_months,
             n_obs=sum(len(t.followed.month) for t in trusts), n_people=int(everyone.sum()),
             note=joined(LABEL, rule_note(met_share, team.share), missed, left_out, deaths_note(panel, people)),
-            tables={"rates": _rates(analysis, trusts), "deaths": _deaths(analysis, people, trusts), **self._scan(analysis, people, rule),
-                    **({"survival": _survival(analysis, people, trusts, self.follow_up, self.conf_level)}
+            tables={"rates": rates(analysis, trusts), "deaths": deaths(analysis, people, trusts), **self._scan(analysis, people, rule),
+                    **({"survival": survival(analysis, people, trusts, self.follow_up, self.conf_level)}
                        if panel.outcome(analysis.outcome).kind == "count" else {})}, facts=facts,
         )  # fmt: skip
 
@@ -559,93 +432,3 @@ class OwnCohorts(ByEntryRule):
             "hospital_share_of_variance": float(sum(s**2 * r.hospital.variance for s, r in zip(share, done, strict=True))
                                                 / sum(s**2 * (r.hospital.variance + r.people.variance) for s, r in zip(share, done, strict=True))),
         }  # fmt: skip
-
-
-def _alive_throughout(people: PersonMonths, trust: Trust) -> Trust:
-    """The trust without those who died in follow-up. The count behind minimum sizes is not asked again: it is the outcome."""
-    before, after = (replace(c, index=np.where(died(people, c), -1, c.index)) for c in trust.cohorts)
-    return replace(trust, cohorts=(before, after), followed=follow(people, (before, after), people.outcome))
-
-
-def _survival(
-    analysis: Analysis, people: PersonMonths, trusts: Sequence[Trust], follow_up: int, level: float
-) -> pd.DataFrame:
-    """Who has died and how often people were admitted by each quarter since the index, before and after launch."""
-    everybody, rows = np.ones(len(people.unit), dtype=bool), []
-    for era, name in enumerate(("before", "after")):
-        followed = FollowedPeople.of([(t.cohorts[era], everybody) for t in trusts])
-        rows += curve_rows(analysis.name, "treated", name, curve(people, followed, follow_up, level))
-    return pd.DataFrame(rows)
-
-
-def _lived_on(people: PersonMonths, trust: Trust, at_own_rate: float) -> Followed:
-    """The followed months and those lost by death, at that share of everybody's own rate before the index."""
-    t, f, parts = np.arange(people.n_months), trust.followed, []
-    for number, cohort in enumerate(trust.cohorts):
-        who = np.flatnonzero(cohort.members)
-        index = cohort.index[who, None]
-        row, month = np.nonzero((t >= index) & (t < cohort.end[who, None]) & (t > people.death[who, None]))
-        band = np.searchsorted(BANDS, month - cohort.index[who[row]], side="right") - 1
-        rate = at_own_rate * rate_before(people, cohort)[who[row]]
-        parts.append((who[row], month, np.full(len(row), number), band, rate, rate))
-    extra = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    own = (f.person, f.month, f.era, f.band, f.outcome, f.count)
-    return Followed(*(np.concatenate(pair) for pair in zip(own, extra, strict=True)))
-
-
-def _cohort_series(
-    fit: Standardised, followed: Followed, clock: Ints, launch: int, counted: bool, level: float
-) -> Wald:
-    """The level change of the cohorts' monthly series at equal time since the index; the wider of the two error models."""
-    events = followed.table(len(clock), followed.outcome).sum(axis=(0, 2))
-    means = fit.means.sum(axis=2)
-    expected = means[0] + means[1] * math.exp(-fit.log_ratio)
-    used = np.flatnonzero(expected > 0)
-    X = np.column_stack([np.ones(len(used)), used >= launch]).astype(float)
-    floor = 1.0 if counted else 0.0
-    fits = [model(events[used], X, np.log(expected[used]), clock[used], floor=floor).coefficient(1)
-            for model in (fit_count_series, fit_count_series_with_noise)]  # fmt: skip
-    return max(fits, key=lambda w: w.half_width(level))
-
-
-def _chart(people: PersonMonths, result: Result, level: float, variance: Part) -> pd.DataFrame:
-    """Month by month: the cohorts' admissions, and what was to be expected at the rates before launch."""
-    followed, n_t = result.trust.followed, people.n_months
-    means = result.fit.means.sum(axis=(0, 2))
-    t = np.flatnonzero(means > 0)
-    after = t >= result.trust.launch
-    effect = np.where(after, result.fit.log_ratio, 0.0)
-    half = np.where(after, variance.half_width(level), 0.0)
-    pairs = np.unique(np.column_stack([followed.month, followed.person])[followed.outcome > 0], axis=0)
-    expected = means[t] * np.exp(-effect)
-    return pd.DataFrame({
-        "unit": result.trust.name, "t": t, "phase": np.where(after, "after", "before"),
-        "observed": followed.table(n_t, followed.outcome).sum(axis=(0, 2))[t],
-        "persons": np.bincount(pairs[:, 0], minlength=n_t)[t],
-        "exposure": followed.table(n_t).sum(axis=(0, 2))[t] / 12,
-        "fitted": means[t], "expected": expected, "expected_low": expected * np.exp(-half), "expected_high": expected * np.exp(half),
-    })  # fmt: skip
-
-
-def _rates(analysis: Analysis, trusts: Sequence[Trust]) -> pd.DataFrame:
-    """Events per person-year of the cohorts before and after launch."""
-    rows = []
-    for era, name in enumerate(("before", "after")):
-        parts = [t.followed.outcome[t.followed.era == era] for t in trusts]
-        events, years = float(sum(p.sum() for p in parts)), sum(len(p) for p in parts) / 12
-        people = sum(int(t.cohorts[era].members.sum()) for t in trusts)
-        rows.append({"analysis": analysis.name, "outcome": analysis.outcome, "arm": "treated", "era": name, "people": people,
-                     "events": events, "person_years": years, "rate": events / years if years else math.nan})  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def _deaths(analysis: Analysis, people: PersonMonths, trusts: Sequence[Trust]) -> pd.DataFrame:
-    """Deaths during follow-up before and after launch."""
-    rows = []
-    for era, name in enumerate(("before", "after")):
-        cohorts = [t.cohorts[era] for t in trusts]
-        deaths = sum(int(died(people, c).sum()) for c in cohorts)
-        years = sum(int((t.followed.era == era).sum()) for t in trusts) / 12
-        rows.append({"analysis": analysis.name, "arm": "treated", "era": name, "people": sum(int(c.members.sum()) for c in cohorts),
-                     "deaths": deaths, "person_years": years, "rate": 100 * deaths / years if years else math.nan})  # fmt: skip
-    return pd.DataFrame(rows)

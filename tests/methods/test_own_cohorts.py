@@ -11,7 +11,8 @@ import pytest
 from aaot_eval.errors import Problem
 from aaot_eval.estimators._count_series import fit_value_series
 from aaot_eval.estimators._own_hospitals import Part, shock_variance
-from aaot_eval.estimators.own_cohorts import CONTROL_SERIES, Followed, OwnCohorts, standardise
+from aaot_eval.estimators._own_trust import Followed, standardise
+from aaot_eval.estimators.own_cohorts import CONTROL_SERIES, OwnCohorts
 from aaot_eval.results import BESIDE, Analysis, Panel
 from benchmarks.patient_worlds import CONTROL, ONE, OUTCOME, simulate
 
