@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from aaot_eval.synthetic.scenarios import SCENARIOS, Scenario
-from aaot_eval.synthetic.study import Study, draw_study, simulate_study
+from aaot_eval.synthetic.study import Study, draw_study
+from aaot_eval.synthetic.study_folder import simulate_study
 from aaot_eval.synthetic.worlds import WORLDS, World
 
 __all__ = ["SCENARIOS", "WORLDS", "Scenario", "Study", "World", "draw_study", "simulate_study"]

@@ -5,17 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from aaot_eval.synthetic.extracts import Ledger
 from aaot_eval.synthetic.files import text_bytes
 from aaot_eval.synthetic.layouts import Cells, Writing, held_by, written
 from aaot_eval.synthetic.records import tokens
+from aaot_eval.synthetic.study import Study
 from aaot_eval.synthetic.truth import series_rows
 from aaot_eval.synthetic.workbook import workbook
-
-if TYPE_CHECKING:
-    from aaot_eval.synthetic.extracts import Ledger
-    from aaot_eval.synthetic.study import Study
 
 KINDS = (("visit", "nurse", "45"), ("telephone", "support worker", "15"), ("clinic", "nurse", "30"))
 DAYS_BETWEEN_CONTACTS, MOST_CONTACTS = 14, 12

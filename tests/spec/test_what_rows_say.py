@@ -20,7 +20,8 @@ from aaot_eval.report.sections._series_ways import in_short
 from aaot_eval.report.sections.answer import _linked, _window
 from aaot_eval.report.sections.limits import _named
 from aaot_eval.results import Estimate
-from aaot_eval.synthetic.study import LONGEST_NAME, Study, _switched_on
+from aaot_eval.synthetic.study import LONGEST_NAME, Study
+from aaot_eval.synthetic.study_folder import _switched_on
 from aaot_eval.wording import OWN_PAST, _least_p
 from tests.methods.test_its import fit, noisy, one_site
 from tests.report_fixture import release
