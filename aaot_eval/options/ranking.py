@@ -10,7 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from aaot_eval.options.costing import Pay
+from aaot_eval.incremental import incremental_ladder, ladder_table
+from aaot_eval.options.costing import Pay, entered, finite
+from aaot_eval.options.reading import Records
+from aaot_eval.options.standing import Standing, net_status
 from aaot_eval.results import generator
 
 CHANCE_Z = 1.6448536269514722  # a normal number exceeds it with probability 0.05
@@ -154,3 +157,67 @@ def scoring_table(
             for i, option in enumerate(options)
         ]
     )
+
+
+def rankings(standings: list[Standing], records: Records) -> dict[str, pd.DataFrame]:
+    """Probability of each rank within a population, among M and E with an interval; the rest with the reason."""
+    parts, rest = [], []
+    for name in dict.fromkeys(s.population.name for s in standings):
+        contenders = []
+        for s in (s for s in standings if s.population.name == name):
+            ready = s.evidence.may_rank and finite((s.costs.year, *s.reach.served))
+            if ready:
+                contenders.append(
+                    Contender(
+                        s.option.id, s.evidence.averted, s.evidence.level, s.costs.year, s.reach.served, s.costs.pay
+                    )
+                )
+            elif not s.option.reference:
+                rest.append((s.option.id, s.evidence.badge, net_status(s)))
+        if contenders:
+            parts.append(rank_table(contenders, records.shared.seed, records.shared.draws).assign(population=name))
+    ranking = pd.concat(parts, ignore_index=True) if parts else rank_table([], 0, 1).assign(population="")
+    ranking.insert(1, "population", ranking.pop("population"))
+    not_ranked = pd.DataFrame(rest, columns=["option", "badge", "why"])
+    return {"ranking": ranking, "not_ranked": not_ranked, "ladder": _ladder(standings)}
+
+
+def _ladder(standings: list[Standing]) -> pd.DataFrame:
+    """The incremental ladder of each population: what each further admission avoided costs, at the estimates.
+
+    Doing nothing and the options that may be ranked, as alternatives to each other. Cost is net of the admissions averted, so an
+    option that saves dominates; without the number of admissions under care as usual there is no ladder.
+    """
+    parts = []
+    reference = next(s.option.id for s in standings if s.option.reference)
+    for name in dict.fromkeys(s.population.name for s in standings):
+        known = {}
+        for s in (s for s in standings if s.population.name == name and s.evidence.may_rank and not s.option.reference):
+            averted = s.evidence.averted[0] * s.reach.served[1]
+            figures = (s.costs.year - averted, averted / s.usual * entered(s.population.admissions))
+            if finite(figures):
+                known[s.option.id] = figures
+        if known:
+            parts.append(ladder_table(incremental_ladder({reference: (0.0, 0.0), **known})).assign(population=name))
+    table = pd.concat(parts, ignore_index=True) if parts else ladder_table([]).assign(population="")
+    table.insert(1, "population", table.pop("population"))
+    return table
+
+
+def scorings(records: Records) -> pd.DataFrame | None:
+    """O6: only when every criterion has its weights and every option but the reference all its scores."""
+    criteria = records.shared.criteria
+    scored = [o for o in records.options if o.scores]
+    if not criteria or not scored or any(c.weight_low is None or c.weight_high is None for c in criteria):
+        return None
+    complete, values = [], []
+    for option in scored:
+        by = {s.criterion: (s.low, s.high) for s in option.scores}
+        ends = [by.get(c.name, (None, None)) for c in criteria]
+        if all(end is not None for pair in ends for end in pair):
+            complete.append(option.id)
+            values.append(ends)
+    if not complete:
+        return None
+    weights = [(float(c.weight_low or 0), float(c.weight_high or 0)) for c in criteria]
+    return scoring_table(complete, weights, np.array(values, dtype=float), records.shared.seed, records.shared.draws)

@@ -402,7 +402,7 @@ def test_every_table_of_an_appraisal_is_described_in_its_order_and_another_is_re
         columns = [c for c in table.columns if not re.fullmatch(r"p_rank_[2-9]", c)]
         assert columns == list(table_schema("appraisal", name).names), name
     stage = importlib.import_module("aaot_eval.options.appraise")
-    monkeypatch.setattr(stage, "_measures", lambda _: pd.DataFrame({"person": ["x"]}))
+    monkeypatch.setattr(stage, "measures", lambda _: pd.DataFrame({"person": ["x"]}))
     with pytest.raises(DisclosureError, match=r"the column measures\.person has no schema"):
         done(tmp_path / "b", option("7"))
 
