@@ -27,8 +27,8 @@ from scipy import stats
 
 from aaot_eval.estimators import build_estimator
 from aaot_eval.estimators._its_model import Series, fit_model, mean_model, season_pairs
+from aaot_eval.estimators._site_fit import fit_sites
 from aaot_eval.estimators._sites import site_data
-from aaot_eval.estimators.site_did import fit_sites
 from aaot_eval.power._before import first_start, periods_before
 from aaot_eval.power._people import people_rows
 from aaot_eval.power._series import Past, power_of

@@ -22,8 +22,8 @@ from scipy import stats
 
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._clustered import cr1_factor
+from aaot_eval.estimators._site_fit import point_estimate
 from aaot_eval.estimators._sites import SiteData
-from aaot_eval.estimators.site_did import point_estimate
 
 ROOT = Path(__file__).resolve().parent.parent
 MONTHS = 36

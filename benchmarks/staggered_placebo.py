@@ -28,10 +28,10 @@ from scipy import special, stats
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators import _staggered as sg
 from aaot_eval.estimators import imputation
+from aaot_eval.estimators._site_fit import site_sizes
 from aaot_eval.estimators._sites import Floats, Ints, SiteData
 from aaot_eval.estimators._staggered_rows import LEAST_COHORT
 from aaot_eval.estimators.event_study import pre_test, randomised_band, simultaneous
-from aaot_eval.estimators.site_did import site_sizes
 from aaot_eval.estimators.triple_difference import Triple
 from aaot_eval.estimators.two_way import LEAST_SITES, LEAST_TREATED
 

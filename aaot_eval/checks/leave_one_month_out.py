@@ -16,9 +16,10 @@ from aaot_eval.checks._sites import cannot, shown, sites_of
 from aaot_eval.errors import AaotEvalError
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators import _randomisation as ri
+from aaot_eval.estimators._site_fit import point_estimate
 from aaot_eval.estimators._sites import SiteData
 from aaot_eval.estimators.its import InterruptedTimeSeries
-from aaot_eval.estimators.site_did import SiteDid, point_estimate
+from aaot_eval.estimators.site_did import SiteDid
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
 
 NAME = "leave_one_month_out"

@@ -13,8 +13,9 @@ from aaot_eval.checks import CHECKS
 from aaot_eval.checks._refits import sites_again
 from aaot_eval.checks._sites import cannot, shown, sites_of
 from aaot_eval.estimators import Estimator
+from aaot_eval.estimators._site_fit import fit_sites
 from aaot_eval.estimators._sites import SiteData
-from aaot_eval.estimators.site_did import SiteDid, fit_sites
+from aaot_eval.estimators.site_did import SiteDid
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
 
 NAME = "leave_one_site_out"

@@ -15,7 +15,8 @@ from aaot_eval.checks._counted import averted, by_home, counting
 from aaot_eval.checks._sites import cannot, lean, shown, verdict_of
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators._cohorts import RULE_OUTCOME, Floats, PersonMonths, meets_rule
-from aaot_eval.estimators.site_did import Fit, SiteDid, fit_sites
+from aaot_eval.estimators._site_fit import Fit, fit_sites
+from aaot_eval.estimators.site_did import SiteDid
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, OutcomeSpec, Panel
 from aaot_eval.wording import p_text
 

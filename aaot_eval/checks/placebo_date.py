@@ -19,8 +19,9 @@ from aaot_eval.checks._sites import THRESHOLD, lean, verdict_of
 from aaot_eval.errors import AaotEvalError, counted
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators import _randomisation as ri
+from aaot_eval.estimators._site_fit import fit_sites
 from aaot_eval.estimators.its import InterruptedTimeSeries
-from aaot_eval.estimators.site_did import SiteDid, fit_sites
+from aaot_eval.estimators.site_did import SiteDid
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
 
 LEAST_SIDE = {"month": 12, "quarter": 8, "year": 6, "integer": 6}

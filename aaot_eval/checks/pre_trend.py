@@ -12,8 +12,8 @@ from aaot_eval.checks import CHECKS, WARN_P
 from aaot_eval.checks._sites import THRESHOLD, cannot, shown, sites_of, verdict_of
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators import _randomisation as ri
+from aaot_eval.estimators._site_fit import point_estimate, site_sizes
 from aaot_eval.estimators._sites import SiteData
-from aaot_eval.estimators.site_did import point_estimate, site_sizes
 from aaot_eval.results import Analysis, CheckResult, Design, Estimate, Panel
 from aaot_eval.wording import p_text
 

@@ -17,8 +17,9 @@ from aaot_eval.checks._sites import cannot
 from aaot_eval.checks._variants import TREATMENTS, Designed, designed
 from aaot_eval.estimators import Estimator
 from aaot_eval.estimators import _randomisation as ri
+from aaot_eval.estimators._site_fit import changes, fit_sites
 from aaot_eval.estimators._sites import Floats, SiteData, site_data, site_objections
-from aaot_eval.estimators.site_did import SiteDid, changes, fit_sites
+from aaot_eval.estimators.site_did import SiteDid
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
 from aaot_eval.wording import p_text
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, get_args
 
@@ -18,7 +18,7 @@ from scipy.special import stdtrit
 
 from aaot_eval.errors import InputError, Problem, counted
 from aaot_eval.estimators import ESTIMATORS
-from aaot_eval.estimators._count_series import DF_FLOOR, WIDEST, Array
+from aaot_eval.estimators._count_series import WIDEST, Array
 from aaot_eval.estimators._its_effects import effects_table
 from aaot_eval.estimators._its_model import (
     Errors,
@@ -31,17 +31,24 @@ from aaot_eval.estimators._its_model import (
     season_pairs,
     time_unit,
 )
+from aaot_eval.estimators._its_said import (
+    LEAST_BEFORE,
+    counterfactual,
+    facts_of,
+    joined_notes,
+    no_estimate,
+    notes_on,
+    observed_only,
+    ratio_of,
+    without_intervals,
+)
 from aaot_eval.estimators._its_sensitivity import Row, agreement, sensitivity_rows, sensitivity_table
 from aaot_eval.estimators._pooling import pooled_sites
 from aaot_eval.results import Analysis, Design, Estimate, Panel, Scale
 from aaot_eval.wording import in_sentence
 
 ARIMA_TEXT = re.compile(r"\(\d,[012],\d\)\(\d,[012],\d\)")
-LEAST_BEFORE = 6
 LEAST_AFTER = 6
-SHORT = 12
-FLAGGED_WIDER = 0.15
-LOW_MEAN = 5.0
 EXACT = 1e-9
 
 
@@ -294,7 +301,7 @@ class InterruptedTimeSeries:
     ) -> list[Estimate]:
         """The estimate of one series, then (for the first series) what stands beside it."""
         blank = self._blank(series, panel, analysis)
-        why_not = _cannot(series)
+        why_not = no_estimate(series)
         fitted = None
         if not why_not:
             try:
@@ -303,13 +310,13 @@ class InterruptedTimeSeries:
                 why_not = f"the model of this series has no solution ({type(fault).__name__})"
         if fitted is None:
             why_not = why_not or "the terms of the model cannot be told apart on these periods"
-            return [replace(blank, status="not_estimable", note=f"{why_not}.", series=_observed(series))]
+            return [replace(blank, status="not_estimable", note=f"{why_not}.", series=observed_only(series))]
         estimate = self._estimate(blank, fitted)
         if estimate.status == "not_estimable" or not self.sensitivity:
             return [estimate]
         effects = effects_table(fitted).assign(outcome=blank.outcome)
         if estimate.status != "ok":
-            return [replace(estimate, tables={"averted": _without_intervals(effects)})]
+            return [replace(estimate, tables={"averted": without_intervals(effects)})]
         p, d, q, P, D, Q = (int(c) for c in self.arima if c.isdigit())
         fitted = replace(fitted, arima=((p, d, q), (P, D, Q)))
         table_rows = [*sensitivity_rows(fitted, quick=rows == "quick"), *self._more_rows(fitted)]
@@ -341,27 +348,27 @@ class InterruptedTimeSeries:
     def _estimate(self, blank: Estimate, fitted: Fitted) -> Estimate:
         series, wald = fitted.series, fitted.wald
         ratio = series.ratio
-        frame, facts = _counterfactual(fitted)
-        facts |= _facts(fitted)
-        notes = _notes(fitted, facts)
+        frame, facts = counterfactual(fitted)
+        facts |= facts_of(fitted)
+        notes = notes_on(fitted, facts)
         value = math.exp(wald.estimate) if ratio else wald.estimate
         common = replace(blank, estimate=value, series=frame, facts=facts)
         if series.after.sum() < LEAST_AFTER:
             few = f"Only {counted(int(series.after.sum()), 'period')} after the start: monitoring only, no interval until there are {LEAST_AFTER}"
-            return replace(common, status="monitoring_only", note=_joined([few, *notes]))
-        low, high = (_ratio(x) if ratio else x for x in wald.interval(self.conf_level))
+            return replace(common, status="monitoring_only", note=joined_notes([few, *notes]))
+        low, high = (ratio_of(x) if ratio else x for x in wald.interval(self.conf_level))
         endless = series.ratio and wald.half_width(self.conf_level) > WIDEST
         if endless or not (math.isfinite(low) and math.isfinite(high)):
             return replace(
-                common, status="no_finite_interval", note=_joined(["The interval has no finite end", *notes])
+                common, status="no_finite_interval", note=joined_notes(["The interval has no finite end", *notes])
             )
         if series.family == "identity" and np.abs(fitted.ar1.residuals).max() <= EXACT * np.abs(fitted.ar1.y).max():
             exact = "The model goes through every point, so there is no spread to judge the change by"
-            return replace(common, status="no_finite_interval", note=_joined([exact, *notes]))
+            return replace(common, status="no_finite_interval", note=joined_notes([exact, *notes]))
         model = "AR(1) plus noise" if fitted.headline.with_noise else "AR(1)"
         return replace(
             common, std_error=wald.std_error, conf_low=low, conf_high=high, conf_method="satterthwaite_t",
-            p_value=wald.p_value, note=_joined(notes),
+            p_value=wald.p_value, note=joined_notes(notes),
             inference=f"{model} errors by REML, Satterthwaite t with {wald.df:.1f} degrees of freedom",
             confidence=TDraws(wald.estimate, wald.std_error, wald.df, ratio),
         )  # fmt: skip
@@ -379,7 +386,7 @@ class InterruptedTimeSeries:
                 continue
             wald = fitted.headline.coefficient(model.column(name))
             low, high = wald.interval(self.conf_level)
-            value, low, high = (_ratio(x) if series.ratio else x for x in (wald.estimate, low, high))
+            value, low, high = (ratio_of(x) if series.ratio else x for x in (wald.estimate, low, high))
             if not all(map(math.isfinite, (value, low, high))):
                 continue
             when = first if name == "slope" else name.split("from ", 1)[1]
@@ -405,185 +412,8 @@ class InterruptedTimeSeries:
         return replace(
             blank, analysis=f"{blank.analysis}_{row.key}", estimate=row.estimate, std_error=row.std_error, conf_low=row.low,
             conf_high=row.high, p_value=row.p_value, conf_method="wald_t" if finite else "none", inference=row.inference,
-            status="ok" if finite else "no_finite_interval", note=_joined([f"sensitivity: {row.method}", row.note]),
+            status="ok" if finite else "no_finite_interval", note=joined_notes([f"sensitivity: {row.method}", row.note]),
         )  # fmt: skip
-
-
-def _cannot(series: Series) -> str:
-    """Why this series has no estimate; empty when it has one."""
-    if series.window is not None and series.after.any() and not series.counted.any():
-        return "The stated window of averted events holds no period with the service"
-    before, after = int(series.before.sum()), int(series.after.sum())
-    if before == 0:
-        return "There is no period before the start"
-    if before < LEAST_BEFORE:
-        return (
-            f"Only {counted(before, 'period')} before the start: with fewer than {LEAST_BEFORE} no trend can be drawn"
-        )
-    if after == 0:
-        return "There is no period with the service after those left out"
-    if series.ratio:
-        if series.y[series.before].sum() == 0:
-            return "No event was counted before the start, so there is no rate to compare with"
-        if series.y[series.after].sum() == 0:
-            return "No event was counted after the start: the ratio is 0 and has no interval on the log scale"
-    return ""
-
-
-def _without_intervals(effects: pd.DataFrame) -> pd.DataFrame:
-    """The effects of a series that is only monitored: their values, and no interval."""
-    return effects.assign(value_low=math.nan, value_high=math.nan, interval="none: monitoring only")
-
-
-def _observed(series: Series) -> pd.DataFrame:
-    """The series frame without a model."""
-    n = len(series.y)
-    blank = np.full(n, np.nan)
-    return _frame(series, blank, blank, blank, blank)
-
-
-def _frame(series: Series, fitted: Array, expected: Array, low: Array, high: Array) -> pd.DataFrame:
-    late = np.arange(len(series.y)) >= series.start
-    phase = np.where(
-        series.missing, "missing", np.where(series.left_out, "left_out", np.where(late, "after", "before"))
-    )
-    return pd.DataFrame(
-        {
-            "unit": series.unit or "together",
-            "t": np.arange(len(series.y)),
-            "phase": phase,
-            "observed": np.where(series.missing, np.nan, series.y),
-            "persons": pd.array(np.where(series.missing, np.nan, series.persons), dtype="Int64"),
-            "exposure": series.exposure,
-            "fitted": fitted,
-            "expected": expected,
-            "expected_low": low,
-            "expected_high": high,
-        }
-    )
-
-
-def _counterfactual(fitted: Fitted) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The series frame with what was to be expected, and the averted totals."""
-    s = fitted.series
-    mean = np.full(len(s.y), np.nan)
-    mean[s.used] = fitted.means(fitted.model.X[s.used], s.used)
-    expected, low, high = mean.copy(), np.full(len(s.y), np.nan), np.full(len(s.y), np.nan)
-    late = (np.arange(len(s.y)) >= s.start) & np.isfinite(s.offset)
-    if s.control is not None:
-        late &= np.isfinite(s.control)
-    projection = fitted.projection(late)
-    expected[late], low[late], high[late] = projection.month.T
-    observed = float(s.y[s.counted].sum())
-    rows = np.flatnonzero(s.counted)
-    facts: dict[str, Any] = {
-        "observed_total": observed,
-        "window_first": s.labels[rows[0]],
-        "window_last": s.labels[rows[-1]],
-        "window_periods": len(rows),
-    }
-    for name, total in (("averted", projection.predicted), ("averted_parameters", projection.modelled)):
-        facts |= {
-            name: total.value - observed,
-            f"{name}_low": total.low - observed,
-            f"{name}_high": total.high - observed,
-        }
-    facts["expected_total"] = projection.predicted.value
-    return _frame(s, mean, expected, low, high), facts
-
-
-def _facts(fitted: Fitted) -> dict[str, Any]:
-    s, fit, wald = fitted.series, fitted.headline, fitted.wald
-    ratio = s.ratio
-    average = fitted.average()
-    low, high = average.interval(fitted.conf_level)
-    used = s.y[s.used]
-    facts: dict[str, Any] = {
-        "error_model": "ar1_noise" if fit.with_noise else "ar1",
-        "rho": fit.rho,
-        "rho_ar1": fitted.ar1.rho,
-        "rho_range": fitted.ar1.rho_range,
-        "rho_at_cap": fitted.ar1.at_cap,
-        "rho_flat": fitted.ar1.rho_range[1] - fitted.ar1.rho_range[0] >= 0.94,
-        "noise_share": 1 - fit.share,
-        "dispersion": fit.phi,
-        "dispersion_raw": fit.phi_raw,
-        "df": wald.df,
-        "df_floored": wald.df_raw < DF_FLOOR,
-        "settled": fitted.ar1.settled,
-        "wider_by": fitted.wider_by,
-        "wider_flagged": fitted.wider_by > FLAGGED_WIDER,
-        "harmonics": fitted.model.pairs,
-        "n_before": int(s.before.sum()),
-        "n_after": int(s.after.sum()),
-        "n_missing": int(s.missing.sum()),
-        "n_left_out": int((s.left_out & ~s.missing).sum()),
-        "n_zero": int((used == 0).sum()),
-        "mean_before": float(s.y[s.before].mean()),
-        "short_series": min(int(s.before.sum()), int(s.after.sum())) < SHORT,
-        "pandemic_periods": int((s.used & (s.pandemic > 0)).sum()),
-        "average": math.exp(average.estimate) if ratio else average.estimate,
-        "average_low": _ratio(low) if ratio else low,
-        "average_high": _ratio(high) if ratio else high,
-    }
-    for name in fitted.model.names:
-        if name in ("slope", "closed") or name.startswith(("from ", "slope from ")):
-            w = fit.coefficient(fitted.model.column(name))
-            ends = w.interval(fitted.conf_level)
-            key = name.replace(" ", "_")
-            values = [w.estimate, *ends]
-            facts |= dict(
-                zip((key, f"{key}_low", f"{key}_high"), map(_ratio, values) if ratio else values, strict=True)
-            )
-    return facts
-
-
-def _notes(fitted: Fitted, facts: dict[str, Any]) -> list[str]:
-    """What a reader must know of this estimate, in the order of weight."""
-    s = fitted.series
-    notes = []
-    if facts["short_series"]:
-        notes.append(
-            f"Short series: {counted(facts['n_before'], 'period')} before and {facts['n_after']} after the start, fewer than {SHORT} on a side; "
-            "a first indication, with at most one pair of season terms"
-        )
-    if facts["rho_at_cap"]:
-        notes.append(
-            "The autocorrelation ran to its upper limit of 0.95: the series cannot tell a lasting drift from an effect"
-        )
-    elif facts["rho_flat"]:
-        notes.append("The series says next to nothing about its autocorrelation; the interval allows for that")
-    if facts["wider_flagged"]:
-        notes.append(
-            f"Errors with a longer memory than AR(1) widen the interval by {fitted.wider_by * 100:.0f} %; the estimate and interval are those of this model"
-        )
-    if not facts["settled"]:
-        notes.append("The fit did not settle in 25 rounds")
-    if facts["n_missing"]:
-        notes.append(f"{counted(facts['n_missing'], 'missing period')} left out with calendar time kept")
-    if s.ratio and facts["n_zero"]:
-        notes.append(f"{counted(facts['n_zero'], 'period')} without an event")
-    if s.kind == "count" and facts["mean_before"] < LOW_MEAN:
-        notes.append(f"Fewer than {LOW_MEAN:.0f} events a period before the start: the interval is approximate")
-    if s.floor == 1.0 and facts["dispersion_raw"] < 1:
-        notes.append("Less spread than pure chance would give; the dispersion is held at 1")
-    if s.season_length > 2 and facts["harmonics"] == 0 and s.used.sum() < 2 * s.season_length:
-        notes.append("Too short to allow for the season")
-    if facts["pandemic_periods"]:
-        notes.append(
-            f"{facts['pandemic_periods']} pandemic periods in the window; rows that treat them differently stand beside the first series"
-        )
-    return notes
-
-
-def _ratio(log: float) -> float:
-    """exp, with inf where it would overflow."""
-    return math.exp(log) if log < 700 else math.inf
-
-
-def _joined(notes: Iterable[str]) -> str:
-    kept = [n.rstrip(".") for n in notes if n]
-    return ". ".join(kept) + "." if kept else ""
 
 
 def pooled(estimates: Sequence[Estimate], level: float = 0.95) -> Estimate:

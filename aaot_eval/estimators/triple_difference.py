@@ -17,8 +17,9 @@ from scipy.optimize import brentq
 from aaot_eval.errors import Problem
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators import _randomisation as ri
+from aaot_eval.estimators._site_fit import WIDEST, changes, site_sizes
 from aaot_eval.estimators._sites import Floats, SiteData, site_data, site_objections
-from aaot_eval.estimators.site_did import WIDEST, SiteDid, changes, site_sizes
+from aaot_eval.estimators.site_did import SiteDid
 from aaot_eval.results import Analysis, Design, Estimate, Panel, Scale
 from aaot_eval.wording import in_sentence
 

@@ -16,10 +16,11 @@ from aaot_eval.config import load_config
 from aaot_eval.costs.rates import before_after
 from aaot_eval.estimators import _clustered as cl
 from aaot_eval.estimators import _randomisation as ri
+from aaot_eval.estimators._site_fit import changes, fit_sites
 from aaot_eval.estimators._sites import site_data
 from aaot_eval.estimators.entry_rule import EntryRule
 from aaot_eval.estimators.risk_set import RiskSet
-from aaot_eval.estimators.site_did import SiteDid, changes, fit_sites
+from aaot_eval.estimators.site_did import SiteDid
 from aaot_eval.pipeline import run_evaluation
 from aaot_eval.published import published_figures
 from aaot_eval.results import Analysis

@@ -14,8 +14,9 @@ import statsmodels.api as sm
 from scipy import stats
 
 from aaot_eval.estimators import _randomisation as ri
+from aaot_eval.estimators._site_fit import changes, fit_sites, point_estimate, statistic
 from aaot_eval.estimators._sites import SiteData, site_data
-from aaot_eval.estimators.site_did import SiteDid, changes, fit_sites, point_estimate, statistic
+from aaot_eval.estimators.site_did import SiteDid
 from aaot_eval.estimators.two_way import TwoWayModels
 from aaot_eval.results import BESIDE, Analysis, Estimate, OutcomeSpec, Panel
 from aaot_eval.schema import table_schema
