@@ -43,9 +43,11 @@ NO_DATES = tuple(
 # A higher level of compression costs a tenth more time and saves no byte; nobody looks for one value in these files. The order is
 # asked for: without that, both cores write as they come wherever the query has a join.
 WRITTEN = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, WRITE_BLOOM_FILTER false, PRESERVE_ORDER true"
-# Codes are kept as places in a list when a group of rows is large against the list: reading them takes half the time. A group
-# stands in memory while it is written, so that little memory means small groups.
-ROWS_OF_A_GROUP, FEWER_ROWS, LITTLE_MEMORY = 122_880, 30_720, 900_000_000
+# Groups of rows stand in memory while they are written in turn: larger ones make one core wait for the other, and fit into less.
+# Codes are kept as places in a list up to so many different ones in a group, which makes them quicker to read. Less of both with
+# little memory.
+ROWS_OF_A_GROUP, CODES_OF_A_GROUP = 40_960, 16_384
+FEWER_ROWS, FEWER_CODES, LITTLE_MEMORY = 30_720, 6_144, 900_000_000
 FEW_MARKS = 4
 #: What the engine says, in the system's words, of a disk that takes no more.
 NO_ROOM = "No space left"
@@ -346,10 +348,11 @@ def write_rows(db: Any, query: str, path: Path) -> int:
     """Write what a query gives to Parquet, in its order; how many rows that were."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     ((allowed,),) = db.execute("SELECT parse_formatted_bytes(current_setting('memory_limit'))").fetchall()
-    group = FEWER_ROWS if allowed < LITTLE_MEMORY else ROWS_OF_A_GROUP
-    copy = f"COPY ({query}) TO {text_literal(str(path))} ({WRITTEN}, ROW_GROUP_SIZE {group})"
-    ((rows,),) = db.execute(copy).fetchall()
-    return int(rows)
+    rows, codes = (FEWER_ROWS, FEWER_CODES) if allowed < LITTLE_MEMORY else (ROWS_OF_A_GROUP, CODES_OF_A_GROUP)
+    groups = f"ROW_GROUP_SIZE {rows}, DICTIONARY_SIZE_LIMIT {codes}"
+    copy = f"COPY ({query}) TO {text_literal(str(path))} ({WRITTEN}, {groups})"
+    ((written,),) = db.execute(copy).fetchall()
+    return int(written)
 
 
 def thin_out(db: Any, part: Path, staying: str) -> None:
