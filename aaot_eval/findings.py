@@ -89,7 +89,7 @@ LIMITS: dict[str, Limit] = {
     "X213": Limit(0.05, 0.0, 0.5, "of the cells of a column cannot be read: above it the file is refused"),
     "C183": Limit(0.10, 0.0, 0.5, "of the stays have no price though they may be listed: above it the run stops"),
     "D307": Limit(0.0, 0.0, 1.0, "of the caseload has no record: above it a warning"),
-    "D309": Limit(2, 0, 15, "without an admission or an end make the last month one that is not whole", "days"),
+    "D309": Limit(2, 0, 15, "without an admission or the end of an episode: above it the last month does not count as whole", "days"),
     "D312": Limit(0.10, 0.01, 0.5, "of the episodes of a month have no main diagnosis: from it on a warning"),
     "D314": Limit(0.5, 0.1, 0.9, "of the usual month of the site: below it a month is unusual"),
     "D331": Limit(0.5, 0.05, 1.0, "of the episodes of a month, or of a site in a month, have no main diagnosis: above it the run stops"),
@@ -102,8 +102,8 @@ LIMITS: dict[str, Limit] = {
     "D367": Limit(28, 1, 90, "between two episodes of one spell: above it they are counted", "days"),
     "D370": Limit(92, 0, 366, "after a change of code in which the old one may still occur", "days"),
     "D382": Limit(0.3, 0.1, 0.9, "by which the newest quarter differs from the same months a year before: from it on a warning"),
-    "D383": Limit(0.2, 0.05, 0.5, "by which the codes an episode of the last year differ from the first: from it on a warning"),
-    "D385": Limit(0.01, 0.0, 0.5, "of the episodes of a month of the newest three, and above every earlier month: from it on a warning"),
+    "D383": Limit(0.2, 0.05, 0.5, "by which the codes for each episode of the last year differ from those of the first: from it on a warning"),
+    "D385": Limit(0.01, 0.0, 0.5, "of the episodes of one of the newest three months have no main diagnosis, more than in any month before: from it on a warning"),
     "D386": Limit(0.2, 0.05, 1.0, "by which a half-year differs from the half-year before it: from it on a warning"),
     "D387": Limit(0.02, 0.0, 1.0, "by which an earlier month of a site differs from what the run before saw: from it on a warning"),
     "D388": Limit(0.25, 0.05, 10.0, "by which an earlier month of all sites differs from what the run before saw: from it on the run stops"),
@@ -400,6 +400,13 @@ _add(
     "Nothing.",
 )
 _add(
+    "D354",
+    "warn",
+    "Nobody of the deaths table is in an extract",
+    "The person keys are of two kinds, so that nobody is known to have died outside hospital and time at risk never ends there.",
+    "Give the deaths the same person key as the admissions, or take the table out of [data].",
+)
+_add(
     "D360",
     "warn",
     "A marker of continuous stays is not used",
@@ -532,7 +539,7 @@ _add(
     "D383",
     "warn",
     "Coding depth has changed",
-    "With more codes an episode, measures over all positions find more alcohol without any patient changing.",
+    "With more codes for each episode, measures over all positions find more alcohol without any patient changing.",
     "Compare a run with fewer positions ([counting] positions); the limit can be set in [quality] thresholds.",
 )
 _add(
@@ -553,7 +560,7 @@ _add(
     "D386",
     "warn",
     "Jump in the records of a provider",
-    "Codes an episode, uncoded episodes or stays without a night changed from one half-year to the next: a new system, a new contract or "
+    "The codes for each episode, the uncoded episodes or the stays without a night changed from one half-year to the next: a new system, a new contract or "
     "care that moved looks like an effect.",
     "Ask the provider what changed then. If recording did, take an outcome that does not depend on it: the main diagnosis alone "
     "([counting] positions = 1), or emergencies of at least one night.",

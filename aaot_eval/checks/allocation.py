@@ -32,7 +32,7 @@ class Allocation:
     ) -> CheckResult:
         """p is twice the smaller of the two p values; sizes are not judged when whole sites were allocated."""
         if not isinstance(estimator, Trial):
-            return cannot(NAME, analysis, "the estimate is no trial's")
+            return cannot(NAME, analysis, "the estimate is not that of a trial")
         data = allocated_people(panel, analysis.outcome, estimator.follow_up, estimator.first_month)
         served, n = int(data.service.sum()), len(data.service)
         planned = float(panel.extra.get("trial_ratio", 1.0))

@@ -44,7 +44,7 @@ class EValue:
     ) -> CheckResult:
         """Warns when a weak unmeasured cause would carry the interval to no effect; a strong one needed proves nothing."""
         if estimate.null != 1.0:
-            return cannot(NAME, analysis, "the effect is no ratio")
+            return cannot(NAME, analysis, "the effect is not a ratio")
         if not (estimate.finite and estimate.estimate > 0 and estimate.conf_low > 0):
             return cannot(NAME, analysis, "there is no interval that something could explain away")
         if estimate.direction == "unclear":

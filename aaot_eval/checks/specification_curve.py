@@ -87,7 +87,7 @@ class SpecificationCurve:
         if variants is not None:
             return _of_variants(variants, analysis, estimate)
         if not isinstance(estimator, SiteDid):
-            return cannot(NAME, analysis, "the primary is no site comparison with variants")
+            return cannot(NAME, analysis, "the primary is not a comparison of sites with variants")
         curve = Curve.of(estimator, panel, analysis, seed)
         if len(curve.rows) < 2:
             return cannot(NAME, analysis, "only the declared variant can be estimated")

@@ -39,7 +39,7 @@ def share(text: str) -> float:
     try:
         return float(number) / 100 if plain.endswith("%") else float(number)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no share; write 0.23 or 23 %") from None
+        raise typer.BadParameter(f"{text!r} is not a share; write 0.23 or 23 %") from None
 
 
 def command_line() -> str:

@@ -106,7 +106,9 @@ def _runs(records: Records) -> dict[str, Measured]:
         if changed:
             raise VerifyMismatchError(
                 *changed,
-                Problem("C196", f"option {option.id}: a changed run is no record", do="name a run as it was written"),
+                Problem(
+                    "C196", f"option {option.id}: a changed run is not a record", do="name a run as it was written"
+                ),
             )
         inputs = {str(entry["table"]): str(entry["sha256"]) for entry in run.manifest["inputs"]}
         found[option.id] = measured_by(run.path.name, run.release(), inputs)

@@ -21,7 +21,7 @@ def _pounds(text: str) -> float:
     try:
         return float(plain)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no amount in pounds; write 10470 or £10,470") from None
+        raise typer.BadParameter(f"{text!r} is not an amount in pounds; write 10470 or £10,470") from None
 
 
 def reproduce(
@@ -63,7 +63,7 @@ def reproduce(
     lines = figures_table(figures, full=name is not None)
     published = next((float(figure.printed) for figure in figures if figure.id == SAVING), None)
     if published is None and solving:
-        raise UsageError(Problem("U009", f"{name} is no saving to solve for", allowed=SAVING, do="leave the ID out"))
+        raise UsageError(Problem("U009", f"{name} is not a saving to solve for", allowed=SAVING, do="leave the ID out"))
     if published is not None:
         target = published if saving is None else saving
         lines += solve_for_lines(target, known)

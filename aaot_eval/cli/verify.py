@@ -40,7 +40,10 @@ def verify(
     if not 0 <= rtol < 1:
         raise UsageError(
             Problem(
-                "U007", "--rtol is no tolerance", allowed="0 up to, not including, 1", do="leave it out, or write 1e-9"
+                "U007",
+                "--rtol is not a tolerance",
+                allowed="0 up to, not including, 1",
+                do="leave it out, or write 1e-9",
             )
         )
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)

@@ -51,5 +51,5 @@ class Part(BaseModel):
     def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
         kind = cls.model_fields[info.field_name or ""].annotation
         if isinstance(value, bool) and kind not in (bool, Any):
-            raise ValueError("true and false are no value for this key")
+            raise ValueError("true and false are not values for this key")
         return value

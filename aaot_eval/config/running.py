@@ -144,7 +144,7 @@ class EngineConfig(Part):
     def _no_password(cls, text: str | None) -> str | None:
         if text and SECRET_IN_ADDRESS.search(text):
             raise ValueError(
-                "the address holds a password or token, and a config is no secret: change it, and give the address in an "
+                "the address holds a password or token, and a config is not secret: change it, and give the address in an "
                 'environment variable (postgres = "env:NAME"; for Spark the variable SPARK_REMOTE)'
             )
         return text

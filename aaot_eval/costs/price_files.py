@@ -169,7 +169,7 @@ def split_rows(
         refusals.add(code or "P403", what, None, "", do=unclosed)
         return []
     if CONTROL.search(text):
-        what = "the file holds characters that are no text"
+        what = "the file holds characters that are not text"
         refusals.add(code or "P403", what, None, "", do="save it again as CSV in UTF-8")
         return []
     broken = [Line(at, {}) for at, cells in rows if any("\n" in cell or "\r" in cell for cell in cells)]
@@ -266,7 +266,7 @@ def _decoded(data: bytes, refusals: Refusals, code: str) -> str | None:
             return data.decode(encoding)
         except UnicodeDecodeError as fault:
             at = fault.start
-    what = f"byte {at + 1} of the file, {data[at]:#04x}, is no character"
+    what = f"byte {at + 1} of the file, {data[at]:#04x}, is not a character"
     refusals.add(code, what, Line(data.count(b"\n", 0, at) + 1, {}), "",
                  allowed="UTF-8, UTF-16 with its mark, or Windows-1252", do="save it as CSV in UTF-8")  # fmt: skip
     return None

@@ -78,7 +78,7 @@ class Programme:
             raise InputError(
                 Problem(
                     "P423",
-                    "a team without places, or an occupancy that is no share, has no cost per patient-year",
+                    "a team without places, or an occupancy that is not a share, has no cost per patient-year",
                     allowed="places above 0, occupancy above 0 and at most 1",
                     do="mend caseload and occupancy",
                 )
@@ -365,7 +365,7 @@ def _costed(rows: Mapping[str, list[Line]], refusals: Refusals) -> dict[int, flo
                 refusals,
                 above=0 if kind in PAID else -math.inf,
                 least=-math.inf if kind in PAID else 0,
-                do=PAID.get(kind, "a cost is not negative; an income is no cost line"),
+                do=PAID.get(kind, "a cost is not negative; an income is not a cost line"),
             )
             needed(line, "amount", amount, refusals, do="give pounds a year (set_up: pounds once)")
             value = amount or 0.0

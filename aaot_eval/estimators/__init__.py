@@ -91,7 +91,7 @@ def _misfit(name: str, hint: Any, option: str, value: Any) -> Problem | None:
     allowed = _in_words(hint) + (f", {low:g} to {high:g}" if math.isfinite(high) else "")
     return Problem(
         "C112",
-        f"estimator {name!r}: {value!r} is no value for the setting {option!r}",
+        f"estimator {name!r}: {value!r} is not a value for the setting {option!r}",
         allowed=allowed,
         do="mend the value",
     )

@@ -169,13 +169,13 @@ class InterruptedTimeSeries:
             )  # fmt: skip
         labels = [str(x) for x in panel.periods["label"]]
         problems += [
-            Problem("E413", f"its: the interruption {name!r} is no period of the data", allowed=f"{labels[0]} to {labels[-1]}",
+            Problem("E413", f"its: the interruption {name!r} is not a period of the data", allowed=f"{labels[0]} to {labels[-1]}",
                     do="write it like the periods of the data, or remove it")
             for name in self.interruptions
             if name not in {*labels, *panel.extra.get("cut_labels", ())}
         ]  # fmt: skip
         problems += [
-            Problem("E415", f"its: the window of averted events names {name!r}, which is no period of the data",
+            Problem("E415", f"its: the window of averted events names {name!r}, which is not a period of the data",
                     allowed=f"{labels[0]} to {labels[-1]}", do="write it like the periods of the data, or remove it")
             for name in self.window
             if name not in labels

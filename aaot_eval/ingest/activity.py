@@ -65,7 +65,7 @@ def check_activity(
                 "a quantity in the activity table is 0 or negative",
                 where="data.activity, column quantity",
                 allowed="above 0",
-                do="leave out what did not happen; a cancelled contact is no contact",
+                do="leave out what did not happen; a cancelled contact is not a contact",
             )
         )
     total, used = (

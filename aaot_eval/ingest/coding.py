@@ -91,7 +91,7 @@ def own_list(path: Path) -> tuple[str, ...]:
         raise InputError(
             Problem(
                 "D373",
-                f"{path.name} is no list of ICD-10 codes{why}"
+                f"{path.name} is not a list of ICD-10 codes{why}"
                 + (f": lines {', '.join(map(str, wrong[:10]))}" if wrong else ""),
                 where="counting.code_list",
                 allowed="a CSV with the column icd10: K70, F10.2",

@@ -146,7 +146,7 @@ def _unknown_columns(config: RunConfig, table: str, schema: TableSchema) -> list
     return [
         Problem(
             "X204",
-            f"data.columns.{table} names {n!r}, which is no column of {schema.name}",
+            f"data.columns.{table} names {n!r}, which is not a column of {schema.name}",
             where="[data.columns]",
             allowed=", ".join(schema.names),
             do="use one of these names",

@@ -107,7 +107,7 @@ def _set_problems(folder: Path, found: list[tuple[Path, OptionRecord]]) -> Itera
             for other in named:
                 if other not in ids or other == option.id:
                     yield Problem(
-                        "C191", f"{key} names {other!r}, which is no other option", where=str(path),
+                        "C191", f"{key} names {other!r}, which is not another option", where=str(path),
                         allowed=", ".join(sorted(ids, key=_natural)), do="name the id of another option",
                     )  # fmt: skip
     yield from _circles(folder, found)
@@ -165,12 +165,12 @@ def _shared_problems(path: Path, shared: AppraisalRecord) -> Iterator[Problem]:
         named = getattr(shared, key)
         if named and not (path.parent / named).is_file():
             yield Problem(
-                "C190", f"{key} names {named}, which is no file", where=where, do="check the path, or leave it blank"
+                "C190", f"{key} names {named}, which is not a file", where=where, do="check the path, or leave it blank"
             )
     for criterion in shared.criteria:
         ends = (criterion.weight_low, criterion.weight_high)
         if (ends[0] is None) != (ends[1] is None) or (None not in ends and ends[0] > ends[1]):  # type: ignore[operator]
-            yield Problem("C199", f"the weight of {criterion.name!r} is no range", where=where,
+            yield Problem("C199", f"the weight of {criterion.name!r} is not a range", where=where,
                           do="give weight_low and weight_high, the lower first, or neither")  # fmt: skip
 
 

@@ -118,7 +118,7 @@ def _refuse_panel(panel: Panel, outcome: str) -> None:
     problems = []
     if known[outcome] != "count":
         problems.append(
-            Problem("C203", f"the outcome {outcome!r} is no count, and power is worked out for counts",
+            Problem("C203", f"the outcome {outcome!r} is not a count, and power is worked out for counts",
                     allowed=", ".join(n for n, k in known.items() if k == "count") or "none in these data", do="choose a count")
         )  # fmt: skip
     if not panel.treated_units:

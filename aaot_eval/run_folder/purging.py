@@ -46,7 +46,7 @@ def age_of(text: str) -> timedelta:
         raise UsageError(
             Problem(
                 "U020",
-                "--older-than is no age",
+                "--older-than is not an age",
                 allowed="90d, 12w or 1y; 0d for everything",
                 do="write a number and d, w or y",
             )

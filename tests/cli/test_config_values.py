@@ -26,8 +26,8 @@ STUDY = HEAD + '[panel]\nstart = "start"\n[study]\noutcome = "emergency"\n'
         (HEAD + '[output]\nmemory = "1MB"\n', "at least 100MB"),
         (HEAD + '[study]\nentry_rule = "4 admissions in 600 months"\n', "1 to 60 months"),
         (HEAD + '[study]\nentry_rule = "101 admissions in 12 months"\n', "1 to 100 admissions"),
-        (HEAD + "[study]\nphase_in = true\n", "true and false are no value"),
-        (HEAD.replace("= 1", "= true"), "true and false are no value"),
+        (HEAD + "[study]\nphase_in = true\n", "true and false are not values"),
+        (HEAD.replace("= 1", "= true"), "true and false are not values"),
         (HEAD.replace('"s"', '"Köln"'), "letters a to z, digits, - and _"),
         (HEAD + '[study]\nspell_rule = "x"\n', "hf, york"),
         (

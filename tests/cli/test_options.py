@@ -163,7 +163,7 @@ def test_a_run_of_this_tool_is_the_record_of_an_option_until_it_is_changed(study
     assert all(row["sentence"] for row in said)
     shutil.copy(finished / "config.toml", finished / "release" / "tables" / "saving.csv")
     assert run(["options", str(given), "-q"]) == 7
-    assert "a changed run is no record" in re.sub(r"\s+", " ", capsys.readouterr().err)
+    assert "a changed run is not a record" in re.sub(r"\s+", " ", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("name", ["option", "appraisal"])

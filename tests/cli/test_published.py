@@ -192,7 +192,7 @@ def test_every_answer_says_that_it_is_no_reproduction(known, said):
         (["--admissions", "1e308"], "0.001 or more, at most 366"),
         (["--programme", "1e308"], "0 or more, at most 1,000,000"),
         (["--fall", "1e-300"], "0.001 or more, at most 1: 0.23 for 23 %"),
-        (["WOR-01", "--fall", "0.2"], "WOR-01 is no saving to solve for"),
+        (["WOR-01", "--fall", "0.2"], "WOR-01 is not a saving to solve for"),
     ],
 )
 def test_parts_that_cannot_be_are_refused(arguments, said, tmp_path):
@@ -210,7 +210,7 @@ def test_a_fall_is_read_with_its_per_cent_sign(written, tmp_path):
     assert aaot("reproduce", "--fall", written, "--json", cwd=tmp_path, check=0).out == plain.out
 
 
-@pytest.mark.parametrize(("written", "said"), [("23 per cent", "no share; write 0.23 or 23 %"), ("230 %", "at most 1")])
+@pytest.mark.parametrize(("written", "said"), [("23 per cent", "not a share; write 0.23 or 23 %"), ("230 %", "at most 1")])
 def test_a_fall_that_is_no_share_is_refused_in_words(written, said, tmp_path):
     assert said in re.sub(r"\s+", " ", aaot("reproduce", "--fall", written, cwd=tmp_path, check=2).err)
 

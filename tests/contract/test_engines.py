@@ -525,7 +525,7 @@ REFUSED = {
     "no_address": ("postgres", "", {}, "C213", "no PostgreSQL server is named"),
     "no_server": ("postgres", 'postgres = "host=127.0.0.1 port=9 dbname=x"', {}, "C213", "connection refused"),
     "password": ("postgres", 'postgres = "postgresql://me:abc123@host/db"', {}, "C104", "env:NAME"),
-    "password_key": ("postgres", 'postgres = "host=h password=abc123"', {}, "C104", "a config is no secret"),
+    "password_key": ("postgres", 'postgres = "host=h password=abc123"', {}, "C104", "a config is not secret"),
 }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def refused(folder: Path, unit_costs: str = UNIT_COSTS, programme: str = PROGRAM
         (SHORT, "emergency_short_stay,stay,£700,,,35", "value is not a plain number"),
         ("std_error,price_year", "value,price_year", "the column 'value' stands twice"),
         ("Trust ledger", "x" * 200_000, "look for a quotation mark that is never closed"),
-        ("Trust ledger", "Trust\0ledger", "the file holds characters that are no text"),
+        ("Trust ledger", "Trust\0ledger", "the file holds characters that are not text"),
     ],
 )
 def test_a_spoilt_price_file_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:

@@ -290,7 +290,7 @@ def test_a_byte_that_is_no_character_is_named_by_line_and_place(tmp_path: Path) 
         text,
         "P400",
         "line 2",
-        f"byte {place} of the file, 0x81, is no character",
+        f"byte {place} of the file, 0x81, is not a character",
         "UTF-8, UTF-16 with its mark, or Windows-1252",
     )
 

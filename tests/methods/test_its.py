@@ -482,7 +482,7 @@ class TestWhatIsRefused:
         problems = InterruptedTimeSeries(interruptions=("2031-04",)).objections(
             one_site(noisy(48, 24, 1.0), 24), ANALYSIS
         )
-        assert "'2031-04' is no period of the data" in problems[0].what
+        assert "'2031-04' is not a period of the data" in problems[0].what
         assert problems[0].allowed == "2019-04 to 2023-03"
 
     def test_an_unknown_outcome(self) -> None:

@@ -517,7 +517,7 @@ def test_a_record_that_contradicts_itself_is_refused_in_words(tmp_path, old, new
         ("transfer_factor", "discount_rate = 3.5\ntransfer_factor", "C104", "as a share: 0.035, not 3.5"),
         ('price_year = "2024/25"\nperspective', "perspective", "C192", "the appraisal has no price year"),
         ("eligible = 120", "eligible = 120\nneed = { high_high = 1, high_low = 1, low_high = 1, low_low = 1 }", "C198", "hold 4 people and 120 are eligible"),
-        ("transfer_factor", 'unit_costs = "nowhere.csv"\ntransfer_factor', "C190", "nowhere.csv, which is no file"),
+        ("transfer_factor", 'unit_costs = "nowhere.csv"\ntransfer_factor', "C190", "nowhere.csv, which is not a file"),
     ],
 )  # fmt: skip
 def test_shared_terms_that_contradict_are_refused_in_words(tmp_path, old, new, code, words):

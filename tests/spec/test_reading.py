@@ -373,7 +373,7 @@ REFUSALS = {
     "name mapped": (csv_text(episodes(APC)).replace("SITETRET", "Surname"), {"columns": {"admissions": {"treatment_site": "Surname"}}},
                     ["X206", "the column Surname identifies people and is not read"]),
     "unknown column mapped": (csv_text(episodes(APC)), {"columns": {"admissions": {"admissionmethod": "ADMIMETH"}}},
-                              ["data.columns.admissions names 'admissionmethod', which is no column of hes_apc"]),
+                              ["data.columns.admissions names 'admissionmethod', which is not a column of hes_apc"]),
     "half of the lines cut": (csv_text(episodes(APC)) + "x\ny\n", {}, ["X211", "more than 5% of the lines of admissions.csv"]),
 }  # fmt: skip
 

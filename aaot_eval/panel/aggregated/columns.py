@@ -110,7 +110,7 @@ def refuse_own_names(config: RunConfig, table: PanelFile, roles: Mapping[str, st
                     f"the column {name!r} has a name that the panel itself uses",
                     where=table.sources[0].name,
                     allowed=f"any name but {', '.join(sorted(OWN_COLUMNS))} and <outcome>_persons",
-                    do="rename the column in the file and in the config under [panel]; where it is no outcome, "
+                    do="rename the column in the file and in the config under [panel]; where it is not an outcome, "
                     'name the outcomes: [panel.outcomes] admissions = "count"',
                 )
                 for name in taken
@@ -176,7 +176,7 @@ def _out_of_kind(value: float | None, kind: str | None) -> str:
     if kind == "count" and value < 0:
         return "is a count below zero"
     if kind == "count" and value != round(value):
-        return 'is a count that is no whole number: declare the outcome as "share" or "continuous"'
+        return 'is a count that is not a whole number: declare the outcome as "share" or "continuous"'
     if kind == "share" and not 0 <= value <= 1:
         return "is a share outside 0 to 1"
     return ""
