@@ -117,6 +117,19 @@ def check_sites(engine: Engine, config: RunConfig, names: Mapping[str, str], las
                 else "write the sites as the provider codes of the extract",
             )
         )
+    # Either may be given as a month.
+    began, ended = (pd.to_datetime(sites[c]).dt.to_period("M") for c in ("go_live", "stopped"))
+    ends_first = ended.notna() & ~(ended >= began) & ~sites["site"].isin(list(config.study.starts))
+    for site in sites["site"][ends_first]:
+        problems.append(
+            Problem(
+                "D321",
+                f"the service of {shown_names([site])} stopped before it began, or never began",
+                where="data.sites, columns go_live and stopped",
+                allowed="stopped: the last day of the service, after go_live",
+                do="mend the dates, or leave stopped blank",
+            )
+        )
     large = (sites["population"] > MOST_SERVED) | (sites["beds"] > MOST_SERVED)
     for site in sites["site"][large]:
         problems.append(
@@ -171,7 +184,11 @@ def check_deaths(engine: Engine, last: pd.Period, limits: QualityConfig) -> list
     """Deaths with activity after them, and deaths at a time that no register can hold."""
     # Deaths are linked up to about a year beyond an extract.
     latest = (last + int(limits.limit("D344"))).end_time.date()
-    findings = []
+    listed, known = engine.rows(
+        """SELECT count(*), count(a.person) FROM (SELECT DISTINCT person FROM deaths_read WHERE person IS NOT NULL) AS r
+        JOIN persons AS p ON p.token = r.person LEFT JOIN last_activity AS a ON a.person = p.person"""
+    )[0]
+    findings = [Finding("D354", where="deaths", records=listed, people=listed)] if listed and not known else []
     for code, when in (
         ("D305", "contradicted = 1"),
         ("D344", f"death_date > DATE '{latest}' OR death_date < DATE '{EARLIEST_DEATH}'"),

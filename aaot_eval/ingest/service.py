@@ -8,6 +8,7 @@ from aaot_eval.engine import Engine
 from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
+from aaot_eval.ingest.check import MOST_SERVED
 
 SERVICE_TABLES = ("contacts", "denominators")
 
@@ -15,7 +16,7 @@ SERVICE_TABLES = ("contacts", "denominators")
 def make_service(engine: Engine, given: Collection[str]) -> tuple[dict[str, str], list[Finding]]:
     """Makes `contacts` and `denominators` where they are given; their names, and what does not fit the other tables.
 
-    Raises InputError when denominators come without a sites table or leave out every site of it.
+    Raises InputError when denominators come without a sites table, leave out every site of it, or contradict themselves.
     """
     names = {t: t for t in SERVICE_TABLES if t in given}
     for step in names:
@@ -53,6 +54,35 @@ def _denominators(engine: Engine, sites: bool) -> list[Finding]:
                 do="give data.sites, whose sites the denominators belong to",
             )
         )
+    problems = [
+        Problem(
+            "X262",
+            f"{what} of {shown_names([site])}",
+            where=f"data.denominators, {begins}",
+            do=do,
+        )
+        for what, do, sql in (
+            (
+                "a population or beds that are not above zero",
+                "mend the number; leave the row out where it is not known",
+                "SELECT site, valid_from FROM denominators_read WHERE population <= 0 OR beds <= 0",
+            ),
+            (
+                "a population or beds above a thousand million",
+                "mend the number: people and beds, not thousands of them",
+                f"SELECT site, valid_from FROM denominators_read WHERE population > {MOST_SERVED} OR beds > {MOST_SERVED}",
+            ),
+            (
+                "two different populations",
+                "keep one row for each site and date; a correction comes in a file of its own, loaded last",
+                """SELECT site, valid_from FROM denominators_read GROUP BY load, site, valid_from
+                HAVING count(DISTINCT population) > 1""",
+            ),
+        )
+        for site, begins in engine.rows(f"{sql} ORDER BY site, valid_from")
+    ]
+    if problems:
+        raise InputError(*problems)
     of_sites = engine.rows(
         """SELECT s.site, count(d.site) FROM sites AS s LEFT JOIN denominators AS d ON d.site = s.site GROUP BY s.site ORDER BY s.site"""
     )

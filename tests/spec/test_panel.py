@@ -280,6 +280,8 @@ REFUSALS = {
     "site without an admission": (
         {"sites.csv": "site,go_live\nRX1,2022-03-01\nRX8,\n"}, {}, ["D321", "no admission at the sites RX8", "did you mean RX2, RX1?"]),
     "site twice": ({"sites.csv": "site,go_live\nRX1,2022-03-01\nRX1,\n"}, {}, ["D321", "the site RX1 stands twice"]),
+    "service stopped before it began": ({"sites.csv": "site,go_live,stopped\nRX1,2022-03-01,2022-02\nRX2,,\n"}, {}, ["D321", "the service of RX1 stopped before it began"]),
+    "service stopped that never began": ({"sites.csv": "site,go_live,stopped\nRX1,2022-03-01,2022-03\nRX2,,2022-03-01\n"}, {}, ["D321", "the service of RX2 stopped before it began, or never began"]),
     "population of one site missing": ({"sites.csv": "site,go_live,population\nRX1,2022-03-01,5\nRX2,,\n"}, {}, ["no population for RX2"]),
     "go-live before the data": ({"sites.csv": "site,go_live\nRX1,2021-03-01\nRX2,\n"}, {}, ["D320", "the service at RX1 starts in 2021-03, before there is anything to compare with", "2022-02 to 2022-04"]),
     "no start inside the data": ({"sites.csv": "site,go_live\nRX1,2022-06-01\nRX2,\n"}, {}, ["D320", "no service starts inside the data"]),

@@ -272,3 +272,48 @@ def test_denominators_without_sites_are_refused(tmp_path):
     assert "X262  denominators are given without a sites table" in message(
         tmp_path, files, data={**WINDOW, "denominators": "denominators.csv"}
     )
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("RX1,2022-06-01,-5", "a population or beds that are not above zero of RX1"),
+        ("RX1,2022-06-01,0", "a population or beds that are not above zero of RX1"),
+        ("RX1,2022-06-01,2000000000", "a population or beds above a thousand million of RX1"),
+        ("RX1,2021-06-01,2500", "two different populations of RX1"),
+    ],
+)
+def test_denominators_that_cannot_be_are_refused_by_site_and_date(tmp_path, row, said):
+    files = {
+        "admissions.csv": APC,
+        "sites.csv": "site,go_live\nRX1,\n",
+        "denominators.csv": f"site,valid_from,population\nRX1,2021-06-01,2000\n{row}\n",
+    }
+    told = message(tmp_path, files, data={**WINDOW, "denominators": "denominators.csv"})
+    assert f"X262  {said}" in told
+    assert f"data.denominators, {row[4:14]}" in told
+
+
+def test_a_later_file_corrects_a_denominator(tmp_path):
+    files = {
+        "admissions.csv": APC,
+        "sites.csv": "site,go_live\nRX1,\n",
+        "d1.csv": "site,valid_from,population\nRX1,2021-06-01,2000\n",
+        "d2.csv": "site,valid_from,population\nRX1,2021-06-01,1500\n",
+    }
+    with read(study(tmp_path, files, data={**WINDOW, "denominators": "d*.csv"})) as tables:
+        assert rows_of(tables, "SELECT population FROM denominators") == [(1500.0,)]
+
+
+@pytest.mark.parametrize("word", ["No", "FALSE", "f", "N", "0"])
+def test_every_way_of_saying_no_marks_a_link_as_not_to_be_used(tmp_path, word):
+    deaths = f"person,death_date,DEATH_RECORD_USED\nA,2022-06-01,Yes\nB,2022-06-02,{word}\n"
+    with read(study(tmp_path, {"admissions.csv": APC, "deaths.csv": deaths}, data=WINDOW)) as tables:
+        assert rows_of(tables, "SELECT death_date FROM deaths") == [("2022-06-01",)]
+
+
+@pytest.mark.parametrize(("person", "found"), [("a", ["D354"]), ("A", [])])
+def test_deaths_of_nobody_in_the_extract_are_said(tmp_path, person, found):
+    files = {"admissions.csv": APC, "deaths.csv": f"person,death_date\n{person},2022-06-01\n"}
+    with read(study(tmp_path, files, data=WINDOW)) as tables:
+        assert [f.code for f in tables.findings if f.code == "D354"] == found
