@@ -39,6 +39,7 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.errors import DisclosureError, Problem
+from aaot_eval.nhs_number import is_nhs_number
 from aaot_eval.results import Release
 from aaot_eval.schema import (
     ColumnSpec,
@@ -220,14 +221,7 @@ def _needs(spec: ColumnSpec) -> list[str]:
 
 
 def _holds_nhs_number(column: pd.Series[Any]) -> bool:
-    return any(_is_nhs_number(m.group()) for text in column.dropna().unique() for m in _TEN_DIGITS.finditer(str(text)))
-
-
-def _is_nhs_number(text: str) -> bool:
-    """The check digit of the NHS number (modulus 11)."""
-    digits = [int(c) for c in text if c.isdigit()]
-    check = -sum(d * w for d, w in zip(digits[:9], range(10, 1, -1), strict=True)) % 11
-    return check == digits[9] and len(set(digits)) > 1
+    return any(is_nhs_number(m.group()) for text in column.dropna().unique() for m in _TEN_DIGITS.finditer(str(text)))
 
 
 @dataclass

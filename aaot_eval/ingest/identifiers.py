@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from aaot_eval.config import RunConfig
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.ingest.near_names import plain
+from aaot_eval.nhs_number import is_nhs_number
 
 NHS_NUMBER_NAMES = re.compile(r"(new)?nhs_?(number|no|num)?")
 IDENTIFYING_NAMES = re.compile(
@@ -74,15 +75,6 @@ def refuse_nhs_numbers(config: RunConfig, tokens: Sequence[str]) -> None:
     """Raises InputError when person keys are NHS numbers as they stand (their check digit fits) and there is no secret."""
     if config.data.person_key is None and tokens and sum(map(is_nhs_number, tokens)) >= NHS_NUMBER_SHARE * len(tokens):
         raise InputError(_no_secret("that holds the person", "data"))
-
-
-def is_nhs_number(text: str) -> bool:
-    """Whether the check digit of a ten-digit number fits (modulus 11; NHS Data Dictionary)."""
-    digits = re.sub(r"[\s-]", "", text)
-    if not re.fullmatch(r"\d{10}", digits) or len(set(digits)) == 1:
-        return False
-    check = 11 - sum(int(d) * w for d, w in zip(digits, range(10, 1, -1), strict=False)) % 11
-    return check != 10 and check % 11 == int(digits[9])
 
 
 def _no_secret(column: str, where: str) -> Problem:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from aaot_eval.engine import Engine
-from aaot_eval.ingest.identifiers import NHS_NUMBER_SHARE, is_nhs_number
+from aaot_eval.ingest.identifiers import NHS_NUMBER_SHARE
+from aaot_eval.nhs_number import is_nhs_number
 
 # So many people of the admissions are compared with; of more, every second, third, ... one.
 MOST_COMPARED = 200_000
