@@ -105,7 +105,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "X209": ("The lines of a file do not add up to its rows and rejects.", "Ask for the file again: a quotation mark without its pair usually does this."),
     "X213": ("Too many cells of a column cannot be read as what it should hold.", "Say how dates are written under [data.dates], or check the mapping."),
-    "X214": ("A panel has a unit and period twice, or a unit with changing constants.", "Keep one row for each unit and period, one value for each unit."),
+    "X214": (
+        "A panel has a unit and period twice, a unit under two spellings or with changing constants, or a line of totals as a unit.",
+        "Keep one row for each unit and period, one spelling and one value for each unit, and no totals.",
+    ),
     "X215": ("The dates of a column can be read as day/month and as month/day.", 'Say which: [data.dates] admissions = "DD/MM/YYYY".'),
     "X216": ("A file does not fit into the memory allowed.", "Allow more under [output] memory, or give the year in several files."),
     "X217": ("A column of a panel has a name that the panel itself uses, so it would take that column's place.", "Rename it in the file and the config."),

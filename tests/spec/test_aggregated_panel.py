@@ -180,6 +180,8 @@ def test_periods_that_read_without_guessing(text, frequency, period):
 
 REFUSALS = {
     "unit-period twice": (TRUSTS + "S,2024-01,99,2000,\n", {}, ["X214", "S has the same period twice", "panel.csv, line 13 and panel.csv, line 6"]),
+    "unit in two spellings": (TRUSTS.replace("S,2024-02", "s\u00a0\u200b,2024-02"), {}, ["X214", "S is written in two ways", "panel.csv, line 6 and panel.csv, line 7"]),
+    "line of totals": (TRUSTS.replace(",,1000", ",12,1000") + "S,2024-03,22,2000,\n" + "".join(f"All,2024-0{m},{n},12000,\n" for m, n in enumerate((930, 942, 954, 966), 1)), {}, ["X214", "All is the sum of all other units in every period", "panel.csv, line 14"]),
     "period that does not read": (TRUSTS.replace("S,2024-02", "S,spring"), {}, ["X213", "panel.csv, line 7, column period: letters", "allowed: 2024-04"]),
     "cell that is no number": (TRUSTS.replace(",21,", ",<5,"), {}, ["X213", "a cell of admissions is not a number", "panel.csv, line 7, column admissions: mixed characters", "leave it blank when it is missing or suppressed"]),
     "count below zero": (TRUSTS.replace(",21,", ",-1,"), {}, ["a cell of admissions is a count below zero"]),
@@ -225,6 +227,26 @@ def test_a_column_that_is_not_there_is_named_with_near_ones(tmp_path):
     message = refusal(tmp_path, TRUSTS.replace("unit,", "org_unit,"), {**PANEL, "unit": "unit"})
     assert "there is no column 'unit' for panel.unit" in message
     assert 'unit = "org_unit"' in message
+
+
+def test_files_may_differ_in_columns_that_are_not_read_and_one_that_lacks_a_column_is_named(tmp_path):
+    head, *lines = TRUSTS.splitlines(keepends=True)
+    first, second = (
+        head + "".join(lines[:4]),
+        head.replace("\n", ",note\n") + "".join(line.replace("\n", ",x\n") for line in lines[4:]),
+    )
+    asked = {"panel": PANEL, "study": {"outcome": "admissions"}, "data": {"panel": "q*.csv"}}
+    whole = read_panel(study(tmp_path / "a", {"q1.csv": first, "q2.csv": second}, **asked))
+    pd.testing.assert_frame_equal(whole.cells, made(tmp_path / "b").cells)
+    for name in ("unit", "admissions", "population"):
+        lacking = second.replace(name, "other", 1)
+        with pytest.raises(InputError) as caught:
+            read_panel(study(tmp_path / name, {"q1.csv": first, "q2.csv": lacking}, **asked))
+        assert f"there is no column {name!r}" in str(caught.value)
+        assert "q2.csv" in str(caught.value)
+    twice = second.replace("note", "admissions", 1)
+    with pytest.raises(InputError, match="the column admissions stands 2 times in the header"):
+        read_panel(study(tmp_path / "twice", {"q1.csv": first, "q2.csv": twice}, **asked))
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -15,7 +15,7 @@ from aaot_eval.findings import Finding
 from aaot_eval.panel.aggregated.columns import numbers_of, outcomes_of, refuse_own_names, roles_of
 from aaot_eval.panel.aggregated.file import read_file
 from aaot_eval.panel.aggregated.periods import frame_of_periods, periods_of
-from aaot_eval.panel.aggregated.units import Rows, refuse_repeats, units_of
+from aaot_eval.panel.aggregated.units import Rows, refuse_repeats, refuse_total, units_of
 from aaot_eval.panel.exposure import DAYS_PER_YEAR
 from aaot_eval.results import OutcomeSpec, Panel
 
@@ -41,6 +41,7 @@ def read_panel(config: RunConfig) -> Panel:
     refuse_own_names(config, table, roles, names)
     numeric = [*names, *config.panel.covariates, *(r for r in (roles["exposure"], roles["weight"]) if r)]
     wide = _every_cell(rows, numbers_of(table, list(dict.fromkeys(numeric)), kinds))
+    refuse_total(rows, {n: wide[n] for n in names if kinds[n] == "count"})
 
     periods = frame_of_periods(config, rows.clocks, labels)
     unit_frame, beside = units_of(config, rows)

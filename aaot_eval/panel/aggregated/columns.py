@@ -36,44 +36,45 @@ def roles_of(config: RunConfig, table: PanelFile) -> dict[str, str]:
         "group": panel.group or "",
         "start": panel.start or "",
     }
-    if "unit" not in panel.model_fields_set and panel.unit not in table.header:
+    if "unit" not in panel.model_fields_set and not any(panel.unit in h for h in table.headers):
         roles["unit"] = ""
     wanted = {f"panel.{k}": v for k, v in roles.items() if v}
     wanted |= {f"panel.outcomes.{n}": n for n in panel.outcomes} | {
         f"panel.covariates: {n}": n for n in panel.covariates
     }
     problems = []
-    for key, name in wanted.items():
-        if name not in table.header:
-            near = difflib.get_close_matches(name, [h for h in table.header if is_name(h)], n=3, cutoff=0.4)
-            short = key.split(".")[1].split(":")[0]
-            problems.append(
-                Problem(
-                    "X204",
-                    f"there is no column {name!r} for {key}",
-                    where=table.sources[0].name,
-                    allowed=names_shown(table),
-                    do=f'write under [panel]: {short} = "{near[0]}"'
-                    if near and short in roles
-                    else "name a column of the file",
-                )
-            )
-    problems += repeated_names(Path(table.sources[0].name), table.header, _columns_read(config, table, roles))
+    for source, header in zip(table.sources, table.headers, strict=True):
+        problems += [_no_column(source.name, header, key, n, roles) for key, n in wanted.items() if n not in header]
+        problems += repeated_names(Path(source.name), header, _columns_read(config, header, roles))
     if problems:
-        raise InputError(*problems)
+        raise InputError(*problems[:MOST_PROBLEMS])
     return roles
 
 
-def _columns_read(config: RunConfig, table: PanelFile, roles: Mapping[str, str]) -> set[str]:
+def _no_column(file: str, header: Sequence[str], key: str, name: str, roles: Mapping[str, str]) -> Problem:
+    near = difflib.get_close_matches(name, [h for h in header if is_name(h)], n=3, cutoff=0.4)
+    short = key.split(".")[1].split(":")[0]
+    return Problem(
+        "X204",
+        f"there is no column {name!r} for {key}",
+        where=file,
+        allowed=names_shown(header),
+        do=f'write under [panel]: {short} = "{near[0]}"; all files must have the same name'
+        if near and short in roles
+        else "name a column of every file",
+    )
+
+
+def _columns_read(config: RunConfig, header: Sequence[str], roles: Mapping[str, str]) -> set[str]:
     """The columns that are read; without named outcomes any numeric column may be one."""
     named = {*roles.values(), *config.panel.outcomes, *config.panel.covariates} - {""}
-    return named if config.panel.outcomes else named | {h for h in table.header if h}
+    return named if config.panel.outcomes else named | {h for h in header if h}
 
 
-def names_shown(table: PanelFile) -> str:
+def names_shown(header: Sequence[str]) -> str:
     """The columns of the panel as a message may show them; not when line 1 looks like data."""
-    names = [h for h in table.header if is_name(h)]
-    if 2 * len(names) <= len(table.header):
+    names = [h for h in header if is_name(h)]
+    if 2 * len(names) <= len(header):
         return "line 1 does not hold column names (it may hold data): add the header line"
     return ", ".join(names)
 
@@ -90,7 +91,7 @@ def outcomes_of(config: RunConfig, table: PanelFile, roles: Mapping[str, str]) -
                 "C106",
                 "no column of the panel is an outcome",
                 where=table.sources[0].name,
-                allowed=names_shown(table),
+                allowed=names_shown(table.header),
                 do='name the outcomes: [panel.outcomes] admissions = "count"',
             )
         )

@@ -23,10 +23,16 @@ MOST_PROBLEMS = 20
 class PanelFile:
     """The rows of the panel files as text, with the file and line each came from."""
 
-    header: tuple[str, ...]
+    headers: tuple[tuple[str, ...], ...]
     rows: list[dict[str, str]]
     places: list[str]
     sources: tuple[Source, ...]
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The columns that every file has, in the order of the first."""
+        first, *others = self.headers
+        return tuple(h for h in first if all(h in other for other in others))
 
     def where(self, at: int, column: str, value: str) -> str:
         """The place of a cell for a message, and what kind of text stands there."""
@@ -59,7 +65,7 @@ def read_file(config: RunConfig) -> PanelFile:
     rows: list[dict[str, str]] = []
     places: list[str] = []
     sources = []
-    header: tuple[str, ...] = ()
+    headers = []
     work = config.path(config.output.work or config.output.runs) / ".panel"
     for text in [given] if isinstance(given, str) else given:
         for path in _paths(config, text, problems):
@@ -75,14 +81,14 @@ def read_file(config: RunConfig) -> PanelFile:
                         "X203", f"{path.name} holds a header and no rows", where=str(path), do="ask for the file again"
                     )
                 )
-            header = header or file.header
+            headers.append(file.header)
             rows += [r for _, r in found]
             places += [f"{path.name}, line {n}" for n, _ in found]
             sources.append(Source("panel", path.name, len(found), file.bytes, file.sha256))
     shutil.rmtree(work, ignore_errors=True)
     if problems:
         raise InputError(*problems[:MOST_PROBLEMS])
-    return PanelFile(header, rows, places, tuple(sources))
+    return PanelFile(tuple(headers), rows, places, tuple(sources))
 
 
 def _paths(config: RunConfig, text: str, problems: list[Problem]) -> list[Path]:

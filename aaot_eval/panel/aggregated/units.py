@@ -9,11 +9,15 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.config import RunConfig
+from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.panel.aggregated.columns import BLANK
 from aaot_eval.panel.aggregated.file import MOST_PROBLEMS, PanelFile
 from aaot_eval.panel.aggregated.periods import EXAMPLES, clock_in_config, clock_number, parse_period
 from aaot_eval.results import BESIDE
+
+# A unit is a line of totals where it is the sum of at least two others in at least four periods: less can be chance.
+LEAST_SUMMED, LEAST_PERIODS = 2, 4
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Rows:
 
 
 def refuse_repeats(rows: Rows) -> None:
-    """Raises InputError for rows without a unit, and for a unit with a period twice."""
+    """Raises InputError for rows without a unit, for a unit with a period twice, and for one unit under two spellings."""
     table = rows.table
     seen: dict[tuple[str, int], int] = {}
     problems = []
@@ -59,8 +63,52 @@ def refuse_repeats(rows: Rows) -> None:
                 )
             )
         seen.setdefault(key, i)
+    problems += _spelt_twice(rows)
     if problems:
         raise InputError(*problems[:MOST_PROBLEMS])
+
+
+def _spelt_twice(rows: Rows) -> list[Problem]:
+    """Units whose names differ in capitals, spaces or signs that nobody sees: each would be a unit of its own with holes."""
+    first: dict[str, str] = {}
+    problems = []
+    for unit in rows.units:
+        known = first.setdefault("".join(c for c in unit.casefold() if c.isprintable() and not c.isspace()), unit)
+        if known != unit:
+            places = (rows.table.places[rows.unit.index(u)] for u in (known, unit))
+            problems.append(
+                Problem(
+                    "X214",
+                    f"{shown_names([known])} is written in two ways, which differ in capitals, spaces or signs that are not seen",
+                    where=" and ".join(places),
+                    do="write each unit in one way",
+                )
+            )
+    return problems
+
+
+def refuse_total(rows: Rows, counts: Mapping[str, np.ndarray]) -> None:
+    """Raises InputError for a unit that is the sum of all others in every period: a line of totals is no hospital.
+
+    `counts`: the outcomes of every unit and period, unit by unit, NaN where missing.
+    """
+    if len(rows.units) < LEAST_SUMMED + 1 or len(rows.clocks) < LEAST_PERIODS:
+        return
+    totals = None
+    for column in counts.values():
+        cells = column.reshape(len(rows.units), -1)
+        with np.errstate(invalid="ignore"):
+            alike = np.isclose(2 * cells, np.nansum(cells, axis=0)).all(axis=1) & (np.nansum(cells, axis=1) > 0)
+        totals = alike if totals is None else totals & alike
+    for at in np.flatnonzero(totals) if totals is not None else ():
+        raise InputError(
+            Problem(
+                "X214",
+                f"{shown_names([rows.units[at]])} is the sum of all other units in every period",
+                where=rows.table.places[rows.unit.index(rows.units[at])],
+                do="take the lines of totals out: they would count as one more unit to compare with",
+            )
+        )
 
 
 def units_of(config: RunConfig, rows: Rows) -> tuple[pd.DataFrame, dict[str, int]]:
