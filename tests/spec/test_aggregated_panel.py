@@ -235,7 +235,8 @@ def test_files_may_differ_in_columns_that_are_not_read_and_one_that_lacks_a_colu
         head + "".join(lines[:4]),
         head.replace("\n", ",note\n") + "".join(line.replace("\n", ",x\n") for line in lines[4:]),
     )
-    asked = {"panel": PANEL, "study": {"outcome": "admissions"}, "data": {"panel": "q*.csv"}}
+    named = {**PANEL, "outcomes": {"admissions": "count"}}
+    asked = {"panel": named, "study": {"outcome": "admissions"}, "data": {"panel": "q*.csv"}}
     whole = read_panel(study(tmp_path / "a", {"q1.csv": first, "q2.csv": second}, **asked))
     pd.testing.assert_frame_equal(whole.cells, made(tmp_path / "b").cells)
     for name in ("unit", "admissions", "population"):
@@ -244,6 +245,8 @@ def test_files_may_differ_in_columns_that_are_not_read_and_one_that_lacks_a_colu
             read_panel(study(tmp_path / name, {"q1.csv": first, "q2.csv": lacking}, **asked))
         assert f"there is no column {name!r}" in str(caught.value)
         assert "q2.csv" in str(caught.value)
+    with pytest.raises(InputError, match="there is no column 'note' for panel.outcomes"):
+        read_panel(study(tmp_path / "any", {"q1.csv": first, "q2.csv": second}, **{**asked, "panel": PANEL}))
     twice = second.replace("note", "admissions", 1)
     with pytest.raises(InputError, match="the column admissions stands 2 times in the header"):
         read_panel(study(tmp_path / "twice", {"q1.csv": first, "q2.csv": twice}, **asked))

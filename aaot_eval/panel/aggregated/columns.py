@@ -42,6 +42,8 @@ def roles_of(config: RunConfig, table: PanelFile) -> dict[str, str]:
     wanted |= {f"panel.outcomes.{n}": n for n in panel.outcomes} | {
         f"panel.covariates: {n}": n for n in panel.covariates
     }
+    if not panel.outcomes:  # any numeric column may be one
+        wanted |= {f"panel.outcomes: {h}": h for header in table.headers for h in header if is_name(h)}
     problems = []
     for source, header in zip(table.sources, table.headers, strict=True):
         problems += [_no_column(source.name, header, key, n, roles) for key, n in wanted.items() if n not in header]
