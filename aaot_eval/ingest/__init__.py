@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from aaot_eval.config import QualityConfig, RunConfig
-from aaot_eval.engine import Engine, ReadReport
+from aaot_eval.engine import Engine, ReadPlan, ReadReport
 from aaot_eval.engine.kept import KeptReadings
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
@@ -149,102 +149,123 @@ def _tables_of(
     config: RunConfig, engine: Engine, extracts: Extracts, notify: Notify, earlier: Vintage | None
 ) -> Tables:
     """The extracts judged, joined and checked, as `read_tables` says."""
-    given, tables_given, findings = extracts.given, extracts.tables, list(extracts.findings)
+    tables_given, limits = extracts.tables, config.quality
     for table, form in ABSENT.items():
         if table not in tables_given:
             engine.empty(f"{table}_read", in_full(table_schema("extracts", form)))
 
     notify("Judging episodes")
+    flow, keys, unknown = _judge_episodes(config, engine, extracts)
+    first, last, late = usable_months(engine, config)
+
+    notify("Joining episodes into stays")
+    one_off, left, copied = _join_stays(config, engine, extracts)
+
+    notify("Checking tables against one another")
+    names = _names(config, extracts)
+    findings = [*extracts.findings, *one_off, *late, *check_records(engine, flow), *unknown]
+    findings += advised([*keys, *check_losses(flow, limits)], engine)
+    months = months_of_providers(engine, first, last)
+    found, summaries = _check_months(config, engine, extracts, months, (first, last), earlier, names)
+    findings += found
+    findings += check_rules(config) + check_joining(engine, config) + left + check_code_years(engine)
+    findings += check_providers(engine, tables_given, months, first, last, limits)
+    findings += check_drift(engine, config, months, first, last)
+    findings += check_private(engine, tables_given, months, first, last, limits)
+    names |= make_coded(engine, config)
+    make_residences(engine, config)
+    engine.drop(*PASSING)
+    findings += check_sites(engine, config, names, last)
+    findings += check_deaths(engine, last, limits) + unused_links(engine)
+    flow += stay_flow(engine, names, first, last)
+    if "caseload" in names:
+        caseload_flow, caseload_findings = check_caseload(engine, config, names, first, last)
+        summaries["caseload_join"], found = join_report(engine, limits)
+        flow += caseload_flow
+        findings += found + caseload_findings
+    attended = attendance_flow(engine, names, first, last, copied)
+    findings += advised(check_attendances(engine, names, attended, limits), engine)
+    flow += attended + check_activity(engine, names, first, last)
+    service, found = make_service(engine, tables_given)
+    names |= service
+    findings += found
+    counts = {t: engine.rows(f"SELECT count(*) FROM {n}")[0][0] for t, n in names.items()}
+    return Tables(engine, names, counts, tuple(findings), tuple(flow), extracts.sources, first, last, summaries)
+
+
+def _judge_episodes(
+    config: RunConfig, engine: Engine, extracts: Extracts
+) -> tuple[list[FlowStep], list[Finding], list[Finding]]:
+    """From rows to `episodes`: the flow of every loss, and what keys and codes say while the lost rows are still there."""
     engine.run("persons")
     refuse_nhs_numbers(
         config, [r[0] for r in engine.rows(f"SELECT token FROM persons ORDER BY person LIMIT {TOKENS_LOOKED_AT}")]
     )
     refuse_without_numbers(engine, config)
-    make_provider_codes(engine, tables_given)
+    make_provider_codes(engine, extracts.tables)
     for step in ("sites", "episodes_judged"):
         engine.run(step)
-    recode_given(engine, tables_given)
+    recode_given(engine, extracts.tables)
     leave_out_private(engine, config)
     for step in ("episodes_repeated", "episodes_copied", "episode_losses", "episodes"):
         engine.run(step)
-    if "providers" in tables_given:
+    if "providers" in extracts.tables:
         engine.run("episodes_recoded")
     engine.run("provider_months", methods=known_methods())
     engine.run("lost_months")
     flow = [*extracts.flow, *episode_flow(engine)]
-    episode_plans = [plan for g in given if g.table == "episodes" for plan in g.plans]
-    keys, unknown = check_keys(engine, flow, config.quality), unknown_codes(engine, episode_plans)
+    keys, unknown = check_keys(engine, flow, config.quality), unknown_codes(engine, _episode_plans(extracts))
     engine.drop("episodes_judged", "episodes_repeated", "episodes_copied", "episode_losses")
-    first_month, last_month, late = usable_months(engine, config)
+    return flow, keys, unknown
 
-    notify("Joining episodes into stays")
-    tariff = config.costs is not None and config.costs.basis == "tariff"
-    findings += make_one_off_people(engine, config)
-    left = make_stays(engine, config, legs=tariff, changed_codes="providers" in tables_given)
-    copied, more = make_attendances(engine, config, given)
-    left += more
+
+def _join_stays(config: RunConfig, engine: Engine, extracts: Extracts) -> tuple[list[Finding], list[Finding], int]:
+    """From `episodes` to `stays`, and every other table of people: findings about one-off keys and about what was left out, and how
+    many attendances were sent twice."""
+    one_off = make_one_off_people(engine, config)
+    left = make_stays(engine, config, legs=_by_tariff(config), changed_codes="providers" in extracts.tables)
+    copied, found = make_attendances(engine, config, extracts.given)
     for step in ("caseload", "last_activity", "deaths", "activity"):
         engine.run(step)
+    return one_off, left + found, copied
 
-    notify("Checking tables against one another")
-    names = {t: t for t in ("episodes", "spells", "stays", "persons", "deaths", "rejects")}
-    names |= {g.table: g.table for g in given if g.table in ("attendances", "caseload", "sites", "activity")}
-    names |= {"stay_legs": "stay_legs"} if tariff else {}
-    names |= {"one_off_people": "one_off_people"} if config.data.one_off_keys else {}
-    findings += late
-    findings += check_records(engine, flow) + unknown
-    findings += advised([*keys, *check_losses(flow, config.quality)], engine)
-    months = months_of_providers(engine, first_month, last_month)
-    complete = completeness(engine, months, first_month, last_month)
-    held = {
-        c
-        for g in given
-        if g.table == "episodes"
-        for plan in g.plans
-        for c in plan.columns
-        if not emptied(plan.schema[c])
-    }
-    findings += check_completeness(complete, config, held) + check_reach(engine, names, first_month, last_month)
-    summaries = {"completeness": complete, "months_seen": months_seen(engine, months)}
+
+def _check_months(
+    config: RunConfig,
+    engine: Engine,
+    extracts: Extracts,
+    months: pd.DataFrame,
+    used: tuple[pd.Period, pd.Period],
+    earlier: Vintage | None,
+    names: Mapping[str, str],
+) -> tuple[list[Finding], dict[str, pd.DataFrame]]:
+    """How complete each month is, and which months changed since the run before; the tables of both."""
+    complete = completeness(engine, months, *used)
+    held = {c for plan in _episode_plans(extracts) for c in plan.columns if not emptied(plan.schema[c])}
+    findings = check_completeness(complete, config, held) + check_reach(engine, names, *used)
+    seen = months_seen(engine, months)
+    summaries = {"completeness": complete, "months_seen": seen}
     if earlier is not None:
-        seen, chosen = summaries["months_seen"], months_chosen(config)
-        more, revisions = compare(earlier, seen, first_month, last_month, config.quality, chosen=chosen)
-        findings += more
+        found, revisions = compare(earlier, seen, *used, config.quality, chosen=months_chosen(config))
+        findings += found
         summaries |= {"earlier_months": earlier.months.assign(run=earlier.run), "revisions": revisions}
-    findings += check_rules(config) + check_joining(engine, config) + left + check_code_years(engine)
-    findings += check_providers(engine, tables_given, months, first_month, last_month, config.quality)
-    findings += check_drift(engine, config, months, first_month, last_month)
-    findings += check_private(engine, tables_given, months, first_month, last_month, config.quality)
-    names |= make_coded(engine, config)
-    make_residences(engine, config)
-    engine.drop(*PASSING)
-    findings += check_sites(engine, config, names, last_month)
-    findings += check_deaths(engine, last_month, config.quality) + unused_links(engine)
-    flow += stay_flow(engine, names, first_month, last_month)
-    if "caseload" in names:
-        caseload_flow, caseload_findings = check_caseload(engine, config, names, first_month, last_month)
-        summaries["caseload_join"], more = join_report(engine, config.quality)
-        findings += more
-        flow += caseload_flow
-        findings += caseload_findings
-    attended = attendance_flow(engine, names, first_month, last_month, copied)
-    findings += advised(check_attendances(engine, names, attended, config.quality), engine)
-    flow += attended + check_activity(engine, names, first_month, last_month)
-    service, service_findings = make_service(engine, tables_given)
-    names |= service
-    findings += service_findings
-    counts = {t: engine.rows(f"SELECT count(*) FROM {n}")[0][0] for t, n in names.items()}
-    return Tables(
-        engine,
-        names,
-        counts,
-        tuple(findings),
-        tuple(flow),
-        extracts.sources,
-        first_month,
-        last_month,
-        summaries,
-    )
+    return findings, summaries
+
+
+def _names(config: RunConfig, extracts: Extracts) -> dict[str, str]:
+    """The tables that there are for this config."""
+    names = {t: t for t in ("episodes", "spells", "stays", "persons", "deaths", "rejects")}
+    names |= {g.table: g.table for g in extracts.given if g.table in ("attendances", "caseload", "sites", "activity")}
+    names |= {"stay_legs": "stay_legs"} if _by_tariff(config) else {}
+    return names | ({"one_off_people": "one_off_people"} if config.data.one_off_keys else {})
+
+
+def _episode_plans(extracts: Extracts) -> list[ReadPlan]:
+    return [plan for g in extracts.given if g.table == "episodes" for plan in g.plans]
+
+
+def _by_tariff(config: RunConfig) -> bool:
+    return config.costs is not None and config.costs.basis == "tariff"
 
 
 def _wrong_keys(config: RunConfig) -> list[Problem]:
