@@ -112,6 +112,8 @@ LIMITS: dict[str, Limit] = {
     "D395": Limit(0.10, 0.01, 1.0, "of the records of a month, or of a site, lack a column: from it on a warning"),
     "D396": Limit(0.10, 0.01, 1.0, "of the rows of a site in a month are lost for one reason: from it on a warning"),
     "D415": Limit(0.05, 0.01, 1.0, "by which the share of private patients in one half of the months differs from the other: from it on a warning"),
+    "D416": Limit(0.5, 0.1, 5.0, "by which the people served by a site differ from one period to the next: above it a warning"),
+    "D417": Limit(0.2, 0.02, 0.9, "of the admissions a head of the median site: below it, or above its inverse, a warning"),
 }  # fmt: skip
 
 #: Pairs of gates about one number: the first warns where the second does not stop yet.
@@ -698,6 +700,20 @@ _add(
     "Share of private patients changed at a provider with the service",
     "Records of private patients that begin or end in the middle of the study look like an effect.",
     'Ask the provider; run again with [counting] private_patients = "drop" and compare.',
+)
+_add(
+    "D416",
+    "warn",
+    "People served change suddenly",
+    "A population that grows or falls so much from one period to the next is usually a slip of the pen, such as a nought too many, and moves every rate.",
+    "Mend the number; a merger or another catchment that is real belongs beside the result.",
+)
+_add(
+    "D417",
+    "warn",
+    "Admissions a head unlike those of the other sites",
+    "A population with a nought too many or a full stop for thousands (12.600 is read as 12.6) gives a rate that cannot be.",
+    "Mend the population of the site, in figures alone; nothing, if the site admits so many or so few of its people.",
 )
 _add(
     "D330",

@@ -97,4 +97,16 @@ def _denominators(engine: Engine, sites: bool) -> list[Finding]:
                 do="write the sites as in the sites table",
             )
         )
+    unknown = [
+        s for (s,) in engine.rows("SELECT site FROM sites WHERE population IS NULL ORDER BY site") if s in without
+    ]
+    if unknown:
+        raise InputError(
+            Problem(
+                "X262",
+                f"no population for {shown_names(unknown)}, neither in the denominators nor in the sites table",
+                where="data.denominators",
+                do="add rows for these sites to the denominators",
+            )
+        )
     return [Finding("D352", where=shown_names(without), records=len(without))] if without else []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aaot_eval.config import RunConfig
+from aaot_eval.config import QualityConfig, RunConfig
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.panel.aggregated import read_panel
@@ -23,7 +23,7 @@ from aaot_eval.panel.asked import (
 )
 from aaot_eval.panel.calendar import bank_holidays, working_days
 from aaot_eval.panel.entry import MET, RuleMet, add_rule_people, rule_met
-from aaot_eval.panel.exposure import changing_population, month_in_window, site_exposure
+from aaot_eval.panel.exposure import changing_population, month_in_window, site_exposure, sudden_changes, unlike_rates
 from aaot_eval.panel.outcomes import (
     DEATHS,
     ELSEWHERE,
@@ -61,7 +61,7 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
     primary = _known_outcomes(config, (*outcomes, *asked))
     _count(tables, periods, config)
     units = _units(tables, config)
-    cells, findings = _cells(tables, units, periods, outcomes, config.quality.limit("D314"))
+    cells, findings = _cells(tables, units, periods, outcomes, config.quality)
     priced = tables.has("stay_prices")
     if priced:
         share_stays(tables, periods, config.costs)
@@ -212,13 +212,14 @@ def _units(tables: Tables, config: RunConfig) -> pd.DataFrame:
 
 
 def _cells(
-    tables: Tables, units: pd.DataFrame, periods: pd.DataFrame, outcomes: tuple[OutcomeSpec, ...], low_volume: float
+    tables: Tables, units: pd.DataFrame, periods: pd.DataFrame, outcomes: tuple[OutcomeSpec, ...], limits: QualityConfig
 ) -> tuple[pd.DataFrame, list[Finding]]:
     n_u, n_t = len(units), len(periods)
     t = np.tile(np.arange(n_t), n_u)
     cells = pd.DataFrame({"unit": np.repeat(units.index.to_numpy(), n_t), "t": t})
     people = changing_population(tables, units["population"], periods)
-    cells["exposure"] = site_exposure(people, periods["rate_days"].to_numpy()).reshape(-1)
+    exposure = site_exposure(people, periods["rate_days"].to_numpy())
+    cells["exposure"] = exposure.reshape(-1)
     start = units["start_t"].fillna(n_t).to_numpy(dtype=np.int64)
     stop = units["stop_t"].fillna(n_t).to_numpy(dtype=np.int64)
     cells["treated"] = (t >= np.repeat(start, n_t)) & (t <= np.repeat(stop, n_t))
@@ -227,7 +228,11 @@ def _cells(
     stays = spread(months, units.index, "site", "stays", n_t)
     missing = stays == 0
     cells["missing"] = missing.reshape(-1)
-    findings = _volume_findings(stays, units, periods, low_volume)
+    findings = _volume_findings(stays, units, periods, limits.limit("D314"))
+    if not np.isnan(people).any():
+        sites, labels = list(units.index), periods["label"].tolist()
+        findings += sudden_changes(people, sites, labels, limits.limit("D416"))
+        findings += unlike_rates(stays, exposure, sites, limits.limit("D417"))
     if tables.has("attendances"):
         attended = spread(visits, units.index, "site", "ed_attendances", n_t)
         findings += _without_attendances(attended, list(units.index), periods["label"].tolist())

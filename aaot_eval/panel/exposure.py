@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
+from aaot_eval.engine.files import shown_names
+from aaot_eval.findings import Finding
 from aaot_eval.results import Tables
 
 DAYS_PER_YEAR = 365.25
+# No hospital admits everybody whom it serves every year.
+MOST_A_HEAD = 1.0
+LEAST_SITES = 3
 
 
 def site_exposure(population: pd.Series | np.ndarray, days: np.ndarray) -> np.ndarray:
@@ -36,6 +43,34 @@ def changing_population(tables: Tables, population: pd.Series, periods: pd.DataF
             holds = np.searchsorted(pd.to_datetime(rows["valid_from"]).to_numpy(), begins, side="right") - 1
             people[population.index.get_loc(site)] = rows["population"].to_numpy(dtype=float)[holds.clip(0)]
     return people
+
+
+def sudden_changes(people: np.ndarray, sites: Sequence[str], labels: Sequence[str], limit: float) -> list[Finding]:
+    """The periods in which the people served (sites x periods, NaN = not known) change by a share above `limit` (D416)."""
+    findings = []
+    for site, row in zip(sites, people, strict=True):
+        held = np.flatnonzero(row > 0)
+        ratio = row[held[1:]] / row[held[:-1]]
+        at = held[1:][np.maximum(ratio, 1 / ratio) - 1 > limit]
+        if len(at):
+            findings.append(Finding("D416", where=shown_names([site]), detail=", ".join(labels[i] for i in at)))
+    return findings
+
+
+def unlike_rates(stays: np.ndarray, person_years: np.ndarray, sites: Sequence[str], limit: float) -> list[Finding]:
+    """The sites whose admissions a head are below `limit` of the median site's, or above its inverse (D417).
+
+    `stays`, `person_years`: sites x periods. Of two sites none is known to be the odd one, unless it has more admissions than people.
+    """
+    years = person_years.sum(axis=1)
+    rate = stays.sum(axis=1) / years
+    usual = np.median(rate) if len(sites) >= LEAST_SITES else np.nan
+    more, fewer = (rate > MOST_A_HEAD) | (rate > usual / limit), (rate > 0) & (rate < usual * limit)
+    return [
+        Finding("D417", where=shown_names([s for s, odd in zip(sites, which, strict=True) if odd]), detail=word)
+        for which, word in ((fewer, "fewer"), (more, "more"))
+        if which.any()
+    ]
 
 
 def month_in_window(months: pd.Series, n_periods: int) -> pd.Series:

@@ -223,6 +223,11 @@ def test_rows_and_periods_that_are_not_there_are_found(tmp_path):
     assert found == [("panel", None, "months absent altogether: 1")]
 
 
+def test_a_denominator_with_a_nought_too_many_is_named(tmp_path):
+    panel = made(tmp_path, TRUSTS.replace("S,2024-02,21,2000", "S,2024-02,21,20000"))
+    assert [(f.where, f.detail) for f in panel.findings if f.code == "D416"] == [("S", "2024-02, 2024-04")]
+
+
 def test_a_column_that_is_not_there_is_named_with_near_ones(tmp_path):
     message = refusal(tmp_path, TRUSTS.replace("unit,", "org_unit,"), {**PANEL, "unit": "unit"})
     assert "there is no column 'unit' for panel.unit" in message
@@ -245,7 +250,7 @@ def test_files_may_differ_in_columns_that_are_not_read_and_one_that_lacks_a_colu
             read_panel(study(tmp_path / name, {"q1.csv": first, "q2.csv": lacking}, **asked))
         assert f"there is no column {name!r}" in str(caught.value)
         assert "q2.csv" in str(caught.value)
-    with pytest.raises(InputError, match="there is no column 'note' for panel.outcomes"):
+    with pytest.raises(InputError, match=r"there is no column 'note' for panel\.outcomes"):
         read_panel(study(tmp_path / "any", {"q1.csv": first, "q2.csv": second}, **{**asked, "panel": PANEL}))
     twice = second.replace("note", "admissions", 1)
     with pytest.raises(InputError, match="the column admissions stands 2 times in the header"):

@@ -12,7 +12,7 @@ from aaot_eval.engine import open_engine
 from aaot_eval.errors import InputError
 from aaot_eval.ingest import read_tables
 from aaot_eval.panel import build_panel, price_stays
-from tests.drawn import csv_text, episodes, panel_of, study
+from tests.drawn import csv_text, episodes, panel_of, study, two_years
 
 SITES = "site,go_live,population,beds\nRX1,2022-03-01,100000,300\nRX2,,200000,\n"
 # Somebody at each site on the first and the last day, so that four months are whole and no site-month is empty.
@@ -318,6 +318,25 @@ def test_contradictions_of_caseload_and_deaths_are_counted(tmp_path):
         "D343": ("caseload", 2, 1),
         "D344": ("deaths", 2, 2),
     }
+
+
+@pytest.mark.parametrize(
+    ("populations", "found"),
+    [
+        ((50_000, 60_000, 40_000), []),
+        ((50_000, 60_000, 4_000_000), [("RX3", "fewer")]),
+        ((50_000, 60_000, 40), [("RX3", "more")]),
+        ((5, 6, 4), [("RX1, RX2, RX3", "more")]),
+    ],
+)
+def test_a_population_with_a_slip_of_the_pen_is_named_by_its_site(tmp_path, populations, found):
+    parts = [csv_text(episodes(two_years(f"RX{i}"))) for i in (1, 2, 3)]
+    files = {
+        "admissions.csv": parts[0] + "".join(part.split("\n", 1)[1] for part in parts[1:]),
+        "sites.csv": "site,go_live,population\n" + "".join(f"RX{i},,{n}\n" for i, n in enumerate(populations, 1)),
+    }
+    _, panel = panel_of(study(tmp_path, files))
+    assert [(f.where, f.detail) for f in panel.findings if f.code == "D417"] == found
 
 
 def test_complete_to_after_the_data_is_refused(tmp_path):

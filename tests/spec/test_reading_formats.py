@@ -265,6 +265,10 @@ def test_denominators_change_the_exposure_from_their_date_on(tmp_path):
     assert people[cells["unit"] == "RX1"].tolist() == [2000.0] * 12 + [4000.0] * 12
     assert set(people[cells["unit"] == "RX2"]) == {500.0}
     assert [f.where for f in tables.findings if f.code == "D352"] == ["RX2"]
+    assert [(f.where, f.detail) for f in panel.findings if f.code == "D416"] == [("RX1", "2022-04")]
+    files["sites.csv"] = "site,go_live\nRX1,2022-04-01\nRX2,\n"
+    told = message(tmp_path / "blank", files, data={"denominators": "denominators.csv"})
+    assert "X262  no population for RX2, neither in the denominators nor in the sites table" in told
 
 
 def test_denominators_without_sites_are_refused(tmp_path):

@@ -16,7 +16,7 @@ from aaot_eval.panel.aggregated.columns import numbers_of, outcomes_of, refuse_o
 from aaot_eval.panel.aggregated.file import read_file
 from aaot_eval.panel.aggregated.periods import frame_of_periods, periods_of
 from aaot_eval.panel.aggregated.units import Rows, refuse_repeats, refuse_total, units_of
-from aaot_eval.panel.exposure import DAYS_PER_YEAR
+from aaot_eval.panel.exposure import DAYS_PER_YEAR, sudden_changes
 from aaot_eval.results import OutcomeSpec, Panel
 
 SEASON_LENGTH = {"month": 12, "quarter": 4, "year": 1, "integer": 1}
@@ -46,7 +46,11 @@ def read_panel(config: RunConfig) -> Panel:
     periods = frame_of_periods(config, rows.clocks, labels)
     unit_frame, beside = units_of(config, rows)
     cells = _cells(config, roles, periods, unit_frame, names, wide)
+    findings = _gaps(rows, config.panel.frequency)
     if roles["exposure"]:
+        people = wide[roles["exposure"]].reshape(len(rows.units), -1)
+        limit = config.quality.limit("D416")
+        findings += tuple(sudden_changes(people, rows.units, periods["label"].tolist(), limit))
         held = cells.assign(denominator=wide[roles["exposure"]]).groupby("unit")["denominator"].mean()
         unit_frame["population"] = held.reindex(unit_frame.index).to_numpy(dtype=float)
     outcomes = tuple(
@@ -72,7 +76,7 @@ def read_panel(config: RunConfig) -> Panel:
         cells,
         outcomes,
         exposure_unit=unit_of_exposure,
-        findings=_gaps(rows, config.panel.frequency),
+        findings=findings,
         extra=extra,
     )
 
