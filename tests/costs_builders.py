@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from scipy import stats
 
 from aaot_eval.config import RunConfig
+from aaot_eval.costs import load_prices
+from aaot_eval.errors import ExitCode, InputError
 from aaot_eval.results import Analysis, CheckResult, Effect, Estimate, Panel, Verdict
 from tests.builders import site_panel
 
@@ -54,6 +57,30 @@ def price_config(folder: Path, *, patient_reports: bool = False, **costs: object
     )
     config._home = folder
     return config
+
+
+def refused_prices(
+    folder: Path,
+    unit_costs: str = UNIT_COSTS,
+    programme: str = PROGRAMME,
+    *,
+    unit_costs_file: str = "unit_costs.csv",
+    **costs: object,
+) -> InputError:
+    """The refusal of price files: exit code 3, every problem with a code of prices and something to do."""
+    write_prices(folder, unit_costs, programme)
+    with pytest.raises(InputError) as caught:
+        load_prices(price_config(folder, **costs, unit_costs=unit_costs_file))
+    assert caught.value.exit_code == ExitCode.INPUT
+    assert all(p.code.startswith(("P4", "C18")) and p.do for p in caught.value.problems)
+    return caught.value
+
+
+def words_of(error: InputError, code: str = "") -> str:
+    """What a refusal says, or what its problems of one code say."""
+    found = ["\n".join(p.lines()) for p in error.problems if p.code.startswith(code)]
+    assert found, f"{code} is not among {[p.code for p in error.problems]}"
+    return "\n".join(found)
 
 
 def caseload_panel(n_people: int = 40, months: int = 48, start: int = 24, seed: int = 5) -> Panel:

@@ -280,7 +280,7 @@ def number(
     above: float = -math.inf,
     least: float = -math.inf,
     most: float = MOST,
-    do: str = "",
+    do: str = "mend the figure",
     code: str = "P407",
 ) -> float | None:
     """The cell as a number within its bounds; None when empty or refused (P406 no number, `code` out of bounds)."""

@@ -138,6 +138,7 @@ def _refuse_what_cannot_be(
                 "C153",
                 f"{treated} treated of {sites} sites cannot be simulated",
                 allowed=f"1 to {len(SITE_CODES)} sites, and no more treated ones than sites",
+                do="take more sites, or fewer treated ones",
             )
         )
     last_start = launch_after + MONTHS_BETWEEN_STARTS * max(treated - 1, 0)
@@ -152,10 +153,22 @@ def _refuse_what_cannot_be(
         )
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", first_month):
         problems.append(
-            Problem("C155", f"the first month {first_month!r} is not a month", allowed="a month such as 2021-07")
+            Problem(
+                "C155",
+                f"the first month {first_month!r} is not a month",
+                allowed="a month such as 2021-07",
+                do="write year and month",
+            )
         )
     if not 0.01 <= size <= 1000:
-        problems.append(Problem("C156", f"a size of {size} cannot be simulated", allowed="0.01 to 1000"))
+        problems.append(
+            Problem(
+                "C156",
+                f"a size of {size} cannot be simulated",
+                allowed="0.01 to 1000",
+                do="take a size between them; 1 is usual",
+            )
+        )
     if problems:
         raise UsageError(*problems)
 

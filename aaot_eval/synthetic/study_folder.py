@@ -68,7 +68,12 @@ def simulate_study(
         )
     if not 0 <= faults <= MOST_FAULTS:
         raise UsageError(
-            Problem("C157", f"faults cannot be {faults} times as frequent", allowed=f"0 to {MOST_FAULTS:g}")
+            Problem(
+                "C157",
+                f"faults cannot be {faults} times as frequent",
+                allowed=f"0 to {MOST_FAULTS:g}",
+                do="take a number between them; 1 is usual",
+            )
         )
     writing = Writing(chosen_layouts(formats), chosen_dialect(dialect), "panel" in formats, only_held)
     notify("Drawing people and their admissions without the service")

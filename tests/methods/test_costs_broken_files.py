@@ -8,20 +8,16 @@ from pathlib import Path
 import pytest
 
 from aaot_eval.config import CostsConfig, OutcomeConfig
-from aaot_eval.costs import load_prices
 from aaot_eval.costs.price_index import load_index
 from aaot_eval.errors import InputError
 from aaot_eval.run_folder import fingerprint
-from tests.costs_builders import PROGRAMME, UNIT_COSTS, price_config, write_prices
+from tests.costs_builders import PROGRAMME, UNIT_COSTS, price_config, refused_prices, words_of, write_prices
 
 SHORT = "emergency_short_stay,stay,700,,,35"
 
 
-def refused(folder: Path, unit_costs: str = UNIT_COSTS, programme: str = PROGRAMME) -> str:
-    write_prices(folder, unit_costs, programme)
-    with pytest.raises(InputError) as caught:
-        load_prices(price_config(folder))
-    return "\n".join(line for p in caught.value.problems for line in p.lines())
+def refused(folder: Path, *given: str, **costs: object) -> str:
+    return words_of(refused_prices(folder, *given, **costs))
 
 
 @pytest.mark.parametrize(

@@ -23,32 +23,11 @@ from tests.costs_builders import (
     caseload_panel,
     entry_rule_cost,
     price_config,
+    refused_prices,
     verdict,
+    words_of,
     write_prices,
 )
-
-
-def refused(
-    folder: Path,
-    unit_costs: str = UNIT_COSTS,
-    programme: str = PROGRAMME,
-    unit_costs_file: str = "unit_costs.csv",
-    **costs: object,
-) -> InputError:
-    write_prices(folder, unit_costs, programme)
-    costs["unit_costs"] = unit_costs_file
-    with pytest.raises(InputError) as caught:
-        load_prices(price_config(folder, **costs))
-    assert caught.value.exit_code == ExitCode.INPUT
-    assert all(p.code.startswith(("P4", "C18")) and p.do for p in caught.value.problems)
-    return caught.value
-
-
-def told(error: InputError, code: str) -> str:
-    found = ["\n".join(p.lines()) for p in error.problems if p.code == code]
-    assert found, f"{code} is not among {[p.code for p in error.problems]}"
-    return "\n".join(found)
-
 
 FIRST = "emergency_short_stay,stay,700,,,35,2024/25,provider,Trust ledger"
 
@@ -77,7 +56,7 @@ FIRST = "emergency_short_stay,stay,700,,,35,2024/25,provider,Trust ledger"
     ],
 )  # fmt: skip
 def test_a_unit_cost_is_refused(tmp_path: Path, line: str, code: str, words: str) -> None:
-    text = told(refused(tmp_path, UNIT_COSTS.replace(FIRST, line)), code)
+    text = words_of(refused_prices(tmp_path, UNIT_COSTS.replace(FIRST, line)), code)
     assert words in text
     assert "unit_costs.csv" in text
     assert "line" in text or code in ("P409",)
@@ -105,7 +84,7 @@ def test_a_unit_cost_is_refused(tmp_path: Path, line: str, code: str, words: str
 )  # fmt: skip
 def test_a_programme_is_refused(tmp_path: Path, old: str, new: str, code: str, words: str) -> None:
     assert old in PROGRAMME
-    text = told(refused(tmp_path, programme=PROGRAMME.replace(old, new, 1)), code)
+    text = words_of(refused_prices(tmp_path, programme=PROGRAMME.replace(old, new, 1)), code)
     assert words in text
     assert "programme.csv" in text
 
@@ -122,18 +101,18 @@ def test_a_range_of_a_cost_line_is_refused(tmp_path: Path, line: str, words: str
     text = PROGRAMME.replace("price_year,source\n", "price_year,source,low,high\n", 1)
     start = line.split(",", maxsplit=1)[0]
     lines = [line if old.startswith(start) else old for old in text.splitlines()]
-    assert words in told(refused(tmp_path, programme="\n".join(lines) + "\n"), "P424")
+    assert words in words_of(refused_prices(tmp_path, programme="\n".join(lines) + "\n"), "P424")
 
 
 def test_a_team_without_running_cost_is_refused(tmp_path: Path) -> None:
     bare = "item,kind,quantity,amount,on_cost,price_year,source\nPlaces,caseload,60,,,,plan\n"
-    assert "no staff and no non-pay line" in told(refused(tmp_path, programme=bare), "P420")
+    assert "no staff and no non-pay line" in words_of(refused_prices(tmp_path, programme=bare), "P420")
 
 
 def test_all_problems_of_both_files_come_at_once(tmp_path: Path) -> None:
     units = UNIT_COSTS.replace("700", "-700").replace("3000", "").replace("180", "free")
     team = PROGRAMME.replace("caseload,60", "caseload,0").replace("occupancy,0.85", "occupancy,1.5")
-    problems = refused(tmp_path, units, team).problems
+    problems = refused_prices(tmp_path, units, team).problems
     assert len(problems) == 5
     assert {p.where.split(",")[0] for p in problems} == {"unit_costs.csv", "programme.csv"}
     assert "unit_costs.csv, line 2, column value" in [p.where for p in problems]
@@ -141,23 +120,25 @@ def test_all_problems_of_both_files_come_at_once(tmp_path: Path) -> None:
 
 def test_a_file_of_another_kind_is_refused_by_its_columns(tmp_path: Path) -> None:
     caseload = "person,site,referred\n4857773456,S01,2023-01-01\n"
-    error = refused(tmp_path, caseload)
-    assert "the column 'item' is missing" in told(error, "P401")
+    error = refused_prices(tmp_path, caseload)
+    assert "the column 'item' is missing" in words_of(error, "P401")
     assert "4857773456" not in str(error)
 
 
 def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:
-    assert "close: unit_costs.csv" in told(refused(tmp_path, unit_costs_file="unit_cost.csv"), "P400")
+    assert "close: unit_costs.csv" in words_of(refused_prices(tmp_path, unit_costs_file="unit_cost.csv"), "P400")
 
 
 def test_a_misspelled_column_is_not_skipped(tmp_path: Path) -> None:
-    assert "rename it to 'std_error'" in told(refused(tmp_path, UNIT_COSTS.replace("std_error", "std_eror")), "P402")
+    assert "rename it to 'std_error'" in words_of(
+        refused_prices(tmp_path, UNIT_COSTS.replace("std_error", "std_eror")), "P402"
+    )
 
 
 def test_another_perspective_is_one_problem_with_its_lines(tmp_path: Path) -> None:
     whose = "commissioner" if ",commissioner," in UNIT_COSTS else "provider"
     other = "societal"
-    error = refused(tmp_path, UNIT_COSTS.replace(f",{whose},", f",{other},"))
+    error = refused_prices(tmp_path, UNIT_COSTS.replace(f",{whose},", f",{other},"))
     seen = [p for p in error.problems if p.code == "P413"]
     assert len(seen) == 1
     assert seen[0].where == "unit_costs.csv, line 2, column perspective"
@@ -166,7 +147,7 @@ def test_another_perspective_is_one_problem_with_its_lines(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("header", ["price", "amount", "valeu"])
 def test_a_renamed_column_is_one_problem_that_names_both(tmp_path: Path, header: str) -> None:
-    error = refused(tmp_path, UNIT_COSTS.replace("value", header, 1))
+    error = refused_prices(tmp_path, UNIT_COSTS.replace("value", header, 1))
     assert [p.code for p in error.problems] == ["P402"]
     assert f"the column {header!r} is not known, and 'value' is missing" in str(error)
     assert "rename it to 'value'" in str(error)
@@ -174,17 +155,17 @@ def test_a_renamed_column_is_one_problem_that_names_both(tmp_path: Path, header:
 
 def test_no_name_is_advised_that_the_file_has_already(tmp_path: Path) -> None:
     header, rows = UNIT_COSTS.split("\n", 1)
-    error = refused(tmp_path, f"{header},price_yr\n{rows}")
-    assert "the column 'price_yr' is not known" in told(error, "P402")
-    assert "remove the column" in told(error, "P402")
+    error = refused_prices(tmp_path, f"{header},price_yr\n{rows}")
+    assert "the column 'price_yr' is not known" in words_of(error, "P402")
+    assert "remove the column" in words_of(error, "P402")
 
 
 def test_the_runs_own_price_year_must_be_in_the_index(tmp_path: Path) -> None:
-    assert "2050/51 is not in the index" in told(refused(tmp_path, price_year="2050/51"), "P411")
+    assert "2050/51 is not in the index" in words_of(refused_prices(tmp_path, price_year="2050/51"), "P411")
 
 
 def test_an_unknown_index_is_refused(tmp_path: Path) -> None:
-    assert "did you mean 'gdp_deflator'?" in told(refused(tmp_path, price_index="gdp_deflators"), "P410")
+    assert "did you mean 'gdp_deflator'?" in words_of(refused_prices(tmp_path, price_index="gdp_deflators"), "P410")
 
 
 @pytest.mark.parametrize(
@@ -233,7 +214,7 @@ def test_the_shipped_index_is_what_its_descriptor_says(root: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_price_is_refused_by_its_words(tmp_path: Path, line: str, code: str, words: str) -> None:
-    assert words in told(refused(tmp_path, UNIT_COSTS.replace(FIRST, line)), code)
+    assert words in words_of(refused_prices(tmp_path, UNIT_COSTS.replace(FIRST, line)), code)
 
 
 @pytest.mark.parametrize("column", ["item", "unit", "value", "price_year", "perspective", "source"])
@@ -241,31 +222,37 @@ def test_every_column_of_a_price_is_required(tmp_path: Path, column: str) -> Non
     header = UNIT_COSTS.splitlines()[0].split(",")
     cells = FIRST.split(",")
     cells[header.index(column)] = ""
-    assert f"{column} is empty" in told(refused(tmp_path, UNIT_COSTS.replace(FIRST, ",".join(cells))), "P404")
+    assert f"{column} is empty" in words_of(
+        refused_prices(tmp_path, UNIT_COSTS.replace(FIRST, ",".join(cells))), "P404"
+    )
 
 
 @pytest.mark.parametrize("price", ["4100", "5000"])
 def test_a_day_case_at_an_inpatient_price_is_refused(tmp_path: Path, price: str) -> None:
     more = f"elective_stay,stay,4100,,,200,2024/25,provider,x\nday_case,stay,{price},,,50,2024/25,provider,x\n"
-    text = told(refused(tmp_path, UNIT_COSTS + more), "C189")
+    text = words_of(refused_prices(tmp_path, UNIT_COSTS + more), "C189")
     assert "the day case has the price of an inpatient stay" in text
     assert "a day case is never priced as an inpatient stay" in text
 
 
 def test_a_marginal_price_needs_its_variable_share(tmp_path: Path) -> None:
-    assert "needs the share of the price that varies with activity" in told(refused(tmp_path, basis="marginal"), "C184")
+    assert "needs the share of the price that varies with activity" in words_of(
+        refused_prices(tmp_path, basis="marginal"), "C184"
+    )
     rows = [line.split(",") for line in UNIT_COSTS.splitlines()]
     shared = "\n".join(
         ",".join([*row, extra]) for row, extra in zip(rows, ["variable_share", "35", "1", "1", ""], strict=True)
     )
-    assert "write the share that varies with activity: 0.35, not 35" in told(
-        refused(tmp_path, shared, basis="marginal"), "P407"
+    assert "write the share that varies with activity: 0.35, not 35" in words_of(
+        refused_prices(tmp_path, shared, basis="marginal"), "P407"
     )
 
 
 def test_a_file_without_a_price_of_the_basis_is_refused(tmp_path: Path) -> None:
     stays = "\n".join(line for line in UNIT_COSTS.splitlines() if not line.startswith("ed_")) + "\n"
-    assert "no row of the file is a price on the basis tariff" in told(refused(tmp_path, stays, basis="tariff"), "C181")
+    assert "no row of the file is a price on the basis tariff" in words_of(
+        refused_prices(tmp_path, stays, basis="tariff"), "C181"
+    )
 
 
 def test_a_marginal_price_is_the_share_that_varies(tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ from tests.costs_builders import (
     caseload_panel,
     entry_rule_cost,
     price_config,
+    refused_prices,
     verdict,
+    words_of,
     write_prices,
 )
 
@@ -38,11 +40,8 @@ def taken(folder: Path, unit_costs: str = UNIT_COSTS, programme: str = PROGRAMME
     return load_prices(price_config(folder, **costs))
 
 
-def refused(folder: Path, unit_costs: str = UNIT_COSTS, programme: str = PROGRAMME, **costs: object) -> str:
-    with pytest.raises(InputError) as caught:
-        taken(folder, unit_costs, programme, **costs)
-    assert caught.value.exit_code == ExitCode.INPUT
-    return "\n".join(line for p in caught.value.problems for line in p.lines())
+def refused(folder: Path, *given: str, **costs: object) -> str:
+    return words_of(refused_prices(folder, *given, **costs))
 
 
 def only(text: str, *words: str) -> None:
