@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from aaot_eval.config import QualityConfig
 from aaot_eval.engine import Engine, ReadPlan, ReadReport
@@ -133,7 +133,7 @@ def _reading_problems(
         if count > most_cells * max(report.rows, 1):
             theirs = plan.columns[column]
             spec = plan.schema[column]
-            do = _written_rightly(spec.type, str(plan.schema.extra["given_as"]))
+            do = _written_rightly(spec.type, str(plan.schema.extra["given_as"]), _kinds_of(engine, plan, theirs))
             problems.append(
                 Problem(
                     "X213",
@@ -145,8 +145,23 @@ def _reading_problems(
     return problems
 
 
-def _written_rightly(type_name: str, table: str) -> str:
-    """What to do about cells that are not of their type."""
+def _kinds_of(engine: Engine, plan: ReadPlan, column: str) -> set[str]:
+    """What kinds of value the rejected cells of a column hold."""
+    found = engine.rows(
+        f"""SELECT DISTINCT value_class FROM rejects WHERE file = {text_literal(plan.name)} AND "column" = {text_literal(column)}"""
+    )
+    return {str(kind) for (kind,) in found}
+
+
+def _written_rightly(type_name: str, table: str, kinds: Collection[str]) -> str:
+    """What to do about cells that are not of their type; `kinds` is what stands in them."""
+    if kinds == {"empty"}:
+        return "fill the cells in, or delete the lines: below a table saved from Excel there may be lines of delimiters alone"
+    if type_name == "date" and kinds == {"digits"}:
+        return (
+            "write the dates as 2024-04-30 or 20240430; a number such as 45412 is how Excel keeps a day: format the "
+            "column as a date and save again"
+        )
     if type_name == "date":
         return f'say how they are written, signs and all: [data.dates] {table} = "DD/MM/YYYY", or such as DD/MM/YY, MM/DD/YYYY, DD-MM-YYYY HH:MM; leave a cell without a date blank'
     if type_name in ("integer", "number"):

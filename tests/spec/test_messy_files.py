@@ -125,6 +125,20 @@ def test_unreadable_cells_are_listed_by_line_and_kind_and_the_list_goes_with_the
     assert SECRET not in found.value.rejects.to_csv()
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("A,RX1,\nB,RX1,\n", "fill the cells in, or delete the lines"),
+        ("A,RX1,2022-05-04\n,,\n,,\n", "there may be lines of delimiters alone"),
+        ("A,RX1,45412\nB,RX1,45413\n", "a number such as 45412 is how Excel keeps a day"),
+        ("A,RX1,soon\nB,RX1,45413\n", "say how they are written"),
+    ],
+)
+def test_what_to_do_about_unreadable_dates_goes_by_what_stands_there(tmp_path, rows, said):
+    files = {"admissions.csv": plain(), "caseload.csv": f"person,site,referred\n{rows}"}
+    assert any(said in problem.do for problem in refused(tmp_path, files))
+
+
 def test_a_refusal_before_reading_has_no_list_of_rejects(tmp_path):
     with pytest.raises(InputError) as found:
         prepare(study(tmp_path, {}, data={"admissions": "missing.csv"}))
