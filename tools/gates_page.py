@@ -16,15 +16,16 @@ A gate looks at what was read and says *stop*, *warn* or *note*. A stop ends the
 warning stands on the page and weakens what may be said; a note is for the record. `aaot-eval check` shows what every gate found without
 estimating anything, on the terminal, as JSON (`--json`) and as a page (`--page`); `aaot-eval explain D382` says the same as this page of one gate.
 
-Every number that a gate asks can be set for a place. What a study sets stands in its resolved config and in every run:
+Every number that a gate asks for can be set for your data. What a study sets stands in its resolved config and in every run:
 
 ```toml
 [quality]
 thresholds = { D382 = 0.2, D370 = 120 }
 ```
 
-Not to be set: from which share of person keys on they are taken for NHS numbers (90 %), and below how many records nothing is judged (10 episodes a
-month for completeness, 50 for volume, depth, jumps and revisions). The stale gate D330 goes by `[monthly] lag_months`.
+Two numbers cannot be set: the share of person keys from which on they are taken for NHS numbers (90 %), and the number of records
+below which nothing is judged (10 episodes a month for completeness, 50 for volume, depth, jumps and revisions). The stale gate
+D330 goes by `[monthly] lag_months`.
 
 """
 

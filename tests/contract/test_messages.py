@@ -69,3 +69,20 @@ def test_explain_prints_the_limit_of_a_gate(capsys, code):
 def test_a_code_that_there_is_not_is_refused(capsys):
     assert run(["explain", "C999"]) == 2
     assert "there is nothing called 'C999'" in " ".join(capsys.readouterr().err.split())
+
+
+#: What typer says of a command line is complete, and an interrupted run leaves nothing to do.
+NOTHING_TO_DO = {"U001", "U130"}
+
+
+def test_every_refusal_says_what_to_do():
+    silent = [
+        f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") == "Problem"
+        and not any(k.arg == "do" for k in node.keywords)
+        and not (isinstance(node.args[0], ast.Constant) and node.args[0].value in NOTHING_TO_DO)
+    ]
+    assert silent == []
