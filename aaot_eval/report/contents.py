@@ -103,6 +103,11 @@ class Source:
         frame = self.release.tables.get(name)
         return None if frame is None or frame.empty else frame.reset_index(drop=True)
 
+    def in_order(self, name: str) -> pd.DataFrame | None:
+        """A released table by its column `order`, its rows numbered as in the record; None when there is none or it is empty."""
+        frame = self.table(name)
+        return None if frame is None else frame.sort_values("order", kind="stable")
+
     def rows(self, name: str, **where: Any) -> pd.DataFrame | None:
         """The rows of a table in which each named column has that value; None when none is left."""
         frame = self.table(name)

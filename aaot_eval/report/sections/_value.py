@@ -78,7 +78,7 @@ def _answers(source: Source) -> list[Block]:
 
 
 def _net_benefit(source: Source) -> list[Block]:
-    frame = source.table("net_benefit")
+    frame = source.in_order("net_benefit")
     if frame is None:
         made = source.table("acceptability") is not None
         text = NO_VALUE if made else "There is no interval of saving and outcome to work it out from."
@@ -87,7 +87,6 @@ def _net_benefit(source: Source) -> list[Block]:
                 "missing", "Not shown: net benefit at a set value", f"{text} (Table net_benefit.)", table="net_benefit"
             )
         ]
-    frame = frame.sort_values("order", kind="stable")
     return [
         table(source, "net_benefit", frame,
               ["threshold", "net_benefit", interval("net_low", "net_high"), "p_aaot", "expected_loss", "evpi", "reading"],
@@ -97,10 +96,9 @@ def _net_benefit(source: Source) -> list[Block]:
 
 
 def _plane(source: Source) -> list[Block]:
-    frame = source.table("ce_plane")
+    frame = source.in_order("ce_plane")
     if frame is None:
         return [source.missing("ce_plane", "the plane of cost and outcome")]
-    frame = frame.sort_values("order", kind="stable")
     shown = table(source, "ce_plane", frame[frame["kind"] == "quadrant"], ["name", "share"],
                   "Share of draws in each part of the plane")  # fmt: skip
     summary = source.table("cost_effectiveness")
@@ -118,10 +116,9 @@ def _plane(source: Source) -> list[Block]:
 
 
 def _curve(source: Source) -> list[Block]:
-    frame = source.table("acceptability")
+    frame = source.in_order("acceptability")
     if frame is None:
         return [source.missing("acceptability", "the acceptability curve")]
-    frame = frame.sort_values("order", kind="stable")
     summary, worths = source.table("cost_effectiveness"), source.table("net_benefit")
     unit = str(summary["unit"].iloc[0]) if summary is not None else "unit of outcome"
     marked = [] if worths is None else list(worths["threshold"])
@@ -133,10 +130,9 @@ def _curve(source: Source) -> list[Block]:
 
 
 def _information(source: Source) -> list[Block]:
-    frame = source.table("value_of_information")
+    frame = source.in_order("value_of_information")
     if frame is None:
         return [source.missing("value_of_information", "the value of information")]
-    frame = frame.sort_values("order", kind="stable")
     return [
         table(source, "value_of_information", frame, ["threshold", "parameter", "evppi", "share_of_evpi"],
               "What certainty would be worth before choosing, for each patient-year",

@@ -160,10 +160,9 @@ def _linked(source: Source) -> list[tuple[str, Text]]:
 
     Where they do not all lie on one side of no difference, ratios are given, which claim no change.
     """
-    frame = source.table("linked_effects")
+    frame = source.in_order("linked_effects")
     if frame is None:
         return []
-    frame = frame.sort_values("order", kind="stable")
     told = {str(d) for d in frame["direction"]}
     clear = told in ({"lower"}, {"higher"})
     what = {"lower": "what is spared", "higher": "what is added"}[next(iter(told))] if clear else "the difference"

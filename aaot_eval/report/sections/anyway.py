@@ -52,10 +52,9 @@ def _scan(source: Source) -> list[Block]:
 
 
 def _gauge(source: Source) -> list[Block]:
-    frame = source.table("regression_to_mean")
+    frame = source.in_order("regression_to_mean")
     if frame is None:
         return [source.missing("regression_to_mean", "what selection alone would do")]
-    frame = frame.sort_values("order", kind="stable")
     if not {"before", "expected", "observed"} <= set(frame["what"]):
         return [Notice("missing", "Not shown: what selection alone would do",
                        "One of the three rates (before, expected, observed) was not made, so the raw change is not shown either.")]  # fmt: skip

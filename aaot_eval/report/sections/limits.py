@@ -16,11 +16,10 @@ KINDS = {"always": "Always", "design": "Because of the design", "costs": "About 
 @section("limits", order=100, title="Limits")
 def limits(source: Source) -> Sequence[Block]:
     """The limits, grouped by where they come from."""
-    frame = source.table("limits")
+    frame = source.in_order("limits")
     if frame is None:
         return [source.missing("limits", "the limits"),
                 Bullets(("A run without its list of limits is incomplete: do not use it for a decision.",))]  # fmt: skip
-    frame = frame.sort_values("order", kind="stable")
     blocks: list[Block] = []
     kinds = list(dict.fromkeys(frame["kind"]))
     for kind in kinds:

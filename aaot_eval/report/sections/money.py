@@ -107,20 +107,18 @@ def _why_none(source: Source) -> str:
 
 
 def _service(source: Source) -> list[Block]:
-    frame = source.table("service_cost")
+    frame = source.in_order("service_cost")
     if frame is None:
         return [source.missing("service_cost", "what the service costs")]
-    frame = frame.sort_values("order", kind="stable")
     shown = table(source, "service_cost", frame, ["item", named("kind"), "wte", "annual_cost", "per_patient_year", "price_year", "source"],
                   "Cost lines of the service")  # fmt: skip
     return [chart(source, "service_cost", frame, shown, subtitle="For each patient-year on the caseload.")]
 
 
 def _waterfall(source: Source) -> list[Block]:
-    frame = source.table("cost_waterfall")
+    frame = source.in_order("cost_waterfall")
     if frame is None:
         return [source.missing("cost_waterfall", "the steps from care as usual to the service")]
-    frame = frame.sort_values("order", kind="stable")
     shown = table(source, "cost_waterfall", frame, ["step", named("kind"), "amount", interval("low", "high")],
                   "From care as usual to the service, for each patient-year on the caseload")  # fmt: skip
     return [chart(source, "cost_waterfall", frame, shown,
@@ -147,10 +145,9 @@ def _saving(source: Source) -> list[Block]:
 
 
 def _lines(source: Source) -> list[Block]:
-    frame = source.table("benefit_lines")
+    frame = source.in_order("benefit_lines")
     if frame is None:
         return [source.missing("benefit_lines", "cash, capacity and value")]
-    frame = frame.sort_values("order", kind="stable")
     return [table(source, "benefit_lines", frame, ["line", "amount", interval("low", "high"), "unit", "note"],
                   "Three kinds of benefit for each patient-year on the caseload",
                   note=f"They are three views of the same beds and must not be added.{_put_in(source)}")]  # fmt: skip
@@ -165,10 +162,9 @@ def _put_in(source: Source) -> str:
 
 
 def _break_even(source: Source) -> list[Block]:
-    frame = source.table("break_even")
+    frame = source.in_order("break_even")
     if frame is None:
         return [source.missing("break_even", "where the service pays for itself")]
-    frame = frame.sort_values("order", kind="stable")
     shown = table(source, "break_even", frame, ["quantity", "unit", "now", interval("now_low", "now_high", "Interval, in this evaluation"), "break_even",
                    interval("low", "high", "Interval, break-even"), named("status")],
                   "Where the service neither saves nor costs: each quantity with the others held",
@@ -185,10 +181,9 @@ def _break_even(source: Source) -> list[Block]:
 
 
 def _ranges(source: Source) -> list[Block]:
-    frame = source.table("cost_ranges")
+    frame = source.in_order("cost_ranges")
     if frame is None:
         return [source.missing("cost_ranges", "one-way ranges")]
-    frame = frame.sort_values("order", kind="stable")
     shown = table(source, "cost_ranges", frame,
                   ["parameter", "unit", interval("low_input", "high_input", "Range of the input"), "saving_at_low", "saving_at_high", "swing"],
                   "Net saving for each patient-year at both ends of each input's range")  # fmt: skip
@@ -216,10 +211,9 @@ def _base(source: Source) -> tuple[float | None, str]:
 
 
 def _sensitivity(source: Source) -> list[Block]:
-    frame = source.table("cost_sensitivity")
+    frame = source.in_order("cost_sensitivity")
     if frame is None:
         return [source.missing("cost_sensitivity", "other ways to average and to model the cost of people")]
-    frame = frame.sort_values("order", kind="stable")
     shown = table(source, "cost_sensitivity", frame, ["part", "method", "unit", "estimate", interval("low", "high"), "people", named("status"), "note"],
                   "The same money by other methods",
                   note="Beside the headline, never in its place: a result that one of these turns round is a reason for doubt.")  # fmt: skip
