@@ -716,6 +716,13 @@ _add(
     "Mend the population of the site, in figures alone; nothing, if the site admits so many or so few of its people.",
 )
 _add(
+    "D418",
+    "note",
+    "Changes of provider codes that no admission has",
+    "No admission has the old code: the change joins nothing, as when a code is mistyped.",
+    "Nothing, if the list is of more providers than the extract; else mend the code in data.providers.",
+)
+_add(
     "D330",
     "stop",
     "The data are stale",

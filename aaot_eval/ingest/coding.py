@@ -85,6 +85,8 @@ def own_list(path: Path) -> tuple[str, ...]:
             [],
             f": line {swallowed[0]} has a quotation mark that is never closed, or a line break within a cell",
         )
+    if rows and "icd10" not in rows[0]:
+        rows, why = [], ": line 1 does not name the column icd10"
     codes = [(row.get("icd10") or "").strip().upper() for row in rows]
     wrong = [i for i, code in enumerate(codes, start=2) if not CODE.fullmatch(code)]
     if not codes or wrong:

@@ -118,6 +118,12 @@ def check_providers(
         if after:
             detail += f"; the change of {shown_names([r[0] for r in after])} is dated after {last}"
         findings.append(Finding("D362", where="data.providers", records=old[0], people=old[1], detail=detail))
+    unmet = engine.rows(
+        """SELECT c.old_code FROM provider_codes AS c LEFT JOIN (SELECT provider AS code FROM episodes_read
+        UNION SELECT treatment_site AS code FROM episodes_read) AS k ON k.code = c.old_code WHERE k.code IS NULL ORDER BY c.old_code"""
+    )
+    if unmet:
+        findings.append(Finding("D418", where=shown_names([r[0] for r in unmet])))
     late = engine.rows(
         f"""SELECT c.old_code, count(*) FROM episodes_read AS e JOIN provider_codes AS c ON c.old_code = e.provider
         JOIN episodes AS p ON p.row = e.row WHERE date_diff('day', CAST(c.valid_from AS DATE), p.admission_date) > {int(limits.limit("D370"))}

@@ -177,6 +177,7 @@ def test_an_own_list_takes_the_place_of_the_english_one_and_a_wrong_one_is_refus
 @pytest.mark.parametrize(
     ("data", "words"),
     [
+        (b"code\nK70\n", "line 1 does not name the column icd10"),
         (b'icd10,name\nK70,"Liver disease\nF10.2,dependence\nX65,poisoning\n', "line 2 has a quotation mark that is never closed"),
         (b'icd10\nK70,,"Liver\nF10.2\n', "line 2 has a quotation mark that is never closed"),
         ("icd10,name\nK70,Zirrhose für alle\n".encode("cp1252"), "it is not UTF-8 text"),
@@ -248,6 +249,13 @@ def test_a_merger_makes_no_admission_and_no_end_of_a_unit(tmp_path, rule):
         assert found["D362"].records == 4
         assert "2 reopened" in found["D362"].detail
         assert (found["D370"].where, found["D370"].records) == ("OLD", 1)
+        assert "D418" not in found
+
+
+def test_a_change_of_a_code_that_no_admission_has_is_said(tmp_path):
+    files = {"providers.csv": "old_code,new_code,from\nOLD,NEW,2022-04-01\n0LD,NEW,2022-04-01\n"}
+    with read(drawn_study(tmp_path, MERGED, files)) as tables:
+        assert codes(tables)["D418"].where == "0LD"
 
 
 def test_numbers_that_differ_across_a_merger_are_still_one_spell(tmp_path):
