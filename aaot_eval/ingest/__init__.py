@@ -18,7 +18,7 @@ from aaot_eval.ingest.activity import check_activity, refuse_without_hrg
 from aaot_eval.ingest.advice import advised
 from aaot_eval.ingest.attendances import attendance_flow, check_attendances, make_attendances
 from aaot_eval.ingest.caseload import check_caseload, join_report
-from aaot_eval.ingest.check import check_deaths, check_records, check_rules, check_sites, unknown_codes, unused_links
+from aaot_eval.ingest.check import check_deaths, check_records, check_rules, unknown_codes, unused_links
 from aaot_eval.ingest.coding import make_coded
 from aaot_eval.ingest.completeness import (
     check_completeness,
@@ -40,6 +40,7 @@ from aaot_eval.ingest.providers import check_providers, make_provider_codes, rec
 from aaot_eval.ingest.read import Notify, read_given
 from aaot_eval.ingest.residence import check_residence, make_residences
 from aaot_eval.ingest.service import make_service
+from aaot_eval.ingest.sites import check_sites
 from aaot_eval.ingest.spells import check_joining, make_one_off_people, make_stays, refuse_without_numbers
 from aaot_eval.ingest.usable_months import months_chosen, usable_months
 from aaot_eval.ingest.vintage import compare, months_seen
@@ -175,7 +176,7 @@ def _tables_of(
     names |= make_coded(engine, config)
     make_residences(engine, config)
     engine.drop(*PASSING)
-    findings += check_sites(engine, config, names, last)
+    findings += check_sites(engine, config, names)
     findings += check_deaths(engine, last, limits) + unused_links(engine)
     flow += stay_flow(engine, names, first, last)
     if "caseload" in names:

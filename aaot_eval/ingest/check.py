@@ -1,16 +1,14 @@
-"""Episodes, codes, sites and deaths against the rules of the field and against one another: findings and refusals."""
+"""Episodes, codes and deaths against the rules of the field: findings."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
 from aaot_eval.config import QualityConfig, RunConfig
 from aaot_eval.engine import Engine, ReadPlan
 from aaot_eval.engine.files import shown_names
-from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.flow import flow_findings
 from aaot_eval.results import FlowStep
@@ -18,8 +16,6 @@ from aaot_eval.schema import table_schema
 
 # Nobody of an extract died before 1900.
 EARLIEST_DEATH = "1900-01-01"
-# More people than any hospital serves.
-MOST_SERVED = 1e9
 #: Settings that change what is counted, with their defaults.
 RULES = (
     ("study", "spell_rule"), ("study", "stay_rule"), ("counting", "positions"), ("counting", "code_list"), ("counting", "date_by"),
@@ -85,93 +81,6 @@ def unknown_codes(engine: Engine, plans: Sequence[ReadPlan]) -> list[Finding]:
             theirs = shown_names([plan.columns.get(name, checked[name].source_names[0])])
             findings.append(Finding("D313", where=f"{theirs}, {plan.name}", records=int(rows), people=int(people)))
     return findings
-
-
-def check_sites(engine: Engine, config: RunConfig, names: Mapping[str, str], last: pd.Period) -> list[Finding]:
-    """The sites table against the admissions. Raises InputError for a repeated site or one that has no admission."""
-    if "sites" not in names:
-        return []
-    sites = engine.frame("SELECT site, go_live, stopped, population, beds FROM sites ORDER BY site")
-    there = {r[0] for r in engine.rows("SELECT DISTINCT site FROM stays")}
-    problems = []
-    for site in sorted(sites["site"][sites["site"].duplicated()].unique()):
-        problems.append(
-            Problem(
-                "D321",
-                f"the site {shown_names([site])} stands twice in the sites table",
-                where="data.sites",
-                do="keep one row for each site",
-            )
-        )
-    absent = sorted(set(sites["site"]) - there)
-    if absent:
-        near = difflib.get_close_matches(absent[0], sorted(there), n=3)
-        problems.append(
-            Problem(
-                "D321",
-                f"no admission at the sites {shown_names(absent)}",
-                where="data.sites",
-                allowed=f"sites in the admissions: {shown_names(sorted(there)[:20])}",
-                do=f"did you mean {shown_names(near)}?"
-                if near
-                else "write the sites as the provider codes of the extract",
-            )
-        )
-    # Either may be given as a month.
-    began, ended = (pd.to_datetime(sites[c]).dt.to_period("M") for c in ("go_live", "stopped"))
-    ends_first = ended.notna() & ~(ended >= began) & ~sites["site"].isin(list(config.study.starts))
-    for site in sites["site"][ends_first]:
-        problems.append(
-            Problem(
-                "D321",
-                f"the service of {shown_names([site])} stopped before it began, or never began",
-                where="data.sites, columns go_live and stopped",
-                allowed="stopped: the last day of the service, after go_live",
-                do="mend the dates, or leave stopped blank",
-            )
-        )
-    large = (sites["population"] > MOST_SERVED) | (sites["beds"] > MOST_SERVED)
-    for site in sites["site"][large]:
-        problems.append(
-            Problem(
-                "D321",
-                f"population or beds of {shown_names([site])} are above a thousand million",
-                where="data.sites",
-                do="mend the number: people and beds, not thousands of them",
-            )
-        )
-    for site in sites["site"][(sites["population"] <= 0) | (sites["beds"] <= 0)]:
-        problems.append(
-            Problem(
-                "D321",
-                f"population and beds of {shown_names([site])} must be above zero",
-                where="data.sites",
-                do="mend the number, or leave it blank",
-            )
-        )
-    if 0 < sites["population"].isna().sum() < len(sites):
-        missing = sites["site"][sites["population"].isna()]
-        problems.append(
-            Problem(
-                "D321",
-                f"no population for {shown_names(missing)}",
-                where="data.sites",
-                do="give the population of every site, or of none",
-            )
-        )
-    if problems:
-        raise InputError(*problems)
-    other = engine.rows(
-        """SELECT s.site, count(*), count(DISTINCT s.person) FROM stays s LEFT JOIN sites t ON t.site = s.site
-        WHERE t.site IS NULL GROUP BY s.site ORDER BY s.site"""
-    )
-    if not other:
-        return []
-    listed = shown_names(r[0] for r in other[:20])
-    people = engine.rows(
-        "SELECT count(DISTINCT s.person) FROM stays s LEFT JOIN sites t ON t.site = s.site WHERE t.site IS NULL"
-    )[0][0]
-    return [Finding("D311", where=listed, records=sum(r[1] for r in other), people=people)]
 
 
 def unused_links(engine: Engine) -> list[Finding]:

@@ -8,7 +8,7 @@ from aaot_eval.engine import Engine
 from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
-from aaot_eval.ingest.check import MOST_SERVED
+from aaot_eval.ingest.sites import MOST_SERVED
 
 SERVICE_TABLES = ("contacts", "denominators")
 
