@@ -3,15 +3,13 @@
 -- rule: admission fields from the first episode, discharge fields from the last; a missing discharge date is filled from the
 --       other episodes of the spell, then from the last end; no spell ends before it starts. A spell goes by the row of its
 --       first episode, and its number is the place of that episode among those of the person with the provider. Each spell
---       stands beside the one before it of the same person, in the order: admission, end, provider, number; and with the latest
---       end of all spells before it
+--       stands beside the end of the one before it of the same person and where that was discharged to, in the order: admission, end,
+--       provider, number; and with the latest end of all spells before it
 -- decision: docs/decisions/0012-spell.md, docs/decisions/0013-stay.md, docs/decisions/0104-spells-of-one-episode.md
 SELECT spell, person, provider, spell_no, treatment_site, admission_date, end_date, first_start, patient_class,
     admission_method, admission_source, discharge_method, discharge_destination, sex, age, alcohol_specific, episodes,
     CAST(row_number() OVER w AS INTEGER) AS place,
-    lag(provider) OVER w AS before_provider,
     lag(end_date) OVER w AS before_end,
-    lag(discharge_method) OVER w AS before_method,
     lag(discharge_destination) OVER w AS before_destination,
     max(end_date) OVER (
         PARTITION BY person ORDER BY admission_date, end_date, provider, spell_no

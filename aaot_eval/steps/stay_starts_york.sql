@@ -6,7 +6,9 @@
 SELECT spell, person, place,
     CAST(CASE
         WHEN before_end IS NULL THEN 1
-        WHEN coalesce(before_method, '9') IN ('8', '9') AND admission_date = before_end AND provider <> before_provider THEN 0
+        WHEN coalesce(lag(discharge_method) OVER w, '9') IN ('8', '9') AND admission_date = before_end
+            AND provider <> lag(provider) OVER w THEN 0
         ELSE 1
     END AS SMALLINT) AS starts
 FROM spells
+WINDOW w AS (PARTITION BY person ORDER BY place)
