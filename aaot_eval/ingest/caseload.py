@@ -11,7 +11,7 @@ from aaot_eval.engine import Engine
 from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
-from aaot_eval.ingest.person_keys import NO_DIFFERENCE, key_difference
+from aaot_eval.ingest.person_keys import NO_DIFFERENCE, KeyDifference, key_difference
 from aaot_eval.results import FlowStep
 
 
@@ -19,41 +19,72 @@ def check_caseload(
     engine: Engine, config: RunConfig, names: Mapping[str, str], first: pd.Period, last: pd.Period
 ) -> tuple[list[FlowStep], list[Finding]]:
     """The caseload against sites, admissions and months. Raises InputError when it names unknown sites or matches nobody."""
-    problems = []
-    known = "SELECT site FROM sites" if "sites" in names else "SELECT DISTINCT site FROM stays"
-    sites = [r[0] for r in engine.rows(f"SELECT DISTINCT site FROM ({known}) AS k ORDER BY site")]
-    unknown = [
-        r[0] for r in engine.rows(f"SELECT DISTINCT site FROM caseload_read WHERE site NOT IN ({known}) ORDER BY site")
-    ]
-    if unknown:
-        problems.append(
-            Problem(
-                "D322",
-                f"the caseload names unknown sites: {shown_names(unknown)}",
-                where="data.caseload",
-                allowed=shown_names(sites[:30]),
-                do="write the site as in " + ("the sites table" if "sites" in names else "the extract"),
-            )
-        )
-    (rows,) = engine.rows("SELECT count(*) FROM caseload_read")
+    ((rows,),) = engine.rows("SELECT count(*) FROM caseload_read")
     people, linked = engine.rows(
         """SELECT count(*), count(s.person) FROM caseload c LEFT JOIN (SELECT DISTINCT person FROM episodes) AS s ON s.person = c.person"""
     )[0]
+    unknown = _unknown_sites(engine, with_sites="sites" in names)
     difference = NO_DIFFERENCE
     if linked < people:
         difference = key_difference(engine, hashed=config.data.person_key is not None, nobody=not linked)
-    if people and not linked:
-        problems.append(
-            Problem(
-                "D308",
-                "no person of the caseload is in the admissions: the ids are of two kinds"
-                + (f"; {difference.said}" if difference.said else ""),
-                where="data.caseload",
-                do=difference.do or "give both files the same person id, or map [data.person_key]",
-            )
+    nobody = [_matches_nobody(difference)] if people and not linked else []
+    early = _referred(engine, f"< DATE '{first.start_time.date()}'")
+    late = _referred(engine, f"> DATE '{last.end_time.date()}'")
+    problems = [*unknown, *nobody, *_outside(people, early, late, first, last)]
+    if problems:
+        raise InputError(*problems)
+    flow = [FlowStep("caseload", "referrals read", rows, 0, people, 0)]
+    if rows > people:
+        again = "the same person referred again"
+        flow.append(FlowStep("caseload", "first referrals", people, rows - people, people, None, again))
+    flow.append(
+        FlowStep(
+            "caseload", "referred in the window", people - late, late, people - late, late, f"referred after {last}"
         )
-    begin, end = first.start_time.date(), last.end_time.date()
-    early = engine.rows(f"SELECT count(*) FROM caseload WHERE referred < DATE '{begin}'")[0][0]
+    )
+    findings = []
+    missing = people - linked
+    if missing > config.quality.limit("D307") * people:
+        said, advice = difference.said, difference.advice
+        findings.append(Finding("D307", where="caseload", records=missing, people=missing, detail=said, advice=advice))
+    return flow, findings + _contradictions(engine, "sites" in names)
+
+
+def _referred(engine: Engine, when: str) -> int:
+    """People whose first referral lies before or after a day."""
+    return int(engine.rows(f"SELECT count(*) FROM caseload WHERE referred {when}")[0][0])
+
+
+def _unknown_sites(engine: Engine, *, with_sites: bool) -> list[Problem]:
+    known = "SELECT site FROM sites" if with_sites else "SELECT DISTINCT site FROM stays"
+    unknown = engine.rows(f"SELECT DISTINCT site FROM caseload_read WHERE site NOT IN ({known}) ORDER BY site")
+    if not unknown:
+        return []
+    sites = engine.rows(f"SELECT DISTINCT site FROM ({known}) AS k ORDER BY site")
+    return [
+        Problem(
+            "D322",
+            f"the caseload names unknown sites: {shown_names(r[0] for r in unknown)}",
+            where="data.caseload",
+            allowed=shown_names(r[0] for r in sites[:30]),
+            do="write the site as in " + ("the sites table" if with_sites else "the extract"),
+        )
+    ]
+
+
+def _matches_nobody(difference: KeyDifference) -> Problem:
+    return Problem(
+        "D308",
+        "no person of the caseload is in the admissions: the ids are of two kinds"
+        + (f"; {difference.said}" if difference.said else ""),
+        where="data.caseload",
+        do=difference.do or "give both files the same person id, or map [data.person_key]",
+    )
+
+
+def _outside(people: int, early: int, late: int, first: pd.Period, last: pd.Period) -> list[Problem]:
+    """Refusals of referrals before the months of the data, and of a caseload that lies after them altogether."""
+    problems = []
     if early:
         problems.append(
             Problem(
@@ -64,7 +95,6 @@ def check_caseload(
                 do="give admissions from before the first referral, or mend the dates",
             )
         )
-    late = engine.rows(f"SELECT count(*) FROM caseload WHERE referred > DATE '{end}'")[0][0]
     if people and late == people:
         problems.append(
             Problem(
@@ -75,32 +105,7 @@ def check_caseload(
                 do="wait for admissions from after the first referral, or mend the dates",
             )
         )
-    if problems:
-        raise InputError(*problems)
-    flow = [
-        FlowStep("caseload", "referrals read", rows[0], 0, people, 0),
-        FlowStep(
-            "caseload", "first referrals", people, rows[0] - people, people, None, "the same person referred again"
-        ),
-        FlowStep(
-            "caseload", "referred in the window", people - late, late, people - late, late, f"referred after {last}"
-        ),
-    ]
-    findings = []
-    if people - linked > config.quality.limit("D307") * people:
-        missing = people - linked
-        findings.append(
-            Finding(
-                "D307",
-                where="caseload",
-                records=missing,
-                people=missing,
-                detail=difference.said,
-                advice=difference.advice,
-            )
-        )
-    findings += _contradictions(engine, "sites" in names)
-    return [s for s in flow if s.lost or s.step != "first referrals"], findings
+    return problems
 
 
 def join_report(engine: Engine, limits: QualityConfig) -> tuple[pd.DataFrame, list[Finding]]:
