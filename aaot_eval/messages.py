@@ -25,7 +25,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "C131": ("Another run of the same study is under way.", "Try again when it has ended."),
     "C132": ("The folder to be made is there already and holds something.", "Name a folder that does not exist yet."),
     "C133": ("The secret of [data.person_key] is not that of earlier runs: the same person would get another key.", "Use the secret that the study began with, or give the study another name."),
-    "C134": ("The disk is full, over its quota, or read only.", "Make room, or name another work folder under [output] work."),
+    "C134": ("The disk is full, over its quota, read only, or holds no file so large.", "Make room, or name another work folder under [output] work."),
     "C150": ("In the simulated world the caseload has too few of the admissions for its effect.", "Make it larger or longer, or take another seed."),
     "C151": ("There is no scenario of that name.", "Name one of those listed."),
     "C152": ("The folder of a simulated study is not empty.", "Name a new folder."),

@@ -16,8 +16,9 @@ import typer
 from aaot_eval.errors import AaotEvalError, ExitCode, Problem
 
 WIDTH = 80
-#: The operating system's words for a disk that takes no more: full, over its quota, or read only.
-_NO_ROOM = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
+#: The operating system's words for a disk that takes no more: full, over its quota, read only, or no file so large.
+_NO_ROOM = {errno.ENOSPC, errno.EROFS, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_ENGINES_WORDS = ("No space left", "File too large")
 _fault_folders: list[Path] = []
 _readings: list[Path] = []
 
@@ -99,7 +100,7 @@ def is_no_room(fault: BaseException | None) -> bool:
     while fault is not None:
         if isinstance(fault, OSError) and fault.errno in _NO_ROOM:
             return True
-        if type(fault).__name__ == "IOException" and "No space left" in str(fault):
+        if type(fault).__name__ == "IOException" and any(words in str(fault) for words in _ENGINES_WORDS):
             return True
         fault = fault.__cause__ or fault.__context__
     return False
@@ -107,7 +108,7 @@ def is_no_room(fault: BaseException | None) -> bool:
 
 def no_room(as_json: bool) -> int:
     """The disk is full: nothing of ours is at fault, and nothing half-written was left."""
-    what = "the disk takes no more: it is full, over its quota, or read only; nothing half-written was left"
+    what = "the disk takes no more: it is full, over its quota, read only, or holds no file so large; nothing half-written was left"
     do = "make room, or give another folder with --out or in [output] runs and work"
     return _tell(ExitCode.INPUT, [Problem("C134", what, do=do)], as_json)
 

@@ -31,7 +31,8 @@ def test_a_broken_manifest_is_named_and_no_fault(fake, capsys, manifest):
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "words"), [(errno.ENOSPC, 3, "C134"), (errno.EROFS, 3, "C134"), (errno.EIO, 1, "U100")]
+    ("number", "code", "words"),
+    [(errno.ENOSPC, 3, "C134"), (errno.EROFS, 3, "C134"), (errno.EFBIG, 3, "C134"), (errno.EIO, 1, "U100")],
 )
 def test_a_full_disk_is_no_fault_of_ours(tmp_path, monkeypatch, capsys, number, code, words):
     def full(*_, **__):
