@@ -152,9 +152,6 @@ class Engine(Protocol):
         ...
 
 
-ENGINES = ("duckdb", "spark", "postgres")
-
-
 def open_engine(
     name: str,
     work: Path,

@@ -34,7 +34,8 @@ def step(name: str, **parameters: Any) -> Step:
     body = re.sub(r"^--.*\n", "", text, flags=re.MULTILINE)
     makes = head[1].format(**{k: str(v) for k, v in parameters.items()})
     values = {
-        column: tuple(listed.split(", ")) for column, listed in re.findall(r"^-- values: *(\S+) = (.+)$", text, re.MULTILINE)
+        column: tuple(listed.split(", "))
+        for column, listed in re.findall(r"^-- values: *(\S+) = (.+)$", text, re.MULTILINE)
     }
     return Step(table_name(makes), body.format(**{k: constant(v) for k, v in parameters.items()}), values)
 

@@ -210,7 +210,9 @@ def test_a_fall_is_read_with_its_per_cent_sign(written, tmp_path):
     assert aaot("reproduce", "--fall", written, "--json", cwd=tmp_path, check=0).out == plain.out
 
 
-@pytest.mark.parametrize(("written", "said"), [("23 per cent", "not a share; write 0.23 or 23 %"), ("230 %", "at most 1")])
+@pytest.mark.parametrize(
+    ("written", "said"), [("23 per cent", "not a share; write 0.23 or 23 %"), ("230 %", "at most 1")]
+)
 def test_a_fall_that_is_no_share_is_refused_in_words(written, said, tmp_path):
     assert said in re.sub(r"\s+", " ", aaot("reproduce", "--fall", written, cwd=tmp_path, check=2).err)
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from aaot_eval.cli._endings import is_no_room
+from aaot_eval.engine import duckdb as duckdb_engine
 from aaot_eval.engine import duckdb_reading, open_engine
-from aaot_eval.ingest import read_extracts
+from aaot_eval.ingest import read_extracts, read_tables
 from tests.drawn import csv_text, episodes, read, rows_of, study, two_years
 
 
@@ -113,6 +114,24 @@ def test_a_column_of_many_values_stays_text(tmp_path, engine):
     assert kinds["provider_spell"] == "VARCHAR"
     assert kinds["provider"] == "ENUM"
     assert engine.rows("SELECT count(DISTINCT provider_spell) FROM episodes_read") == [(30_000,)]
+
+
+@pytest.mark.parametrize(("most", "kind"), [(2, "BIGINT"), (2**31 - 1, "INTEGER")])
+def test_rows_are_numbered_in_four_bytes_while_that_is_enough(tmp_path, engine, monkeypatch, most, kind):
+    monkeypatch.setattr(duckdb_engine, "MOST_IN_FOUR_BYTES", most)
+    read_extracts(study(tmp_path, {"admissions.csv": csv_text(episodes("person key\nA 1\nB 2"))}), engine)
+    assert kinds_of(engine, "episodes_read")["row"] == kind
+    assert engine.rows("SELECT row FROM episodes_read ORDER BY row") == [(1,), (2,)]
+
+
+def test_reasons_of_a_loss_take_a_byte_and_come_out_as_text(tmp_path, engine, monkeypatch):
+    monkeypatch.setattr(engine, "drop", lambda *tables: None)
+    rows = [*episodes("person key status\nA 1 3\nB 2 1"), *episodes(two_years())]
+    read_tables(study(tmp_path, {"admissions.csv": csv_text(rows)}), engine)
+    assert kinds_of(engine, "episodes_judged")["loss"] == "ENUM"
+    found = "SELECT loss FROM episodes_judged WHERE row <= 2 ORDER BY row"
+    assert engine.rows(found) == [("kept",), ("unfinished",)]
+    assert list(engine.frame(found)["loss"]) == ["kept", "unfinished"]
 
 
 def test_groups_of_rows_are_small_where_memory_is(tmp_path):
