@@ -109,7 +109,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "A panel has a unit and period twice, a unit under two spellings or with changing constants, or a line of totals as a unit.",
         "Keep one row for each unit and period, one spelling and one value for each unit, and no totals.",
     ),
-    "X215": ("The dates of a column can be read as day/month and as month/day.", 'Say which: [data.dates] admissions = "DD/MM/YYYY".'),
+    "X215": (
+        "The dates of a column can be read as day/month and as month/day, or are midnights of another time zone.",
+        'Say which: [data.dates] admissions = "DD/MM/YYYY"; write days as dates.',
+    ),
     "X216": ("A file does not fit into the memory allowed.", "Allow more under [output] memory, or give the year in several files."),
     "X217": ("A column of a panel has a name that the panel itself uses, so it would take that column's place.", "Rename it in the file and the config."),
     "X218": (

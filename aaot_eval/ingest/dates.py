@@ -6,6 +6,8 @@ import csv
 import re
 from collections.abc import Mapping
 
+import numpy as np
+
 from aaot_eval.config import RunConfig
 from aaot_eval.config.data import strptime_pattern
 from aaot_eval.engine.files import Dialect
@@ -17,6 +19,9 @@ DATE_ORDERS = {
     "MDY": ("%m/%d/%Y", "%m-%d-%Y"),
     "SMR": ("%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%d/%m/%Y", "%d-%m-%Y", "%d%m%Y"),
 }
+#: So many values of a column of times are looked at; with summer time a zone has two midnights.
+LOOKED_AT, MOST_OFFSETS = 50_000, 2
+HALF_AN_HOUR = 30 * 60 * 1_000_000
 
 
 def date_patterns(
@@ -24,7 +29,8 @@ def date_patterns(
 ) -> dict[str, tuple[str, ...]]:
     """The spellings of dates beside the unmistakable ones: as the config says, as the format declares, else as the file shows.
 
-    Raises InputError when every date of a column could be read both ways: 03/04/2024 is not guessed. Raises csv.Error.
+    Raises InputError when every date of a column could be read both ways: 03/04/2024 is not guessed; and for midnights of
+    another time zone. Raises csv.Error.
     """
     patterns: dict[str, tuple[str, ...]] = {}
     problems = []
@@ -48,10 +54,39 @@ def date_patterns(
                         do=f'say which: [data.dates] {table} = "DD/MM/YYYY", or write them as 2024-04-30',
                     )
                 )
+        if file.kind == "parquet" and _midnights_elsewhere(file, held[column.name]):
+            problems.append(
+                Problem(
+                    "X215",
+                    f"{held[column.name]} holds midnights of a time zone that Parquet does not keep: read as days, they would be the days before",
+                    where=str(file.path),
+                    do="write the column as dates, or as times without a zone",
+                )
+            )
         patterns[column.name] = (*orders, *(("%Y-%m",) if column.extra.get("months") else ()))
     if problems:
         raise InputError(*problems)
     return patterns
+
+
+def _midnights_elsewhere(file: Dialect, column: str) -> bool:
+    """Whether the times with a zone in a Parquet column are all one or two full or half hours of the day, and not midnight.
+
+    Parquet keeps such times in UTC: midnight of London in summer is 23 o'clock the day before. True times of day are many.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file.path) as parquet:
+        names = parquet.schema_arrow.names
+        if column not in names or not getattr(parquet.schema_arrow.field(column).type, "tz", None):
+            return False
+        batch = next(parquet.iter_batches(LOOKED_AT, columns=[column]), None)
+    if batch is None or column not in batch.schema.names:
+        return False
+    instants = batch.column(column).drop_null().cast(pa.timestamp("us", "UTC")).cast("int64").to_numpy()
+    times = np.unique(instants % (48 * HALF_AN_HOUR))
+    return bool(times.any() and len(times) <= MOST_OFFSETS and not (times % HALF_AN_HOUR).any())
 
 
 def _orders_seen(file: Dialect, column: str) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zipfile
 
+import pandas as pd
 import pytest
 
 from aaot_eval.engine import workbooks
@@ -321,3 +322,25 @@ def test_deaths_of_nobody_in_the_extract_are_said(tmp_path, person, found):
     files = {"admissions.csv": APC, "deaths.csv": f"person,death_date\n{person},2022-06-01\n"}
     with read(study(tmp_path, files, data=WINDOW)) as tables:
         assert [f.code for f in tables.findings if f.code == "D354"] == found
+
+
+@pytest.mark.parametrize(
+    ("days", "zone", "refused"),
+    [
+        (["2022-05-04", "2022-01-04"], "Europe/London", True),
+        (["2022-05-04", "2022-05-05"], "Europe/London", True),
+        (["2022-05-04", "2022-05-05"], "UTC", False),
+        (["2022-05-04 14:35", "2022-05-05 09:10"], "Europe/London", False),
+        (["2022-05-04", "2022-05-05"], None, False),
+    ],
+)
+def test_midnights_of_another_time_zone_are_refused_and_never_the_day_before(tmp_path, days, zone, refused):
+    given = pd.DataFrame({"person": ["A", "B"], "site": "RX1", "referred": pd.to_datetime(days).tz_localize(zone)})
+    config = study(tmp_path, {"admissions.csv": APC}, data={**WINDOW, "caseload": "caseload.parquet"})
+    given.to_parquet(config.path("caseload.parquet"))
+    if refused:
+        with pytest.raises(InputError, match="X215  referred holds midnights of a time zone"), read(config):
+            pass
+        return
+    with read(config) as tables:
+        assert rows_of(tables, "SELECT referred FROM caseload ORDER BY referred") == [(d[:10],) for d in days]
