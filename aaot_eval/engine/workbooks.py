@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
-from aaot_eval.errors import InputError, Problem
+from aaot_eval.errors import InputError, Problem, counted
 
 WORKBOOKS = (".xlsx", ".xlsm")
 # A sheet of a million full rows unpacks to less.
@@ -23,6 +25,9 @@ MOST_UNPACKED = 1 << 28
 # Excel keeps 15 figures: a longer number has lost its last ones.
 MOST_EXACT = 1e15
 CHUNK = 1 << 20
+# The sheets of a workbook among its parts.
+SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
+MOST_SHOWN = 5
 
 
 def is_workbook(path: Path) -> bool:
@@ -33,9 +38,11 @@ def is_workbook(path: Path) -> bool:
 def workbook_text(path: Path) -> tuple[str, str]:
     """The only filled sheet of a workbook as comma-separated text, and the name of that sheet.
 
-    Raises InputError for a damaged or huge workbook, several filled sheets, a header of joined cells, or rounded keys.
+    Raises InputError for a damaged or huge workbook, several filled sheets, a header of joined cells, rounded keys, or cells
+    without a value of their own: an error of Excel, a formula never worked out.
     """
     _refuse_huge(path)
+    _refuse_unworked(path)
     import python_calamine
 
     try:
@@ -101,6 +108,38 @@ def _refuse_huge(path: Path) -> None:
         zlib.error,
     ) as fault:
         raise InputError(_damaged(path, type(fault).__name__)) from None
+
+
+def _refuse_unworked(path: Path) -> None:
+    """Raises InputError for errors of Excel and formulas without a result: the reader would give them as empty cells."""
+    at: list[str] = []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in sorted(filter(SHEET.fullmatch, archive.namelist())):
+                with archive.open(name) as sheet:
+                    # What unpacks is bounded before, and the parser bounds what entities unfold to.
+                    for _, part in ElementTree.iterparse(sheet):  # noqa: S314
+                        if part.tag.endswith("}c") and _is_unworked(part):
+                            at.append(str(part.get("r", "?")))
+                        elif part.tag.endswith("}row"):
+                            part.clear()
+    except (zipfile.BadZipFile, OSError, ElementTree.ParseError) as fault:
+        raise InputError(_damaged(path, type(fault).__name__)) from None
+    if at:
+        more = f" and {len(at) - MOST_SHOWN} more" if len(at) > MOST_SHOWN else ""
+        raise InputError(
+            Problem(
+                "X280",
+                f"{counted(len(at), 'cell')} of {path.name} without a value: an error of Excel such as #REF!, or a formula never worked out",
+                where=f"{path}, {', '.join(at[:MOST_SHOWN])}{more}",
+                do="mend the formulas, or clear the cells, and save the workbook in Excel; they would be read as empty",
+            )
+        )
+
+
+def _is_unworked(cell: ElementTree.Element) -> bool:
+    parts = {part.tag.rpartition("}")[2]: part.text for part in cell}
+    return cell.get("t") == "e" or ("f" in parts and cell.get("t") != "str" and not parts.get("v"))
 
 
 def _damaged(path: Path, fault: str) -> Problem:

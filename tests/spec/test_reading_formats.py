@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import re
 import zipfile
 
 import pandas as pd
@@ -67,6 +69,37 @@ REFUSED = {
         ["X208", "the column names of caseload.xlsx stand in line 2, below a title", "delete line 1"],
     ),
 }
+
+
+def with_cell(content: bytes, place: str, kind: str, inside: str) -> bytes:
+    """A workbook with another cell in a place of its first sheet, as the parts of the file have it."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as given, zipfile.ZipFile(packed, "w") as out:
+        for name in given.namelist():
+            text = given.read(name).decode()
+            if name == "xl/worksheets/sheet1.xml":
+                text, found = re.subn(rf'<c r="{place}".*?</c>', f'<c r="{place}"{kind}>{inside}</c>', text)
+                assert found == 1
+            out.writestr(name, text)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "inside"),
+    [(' t="e"', "<v>#REF!</v>"), (' t="e"', "<f>B9</f><v>#N/A</v>"), ("", "<f>B9+1</f>"), ("", "<f>B9+1</f><v></v>")],
+)
+def test_a_cell_that_excel_has_no_value_for_is_no_empty_cell(tmp_path, kind, inside):
+    caseload = with_cell(workbook({"a": CASELOAD}), "C2", kind, inside)
+    text = message(tmp_path, {"admissions.csv": APC, "caseload.xlsx": caseload})
+    for word in ("X280", "1 cell of caseload.xlsx without a value", "caseload.xlsx, C2", "save the workbook in Excel"):
+        assert word in text
+
+
+def test_a_formula_counts_by_its_result_even_by_an_empty_one(tmp_path):
+    worked_out = with_cell(workbook({"a": CASELOAD}), "C2", ' t="str"', '<f>TEXT(B9,"x")</f><v>2022-05-04</v>')
+    empty = with_cell(worked_out, "E2", ' t="str"', '<f>""</f><v></v>')
+    with read(study(tmp_path, {"admissions.csv": APC, "caseload.xlsx": empty}, data=WINDOW)) as tables:
+        assert rows_of(tables, "SELECT referred, reason FROM caseload_read") == [("2022-05-04", None)]
 
 
 @pytest.mark.parametrize("case", REFUSED)
