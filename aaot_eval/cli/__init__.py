@@ -149,7 +149,7 @@ def run(arguments: list[str]) -> int:
 
 
 def main() -> NoReturn:
-    """The entry point `aaot-eval`."""
+    """The command line that was typed, to its exit code."""
     for stream in (sys.stdout, sys.stderr):
         # A console with an old code page must not stop a run because a path or a pound sign cannot be shown.
         reconfigure = getattr(stream, "reconfigure", None)

@@ -43,9 +43,8 @@ NO_DATES = tuple(
 # A higher level of compression costs a tenth more time and saves no byte; nobody looks for one value in these files. The order is
 # asked for: without that, both cores write as they come wherever the query has a join.
 WRITTEN = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, WRITE_BLOOM_FILTER false, PRESERVE_ORDER true"
-# Groups of rows stand in memory while they are written in turn: larger ones make one core wait for the other, and fit into less.
-# Codes are kept as places in a list up to so many different ones in a group, which makes them quicker to read. Less of both with
-# little memory.
+# Groups of rows stand in memory until they are written in turn, so that with larger ones one core waits for the other. A group
+# keeps its codes as places in a list, which are quicker to read, up to so many different ones. Less of both with little memory.
 ROWS_OF_A_GROUP, CODES_OF_A_GROUP = 40_960, 16_384
 FEWER_ROWS, FEWER_CODES, LITTLE_MEMORY = 30_720, 6_144, 900_000_000
 FEW_MARKS = 4

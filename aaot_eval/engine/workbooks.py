@@ -123,7 +123,7 @@ def _refuse_unworked(path: Path) -> None:
                             at.append(str(part.get("r", "?")))
                         elif part.tag.endswith("}row"):
                             part.clear()
-    except (zipfile.BadZipFile, OSError, ElementTree.ParseError) as fault:
+    except (zipfile.BadZipFile, OSError, ValueError, LookupError, ElementTree.ParseError) as fault:
         raise InputError(_damaged(path, type(fault).__name__)) from None
     if at:
         more = f" and {len(at) - MOST_SHOWN} more" if len(at) > MOST_SHOWN else ""

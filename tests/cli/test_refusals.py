@@ -11,9 +11,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from aaot_eval import __main__, cli
 from aaot_eval.cli import run
 from tests.cli.conftest import ROOT, aaot, everything
 
@@ -271,3 +273,18 @@ def test_an_interruption_names_the_readings_that_stay(tiny, capsys, monkeypatch)
     assert run(["analyze", "-q", "--no-cache", str(tiny / "study.toml"), "--out", str(tiny / "other")]) == 130
     assert "nothing was left behind" in capsys.readouterr().err
     assert not (tiny / "other").exists()
+
+
+@pytest.mark.parametrize("typed", [[], ["--json"]])
+def test_ctrl_c_while_the_program_is_loaded_ends_in_words(monkeypatch, capsys, typed):
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            monkeypatch.setitem(sys.modules, "aaot_eval.cli", cli)
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "aaot_eval.cli", Interrupted("aaot_eval.cli"))
+    monkeypatch.setattr(sys, "argv", ["aaot-eval", "check", *typed])
+    with pytest.raises(SystemExit) as ended:
+        __main__.main()
+    assert ended.value.code == 130
+    assert "interrupted" in "".join(capsys.readouterr())
