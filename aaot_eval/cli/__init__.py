@@ -9,7 +9,7 @@ import signal
 import sys
 from importlib import import_module
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -148,11 +148,11 @@ def run(arguments: list[str]) -> int:
             signal.signal(number, handler)
 
 
-def main() -> NoReturn:
+def main() -> int:
     """The command line that was typed, to its exit code."""
     for stream in (sys.stdout, sys.stderr):
         # A console with an old code page must not stop a run because a path or a pound sign cannot be shown.
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:
             reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    return run(sys.argv[1:])

@@ -229,7 +229,7 @@ def test_every_verb_is_a_file_and_every_file_a_verb():
         assert command.__doc__.strip().splitlines()[0] == text
 
 
-def test_only_the_command_line_ends_the_process():
+def test_only_the_entry_point_ends_the_process():
     ending = {"sys.exit", "exit", "quit", "os._exit"}
     enders = [p for p in MODULES if _calls(ast.parse(p.read_text("utf-8"))) & ending]
-    assert enders == [PACKAGE / "cli" / "__init__.py"]
+    assert enders == [PACKAGE / "__main__.py"]
