@@ -5,6 +5,7 @@ The codes are the contract with schedulers; `aaot_eval.cli` is the only place th
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -89,14 +90,48 @@ def _text(problems: Sequence[Problem]) -> str:
     return "\n".join("\n".join(p.lines()) for p in problems)
 
 
+#: The operating system's words for a disk that takes no more: full, over its quota, read only, or no file so large.
+_NO_ROOM = {errno.ENOSPC, errno.EROFS, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+#: And the embedded engine's: the system's words, and those of its own limit, which is the room that was left on the disk.
+_ENGINES_WORDS = (
+    "No space left",
+    "File too large",
+    "Read-only file system",
+    "not enough space",
+    "max_temp_directory_size",
+)
+
+
+def is_no_room(fault: BaseException | None) -> bool:
+    """Whether the disk took no more: said by the system, or by the embedded engine of the files that it writes."""
+    while fault is not None:
+        if isinstance(fault, OSError) and fault.errno in _NO_ROOM:
+            return True
+        if type(fault).__module__.endswith("duckdb") and any(words in str(fault) for words in _ENGINES_WORDS):
+            return True
+        fault = fault.__cause__ or fault.__context__
+    return False
+
+
+def no_room(folder: str = "") -> Problem:
+    """The disk takes no more, whatever was being read: nothing of ours is at fault, and nothing half-written stays."""
+    which = "the work folder cannot be written to: " if folder else ""
+    return Problem(
+        "C134",
+        f"{which}the disk takes no more: it is full, over its quota, read only, or holds no file so large; nothing half-written was left",
+        where=folder,
+        do="make room, or give another folder with --out or in [output] runs and work",
+    )
+
+
 class AaotEvalError(Exception):
-    """The root of every refusal; holds all problems of one stage."""
+    """The root of every refusal; holds all problems of one stage, each once."""
 
     exit_code = ExitCode.UNEXPECTED
 
     def __init__(self, *problems: Problem) -> None:
-        self.problems: Sequence[Problem] = problems
-        super().__init__(_text(problems))
+        self.problems: Sequence[Problem] = tuple(dict.fromkeys(problems))
+        super().__init__(_text(self.problems))
 
     def retell(self, told: Callable[[Problem], Problem]) -> None:
         """Say every problem in other words, such as with paths as the reader writes them; all else stays as it is."""

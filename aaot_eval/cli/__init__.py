@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from aaot_eval.errors import AaotEvalError, ExitCode
+from aaot_eval.errors import AaotEvalError, ExitCode, is_no_room
 
 VERBS: dict[str, dict[str, str]] = {
     "Everyday": {
@@ -140,7 +140,7 @@ def run(arguments: list[str]) -> int:
         # A library may wrap the interruption in an error of its own.
         if stopped:
             return _endings.interrupted(as_json)
-        if _endings.is_no_room(fault):
+        if is_no_room(fault):
             return _endings.no_room(as_json)
         return _endings.no_memory(as_json) if _endings.is_no_memory(fault) else _endings.unexpected(fault, as_json)
     finally:

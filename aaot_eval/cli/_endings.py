@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import textwrap
 import traceback
@@ -14,11 +13,9 @@ from typing import Any
 import typer
 
 from aaot_eval.errors import AaotEvalError, ExitCode, Problem
+from aaot_eval.errors import no_room as disk_full
 
 WIDTH = 80
-#: The operating system's words for a disk that takes no more: full, over its quota, read only, or no file so large.
-_NO_ROOM = {errno.ENOSPC, errno.EROFS, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
-_ENGINES_WORDS = ("No space left", "File too large")
 _fault_folders: list[Path] = []
 _readings: list[Path] = []
 
@@ -95,22 +92,9 @@ def interrupted(as_json: bool) -> int:
     return _tell(ExitCode.INTERRUPTED, [problem], as_json)
 
 
-def is_no_room(fault: BaseException | None) -> bool:
-    """Whether the disk took no more: said by the system, or by the engine of its spill files."""
-    while fault is not None:
-        if isinstance(fault, OSError) and fault.errno in _NO_ROOM:
-            return True
-        if type(fault).__name__ == "IOException" and any(words in str(fault) for words in _ENGINES_WORDS):
-            return True
-        fault = fault.__cause__ or fault.__context__
-    return False
-
-
 def no_room(as_json: bool) -> int:
     """The disk is full: nothing of ours is at fault, and nothing half-written was left."""
-    what = "the disk takes no more: it is full, over its quota, read only, or holds no file so large; nothing half-written was left"
-    do = "make room, or give another folder with --out or in [output] runs and work"
-    return _tell(ExitCode.INPUT, [Problem("C134", what, do=do)], as_json)
+    return _tell(ExitCode.INPUT, [disk_full()], as_json)
 
 
 def is_no_memory(fault: BaseException | None) -> bool:

@@ -19,7 +19,7 @@ import pyarrow as pa
 from aaot_eval.engine import ReadPlan, ReadReport, moving
 from aaot_eval.engine.files import Dialect
 from aaot_eval.engine.steps import text_literal
-from aaot_eval.errors import InputError, Problem
+from aaot_eval.errors import InputError, Problem, is_no_room, no_room
 from aaot_eval.schema import ColumnSpec, TableSchema
 
 SQL_TYPES = {"string": "VARCHAR", "date": "DATE", "integer": "INTEGER", "number": "DOUBLE", "boolean": "BOOLEAN"}
@@ -48,8 +48,6 @@ WRITTEN = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, WRITE_BLOOM_FI
 ROWS_OF_A_GROUP, CODES_OF_A_GROUP = 40_960, 16_384
 FEWER_ROWS, FEWER_CODES, LITTLE_MEMORY = 30_720, 6_144, 900_000_000
 FEW_MARKS = 4
-#: What the engine says, in the system's words, of a disk that takes no more.
-NO_ROOM = "No space left"
 REJECTS = "rejects"
 FILE_ROW = "file_row_number"
 REASONS = {
@@ -105,27 +103,26 @@ class FileReading:
             if self.plan.file.kind == "table":
                 self.brought = self._bring_in()
             return self._read()
-        except duckdb.OutOfMemoryException:
-            raise InputError(
-                Problem(
-                    "X216",
-                    f"{self.plan.name} does not fit into the memory allowed",
-                    where="output.memory",
-                    do="allow more, or give the year in several files",
-                )
-            ) from None
         except duckdb.Error as fault:
-            # The rows go to the disk as they are read: one that is full says nothing about the file.
-            if NO_ROOM in str(fault):
-                raise
-            raise InputError(
-                Problem(
-                    "X202",
-                    f"{self.plan.name} cannot be read: {type(fault).__name__}",
-                    where=self.plan.name,
-                    do="check that the file is complete",
-                )
-            ) from None
+            raise InputError(self._refused(fault)) from None
+
+    def _refused(self, fault: duckdb.Error) -> Problem:
+        """Why the file was not read: the rows go to the disk as they are read, and one that is full says nothing about the file."""
+        if is_no_room(fault):
+            return no_room(str(self.part.parent))
+        if isinstance(fault, duckdb.OutOfMemoryException):
+            return Problem(
+                "X216",
+                f"{self.plan.name} does not fit into the memory allowed",
+                where="output.memory",
+                do="allow more, or give the year in several files",
+            )
+        return Problem(
+            "X202",
+            f"{self.plan.name} cannot be read: {type(fault).__name__}",
+            where=self.plan.name,
+            do="check that the file is complete",
+        )
 
     def _read(self) -> ReadReport:
         text = self.plan.file.kind == "text"

@@ -24,7 +24,7 @@ from typing import IO, Any
 import numpy as np
 
 from aaot_eval.engine.workbooks import is_workbook, workbook_text
-from aaot_eval.errors import InputError, Problem
+from aaot_eval.errors import InputError, Problem, is_no_room, no_room
 
 DELIMITERS = (",", "|", "\t", ";")
 PACKED = (".gz", ".zip")
@@ -317,6 +317,9 @@ def inspect_file(path: Path, work: Path) -> Dialect:
     except InputError:
         raise
     except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile, csv.Error) as fault:
+        # A mended copy is written as the file is read: a disk that is full says nothing about the file.
+        if is_no_room(fault):
+            raise InputError(no_room(str(work))) from None
         raise InputError(
             Problem(
                 "X202",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+
 import duckdb
 import pandas as pd
 import pytest
 
-from aaot_eval.cli._endings import is_no_room
 from aaot_eval.engine import duckdb as duckdb_engine
-from aaot_eval.engine import duckdb_reading, open_engine
+from aaot_eval.engine import duckdb_reading, files, open_engine
+from aaot_eval.errors import InputError
 from aaot_eval.ingest import read_extracts, read_tables
 from tests.drawn import csv_text, episodes, read, rows_of, study, two_years
 
@@ -150,11 +152,34 @@ def test_groups_of_rows_are_small_where_memory_is(tmp_path):
     assert groups == {"150MB": 3, "1GB": 2}
 
 
-def test_a_full_disk_is_no_fault_of_the_file(tmp_path, engine, monkeypatch):
+@pytest.mark.parametrize(
+    "fault",
+    [
+        duckdb.IOException("IO Error: Could not write file: No space left on device"),
+        duckdb.IOException("IO Error: Could not write all bytes to file: File too large"),
+        duckdb.OutOfMemoryException(
+            "failed to offload data block; this limit was set by the 'max_temp_directory_size' setting."
+        ),
+    ],
+)
+def test_a_full_disk_is_no_fault_of_the_file(tmp_path, engine, monkeypatch, fault):
     def full(*_: object) -> int:
-        raise duckdb.IOException("IO Error: Could not write file: No space left on device")
+        raise fault
 
     monkeypatch.setattr(duckdb_reading, "write_rows", full)
-    with pytest.raises(duckdb.IOException) as caught:
+    with pytest.raises(InputError) as caught:
         read_extracts(study(tmp_path, {"admissions.csv": csv_text(episodes("person key\nA 1"))}), engine)
-    assert is_no_room(caught.value)
+    assert {p.code for p in caught.value.problems} == {"C134"}
+    assert str(engine.folder) in caught.value.problems[0].where
+
+
+def test_a_copy_that_cannot_be_written_is_no_fault_of_the_file(tmp_path, engine, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.EFBIG, "File too large")
+
+    monkeypatch.setattr(files, "_rewrite", full)
+    made = study(tmp_path, {"admissions.csv": csv_text(episodes("person key\nA 1"))})
+    (tmp_path / "admissions.csv").write_bytes((tmp_path / "admissions.csv").read_bytes().replace(b"\n", b"\r"))
+    with pytest.raises(InputError) as caught:
+        read_extracts(made, engine)
+    assert {p.code for p in caught.value.problems} == {"C134"}
