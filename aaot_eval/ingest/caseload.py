@@ -8,10 +8,10 @@ import pandas as pd
 
 from aaot_eval.config import QualityConfig, RunConfig
 from aaot_eval.engine import Engine
-from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.person_keys import NO_DIFFERENCE, KeyDifference, key_difference
+from aaot_eval.names import shown_names
 from aaot_eval.results import FlowStep
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 
 from aaot_eval.config import QualityConfig, RunConfig
 from aaot_eval.engine import Engine, ReadPlan
-from aaot_eval.engine.files import shown_names
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.flow import flow_findings
+from aaot_eval.names import shown_names
 from aaot_eval.results import FlowStep
 from aaot_eval.schema import table_schema
 

@@ -9,11 +9,11 @@ import pandas as pd
 
 from aaot_eval.config import QualityConfig, RunConfig
 from aaot_eval.engine import Engine
-from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import counted
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.flow import LOSSES
 from aaot_eval.ingest.usable_months import month_of
+from aaot_eval.names import shown_names
 from aaot_eval.schema import ColumnSpec, table_schema
 
 #: Tables that must reach from the first month to the last: what was given, its table, and the day of each record.

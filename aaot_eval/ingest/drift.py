@@ -11,9 +11,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from aaot_eval.config import RunConfig
 from aaot_eval.engine import Engine
-from aaot_eval.engine.files import shown_names
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.completeness import month_text, spans
+from aaot_eval.names import shown_names
 
 # The newest months are compared with the same months a year before.
 NEWEST, YEAR = 3, 12

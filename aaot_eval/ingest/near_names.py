@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable
 
-from aaot_eval.engine.files import is_name
+from aaot_eval.names import is_name
 from aaot_eval.schema import TableSchema, extract_formats
 
 # How like a name must be: ADMIMETHOD is near ADMIMETH, EPIDUR is not near PROVIDER.

@@ -12,7 +12,7 @@ from aaot_eval.config import RunConfig
 from aaot_eval.config.parts import Files
 from aaot_eval.engine import ReadPlan
 from aaot_eval.engine.database_tables import inspect_source, is_table
-from aaot_eval.engine.files import Dialect, shown_names
+from aaot_eval.engine.files import Dialect
 from aaot_eval.engine.workbooks import is_workbook
 from aaot_eval.errors import InputError, Problem, counted
 from aaot_eval.findings import Finding
@@ -21,6 +21,7 @@ from aaot_eval.ingest.identifiers import secret_of
 from aaot_eval.ingest.keeping import Keeping
 from aaot_eval.ingest.not_rows import cut_off
 from aaot_eval.ingest.recognise import match_header, places_in_cells
+from aaot_eval.names import shown_names
 from aaot_eval.results import Source
 from aaot_eval.schema import TableSchema, in_full
 

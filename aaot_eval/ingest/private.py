@@ -10,11 +10,11 @@ import pandas as pd
 
 from aaot_eval.config import QualityConfig, RunConfig
 from aaot_eval.engine import Engine
-from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.completeness import clock_of
 from aaot_eval.ingest.plan import Given
+from aaot_eval.names import shown_names
 
 #: Administrative category 02, with and without its nought.
 PRIVATE = ("02", "2")

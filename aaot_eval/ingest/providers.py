@@ -8,9 +8,9 @@ import pandas as pd
 
 from aaot_eval.config import QualityConfig
 from aaot_eval.engine import Engine
-from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
+from aaot_eval.names import shown_names
 
 # A provider with fewer episodes in its usual month is too small to be missed.
 LEAST_USUAL = 10

@@ -8,12 +8,13 @@ from collections.abc import Callable, Collection, Sequence
 
 from aaot_eval.config import QualityConfig
 from aaot_eval.engine import Engine, ReadPlan, ReadReport
-from aaot_eval.engine.files import PACKED, inspect_file, shown_names
+from aaot_eval.engine.files import PACKED, inspect_file
 from aaot_eval.engine.steps import text_literal
 from aaot_eval.errors import InputError, Problem, counted
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.not_rows import notes_below
 from aaot_eval.ingest.plan import Given, once_for_all_files
+from aaot_eval.names import shown_names
 
 #: Tables that somebody keeps by hand, and their columns in which a stray quotation mark makes another person or another place.
 BY_HAND = ("caseload", "sites", "deaths", "denominators")

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aaot_eval.config import RunConfig
-from aaot_eval.engine.files import Dialect, binary, is_name, repeated_names, shown_names
+from aaot_eval.engine.files import Dialect, binary
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.ingest.advice import WITHOUT_KEY
 from aaot_eval.ingest.identifiers import identifier_problems
 from aaot_eval.ingest.near_names import near_columns, nearest, plain
 from aaot_eval.ingest.not_rows import header_below, other_delimiter, title_above, unread_delimiter
+from aaot_eval.names import is_name, repeated_names, shown_names
 from aaot_eval.schema import TableSchema, extract_formats, table_schema
 
 # How like a known column name a cell of line 1 must be to say that line 1 holds names.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from aaot_eval.engine import Engine
-from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.sites import MOST_SERVED
+from aaot_eval.names import shown_names
 
 SERVICE_TABLES = ("contacts", "denominators")
 

@@ -9,9 +9,9 @@ import pandas as pd
 
 from aaot_eval.config import RunConfig
 from aaot_eval.engine import Engine
-from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
+from aaot_eval.names import shown_names
 
 # More people than any hospital serves.
 MOST_SERVED = 1e9

@@ -6,10 +6,10 @@ import pandas as pd
 
 from aaot_eval.config import QualityConfig
 from aaot_eval.engine import Engine
-from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import counted
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.completeness import clock_of, month_text, spans
+from aaot_eval.names import shown_names
 from aaot_eval.results import Vintage
 
 # The newest months of a run are still filling up: their growth is expected, their shrinking is not.

@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aaot_eval.config import RunConfig, parse_entry_rule
-from aaot_eval.engine.files import shown_names
 from aaot_eval.entry_rules import Condition, Term, Together
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
+from aaot_eval.names import shown_names
 from aaot_eval.panel.outcomes import spread
 from aaot_eval.results import FlowStep, Tables
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from aaot_eval.engine.files import shown_names
 from aaot_eval.findings import Finding
+from aaot_eval.names import shown_names
 from aaot_eval.results import Tables
 
 DAYS_PER_YEAR = 365.25

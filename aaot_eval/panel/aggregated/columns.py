@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from aaot_eval.config import RunConfig
-from aaot_eval.engine.files import is_name, repeated_names
 from aaot_eval.errors import InputError, Problem
+from aaot_eval.names import is_name, repeated_names
 from aaot_eval.panel.aggregated.file import MOST_PROBLEMS, PanelFile
 
 BLANK = {"", "na", "n/a", "null", "none", "."}

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.config import RunConfig
-from aaot_eval.engine.files import shown_names
 from aaot_eval.errors import InputError, Problem
+from aaot_eval.names import shown_names
 from aaot_eval.panel.aggregated.columns import BLANK
 from aaot_eval.panel.aggregated.file import MOST_PROBLEMS, PanelFile
 from aaot_eval.panel.aggregated.periods import EXAMPLES, clock_in_config, clock_number, parse_period
