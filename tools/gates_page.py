@@ -10,7 +10,7 @@ from aaot_eval.messages import MESSAGES
 HEAD = """\
 # Quality gates
 
-<!-- Made by `python -m tools.gates_page > docs/quality_gates.md` from aaot_eval/findings.py; a test holds the two together. -->
+<!-- Made by `python -m tools.gates_page > docs/quality_gates.md` from aaot_eval/findings/; a test holds the two together. -->
 
 A gate looks at what was read and says *stop*, *warn* or *note*. A stop ends the run with exit code 4 (a refusal of a file or price table with 3); a
 warning stands on the page and weakens what may be said; a note is for the record. `aaot-eval check` shows what every gate found without
