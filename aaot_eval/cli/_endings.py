@@ -81,7 +81,7 @@ def interrupted(as_json: bool) -> int:
     """Ctrl-C, or a request to end: no run is left; what an earlier or this run had read for the next one stays, and is named."""
     kept = [folder for folder in _readings if folder.is_dir() and any(folder.iterdir())]
     if not kept:
-        return _tell(ExitCode.INTERRUPTED, [Problem("U130", "interrupted; nothing was left behind")], as_json)
+        return _tell(ExitCode.INTERRUPTED, [Problem("U130", "interrupted; this run left nothing behind")], as_json)
     problem = Problem(
         "U130",
         "interrupted; no run was left, but the files already read are kept, and hold rows of people",

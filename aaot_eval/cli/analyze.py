@@ -138,12 +138,13 @@ def _evaluate(
 ) -> tuple[RunFolder, bool]:
     """One run under the study's lock, and whether it is an earlier one: stale gate, the same run again, or a new one."""
     from aaot_eval.cli._cycle import refuse_stale
-    from aaot_eval.cli._endings import faults_go_to
+    from aaot_eval.cli._endings import faults_go_to, readings_are_in
     from aaot_eval.ingest import secret_fingerprint
-    from aaot_eval.run_folder import StudyFolder, fingerprint
+    from aaot_eval.run_folder import CACHE, StudyFolder, fingerprint
 
     study = StudyFolder.open((out or config.path(config.output.runs)).resolve(), config.name)
     faults_go_to(study.path / "restricted")
+    readings_are_in((config.path(config.output.work) / study.path.name if config.output.work else study.path) / CACHE)
     with study.lock():
         for name in study.unreadable():
             terminal.progress(
@@ -176,7 +177,6 @@ def _new_run(
     cycle: bool,
 ) -> RunFolder:
     from aaot_eval.cli._cycle import Refresh, carry, plan_refresh, refuse_stale
-    from aaot_eval.cli._endings import readings_are_in
     from aaot_eval.disclosure import control, csv_text
     from aaot_eval.ingest import secret_fingerprint
     from aaot_eval.pipeline import prepare, run_evaluation
@@ -185,7 +185,6 @@ def _new_run(
 
     started = datetime.now(UTC)
     with study.work_folder(config.path(config.output.work) if config.output.work else None) as work:
-        readings_are_in(work / CACHE)
         prepared = prepare(
             config,
             notify=terminal.progress,

@@ -9,9 +9,13 @@ import pandas as pd
 from aaot_eval.config import RunConfig
 from aaot_eval.engine import Engine
 from aaot_eval.errors import InputError, Problem
+from aaot_eval.findings import Finding
 from aaot_eval.ingest.plan import Given
+from aaot_eval.names import shown_names
 from aaot_eval.results import FlowStep
 
+# Of one item for one person under one date: a table may hold one row for a long stay, or for each month.
+MOST_DAYS, MOST_OF_A_MONTH = 366, 31
 #: Names under which the HRG of one episode travels: a price for it may not be put on a spell.
 EPISODE_HRG = ("sushrg", "fce_hrg", "episode_hrg", "hrgnhs")
 
@@ -45,6 +49,19 @@ def refuse_without_hrg(config: RunConfig, given: Sequence[Given]) -> None:
             )
     if problems:
         raise InputError(*problems)
+
+
+def quantities(engine: Engine) -> list[Finding]:
+    """A finding for each item of which one person has more on one date than can be (D421): days of a year, or contacts of a month."""
+    found = engine.rows(
+        f"""SELECT item, count(*), count(DISTINCT person) FROM activity
+        WHERE quantity > CASE WHEN right(item, 4) = '_day' THEN {MOST_DAYS} ELSE {MOST_OF_A_MONTH} END
+        GROUP BY item ORDER BY item"""
+    )
+    return [
+        Finding("D421", where=f"activity, {shown_names([item])}", records=rows, people=people)
+        for item, rows, people in found
+    ]
 
 
 def check_activity(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from aaot_eval.names import is_name
-from aaot_eval.schema import TableSchema, extract_formats
+from aaot_eval.schema import ColumnSpec, TableSchema, extract_formats
 
 # How like a name must be: ADMIMETHOD is near ADMIMETH, EPIDUR is not near PROVIDER.
 LEAST_LIKE = 0.8
 # A name that begins or ends with another one of so many letters: golive_date, patient_procode.
 LEAST_WITHIN = 5
 MOST_OFFERED = 3
+# Words of a name that is about a date or a number and does not hold it.
+ABOUT_IT = {"by", "comment", "comments", "name", "note", "notes", "reason", "source", "status", "type", "who", "why"}
 
 
 def plain(name: str) -> str:
@@ -39,6 +41,30 @@ def near_columns(schema: TableSchema, column: str, header: Iterable[str], taken:
     others = {n for c in schema.columns if c.name != column for n in known_names(table, c.name)} - ours
     free = [h for h in header if h not in taken and is_name(h) and plain(h) not in others]
     return nearest(ours, free)
+
+
+def misnamed(schema: TableSchema, held: Mapping[str, str], header: Sequence[str]) -> list[tuple[ColumnSpec, list[str]]]:
+    """The columns that a file lacks, whose absence changes a study, with names of the header that could be meant, as they may be shown.
+
+    Beside the near names these are names with a word for the column, such as "Population 2021" or "left the service on". A schema
+    says of a column which words those are (`aaot:near_words`) and what it means that there is no such column (`aaot:without`).
+    """
+    table, taken = str(schema.extra["given_as"]), set(held.values())
+    known = {n for c in schema.columns for n in known_names(table, c.name)}
+    found = []
+    for column in schema.columns:
+        if "without" not in column.extra or column.name in held:
+            continue
+        near = near_columns(schema, column.name, header, taken)
+        words = set(column.extra.get("near_words", ()))
+        for place, name in enumerate(header, start=1):
+            there = set(plain(name).split("_"))
+            if name not in taken and plain(name) not in known and words & there and name not in near:
+                near.append(name if is_name(name) else f"column {place}")
+        near = [n for n in near if not ABOUT_IT & set(plain(n).split("_"))]
+        if near:
+            found.append((column, near[:MOST_OFFERED]))
+    return found
 
 
 def nearest(sought: Collection[str], names: Iterable[str]) -> list[str]:

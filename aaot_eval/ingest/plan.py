@@ -19,9 +19,10 @@ from aaot_eval.findings import Finding
 from aaot_eval.ingest.dates import date_patterns
 from aaot_eval.ingest.identifiers import secret_of
 from aaot_eval.ingest.keeping import Keeping
+from aaot_eval.ingest.near_names import misnamed
 from aaot_eval.ingest.not_rows import cut_off
 from aaot_eval.ingest.recognise import match_header, places_in_cells
-from aaot_eval.names import shown_names
+from aaot_eval.names import is_name, shown_names
 from aaot_eval.results import Source
 from aaot_eval.schema import TableSchema, in_full
 
@@ -104,7 +105,12 @@ def plan_table(
     sheets = [
         Finding("X270", where=p.name, detail=f"sheet {shown_names([p.file.sheet])}") for p in plans if p.file.sheet
     ]
-    found = [*sheets, *_unread(table, plans), *_diagnosis_fields(plans, config.counting.positions)]
+    found = [
+        *sheets,
+        *_unread(table, plans),
+        *_misnamed(config, table, plans),
+        *_diagnosis_fields(plans, config.counting.positions),
+    ]
     read_as = plans[0].schema
     return Given(str(read_as.extra["table"]), read_as, tuple(plans)), sources, found
 
@@ -186,6 +192,23 @@ def _unread(table: str, plans: Sequence[ReadPlan]) -> list[Finding]:
     where = next(iter(by_file)) if len(by_file) == 1 else f"{table}, {len(by_file)} files"
     columns = dict.fromkeys(c for columns in by_file.values() for c in columns)
     return [Finding("X210", where=where, detail=shown_names(columns))]
+
+
+def _misnamed(config: RunConfig, table: str, plans: Sequence[ReadPlan]) -> list[Finding]:
+    """A finding for each column of a file that is not read and may be one that the study would read differently with."""
+    said = []
+    for plan in plans:
+        for column, near in misnamed(plan.schema, plan.columns, plan.file.header):
+            if column.name in config.unasked_columns or (column.name == "go_live" and config.study.starts):
+                continue
+            like = f"{' or '.join(near)} may be {column.name} ({column.title[:1].lower()}{column.title[1:]}), which {plan.name} does not have"
+            mapped = near[0] if is_name(near[0]) and not near[0].startswith("column ") else "NAME IN YOUR FILE"
+            advice = (
+                f"If so, call the column {column.name}, or add to the config: [data.columns] {table} = "
+                f'{{ {column.name} = "{mapped}" }}; if it is something else, nothing.'
+            )
+            said.append(Finding("X220", where=plan.name, detail=f"{like}: {column.extra['without']}", advice=advice))
+    return said
 
 
 def _diagnosis_fields(plans: Sequence[ReadPlan], looked_at: int) -> list[Finding]:

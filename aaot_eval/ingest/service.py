@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
+
+import pandas as pd
 
 from aaot_eval.engine import Engine
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
+from aaot_eval.ingest.activity import quantities
 from aaot_eval.ingest.sites import MOST_SERVED
 from aaot_eval.names import shown_names
 
+# A list of contacts is a year newer than an extract at most.
+MONTHS_AFTER = 12
+# Before the first service of the kind.
+EARLIEST_CONTACT = "1990-01-01"
+MINUTES_OF_A_DAY = 24 * 60
 SERVICE_TABLES = ("contacts", "denominators")
 
 
 def make_service(engine: Engine, given: Collection[str]) -> tuple[dict[str, str], list[Finding]]:
-    """Makes `contacts` and `denominators` where they are given; their names, and what does not fit the other tables.
+    """Makes `contacts` and `denominators` where they are given; their names, and what cannot be in these tables and in other care.
 
     Raises InputError when denominators come without a sites table, leave out every site of it, or contradict themselves.
     """
     names = {t: t for t in SERVICE_TABLES if t in given}
     for step in names:
         engine.run(step)
-    findings = []
+    findings = quantities(engine) if "activity" in given else []
     if "contacts" in names:
-        findings += _contacts(engine, "caseload" in given)
+        findings += _contacts(engine, "caseload" in given) + _impossible_contacts(engine)
     if "denominators" in names:
         findings += _denominators(engine, "sites" in given)
     return names, findings
@@ -42,6 +51,21 @@ def _contacts(engine: Engine, caseload: bool) -> list[Finding]:
         if outside[0]:
             findings.append(Finding("D351", where="contacts", records=outside[0], people=outside[1]))
     return findings
+
+
+def _impossible_contacts(engine: Engine) -> list[Finding]:
+    """Contacts at a time, or of a length, that none can have."""
+    newest = engine.rows("SELECT max(admission_date) FROM episodes")[0][0]
+    latest = (pd.Period(newest, "M") + MONTHS_AFTER).end_time.date() if newest is not None else date.max
+    found = []
+    for code, when in (
+        ("D419", f"contact_date > DATE '{latest}' OR contact_date < DATE '{EARLIEST_CONTACT}'"),
+        ("D420", f"minutes <= 0 OR minutes > {MINUTES_OF_A_DAY}"),
+    ):
+        rows, people = engine.rows(f"SELECT count(*), count(DISTINCT person) FROM contacts WHERE {when}")[0]
+        if rows:
+            found.append(Finding(code, where="contacts", records=rows, people=people))
+    return found
 
 
 def _denominators(engine: Engine, sites: bool) -> list[Finding]:

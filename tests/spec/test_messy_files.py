@@ -154,6 +154,8 @@ def test_a_start_under_another_name_is_named_before_its_consequence(tmp_path, na
     if not near:
         with read(config) as tables:
             assert [f.detail for f in tables.findings if f.code == "X210" and f.where == "sites.csv"] == [name]
+            (warned,) = (f for f in tables.findings if f.code == "X220")
+            assert warned.detail.startswith(f"{name} may be go_live")
         return
     with pytest.raises(InputError) as found, read(config):
         pass
@@ -162,6 +164,55 @@ def test_a_start_under_another_name_is_named_before_its_consequence(tmp_path, na
     assert "go_live" in problem.what
     assert problem.allowed == f"close names in the file: {name}"
     assert f'sites = {{ go_live = "{name}" }}' in problem.do
+
+
+@pytest.mark.parametrize(
+    ("table", "header", "ours", "shown"),
+    [
+        ("caseload", "person,site,referred,end", "ended", "end"),
+        ("caseload", "person,site,referred,Date discharged", "ended", "Date discharged"),
+        ("caseload", "person,site,referred,Start date of work", "started", "Start date of work"),
+        ("sites", "site,go_live,Population 2021", "population", "column 3"),
+        ("sites", "site,go_live,population,closed", "stopped", "closed"),
+        ("sites", "site,go_live,population,stoped", "stopped", "stoped"),
+        ("deaths", "person,death_date,Registration date", "registered", "Registration date"),
+    ],
+)
+def test_a_column_that_may_be_one_the_study_lacks_is_a_warning(tmp_path, table, header, ours, shown):
+    cells = {
+        "person": "A",
+        "site": "RX1",
+        "referred": "2022-05-04",
+        "go_live": "2022-06-01",
+        "death_date": "2022-07-01",
+    }
+    rows = ",".join(
+        cells.get(name, "1000" if name[:3].lower() == "pop" else "2022-08-01") for name in header.split(",")
+    )
+    files = {"admissions.csv": plain(), f"{table}.csv": f"{header}\n{rows}\n"}
+    with read(study(tmp_path, files, data=WINDOW | {table: f"{table}.csv"})) as tables:
+        (warned,) = (f for f in tables.findings if f.code == "X220")
+    assert warned.level == "warn"
+    assert warned.detail.startswith(f"{shown} may be {ours} (")
+    mapped = shown if shown != "column 3" else "NAME IN YOUR FILE"
+    assert f'{table} = {{ {ours} = "{mapped}" }}' in warned.do
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "person,site,referred,ended,end_of_contact",
+        "person,site,referred,ended_by,reason ended,closure_reason",
+        "person,site,referred,started,ended,arm,worker,weekend",
+    ],
+)
+def test_a_column_about_another_matter_is_no_warning(tmp_path, header):
+    rows = ",".join(
+        {"person": "A", "site": "RX1", "referred": "2022-05-04"}.get(name, "") for name in header.split(",")
+    )
+    files = {"admissions.csv": plain(), "caseload.csv": f"{header}\n{rows}\n"}
+    with read(study(tmp_path, files, data=WINDOW | {"caseload": "caseload.csv"})) as tables:
+        assert not [f for f in tables.findings if f.code == "X220"]
 
 
 KEYS = {
