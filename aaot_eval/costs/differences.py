@@ -1,7 +1,8 @@
 """Differences between two arms of people with known totals: in cost, in outcome, and in net benefit.
 
-For trials and for people with complete follow-up. The quantity is always a difference of arithmetic means: a log scale may
-serve the model and never the answer. Formulae and sources: docs/methods/net_benefit.md.
+For trials and for people with complete follow-up. The quantity is always a difference of arithmetic means. A run uses
+`adjusted`, for QALYs; `welch`, `seemingly_unrelated` and `resampled` are for whoever has costs and outcomes of two arms in
+Python. Formulae and sources: docs/methods/net_benefit.md.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ from typing import Literal
 
 import numpy as np
 import statsmodels.api as sm
-from scipy import special, stats
+from scipy import stats
 
-from aaot_eval.costs.cost_models import gamma_fit, logit_fit
 from aaot_eval.costs.draws import share_above_zero
 from aaot_eval.errors import counted
 from aaot_eval.results import generator
@@ -72,71 +72,6 @@ def adjusted(
     return Difference(
         float(fit.params[1]), float(fit.bse[1]), float(fit.df_resid), int((arm == 0).sum()), int((arm == 1).sum())
     )
-
-
-def net_benefit_difference(
-    cost: np.ndarray,
-    outcome: np.ndarray,
-    second: np.ndarray,
-    value: float,
-    covariates: np.ndarray | None = None,
-) -> Difference:
-    """Incremental net benefit per person, by regression of each person's value x outcome - cost on the arm."""
-    return adjusted(value * np.asarray(outcome, dtype=float) - np.asarray(cost, dtype=float), second, covariates)
-
-
-@dataclass(frozen=True, slots=True)
-class TwoPart:
-    """A two-part model: log odds ratio of any cost, log ratio of cost among those with any, and the recycled difference."""
-
-    difference: float
-    any_cost: float
-    size: float
-
-
-def two_part(cost: np.ndarray, second: np.ndarray, covariates: np.ndarray | None = None) -> TwoPart:
-    """Difference in mean cost by logit for any cost x gamma with log link for its size, which takes no zeros.
-
-    Predictions are recycled: everybody as in the second arm less everybody as in the first, averaged. Raises ValueError
-    for a negative cost or when nobody, or everybody in an arm, has a cost of zero.
-    """
-    cost, arm = np.asarray(cost, dtype=float), np.asarray(second, dtype=float)
-    some = cost > 0
-    if (cost < 0).any():
-        raise ValueError("a cost is negative")
-    if any(not 0 < some[arm == a].mean() < 1 for a in (0.0, 1.0)):
-        raise ValueError("a two-part model needs people with and without cost in both arms")
-    rows = _designs(arm, covariates)
-    any_cost = logit_fit(rows[0], some.astype(float)).coefficients
-    size = gamma_fit(rows[0][some], cost[some], np.ones(int(some.sum()))).coefficients
-
-    def mean(design: np.ndarray) -> float:
-        return float(np.mean(special.expit(design @ any_cost) * np.exp(design @ size)))
-
-    return TwoPart(mean(rows[2]) - mean(rows[1]), float(any_cost[1]), float(size[1]))
-
-
-def gamma_difference(
-    cost: np.ndarray, second: np.ndarray, years: np.ndarray, covariates: np.ndarray | None = None
-) -> float:
-    """Difference in mean yearly cost by a gamma model with log link and the time at risk as offset, recycled over everybody.
-
-    Raises ValueError when a cost is not above 0: gamma takes no zeros.
-    """
-    cost, arm = np.asarray(cost, dtype=float), np.asarray(second, dtype=float)
-    if not (cost > 0).all():
-        raise ValueError("gamma takes no cost of zero; use two_part")
-    rows = _designs(arm, covariates)
-    coefficients = gamma_fit(rows[0], cost, np.asarray(years, dtype=float)).coefficients
-    return float(np.exp(rows[2] @ coefficients).mean() - np.exp(rows[1] @ coefficients).mean())
-
-
-def _designs(arm: np.ndarray, covariates: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Constant, arm and covariates of everybody (n, k): as they were, all in the first arm, all in the second."""
-    n = len(arm)
-    extra = np.empty((n, 0)) if covariates is None else np.asarray(covariates, dtype=float).reshape(n, -1)
-    was, first, second = (np.column_stack([np.ones(n), a, extra]) for a in (arm, np.zeros(n), np.ones(n)))
-    return was, first, second
 
 
 def seemingly_unrelated(

@@ -49,11 +49,6 @@ def beta_quantile(uniform: np.ndarray, mean: float, std_error: float) -> np.ndar
     return np.asarray(stats.beta.ppf(uniform, mean * size, (1 - mean) * size))
 
 
-def lognormal_quantile(uniform: np.ndarray, median: float, log_se: float) -> np.ndarray:
-    """Draws of a ratio by median and standard error on the log scale."""
-    return np.asarray(median * np.exp(log_se * stats.norm.ppf(uniform)))
-
-
 def percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
     """The central interval of the draws at the level, e.g. 0.95."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])

@@ -7,7 +7,7 @@ docs/methods/net_benefit.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -186,11 +186,3 @@ def quadrants(cost: np.ndarray, effect: np.ndarray) -> dict[str, float]:
         "costs less, worse outcome": float(((1 - more) * (1 - better)).mean()),
         "costs more, worse outcome": float((more * (1 - better)).mean()),
     }
-
-
-def break_even_value(options: Options, option: str, reference: str, values: Sequence[float]) -> float:
-    """The lowest of `values` at which the option's mean net benefit is above the reference's; NaN when there is none."""
-    for value in values:
-        if float(options.incremental(value, option, reference).mean()) > 0:
-            return float(value)
-    return math.nan

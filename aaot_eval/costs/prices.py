@@ -22,8 +22,6 @@ from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.schema import table_schema
 
-EXCESS_AFTER_NIGHTS = 10
-LONG_FROM_NIGHTS = 2
 HRG = re.compile(r"[A-Z]{2}\d{2}[A-Z]")
 """The shape of a healthcare resource group, such as FD10K."""
 STAYS = {
@@ -434,13 +432,3 @@ def _range(line: Line, value: float | None, std_error: float | None, refusals: R
             do="give low and high, or std_error; 0 for a price fixed by contract",
         )
     return math.nan, math.nan
-
-
-def price_of_stay(nights: np.ndarray, *, short: float, long: float, excess_day: float = 0.0) -> np.ndarray:
-    """Pounds for each emergency stay by its nights (n,).
-
-    Up to 1 night the short price, from 2 the long one, and the excess price for each night over 10.
-    """
-    nights = np.asarray(nights, dtype=float)
-    beyond = np.maximum(nights - EXCESS_AFTER_NIGHTS, 0)
-    return np.where(nights < LONG_FROM_NIGHTS, short, long + excess_day * beyond)

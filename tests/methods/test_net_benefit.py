@@ -13,11 +13,11 @@ from scipy import stats
 from aaot_eval.config import RunConfig
 from aaot_eval.costs import control_totals, cost_service, decision, load_prices
 from aaot_eval.costs.decision import AAOT, BETTER, CANNOT, USUAL, USUAL_BETTER, assert_agree, net_benefit_reading
-from aaot_eval.costs.differences import Difference, adjusted, seemingly_unrelated, two_part, welch
+from aaot_eval.costs.differences import Difference, adjusted, seemingly_unrelated, welch
 from aaot_eval.costs.draws import percentiles, uniforms
 from aaot_eval.costs.imputing import chained, imputations, pooled
 from aaot_eval.costs.ladder import OWN_COHORTS, SITES, TRIAL
-from aaot_eval.costs.net_benefit import Options, break_even_value, incremental_ratio, natural_spline, quadrants
+from aaot_eval.costs.net_benefit import Options, incremental_ratio, natural_spline, quadrants
 from aaot_eval.costs.outcome import days_alive
 from aaot_eval.costs.plane import contour
 from aaot_eval.costs.qaly import area_under_curve, imputed_gains, qaly_difference, qalys, schedule_of
@@ -80,8 +80,6 @@ def test_at_no_value_the_curve_is_the_probability_of_a_saving() -> None:
     cost = np.array([-5.0, -1.0, 3.0, 0.0])
     options = Options.of({USUAL: np.zeros(4), AAOT: cost}, {USUAL: np.zeros(4), AAOT: np.ones(4)})
     assert options.acceptability(0)[AAOT] == (1 + 1 + 0 + 0.5) / 4
-    assert break_even_value(options, AAOT, USUAL, range(10)) == 0
-    assert math.isnan(break_even_value(options, USUAL, AAOT, range(10)))
 
 
 @pytest.mark.parametrize(
@@ -501,16 +499,6 @@ def test_two_arms_by_hand() -> None:
     assert same.estimate == pytest.approx(5)
     with pytest.raises(ValueError, match="an arm holds 1"):
         welch(np.array([1.0]), np.array([1.0, 2.0]))
-
-
-def test_two_parts_without_covariates_give_back_the_means() -> None:
-    cost = np.array([0.0, 10, 20, 0, 0, 40, 60, 20])
-    second = np.array([0, 0, 0, 0, 1, 1, 1, 1], dtype=bool)
-    assert two_part(cost, second).difference == pytest.approx(cost[second].mean() - cost[~second].mean())
-    with pytest.raises(ValueError, match="with and without cost"):
-        two_part(cost + 1, second)
-    with pytest.raises(ValueError, match="negative"):
-        two_part(cost - 1, second)
 
 
 def test_equations_with_the_same_design_are_least_squares() -> None:
