@@ -30,12 +30,12 @@ from aaot_eval.config import RunConfig
 from aaot_eval.costs.ladder import DEATHS_DIFFER
 from aaot_eval.costs.price_index import load_index
 from aaot_eval.costs.prices import Prices
-from aaot_eval.costs.programme import Programme, team_lines
 from aaot_eval.costs.service import cost_service
 from aaot_eval.estimators import build_estimator
 from aaot_eval.results import Analysis, CheckResult, Design, Effect, Panel, generator
 from aaot_eval.wording import effect_verdict
 from tests.builders import site_panel
+from tests.costs_builders import one_team
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTCOME = "alcohol_specific_emergency"
@@ -190,9 +190,7 @@ def _config() -> RunConfig:
 
 CONFIG = _config()
 INDEX = load_index("gdp_deflator", CONFIG)
-TEAM = Programme(
-    team_lines([("Team", 4.0, 31_875.0, 0.0)]), places=60.0, occupancy=0.85, places_range=(54.0, 66.0)
-)  # £2,500 per patient-year
+TEAM = one_team(127_500.0, places=60.0, occupancy=0.85, places_range=(54.0, 66.0))  # £2,500 per patient-year
 UNIT_COSTS = pd.DataFrame(
     [["emergency_long_stay", "stay", PRICE, PRICE * PRICE_ERROR, PRICE, "2024/25", "provider", "benchmark"]],
     columns=["item", "unit", "value", "std_error", "input_value", "price_year", "perspective", "source"],

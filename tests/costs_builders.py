@@ -11,6 +11,7 @@ from scipy import stats
 
 from aaot_eval.config import RunConfig
 from aaot_eval.costs import load_prices
+from aaot_eval.costs.programme import Programme
 from aaot_eval.errors import ExitCode, InputError
 from aaot_eval.results import Analysis, CheckResult, Effect, Estimate, Panel, Verdict
 from tests.builders import site_panel
@@ -35,6 +36,21 @@ Occupancy,occupancy,0.85,,,,Service plan
 def write_prices(folder: Path, unit_costs: str = UNIT_COSTS, programme: str = PROGRAMME) -> None:
     (folder / "unit_costs.csv").write_text(unit_costs, encoding="utf-8")
     (folder / "programme.csv").write_text(programme, encoding="utf-8")
+
+
+def one_team(
+    a_year: float, places: float = 1.0, occupancy: float = 1.0, places_range: tuple[float, float] | None = None
+) -> Programme:
+    """A team with one cost line of so many pounds a year."""
+    lines = {
+        "item": ["Team"],
+        "kind": ["staff"],
+        "wte": [1.0],
+        "annual_cost": [a_year],
+        "price_year": [""],
+        "source": [""],
+    }
+    return Programme(pd.DataFrame(lines), places, occupancy, places_range)
 
 
 def price_config(folder: Path, *, patient_reports: bool = False, **costs: object) -> RunConfig:

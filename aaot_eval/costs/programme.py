@@ -147,28 +147,6 @@ def _se(ends: tuple[float, float]) -> float:
     return (ends[1] - ends[0]) / RANGE_IN_SE
 
 
-def team_lines(
-    staff: Sequence[tuple[str, float, float, float]],
-    non_pay: Sequence[tuple[str, float]] = (),
-    overhead: float = 0.0,
-    set_up: Sequence[tuple[str, float, float]] = (),
-) -> pd.DataFrame:
-    """The yearly cost lines of one team, from plain numbers.
-
-    `staff`: item, WTE, salary, on-cost share; `non_pay`: item, pounds a year; `overhead`: share of staff and non-pay;
-    `set_up`: item, pounds once, years of useful life.
-    """
-    rows: list[tuple[str, str, float, float]]
-    rows = [(item, "staff", wte, wte * salary * (1 + on_cost)) for item, wte, salary, on_cost in staff]
-    rows += [(item, "non_pay", np.nan, amount) for item, amount in non_pay]
-    running = sum(row[3] for row in rows)
-    if overhead:
-        rows.append(("Overheads", "overheads", np.nan, running * overhead))
-    rows += [(item, "set_up", np.nan, amount / years) for item, amount, years in set_up]
-    table = pd.DataFrame(rows, columns=["item", "kind", "wte", "annual_cost"])
-    return table.assign(price_year="", source="")
-
-
 def load_programme(path: Path, index: PriceIndex, price_year: str, refusals: Refusals) -> Programme | None:
     """The programme of a CSV file, every amount moved to `price_year`; None when `refusals` (P4xx) has grown."""
     before = len(refusals.problems)

@@ -12,18 +12,19 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from aaot_eval.costs import load_prices
 from aaot_eval.costs.break_even import break_even
 from aaot_eval.costs.censoring import Histories, bang_tsiatis, complete_cases, histories, naive, partitioned, zhao_tian
 from aaot_eval.costs.discounting import discount_factor, present_value
 from aaot_eval.costs.draws import gamma_quantile, percentiles, share_above_zero, uniforms
 from aaot_eval.costs.price_index import load_index
-from aaot_eval.costs.programme import Programme, team_lines
+from aaot_eval.costs.programme import Programme
 from aaot_eval.costs.ranges import one_way
 from aaot_eval.costs.rates import before_after, cost_rate, in_window, person_windows
 from aaot_eval.engine import open_engine
 from aaot_eval.errors import InputError
 from tests.agreement import agrees
-from tests.costs_builders import price_config
+from tests.costs_builders import price_config, write_prices
 
 CASES = Path(__file__).resolve().parent.parent / "reference"
 
@@ -127,11 +128,21 @@ def test_rates_are_sums_over_sums(worked: pd.DataFrame) -> None:
     differs("aaot_worked_arithmetic", "mean_of_individual_rates_difference", saved)
 
 
+TEAM = """item,kind,quantity,amount,on_cost,price_year,source
+Nurses,staff,4,52000,0,2024/25,worked case
+Consultant,staff,0.5,150000,0,2024/25,worked case
+Overheads,overhead,0.2,,,,worked case
+Places,caseload,60,,,,worked case
+Occupancy,occupancy,0.85,,,,worked case
+"""
+
+
 @pytest.fixture(scope="module")
-def worked_team() -> Programme:
+def worked_team(tmp_path_factory: pytest.TempPathFactory) -> Programme:
     """4 nurses and half a consultant, overheads 20 %, 60 places, 85 % in use."""
-    lines = team_lines([("Nurses", 4.0, 52_000, 0.0), ("Consultant", 0.5, 150_000, 0.0)], overhead=0.2)
-    return Programme(lines, places=60, occupancy=0.85)
+    folder = tmp_path_factory.mktemp("team")
+    write_prices(folder, programme=TEAM)
+    return load_prices(price_config(folder)).programme
 
 
 def test_the_team_costs_what_the_worked_case_says(worked: pd.DataFrame, worked_team: Programme) -> None:

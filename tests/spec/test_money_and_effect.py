@@ -19,13 +19,12 @@ from aaot_eval.costs.ladder import ladder
 from aaot_eval.costs.money_wording import money_verdict
 from aaot_eval.costs.price_index import load_index
 from aaot_eval.costs.prices import Prices
-from aaot_eval.costs.programme import Programme, team_lines
 from aaot_eval.costs.rates import Caseload, caseload
 from aaot_eval.costs.savings import headline_of, run_loop, saving_table
 from aaot_eval.costs.service import cost_service
 from aaot_eval.results import Analysis, CheckResult, Effect, Estimate, Panel, Verdict
 from aaot_eval.wording import effect_verdict
-from tests.costs_builders import caseload_panel, ratio_estimate
+from tests.costs_builders import caseload_panel, one_team, ratio_estimate
 
 pytestmark = pytest.mark.spec
 
@@ -60,12 +59,11 @@ def people() -> Caseload | None:
 
 @cache
 def prices(programme: float) -> Prices:
-    team = Programme(team_lines([("Team", 1.0, programme, 0.0)]), places=1.0, occupancy=1.0)
     table = pd.DataFrame(
         [["emergency_long_stay", "stay", 2500.0, 100.0, 2500.0, "2024/25", "provider", "ledger"]],
         columns=["item", "unit", "value", "std_error", "input_value", "price_year", "perspective", "source"],
     )
-    return Prices("2024/25", "provider", table, team, load_index("gdp_deflator", CONFIG))
+    return Prices("2024/25", "provider", table, one_team(programme), load_index("gdp_deflator", CONFIG))
 
 
 def estimate(name: str, design: str, outcome: str, ratio: float, log_error: float, state: str = "ok") -> Estimate:
