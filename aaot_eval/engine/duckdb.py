@@ -74,7 +74,7 @@ class DuckDBEngine:
         if threads:
             self._db.execute(f"SET threads = {int(threads)}")
         self._opted_out = False
-        # Tables that are views of files of rows, with those files.
+        # Tables that are views, with the files of rows that they are views of.
         self._views: dict[str, list[FileRows]] = {}
         self._db.execute(
             f'CREATE TABLE {REJECTS} (file VARCHAR, line BIGINT, "column" VARCHAR, reason VARCHAR, value_class VARCHAR, '
@@ -257,7 +257,15 @@ class DuckDBEngine:
     def run(self, step: str, **parameters: Any) -> None:
         """Run the named step: the table that its header says it makes is made anew. `{names}` take constants only."""
         asked = make_step(step, **parameters)
+        if asked.takes is not None:
+            self._take_away(asked, *asked.takes)
+            return
         query = _in_short(asked)
+        if asked.view:
+            self.drop(asked.makes)
+            self._execute(f"CREATE VIEW {asked.makes} AS {query}")
+            self._views[asked.makes] = []
+            return
         if asked.makes not in self._views:
             self._execute(f"CREATE OR REPLACE TABLE {asked.makes} AS {query}")
             return
@@ -265,9 +273,21 @@ class DuckDBEngine:
         self.drop(asked.makes)
         self._db.execute(f"ALTER TABLE {asked.makes}__new RENAME TO {asked.makes}")
 
+    def _take_away(self, step: Step, table: str, lost: str) -> None:
+        """Make the table of a step from the one it takes: rows and columns leave where they lie, which copies nothing."""
+        wanted = self._columns(f"DESCRIBE {step.query}")
+        self._execute(f"DELETE FROM {table} WHERE row IN (SELECT row FROM {lost})")
+        for column in self._columns(f"DESCRIBE {table}"):
+            if column not in wanted:
+                self._db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        self.drop(step.makes)
+        self._db.execute(f"ALTER TABLE {table} RENAME TO {step.makes}")
+
+    def _columns(self, described: str) -> list[str]:
+        return [r[0] for r in self.rows(described)]
+
     def _diagnoses(self, table: str) -> list[str]:
-        held = [r[0] for r in self.rows(f"SELECT column_name FROM (DESCRIBE {table_name(table)})")]
-        return diagnosis_columns(held)
+        return diagnosis_columns(self._columns(f"DESCRIBE {table_name(table)}"))
 
     def distinct_codes(self, table: str) -> list[str]:
         """Every diagnosis code that occurs in `table`, once, sorted."""

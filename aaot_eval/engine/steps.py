@@ -18,11 +18,16 @@ class Step:
     """One step ready to be run: the table it makes and the query, in DuckDB's dialect.
 
     `values` are all the texts that a column can have, where the step's header says so: an engine may keep them shorter.
+    `takes` are a table and another that lists its rows to leave out, where the step does nothing but that and nobody reads the
+    first table afterwards: an engine may take the rows away where they lie. `view` says that the table is rows and columns of one
+    other that stays as it is: an engine may look at them there.
     """
 
     makes: str
     query: str
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    takes: tuple[str, str] | None = None
+    view: bool = False
 
 
 def step(name: str, **parameters: Any) -> Step:
@@ -37,7 +42,10 @@ def step(name: str, **parameters: Any) -> Step:
         column: tuple(listed.split(", "))
         for column, listed in re.findall(r"^-- values: *(\S+) = (.+)$", text, re.MULTILINE)
     }
-    return Step(table_name(makes), body.format(**{k: constant(v) for k, v in parameters.items()}), values)
+    taken = re.search(r"^-- takes: *(\S+) without (\S+)$", text, re.MULTILINE)
+    takes = (table_name(taken[1]), table_name(taken[2])) if taken else None
+    view = re.search(r"^-- view of: ", text, re.MULTILINE) is not None
+    return Step(table_name(makes), body.format(**{k: constant(v) for k, v in parameters.items()}), values, takes, view)
 
 
 def table_name(value: str) -> str:

@@ -171,7 +171,7 @@ def _tables_of(
     findings += found
     findings += check_rules(config) + check_joining(engine, config) + left + check_code_years(engine)
     findings += check_providers(engine, tables_given, months, first, last, limits)
-    findings += check_drift(engine, config, months, first, last)
+    findings += check_drift(config, months, first, last)
     findings += check_private(engine, tables_given, months, first, last, limits)
     names |= make_coded(engine, config)
     make_residences(engine, config)
@@ -208,15 +208,15 @@ def _judge_episodes(
         engine.run(step)
     recode_given(engine, extracts.tables)
     leave_out_private(engine, config)
-    for step in ("episodes_repeated", "episodes_copied", "episode_losses", "episodes"):
+    unknown = unknown_codes(engine, _episode_plans(extracts))
+    for step in ("lost_months", "episodes_repeated", "episodes_copied", "episodes_lost", "episodes"):
         engine.run(step)
     if "providers" in extracts.tables:
         engine.run("episodes_recoded")
     engine.run("provider_months", methods=known_methods())
-    engine.run("lost_months")
     flow = [*extracts.flow, *episode_flow(engine)]
-    keys, unknown = check_keys(engine, flow, config.quality), unknown_codes(engine, _episode_plans(extracts))
-    engine.drop("episodes_judged", "episodes_repeated", "episodes_copied", "episode_losses")
+    keys = check_keys(engine, flow, config.quality)
+    engine.drop("episodes_judged", "episodes_repeated", "episodes_copied", "episodes_lost")
     return flow, keys, unknown
 
 

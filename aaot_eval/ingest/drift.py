@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
 from aaot_eval.config import RunConfig
-from aaot_eval.engine import Engine
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.completeness import month_text, spans
 from aaot_eval.names import shown_names
@@ -30,33 +29,25 @@ FloatArray = npt.NDArray[np.float64]
 Told = dict[str, list[Finding]]
 
 
-def check_drift(
-    engine: Engine, config: RunConfig, months: pd.DataFrame, first: pd.Period, last: pd.Period
-) -> list[Finding]:
+def check_drift(config: RunConfig, months: pd.DataFrame, first: pd.Period, last: pd.Period) -> list[Finding]:
     """Volume against the year before (D382), mean codes per episode (D383), uncoded newest months (D385), jumps from one
     half-year to the next (D386) and the blind spot of a single trust (D384).
 
     `months` is `provider_months` of the usable months.
     """
-    codes = " + ".join(f"CASE WHEN diag_{i:02d} IS NULL THEN 0 ELSE 1 END" for i in range(1, 21))
-    found = engine.frame(
-        f"""SELECT provider, year(admission_date) * 12 + month(admission_date) - 1 AS clock, count(*) AS n, sum({codes}) AS codes
-        FROM episodes_read WHERE provider IS NOT NULL AND episode_status = 3 AND patient_class IN ('1', '2', '5')
-        AND admission_date BETWEEN DATE '{first.start_time.date()}' AND DATE '{last.end_time.date()}'
-        GROUP BY provider, year(admission_date) * 12 + month(admission_date) - 1"""
-    )
     begin, end = (int(month.year) * 12 + int(month.month) - 1 for month in (first, last))
-    providers = sorted(found["provider"].unique())
-    n, depth = (_by_month(found, c, providers, begin, end) for c in ("n", "codes"))
-    own, uncoded, same_day = (_by_month(months, c, providers, begin, end) for c in ("n", "uncoded", "same_day"))
+    providers = sorted(months["provider"].unique())
+    n, depth, uncoded, same_day = (
+        _by_month(months, c, providers, begin, end) for c in ("n", "codes", "uncoded", "same_day")
+    )
     limit = config.quality.limit
     told = [
         _volume(n, providers, limit("D382")),
         _depth(n, depth, providers, limit("D383")),
-        _late_uncoded(own, uncoded, providers, begin, limit("D385")),
+        _late_uncoded(n, uncoded, providers, begin, limit("D385")),
         *(
             _jumps(name, above, below, providers, begin, limit("D386"))
-            for name, above, below in (*zip(SHARES, (uncoded, same_day), (own, own), strict=True), (DEPTH, depth, n))
+            for name, above, below in (*zip(SHARES, (uncoded, same_day), (n, n), strict=True), (DEPTH, depth, n))
         ),
     ]
     findings = [f for provider in providers for of in told for f in of.get(provider, ())]

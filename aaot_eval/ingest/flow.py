@@ -39,15 +39,18 @@ def episode_flow(engine: Engine) -> list[FlowStep]:
     lost = {
         reason: (int(n), int(people))
         for reason, n, people in engine.rows(
-            """SELECT reason, count(*), count(DISTINCT CASE WHEN reason <> 'kept' THEN person END) FROM episode_losses
-            GROUP BY reason"""
+            "SELECT reason, count(*), count(DISTINCT person) FROM episodes_lost GROUP BY reason"
         )
     }
-    # A person is still there after a loss when any row of theirs went further.
-    furthest = f"""SELECT person, max(CASE reason WHEN 'kept' THEN {len(LOSSES)} {places} END) AS place
-        FROM episode_losses WHERE person IS NOT NULL GROUP BY person"""
+    # A person is still there after a loss when any row of theirs went further; only who lost all rows is ever gone.
+    furthest = f"""SELECT l.person, max(CASE l.reason {places} END) AS place FROM episodes_lost AS l
+        LEFT JOIN (SELECT DISTINCT e.person FROM episodes AS e
+            JOIN (SELECT DISTINCT person FROM episodes_lost) AS gone ON gone.person = e.person) AS k ON k.person = l.person
+        WHERE l.person IS NOT NULL AND k.person IS NULL GROUP BY l.person"""
     last = dict(engine.rows(f"SELECT place, count(*) FROM ({furthest}) AS f GROUP BY place"))
-    total = sum(n for n, _ in lost.values())
+    kept, there = (int(n) for n in engine.rows("SELECT count(*), count(DISTINCT person) FROM episodes")[0])
+    last[len(LOSSES)] = there
+    total = engine.rows("SELECT count(*) FROM episodes_read")[0][0]
     steps = [FlowStep("episodes", "rows read", total, 0, sum(last.values()), 0)]
     for i, (name, step, why) in enumerate(LOSSES):
         gone, people = lost.get(name, (0, 0))
@@ -58,7 +61,6 @@ def episode_flow(engine: Engine) -> list[FlowStep]:
                     "episodes", step, steps[-1].kept - gone, gone, still, None if name == "no_person" else people, why
                 )
             )
-    kept = engine.rows("SELECT count(*) FROM episodes")[0][0]
     if steps[-1].kept != kept:
         raise ValueError("the flow of episodes does not add up")
     return steps

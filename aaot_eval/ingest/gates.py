@@ -61,9 +61,8 @@ def check_keys(engine: Engine, flow: Sequence[FlowStep], limits: QualityConfig) 
     if not read or not any(s.reason == why and s.lost >= some * read for s in flow):
         return []
     (other,) = engine.rows(
-        """SELECT count(*) FROM episodes_judged AS e JOIN episodes_repeated AS r ON r.row = e.row
-        JOIN episodes AS k ON k.person = e.person AND k.episode_key = e.episode_key
-        WHERE k.admission_date <> e.admission_date"""
+        """SELECT count(*) FROM episodes_repeated AS r JOIN episodes AS k ON k.person = r.person AND k.episode_key = r.episode_key
+        WHERE k.admission_date <> r.admission_date"""
     )[0]
     share = other / read
     if not other or share < some:

@@ -1,5 +1,6 @@
 -- reads: stays
 -- makes: counted_stays
+-- view of: stays
 -- rule: stays that begin in the window, with their month as a number from 0; the month is that of the admission
 -- decision: docs/decisions/0013-stay.md
 SELECT stay, person, stay_no, site, CAST(year(admission_date) * 12 + month(admission_date) - 1 - {first_clock} AS INTEGER) AS t,

@@ -1,5 +1,6 @@
 -- reads: stays
 -- makes: counted_stays
+-- view of: stays
 -- rule: stays that end in the window, in the month in which they end (the Scottish rule and that of yearly files); nothing else
 --       differs from counting by admission
 -- decision: docs/decisions/0051-scottish-stays.md

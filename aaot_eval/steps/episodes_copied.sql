@@ -3,9 +3,9 @@
 -- rule: the same person, provider, order and dates under another key is the same episode sent again: the coded row wins,
 --       then the last load, then the later key
 -- decision: docs/decisions/0011-episode.md
-SELECT row
+SELECT row, person
 FROM (
-    SELECT e.row, row_number() OVER (
+    SELECT e.row, e.person, row_number() OVER (
         PARTITION BY e.person, e.provider, e.admission_date, e.episode_start, e.episode_end, e.episode_order,
             coalesce(e.discharge_date, DATE '1800-01-01')
         ORDER BY e.uncoded, e.load DESC, e.episode_key DESC

@@ -3,9 +3,9 @@
 -- rule: the same key of the same person twice is one episode: the last load wins, then the coded row, then the later dates,
 --       then the text of the row, so that neither the order of rows nor loading a file twice changes a count
 -- decision: docs/decisions/0011-episode.md
-SELECT row
+SELECT row, person, episode_key, admission_date
 FROM (
-    SELECT e.row, row_number() OVER (
+    SELECT e.row, e.person, e.episode_key, e.admission_date, row_number() OVER (
         PARTITION BY e.person, e.episode_key
         ORDER BY e.load DESC, e.uncoded, coalesce(e.discharge_date, DATE '1800-01-01') DESC, e.episode_end DESC,
             e.episode_start DESC, e.admission_date DESC, e.provider, e.patient_class, e.episode_order,

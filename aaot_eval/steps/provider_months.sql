@@ -1,11 +1,11 @@
 -- reads: episodes
 -- makes: provider_months
--- rule: how complete and how deep the records of each provider are, by month of admission: episodes, and those without a main
+-- rule: how complete and how deep the records of each provider are, by month of admission: episodes, their diagnoses, and those without a main
 --       diagnosis, a method or a source of admission, a way, a destination or a date of the discharge that they have, sex, age or site
 --       of treatment; and those that end on the day of admission. A method outside the published set
 --       is none, for nobody can tell whether it was an emergency; 98 and 99 mean not applicable and not known, 9 of a sex not stated
 -- decision: docs/decisions/0107-completeness.md
-SELECT provider, year(admission_date) * 12 + month(admission_date) - 1 AS clock, count(*) AS n, sum(uncoded) AS uncoded,
+SELECT provider, year(admission_date) * 12 + month(admission_date) - 1 AS clock, count(*) AS n, sum(codes) AS codes, sum(uncoded) AS uncoded,
     count(CASE WHEN admission_method IS NULL OR admission_method NOT IN ({methods}) THEN 1 END) AS no_method,
     count(CASE WHEN admission_source IS NULL OR admission_source IN ('98', '99') THEN 1 END) AS no_source,
     count(CASE WHEN discharge_date IS NOT NULL THEN 1 END) AS ended,

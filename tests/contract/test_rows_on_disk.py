@@ -10,8 +10,10 @@ import pytest
 
 from aaot_eval.engine import duckdb as duckdb_engine
 from aaot_eval.engine import duckdb_reading, files, open_engine
+from aaot_eval.engine.steps import step
 from aaot_eval.errors import InputError
 from aaot_eval.ingest import read_extracts, read_tables
+from aaot_eval.panel import build_panel
 from tests.drawn import csv_text, episodes, read, rows_of, study, two_years
 
 
@@ -126,14 +128,42 @@ def test_rows_are_numbered_in_four_bytes_while_that_is_enough(tmp_path, engine, 
     assert engine.rows("SELECT row FROM episodes_read ORDER BY row") == [(1,), (2,)]
 
 
+LOSSES_AND_COPIES = "person key status diag\nA 1 3 F102\nB 2 1 F102\nC 3 3 F102\nC 3 3 .\nD 4 3 F102+K703"
+
+
 def test_reasons_of_a_loss_take_a_byte_and_come_out_as_text(tmp_path, engine, monkeypatch):
     monkeypatch.setattr(engine, "drop", lambda *tables: None)
-    rows = [*episodes("person key status\nA 1 3\nB 2 1"), *episodes(two_years())]
+    rows = [*episodes(LOSSES_AND_COPIES), *episodes(two_years())]
     read_tables(study(tmp_path, {"admissions.csv": csv_text(rows)}), engine)
+    engine.run("episodes_judged")
     assert kinds_of(engine, "episodes_judged")["loss"] == "ENUM"
     found = "SELECT loss FROM episodes_judged WHERE row <= 2 ORDER BY row"
     assert engine.rows(found) == [("kept",), ("unfinished",)]
     assert list(engine.frame(found)["loss"]) == ["kept", "unfinished"]
+
+
+def test_rows_that_leave_where_they_lie_leave_what_the_query_says(tmp_path, engine, monkeypatch):
+    run, said = engine.run, {}
+
+    def asked_first(name, **parameters):
+        asked = step(name, **parameters)
+        if asked.takes or asked.view:
+            said[name] = engine.frame(f"SELECT * FROM ({asked.query}) AS asked")
+        run(name, **parameters)
+        if name in said:
+            found = engine.frame(f"SELECT * FROM {asked.makes}")
+            order = list(found.columns)
+            pd.testing.assert_frame_equal(
+                found.sort_values(order, ignore_index=True), said[name].sort_values(order, ignore_index=True)
+            )
+
+    monkeypatch.setattr(engine, "run", asked_first)
+    rows = [*episodes(LOSSES_AND_COPIES), *episodes(two_years())]
+    config = study(tmp_path, {"admissions.csv": csv_text(rows)})
+    build_panel(read_tables(config, engine), config)
+    assert set(said) == {"episodes", "counted_stays"}
+    assert len(said["episodes"]) == len(rows) - 2
+    assert len(said["counted_stays"])
 
 
 def test_groups_of_rows_are_small_where_memory_is(tmp_path):
