@@ -47,9 +47,12 @@ class Refusals:
 
     def add(self, code: str, what: str, line: Line | None, column: str, *, allowed: str = "", do: str = "") -> None:
         """One problem, placed by file, line and column."""
+        self.problems.append(Problem(code, what, self.place(line, column), allowed, do=do))
+
+    def place(self, line: Line | None, column: str) -> str:
+        """Where something stands: the file, the line and the column, as far as they are given."""
         row = f", line {line.number}" if line else ""
-        place = f", column {column}" if column else ""
-        self.problems.append(Problem(code, what, where=f"{self.file}{row}{place}", allowed=allowed, do=do))
+        return f"{self.file}{row}{f', column {column}' if column else ''}"
 
     def raise_any(self) -> None:
         """Raises InputError when anything is wrong."""

@@ -51,15 +51,25 @@ class PriceIndex:
         """What moves a cost from prices of `from_year` to prices of `to_year`; the same year gives exactly 1."""
         outside = [y for y in (from_year, to_year) if not self.knows(y)]
         if outside:
-            raise InputError(
-                Problem(
-                    "P411",
-                    f"the price year {outside[0]} is not in the index {self.name}",
-                    allowed=self.span,
-                    do="use another price year, or an index that holds it",
-                )
-            )
+            raise InputError(self.without(outside[0]))
         return 1.0 if from_year == to_year else self.levels[to_year] / self.levels[from_year]
+
+    def without(self, year: str, where: str = "") -> Problem:
+        """The refusal of a price year that the index does not hold."""
+        what = f"the price year {year} is not in the index {self.name}"
+        return Problem("P411", what, where, allowed=self.span, do="use another price year, or an index that holds it")
+
+    def refused(self, line: Line, refusals: Refusals, *, do: str) -> bool:
+        """Whether the price year of a line is none, or not in the index, and so refused; `do` mends one that is none."""
+        year = line["price_year"]
+        if not is_financial_year(year):
+            what = "price_year is not a financial year" if year else "price_year is empty"
+            refusals.add("P408", what, line, "price_year", allowed="such as 2024/25", do=do)
+        elif not self.knows(year):
+            refusals.problems.append(self.without(year, refusals.place(line, "price_year")))
+        else:
+            return False
+        return True
 
     def forecast(self, year: str) -> bool:
         """Whether the level of the year is a forecast."""

@@ -15,7 +15,7 @@ import pandas as pd
 from aaot_eval.config import RunConfig
 from aaot_eval.costs.draws import MOST_VARIATION, RANGE_IN_SE, gamma_quantile, uniforms
 from aaot_eval.costs.price_files import Line, Refusals, is_invented, number, read_lines
-from aaot_eval.costs.price_index import PriceIndex, is_financial_year, load_index
+from aaot_eval.costs.price_index import PriceIndex, load_index
 from aaot_eval.costs.programme import Programme, load_programme
 from aaot_eval.costs.qaly import Utilities, load_utilities
 from aaot_eval.errors import InputError, Problem
@@ -136,18 +136,8 @@ def load_prices(config: RunConfig) -> Prices:
         )
     costs = config.costs
     index = load_index(costs.price_index, config)
-    problems: list[Problem] = []
     if not index.knows(costs.price_year):
-        problems.append(
-            Problem(
-                "P411",
-                f"the price year {costs.price_year} is not in the index {index.name}",
-                where="config key costs.price_year",
-                allowed=index.span,
-                do="use another price year, or an index that holds it",
-            )
-        )
-        raise InputError(*problems)
+        raise InputError(index.without(costs.price_year, "config key costs.price_year"))
     units, team = config.path(costs.unit_costs), config.path(costs.programme)
     price_refusals, team_refusals = (Refusals(config.shown(path)) for path in (units, team))
     table, aside = load_unit_costs(units, index, costs.price_year, costs.perspective, price_refusals, basis=costs.basis)
@@ -317,25 +307,8 @@ def _check_hrg(line: Line, refusals: Refusals) -> None:
 def _check_years(lines: list[Line], index: PriceIndex, refusals: Refusals) -> None:
     years = {line["price_year"] for line in lines if line["price_year"]}
     for line in lines:
-        year = line["price_year"]
-        if year and not is_financial_year(year):
-            refusals.add(
-                "P408",
-                "price_year is not a financial year",
-                line,
-                "price_year",
-                allowed="such as 2024/25",
-                do="mend the year",
-            )
-        elif year and not index.knows(year):
-            refusals.add(
-                "P411",
-                f"the price year {year} is not in the index {index.name}",
-                line,
-                "price_year",
-                allowed=index.span,
-                do="use another price year, or an index that holds it",
-            )
+        if line["price_year"]:
+            index.refused(line, refusals, do="mend the year")
     if len(years) > 1:
         refusals.add(
             "P409",

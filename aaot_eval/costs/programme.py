@@ -20,7 +20,7 @@ from aaot_eval.costs.draws import (
 )
 from aaot_eval.costs.pennies import pence, split_pence
 from aaot_eval.costs.price_files import Line, Refusals, is_invented, needed, number, plain_number, read_lines
-from aaot_eval.costs.price_index import PriceIndex, is_financial_year
+from aaot_eval.costs.price_index import PriceIndex
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 
@@ -284,27 +284,9 @@ def _price_years(lines: list[Line], index: PriceIndex, refusals: Refusals) -> No
     for line in lines:
         if line["kind"] not in PRICED:
             continue
-        year = line["price_year"]
-        if not is_financial_year(year):
-            refusals.add(
-                "P408",
-                "price_year is empty" if not year else "price_year is not a financial year",
-                line,
-                "price_year",
-                allowed="such as 2024/25",
-                do="say which year's pounds the amount is in",
-            )
-        elif not index.knows(year):
-            refusals.add(
-                "P411",
-                f"the price year {year} is not in the index {index.name}",
-                line,
-                "price_year",
-                allowed=index.span,
-                do="use another price year, or an index that holds it",
-            )
-        elif line["kind"] in RUNNING:
-            running.add(year)
+        refused = index.refused(line, refusals, do="say which year's pounds the amount is in")
+        if not refused and line["kind"] in RUNNING:
+            running.add(line["price_year"])
     if len(running) > 1:
         refusals.add(
             "P409",
