@@ -134,7 +134,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "X274": ("A number in a workbook has lost its last figures in Excel.", "Export from where it came from, without Excel."),
     "X275": ("A packed file unpacks to far more than any extract does.", "Unpack it yourself, look at it, and give the plain file."),
     "X276": ("Line 1 of a file is far too long for a header.", "Check that it is delimited text with line ends."),
-    "X280": ("Cells of a workbook hold an error of Excel or a formula without a result.", "Mend the formulas, or clear the cells, and save in Excel."),
+    "X280": ("Cells of a column that is read hold an error of Excel or a formula without a result.", "Mend the formulas, or clear the cells, and save in Excel."),
     "X277": ("A large table is given as a workbook.", "Export it as CSV or Parquet."),
     "X279": ("A quotation mark stands in a person key or in the name of a site.", "Take it away: with it the key is another person, the name another site."),
     "X278": ("A cell is far too large: a quotation mark without its pair.", "Mend the quotation mark, or ask for the file again."),

@@ -40,6 +40,9 @@ names. Map every diagnosis field: what is not mapped is not read.
 - Parquet. A file whose dates are dates and whose codes need no cleaning is read where it lies and not copied.
 - Excel workbooks with one filled sheet, for the small tables.
 
+A line that is blank or holds delimiters alone, such as `;;;;`, is no row and is not counted, as a blank row of a workbook is not; the lines
+below it keep their numbers in messages.
+
 The files of one table, by year or by month, may differ in their columns and even in their format. A packed file that unpacks to
 more than 64 MiB and 200 times its size is refused, and so is a workbook of more than 256 MiB.
 

@@ -236,7 +236,7 @@ def _why(column: str) -> str:
 def _text(path: Path, refusals: Refusals, code: str) -> str | None:
     try:
         if is_workbook(path) and path.is_file():
-            return workbook_text(path)[0]
+            return workbook_text(path)
         return _decoded(path.read_bytes(), refusals, code)
     except InputError as fault:
         refusals.problems += fault.problems

@@ -14,16 +14,16 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from aaot_eval.engine.workbooks import is_workbook, workbook_text
+from aaot_eval.engine.workbooks import is_workbook, read_workbook
 from aaot_eval.errors import InputError, Problem, is_no_room, no_room
 
 DELIMITERS = (",", "|", "\t", ";")
@@ -41,6 +41,8 @@ LONGEST_HEADER = 1 << 20
 LOCKED = 0x1
 # What macOS packs beside the files that somebody chose.
 LEFT_BY_MACOS = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|\._[^/]*$)")
+# How a line begins that may hold delimiters alone, as Excel writes below and between the rows that somebody cleared.
+CLEARED = (b"\n,", b"\n|", b"\n\t", b"\n;", b'\n""')
 BOMS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 GLOB_CHARACTERS = re.compile(r"[*?\[\]]")
 
@@ -50,7 +52,8 @@ class Dialect:
     """One input file, ready to be read: where its plain text is, and what was found out about it.
 
     `lines` counts lines that hold anything, the header included; `blank` counts the others. `padded` is False when no cell can
-    begin or end with a space, so that none has to be trimmed. `encoding` is that of the file as given. A Parquet file has a header and a hash, no lines; so has a table of a database server, whose `table`
+    begin or end with a space, so that none has to be trimmed. `unworked` are the cells of a workbook without a value, by the place
+    of their column. `encoding` is that of the file as given. A Parquet file has a header and a hash, no lines; so has a table of a database server, whose `table`
     hands out its rows.
     """
 
@@ -67,6 +70,7 @@ class Dialect:
     nuls: bool = False
     table: Any = None
     sheet: str = ""
+    unworked: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     padded: bool = True
 
 
@@ -82,6 +86,7 @@ class _Tally:
     quotes: bool = False
     nuls: bool = False
     padded: bool = False
+    cleared: bool = False
     utf8: bool = True
     # The last two bytes before a chunk; a file begins as after a line end.
     tail: bytes = b"\0\n"
@@ -99,6 +104,8 @@ class _Tally:
         self._line_ends(chunk, byte)
         self.quotes = self.quotes or b'"' in chunk
         self.nuls = self.nuls or b"\0" in chunk
+        edge = self.tail[-1:] + chunk[:2]
+        self.cleared = self.cleared or any(begins in chunk or edge.startswith(begins) for begins in CLEARED)
         spaces = b" " in chunk or self.tail.endswith(b" ")
         self.padded = self.padded or not plain or (spaces and _spaces_at_edges(self.tail, byte))
         self.tail = (self.tail + chunk[-2:])[-2:]
@@ -229,6 +236,26 @@ def _rewrite(path: Path, encoding: str, to: Path) -> None:
             out.write(part)
 
 
+def _is_cleared(line: bytes, delimiter: str) -> bool:
+    """Whether a line holds delimiters alone: no cell of it has anything in it."""
+    return delimiter.encode() in line and not line.replace(b'""', b"").translate(None, delimiter.encode() + b" \r\n")
+
+
+def _has_cleared(path: Path, delimiter: str) -> bool:
+    with path.open("rb") as file:
+        file.readline()
+        return any(_is_cleared(line, delimiter) for line in file)
+
+
+def _empty_cleared(path: Path, delimiter: str, to: Path) -> None:
+    """A copy in which lines of delimiters alone are empty lines, which are no rows; every other line keeps its place."""
+    to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.open("rb") as file, to.open("wb") as out:
+        out.write(file.readline())
+        for line in file:
+            out.write(line[len(line.rstrip(b"\r\n")) :] if _is_cleared(line, delimiter) else line)
+
+
 def delimiter_of(line: str) -> str:
     """The delimiter of a header line: the one that occurs most outside quotes; a comma when there is only one column."""
     bare = re.sub(r'"[^"]*"', "", line)
@@ -297,12 +324,12 @@ def inspect_file(path: Path, work: Path) -> Dialect:
 
 
 def _inspect_workbook(path: Path, work: Path, size: int) -> Dialect:
-    text, sheet = workbook_text(path)
+    sheet = read_workbook(path)
     sha256 = _digest(path)
     copy = work / "mended" / f"{sha256[:16]}.csv"
     copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    copy.write_text(text, encoding="utf-8", newline="\n")
-    return replace(_inspect_text(copy, work, size), sha256=sha256, sheet=sheet)
+    copy.write_text(sheet.text, encoding="utf-8", newline="\n")
+    return replace(_inspect_text(copy, work, size), sha256=sha256, sheet=sheet.name, unworked=dict(sheet.unworked))
 
 
 def _inspect_text(path: Path, work: Path, size: int) -> Dialect:
@@ -361,6 +388,11 @@ def _inspect_text(path: Path, work: Path, size: int) -> Dialect:
                 do="close the mark, or take the line break out of the column name: the header is one line",
             )
         )
+    if tally.cleared and _has_cleared(ready, delimiter):
+        mended = work / "mended" / f"{sha256[:16]}-rows.csv"
+        _empty_cleared(ready, delimiter, mended)
+        ready = mended
+        _, tally = _scan(ready)
     lines = tally.feeds + (not tally.tail.endswith(b"\n")) - tally.blank
     return Dialect(
         ready,

@@ -23,10 +23,22 @@ from aaot_eval.engine import moving
 from aaot_eval.engine.files import Dialect
 
 # Raise it when what an entry holds changes.
-GENERATION = 2
+GENERATION = 3
 ROWS, REJECTS, NOTE = ".rows.parquet", ".rejects.parquet", ".json"
 # What a file is that has been read before; its bytes need not be looked at again.
-OF_A_FILE = ("kind", "bytes", "sha256", "header", "delimiter", "encoding", "lines", "blank", "quotes", "sheet")
+OF_A_FILE = (
+    "kind",
+    "bytes",
+    "sha256",
+    "header",
+    "delimiter",
+    "encoding",
+    "lines",
+    "blank",
+    "quotes",
+    "sheet",
+    "unworked",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,8 @@ class Kept:
     def dialect(self, path: Path) -> Dialect:
         """What was found out about the file when it was read."""
         found = dict(self.note["file"])
-        return Dialect(path=path, **found | {"header": tuple(found["header"])})
+        unworked = {int(place): tuple(cells) for place, cells in found["unworked"].items()}
+        return Dialect(path=path, **found | {"header": tuple(found["header"]), "unworked": unworked})
 
     def write_note(self, file: Dialect, report: Mapping[str, Any]) -> None:
         """The last part of a new entry: it does not count without."""

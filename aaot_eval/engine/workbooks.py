@@ -11,7 +11,8 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,31 @@ def is_workbook(path: Path) -> bool:
     return path.suffix.lower() in WORKBOOKS
 
 
-def workbook_text(path: Path) -> tuple[str, str]:
-    """The only filled sheet of a workbook as comma-separated text, and the name of that sheet.
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The only filled sheet of a workbook: its rows as comma-separated text, its name, and by the place of their column the cells
+    that have no value of their own, such as "C2": the text has them empty."""
 
-    Raises InputError for a damaged or huge workbook, several filled sheets, a header of joined cells, rounded keys, or cells
-    without a value of their own: an error of Excel, a formula never worked out.
+    text: str
+    name: str
+    unworked: Mapping[int, tuple[str, ...]]
+
+
+def workbook_text(path: Path) -> str:
+    """The only filled sheet of a workbook as comma-separated text; InputError as `read_workbook`, and for cells without a value (X280)."""
+    sheet = read_workbook(path)
+    if sheet.unworked:
+        raise InputError(unworked_cells(path, [cell for cells in sheet.unworked.values() for cell in cells]))
+    return sheet.text
+
+
+def read_workbook(path: Path) -> Sheet:
+    """The only filled sheet of a workbook, with its cells without a value: an error of Excel, a formula never worked out.
+
+    Raises InputError for a damaged or huge workbook, several filled sheets, a header of joined cells, or rounded keys.
     """
     _refuse_huge(path)
-    _refuse_unworked(path)
+    unworked = _unworked(path)
     import python_calamine
 
     try:
@@ -77,7 +95,12 @@ def workbook_text(path: Path) -> tuple[str, str]:
     names = [" ".join(cell.split()) for cell in filled_rows[0]] if filled_rows else []
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([names, *filled_rows[1:]])
-    return out.getvalue(), name
+    first = sheet.start[1] if sheet.start else 0
+    by_column: dict[int, tuple[str, ...]] = {}
+    for cell in unworked:
+        place = _column_of(cell) - first
+        by_column[place] = (*by_column.get(place, ()), cell)
+    return Sheet(out.getvalue(), name, by_column)
 
 
 def _refuse_huge(path: Path) -> None:
@@ -110,8 +133,8 @@ def _refuse_huge(path: Path) -> None:
         raise InputError(_damaged(path, type(fault).__name__)) from None
 
 
-def _refuse_unworked(path: Path) -> None:
-    """Raises InputError for errors of Excel and formulas without a result: the reader would give them as empty cells."""
+def _unworked(path: Path) -> list[str]:
+    """The cells with an error of Excel, and formulas without a result: the reader gives them as empty cells. InputError when damaged."""
     at: list[str] = []
     try:
         with zipfile.ZipFile(path) as archive:
@@ -125,16 +148,33 @@ def _refuse_unworked(path: Path) -> None:
                             part.clear()
     except (zipfile.BadZipFile, OSError, ValueError, LookupError, ElementTree.ParseError) as fault:
         raise InputError(_damaged(path, type(fault).__name__)) from None
-    if at:
-        more = f" and {len(at) - MOST_SHOWN} more" if len(at) > MOST_SHOWN else ""
-        raise InputError(
-            Problem(
-                "X280",
-                f"{counted(len(at), 'cell')} of {path.name} without a value: an error of Excel such as #REF!, or a formula never worked out",
-                where=f"{path}, {', '.join(at[:MOST_SHOWN])}{more}",
-                do="mend the formulas, or clear the cells, and save the workbook in Excel; they would be read as empty",
-            )
-        )
+    return at
+
+
+def listed_cells(cells: Sequence[str]) -> str:
+    """Some cells as a message names them: the first few, and how many more."""
+    more = f" and {len(cells) - MOST_SHOWN} more" if len(cells) > MOST_SHOWN else ""
+    return f"{', '.join(cells[:MOST_SHOWN])}{more}"
+
+
+def unworked_cells(path: Path, cells: Sequence[str]) -> Problem:
+    """A refusal of cells without a value in columns that are read."""
+    return Problem(
+        "X280",
+        f"{counted(len(cells), 'cell')} of {path.name} without a value: an error of Excel such as #REF!, or a formula never worked out",
+        where=f"{path}, {listed_cells(cells)}",
+        do="mend the formulas, or clear the cells, and save the workbook in Excel; they would be read as empty",
+    )
+
+
+def _column_of(cell: str) -> int:
+    """The place of a cell's column, A being 0; -1 of a cell that does not say where it is."""
+    place = 0
+    for letter in cell.rstrip("0123456789"):
+        if not "A" <= letter <= "Z":
+            return -1
+        place = 26 * place + ord(letter) - ord("A") + 1
+    return place - 1
 
 
 def _is_unworked(cell: ElementTree.Element) -> bool:

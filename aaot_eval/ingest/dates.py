@@ -19,8 +19,8 @@ DATE_ORDERS = {
     "MDY": ("%m/%d/%Y", "%m-%d-%Y"),
     "SMR": ("%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%d/%m/%Y", "%d-%m-%Y", "%d%m%Y"),
 }
-#: So many values of a column of times are looked at; with summer time a zone has two midnights.
-LOOKED_AT, MOST_OFFSETS = 50_000, 2
+# With summer time a zone has two midnights.
+MOST_OFFSETS = 2
 HALF_AN_HOUR = 30 * 60 * 1_000_000
 
 
@@ -72,7 +72,8 @@ def date_patterns(
 def _midnights_elsewhere(file: Dialect, column: str) -> bool:
     """Whether the times with a zone in a Parquet column are all one or two full or half hours of the day, and not midnight.
 
-    Parquet keeps such times in UTC: midnight of London in summer is 23 o'clock the day before. True times of day are many.
+    Parquet keeps such times in UTC: midnight of London in summer is 23 o'clock the day before. True times of day are many, and end the
+    look at once; of midnights all are looked at, for those of a winter at the top of a file are midnights everywhere.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -81,12 +82,13 @@ def _midnights_elsewhere(file: Dialect, column: str) -> bool:
         names = parquet.schema_arrow.names
         if column not in names or not getattr(parquet.schema_arrow.field(column).type, "tz", None):
             return False
-        batch = next(parquet.iter_batches(LOOKED_AT, columns=[column]), None)
-    if batch is None or column not in batch.schema.names:
-        return False
-    instants = batch.column(column).drop_null().cast(pa.timestamp("us", "UTC")).cast("int64").to_numpy()
-    times = np.unique(instants % (48 * HALF_AN_HOUR))
-    return bool(times.any() and len(times) <= MOST_OFFSETS and not (times % HALF_AN_HOUR).any())
+        times: set[int] = set()
+        for batch in parquet.iter_batches(columns=[column]):
+            instants = batch.column(0).drop_null().cast(pa.timestamp("us", "UTC"), safe=False).cast("int64").to_numpy()
+            times |= set(np.unique(instants % (48 * HALF_AN_HOUR)).tolist())
+            if len(times) > MOST_OFFSETS or any(time % HALF_AN_HOUR for time in times):
+                return False
+    return any(times)
 
 
 def _orders_seen(file: Dialect, column: str) -> set[str]:

@@ -107,7 +107,7 @@ def notes_below(file: Dialect, rejected: Collection[int]) -> list[int]:
         return []
     number, found = file.lines + file.blank, []
     for line in reversed(_lines(file)[0]):
-        if line.strip():
+        if any(map(str.strip, _cells(line, file.delimiter))):
             if number not in rejected or not _is_note(_cells(line, file.delimiter)):
                 break
             found.append(number)

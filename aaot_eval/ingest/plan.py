@@ -13,7 +13,7 @@ from aaot_eval.config.parts import Files
 from aaot_eval.engine import ReadPlan
 from aaot_eval.engine.database_tables import inspect_source, is_table
 from aaot_eval.engine.files import Dialect
-from aaot_eval.engine.workbooks import is_workbook
+from aaot_eval.engine.workbooks import is_workbook, listed_cells, unworked_cells
 from aaot_eval.errors import InputError, Problem, counted
 from aaot_eval.findings import Finding
 from aaot_eval.ingest.dates import date_patterns
@@ -105,6 +105,11 @@ def plan_table(
     sheets = [
         Finding("X270", where=p.name, detail=f"sheet {shown_names([p.file.sheet])}") for p in plans if p.file.sheet
     ]
+    sheets += [
+        Finding("X281", where=p.name, records=len(cells), detail=listed_cells(cells))
+        for p in plans
+        if (cells := [cell for column in p.file.unworked.values() for cell in column])
+    ]
     found = [
         *sheets,
         *_unread(table, plans),
@@ -121,6 +126,9 @@ def _plan_file(config: RunConfig, table: str, path: Path, file: Dialect, *, take
     held = {ours: theirs for ours, theirs in match.held.items() if ours not in config.unasked_columns}
     if file.kind == "text" and file.lines <= 1:
         raise InputError(_no_rows(table, path))
+    read = sorted({file.header.index(theirs) for theirs in held.values()} & file.unworked.keys())
+    if read:
+        raise InputError(unworked_cells(path, [cell for place in read for cell in file.unworked[place]]))
     patterns: Mapping[str, tuple[str, ...]] = {}
     if not taken:
         if faults := cut_off(file, path):

@@ -157,7 +157,7 @@ def _kinds_of(engine: Engine, plan: ReadPlan, column: str) -> set[str]:
 def _written_rightly(type_name: str, table: str, kinds: Collection[str]) -> str:
     """What to do about cells that are not of their type; `kinds` is what stands in them."""
     if kinds == {"empty"}:
-        return "fill the cells in, or delete the lines: below a table saved from Excel there may be lines of delimiters alone"
+        return "fill the cells in, or delete the lines"
     if type_name == "date" and kinds == {"digits"}:
         return (
             "write the dates as 2024-04-30 or 20240430; a number such as 45412 is how Excel keeps a day: format the "

@@ -129,7 +129,6 @@ def test_unreadable_cells_are_listed_by_line_and_kind_and_the_list_goes_with_the
     ("rows", "said"),
     [
         ("A,RX1,\nB,RX1,\n", "fill the cells in, or delete the lines"),
-        ("A,RX1,2022-05-04\n,,\n,,\n", "there may be lines of delimiters alone"),
         ("A,RX1,45412\nB,RX1,45413\n", "a number such as 45412 is how Excel keeps a day"),
         ("A,RX1,soon\nB,RX1,45413\n", "say how they are written"),
     ],

@@ -95,6 +95,17 @@ def test_a_cell_that_excel_has_no_value_for_is_no_empty_cell(tmp_path, kind, ins
         assert word in text
 
 
+@pytest.mark.parametrize("name", ["worker", "#REF!"])
+def test_a_cell_without_a_value_in_a_column_that_is_not_read_is_a_note(tmp_path, name):
+    more = [[*row, extra] for row, extra in zip(CASELOAD, [name, *"x" * (len(CASELOAD) - 1)], strict=True)]
+    last = "ABCDEFGHIJ"[len(CASELOAD[0])]
+    given = with_cell(workbook({"a": more}), f"{last}2", ' t="e"', "<v>#REF!</v>")
+    with read(study(tmp_path, {"admissions.csv": APC, "caseload.xlsx": given}, data=WINDOW)) as tables:
+        said = [(f.where, f.detail, f.records) for f in tables.findings if f.code == "X281"]
+        assert said == [("caseload.xlsx", f"{last}2", 1)]
+        assert len(rows_of(tables, "SELECT person FROM caseload_read")) == len(CASELOAD) - 1
+
+
 def test_a_formula_counts_by_its_result_even_by_an_empty_one(tmp_path):
     worked_out = with_cell(workbook({"a": CASELOAD}), "C2", ' t="str"', '<f>TEXT(B9,"x")</f><v>2022-05-04</v>')
     empty = with_cell(worked_out, "E2", ' t="str"', '<f>""</f><v></v>')
@@ -355,6 +366,14 @@ def test_deaths_of_nobody_in_the_extract_are_said(tmp_path, person, found):
     files = {"admissions.csv": APC, "deaths.csv": f"person,death_date\n{person},2022-06-01\n"}
     with read(study(tmp_path, files, data=WINDOW)) as tables:
         assert [f.code for f in tables.findings if f.code == "D354"] == found
+
+
+def test_all_midnights_are_looked_at_for_those_of_a_winter_are_midnights_everywhere(tmp_path):
+    days = pd.to_datetime([*["2022-01-04"] * 70_000, "2022-05-04"]).tz_localize("Europe/London")
+    config = study(tmp_path, {"admissions.csv": APC}, data={**WINDOW, "caseload": "caseload.parquet"})
+    pd.DataFrame({"person": "A", "site": "RX1", "referred": days}).to_parquet(config.path("caseload.parquet"))
+    with pytest.raises(InputError, match="X215  referred holds midnights of a time zone"), read(config):
+        pass
 
 
 @pytest.mark.parametrize(
