@@ -27,7 +27,8 @@ import numpy as np
 from scipy.special import ndtr
 from scipy.stats import binom, nbinom, poisson
 
-from aaot_eval.estimators._count_series import Wald, fit_poisson
+from aaot_eval.estimators._count_series import Wald
+from aaot_eval.estimators._glm import fit_poisson
 from aaot_eval.estimators._its_model import Fitted, Series, fit_model, mean_model, season_pairs
 from aaot_eval.estimators._series_companions import automatic_lag, newey_west_fit, prais_winsten, quasi_poisson
 from aaot_eval.results import generator

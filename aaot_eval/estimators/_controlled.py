@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from aaot_eval.estimators._count_series import Array, SeriesFit, Wald, fit_poisson, fit_share_series, fit_value_series
+from aaot_eval.estimators._count_series import Array, SeriesFit, Wald, fit_share_series, fit_value_series
+from aaot_eval.estimators._glm import fit_poisson
 from aaot_eval.estimators._its_model import Fitted, Series
 from aaot_eval.estimators._its_sensitivity import Row, wald_row
 from aaot_eval.estimators._series_companions import automatic_lag, fit_least_squares, newey_west

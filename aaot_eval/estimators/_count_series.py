@@ -21,6 +21,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, stdtr, stdtrit
 
+from aaot_eval.estimators._glm import fit_binomial, fit_poisson, root_of_variance
+
 Array = np.ndarray
 Family = Literal["log", "identity", "logit"]
 
@@ -39,8 +41,6 @@ FLAT = 1.92
 SINGULAR = 1e6
 NOUGHT = 1e-9
 """A fitted mean below this share of the series' own mean has no rate behind it."""
-WIDEST = 20.0
-"""A log half-width beyond this (a factor of 500 million) is no interval."""
 
 
 class Wald(NamedTuple):
@@ -130,7 +130,7 @@ class SeriesFit:
     @property
     def root_variance(self) -> Array:
         """Square root of the variance function: sqrt(mu) for counts, sqrt(mu (1 - mu/n)) for shares, 1 for values."""
-        return np.ones(self.n) if self.family == "identity" else _root(self.mu, self.trials)
+        return np.ones(self.n) if self.family == "identity" else root_of_variance(self.mu, self.trials)
 
     @cached_property
     def working_columns(self) -> Array:
@@ -184,12 +184,16 @@ class SeriesFit:
         df = 2 / float(g @ inverse @ g)
         return min(df, float(self.n - self.p)) if self.with_noise else df
 
-    def contrast(self, c: Array) -> Wald:
-        """c'b with its standard error and degrees of freedom."""
+    def variance_of(self, c: Array) -> tuple[float, float]:
+        """The variance of c'b over phi, and its degrees of freedom before the floor."""
         half = self.unscaled @ c
         spread = self._inverse @ self.working_columns @ half
         q = float(c @ half)
-        df = self.satterthwaite(q, np.array([spread @ D @ spread for D in self._derivatives]))
+        return q, self.satterthwaite(q, np.array([spread @ D @ spread for D in self._derivatives]))
+
+    def contrast(self, c: Array) -> Wald:
+        """c'b with its standard error and degrees of freedom."""
+        q, df = self.variance_of(c)
         return Wald(float(c @ self.beta), float(np.sqrt(self.phi * q)), max(df, DF_FLOOR), df)
 
     def coefficient(self, column: int) -> Wald:
@@ -213,10 +217,6 @@ class SeriesFit:
         rho, value = self.profile
         near = rho[value >= value.max() - FLAT]
         return float(near.min()), float(near.max())
-
-
-def _root(mu: Array, trials: Array | None) -> Array:
-    return np.asarray(np.sqrt(mu if trials is None else mu * (1 - mu / trials)))
 
 
 def whiten(columns: Array, rho: Array | float, gaps: Array) -> tuple[Array, Array]:
@@ -299,92 +299,69 @@ def _noise_search(clock: Array) -> _Search:
     return search
 
 
-class PoissonFit(NamedTuple):
-    """A Poisson regression: beta (p), mu (n), bread (X'DX)^-1 (p x p), Pearson dispersion and residual df."""
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """A series as it is fitted: y, the mean model and the calendar; `trials` of a share, `series` numbers of a stack."""
 
-    beta: Array
-    mu: Array
-    bread: Array
-    dispersion: float
-    df: int
+    family: Family
+    y: Array
+    X: Array
+    offset: Array
+    clock: Array
+    trials: Array | None = None
+    series: Array | None = None
 
+    def means(self, beta: Array) -> Array:
+        """Fitted means at these coefficients."""
+        if self.family == "identity":
+            return np.asarray(self.X @ beta)
+        eta = self.X @ beta + self.offset
+        return np.asarray(np.exp(eta) if self.trials is None else self.trials * expit(eta))
 
-def fit_poisson(y: Array, X: Array, offset: Array) -> PoissonFit:
-    """Poisson regression with log link by iteratively reweighted least squares."""
-    mu = y + max(0.1, 0.1 * float(y.mean()))
-    eta = np.log(mu)
-    beta = np.zeros(X.shape[1])
-    for _ in range(100):
-        root = np.sqrt(mu)
-        new = np.linalg.lstsq(X * root[:, None], root * (eta - offset + (y - mu) / mu), rcond=None)[0]
-        step = np.abs(new - beta).max()
-        beta = new
-        eta = np.clip(X @ beta + offset, -30, 30 + np.log(max(y.max(), 1.0)))
-        mu = np.exp(eta)
-        if step < 1e-12:
-            break
-    df = len(y) - X.shape[1]
-    return PoissonFit(beta, mu, np.linalg.inv(X.T @ (X * mu[:, None])), float(((y - mu) ** 2 / mu).sum() / df), df)
+    def start(self) -> Array:
+        """Coefficients to begin from: those without autocorrelation."""
+        if self.family == "identity":
+            return np.zeros(self.X.shape[1])
+        if self.trials is None:
+            return fit_poisson(self.y, self.X, self.offset).beta
+        return fit_binomial(self.y, self.trials, self.X, self.offset).beta
 
+    def working(self, beta: Array) -> tuple[Array, Array]:
+        """The columns and the values of the regression that a round solves."""
+        if self.family == "identity":
+            return self.X, self.y
+        mu = self.means(beta)
+        root = root_of_variance(mu, self.trials)
+        if not np.isfinite(mu).all() or (root**2).min() < NOUGHT * self.y.mean():
+            raise np.linalg.LinAlgError("a fitted rate runs to nought")
+        Xw = self.X * root[:, None]
+        return Xw, Xw @ beta + (self.y - mu) / root
 
-def fit_binomial(y: Array, trials: Array, X: Array, offset: Array) -> PoissonFit:
-    """Binomial regression of y among `trials` with logit link, in the same shape as a Poisson fit."""
-    beta = np.zeros(X.shape[1])
-    eta = np.log((y + 0.5) / (trials - y + 0.5))
-    for _ in range(100):
-        mu = trials * expit(eta)
-        root = _root(mu, trials)
-        new = np.linalg.lstsq(X * root[:, None], root * (eta - offset + (y - mu) / root**2), rcond=None)[0]
-        step = np.abs(new - beta).max()
-        beta = new
-        eta = np.clip(X @ beta + offset, -25, 25)
-        if step < 1e-12:
-            break
-    mu = trials * expit(eta)
-    root, df = _root(mu, trials), len(y) - X.shape[1]
-    Xw = X * root[:, None]
-    return PoissonFit(beta, mu, np.linalg.inv(Xw.T @ Xw), float((((y - mu) / root) ** 2).sum() / df), df)
+    def lags(self) -> Array:
+        """Calendar distances (n x n), endless between different series."""
+        lags = calendar_lags(self.clock, self.clock)
+        return lags if self.series is None else np.where(np.not_equal.outer(self.series, self.series), np.inf, lags)
 
 
-def _fit(
-    family: Family, y: Array, X: Array, offset: Array, clock: Array, search: _Search, *,
-    floor: float, noise: bool, rounds: int, series: Array | None = None, trials: Array | None = None,
-) -> SeriesFit:  # fmt: skip
-    def means(beta: Array) -> Array:
-        eta = X @ beta + offset
-        return np.asarray(np.exp(eta) if trials is None else trials * expit(eta))
-
-    beta = np.zeros(X.shape[1])
-    if family != "identity":
-        beta = (fit_poisson(y, X, offset) if trials is None else fit_binomial(y, trials, X, offset)).beta
-    settled, done = False, 0
+def _fit(data: _Data, search: _Search, *, floor: float, noise: bool, rounds: int) -> SeriesFit:
+    linear = data.family == "identity"
+    beta, settled, done = data.start(), False, 0
     while not settled and done < rounds:
-        if family != "identity":
-            mu = means(beta)
-            root = _root(mu, trials)
-            if not np.isfinite(mu).all() or (root**2).min() < NOUGHT * y.mean():
-                raise np.linalg.LinAlgError("a fitted rate runs to nought")
-            Xw = X * root[:, None]
-            found = search(Xw, Xw @ beta + (y - mu) / root)
-        else:
-            found = search(X, y)
+        found = search(*data.working(beta))
         move = found.beta - beta
         # A limited step keeps exp() in range; without it about 1 % of short series overflow.
-        furthest = 0.0 if family == "identity" else float(np.abs(X @ move).max())
+        furthest = 0.0 if linear else float(np.abs(data.X @ move).max())
         move *= min(1.0, 1.0 / furthest) if furthest > 0 else 1.0
         beta = beta + move
         done += 1
-        settled = family == "identity" or float(np.abs(move).max()) < SETTLED
-    mu = X @ beta if family == "identity" else means(beta)
-    lags = calendar_lags(clock, clock)
-    if series is not None:
-        lags = np.where(np.not_equal.outer(series, series), np.inf, lags)
-    root = np.ones(len(y)) if family == "identity" else _root(mu, trials)
-    r = (y - mu) / root
-    phi_raw = float(r @ np.linalg.solve(correlation(lags, found.rho, found.share), r)) / (len(y) - X.shape[1])
+        settled = linear or float(np.abs(move).max()) < SETTLED
+    mu, lags = data.means(beta), data.lags()
+    r = (data.y - mu) / (np.ones(len(mu)) if linear else root_of_variance(mu, data.trials))
+    n, p = data.X.shape
+    phi_raw = float(r @ np.linalg.solve(correlation(lags, found.rho, found.share), r)) / (n - p)
     return SeriesFit(
-        family, y, X, offset, clock, beta, mu, found.rho, found.share, max(floor, phi_raw), phi_raw, noise, done,
-        settled or noise, found.profile, lags, trials,
+        data.family, data.y, data.X, data.offset, data.clock, beta, mu, found.rho, found.share, max(floor, phi_raw), phi_raw, noise, done,
+        settled or noise, found.profile, lags, data.trials,
     )  # fmt: skip
 
 
@@ -398,12 +375,12 @@ def fit_count_series(
     nought, because all periods behind one column are without an event.
     """
     search = _ar1_search(clock, None, restricted, 0.0)
-    return _fit("log", y, X, offset, clock, search, floor=floor, noise=False, rounds=MAX_ROUNDS)
+    return _fit(_Data("log", y, X, offset, clock), search, floor=floor, noise=False, rounds=MAX_ROUNDS)
 
 
 def fit_count_series_with_noise(y: Array, X: Array, offset: Array, clock: Array, *, floor: float = 1.0) -> SeriesFit:
     """The same with AR(1) plus noise, rho and share on a fixed grid: a memory longer than AR(1) can show."""
-    return _fit("log", y, X, offset, clock, _noise_search(clock), floor=floor, noise=True, rounds=NOISE_ROUNDS)
+    return _fit(_Data("log", y, X, offset, clock), _noise_search(clock), floor=floor, noise=True, rounds=NOISE_ROUNDS)
 
 
 def fit_share_series(
@@ -417,7 +394,7 @@ def fit_share_series(
     """
     search = _noise_search(clock) if noise else _ar1_search(clock, None, restricted, 0.0)
     rounds = NOISE_ROUNDS if noise else MAX_ROUNDS
-    return _fit("logit", y, X, offset, clock, search, floor=floor, noise=noise, rounds=rounds, trials=trials)
+    return _fit(_Data("logit", y, X, offset, clock, trials), search, floor=floor, noise=noise, rounds=rounds)
 
 
 def fit_value_series(
@@ -427,97 +404,12 @@ def fit_value_series(
 
     `series` (n) numbers the series when several are stacked: errors of different series are not correlated.
     """
+    data = _Data("identity", y, X, np.zeros(len(y)), clock, series=series)
     search = _ar1_search(clock, series, restricted, lowest_rho)
-    return _fit("identity", y, X, np.zeros(len(y)), clock, search, floor=0.0, noise=False, rounds=1, series=series)
+    return _fit(data, search, floor=0.0, noise=False, rounds=1)
 
 
 def fit_value_series_with_noise(y: Array, X: Array, clock: Array) -> SeriesFit:
     """The Gaussian fit with AR(1) plus noise."""
-    return _fit("identity", y, X, np.zeros(len(y)), clock, _noise_search(clock), floor=0.0, noise=True, rounds=1)
-
-
-class Interval(NamedTuple):
-    """A number with the ends of its interval; the ends are NaN when there is none."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Projection:
-    """What was to be expected without the service over k post periods.
-
-    `month` (k x 3): expected, low, high of each period's count, as predictions. `predicted` is the total that would have
-    been counted, with its prediction interval; `modelled` the total of the model's means, with the interval of the
-    parameters alone.
-    """
-
-    month: Array
-    predicted: Interval
-    modelled: Interval
-
-
-def project(
-    fit: SeriesFit, X0: Array, offset0: Array, clock0: Array, before: Array, summed: Array, level: float = 0.95,
-    *, given: Array | None = None, between: float = 0.0, df_floor: float = DF_FLOOR,
-) -> Projection:  # fmt: skip
-    """The counterfactual of `fit` at rows X0 (k x p, service columns 0), carrying on from the fit's rows `before` (bool, n).
-
-    `summed` (bool, k) marks the periods that enter the totals. The prediction continues the autocorrelated series from
-    before the start, independently of what was observed afterwards: the variance is that of GLS prediction.
-    For a share, `given` (k) are the counts of the other series; `between` is a variance of the log ratio (or difference)
-    from one area to another. Predictions have at least `df_floor` degrees of freedom.
-    """
-    eta0 = X0 @ fit.beta + offset0
-    mu0 = eta0 if fit.family == "identity" else np.exp(eta0)
-    s, slopes = np.ones(len(mu0)), X0
-    if fit.family != "identity":
-        if given is not None:
-            mu0 = mu0 * given
-        s = np.sqrt(mu0 if given is None else mu0 * (1 + mu0 / np.maximum(given, 0.5)))
-        slopes = X0 * mu0[:, None]
-    pick = np.vstack([np.eye(len(mu0)), summed.astype(float)])
-    A, D = pick * s, pick @ slopes
-    Xp, clock_p = fit.working_columns[before], fit.clock[before]
-    across, within = calendar_lags(clock_p, clock0), calendar_lags(clock0, clock0)
-    lags_p = calendar_lags(clock_p, clock_p)
-
-    def spread(rho: float, share: float) -> tuple[Array, Array]:
-        R_pw = correlation(across, rho, share)
-        B = np.linalg.solve(correlation(lags_p, rho, share), R_pw).T
-        inverse = np.linalg.inv(correlation(fit.lags, rho, share))
-        M = np.linalg.inv(fit.working_columns.T @ inverse @ fit.working_columns)
-        H = D - A @ B @ Xp
-        rest = correlation(within, rho, share) - B @ R_pw
-        return B, np.einsum("ij,jk,ik->i", H, M, H) + np.einsum("ij,jk,ik->i", A, rest, A)
-
-    B, q = spread(fit.rho, fit.share)
-    step = 1e-4
-    gradient = [(spread(fit.rho + step, fit.share)[1] - spread(fit.rho - step, fit.share)[1]) / (2 * step)]
-    if fit.with_noise:
-        gradient.append((spread(fit.rho, fit.share + step)[1] - spread(fit.rho, fit.share - step)[1]) / (2 * step))
-    df = [max(fit.satterthwaite(float(q[i]), np.array([g[i] for g in gradient])), df_floor) for i in range(len(q))]
-    expected = pick @ mu0 + A @ B @ fit.residuals[before]
-    scale = (pick @ np.ones(len(mu0)) if fit.family == "identity" else expected) ** 2 * between
-    spreads = fit.phi * q + scale
-    rows = [_ends(fit.family, float(e), float(v), d, level) for e, v, d in zip(expected, spreads, df, strict=True)]
-
-    along = fit.unscaled @ D[-1]
-    q_total = float(D[-1] @ along)
-    thread = fit._inverse @ fit.working_columns @ along
-    df_total = fit.satterthwaite(q_total, np.array([thread @ d @ thread for d in fit._derivatives]))
-    total = float(pick[-1] @ mu0)
-    modelled = _ends(fit.family, total, fit.phi * q_total + float(scale[-1]), max(df_total, DF_FLOOR), level)
-    return Projection(np.array(rows[:-1]), Interval(*rows[-1]), Interval(*modelled))
-
-
-def _ends(family: Family, expected: float, variance: float, df: float, level: float) -> tuple[float, float, float]:
-    """Interval on the log scale for counts, which cannot predict a negative count; on the scale itself for values."""
-    half = float(stdtrit(df, 0.5 + level / 2)) * float(np.sqrt(max(variance, 0.0)))
-    if family == "identity":
-        return expected, expected - half, expected + half
-    k = half / expected if expected > 0 else np.inf
-    if k > WIDEST:
-        return expected, np.nan, np.nan
-    return expected, float(expected * np.exp(-k)), float(expected * np.exp(k))
+    data = _Data("identity", y, X, np.zeros(len(y)), clock)
+    return _fit(data, _noise_search(clock), floor=0.0, noise=True, rounds=1)

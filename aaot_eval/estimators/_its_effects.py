@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aaot_eval.estimators._count_series import Interval, Wald
+from aaot_eval.estimators._count_series import Wald
 from aaot_eval.estimators._its_model import Fitted
+from aaot_eval.estimators._series_projection import Interval
 
 PARAMETERS, PREDICTION = "parameters", "prediction"
 STEPS = 12

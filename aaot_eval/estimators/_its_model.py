@@ -14,7 +14,6 @@ from aaot_eval.estimators._count_series import (
     DF_FLOOR,
     Array,
     Family,
-    Projection,
     SeriesFit,
     Wald,
     fit_count_series,
@@ -22,8 +21,8 @@ from aaot_eval.estimators._count_series import (
     fit_share_series,
     fit_value_series,
     fit_value_series_with_noise,
-    project,
 )
+from aaot_eval.estimators._series_projection import Projection, project
 
 ArimaOrders = tuple[tuple[int, int, int], tuple[int, int, int]]
 ARIMA: ArimaOrders = ((1, 0, 0), (0, 1, 1))

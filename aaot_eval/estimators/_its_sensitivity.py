@@ -12,16 +12,8 @@ import pandas as pd
 
 from aaot_eval.errors import counted
 from aaot_eval.estimators._arma_series import fit_arma
-from aaot_eval.estimators._count_series import (
-    WIDEST,
-    Array,
-    Wald,
-    fit_binomial,
-    fit_count_series,
-    fit_poisson,
-    fit_share_series,
-    fit_value_series,
-)
+from aaot_eval.estimators._count_series import Array, Wald, fit_count_series, fit_share_series, fit_value_series
+from aaot_eval.estimators._glm import fit_binomial, fit_poisson
 from aaot_eval.estimators._its_model import ARIMA, Fitted, Series, fit_model, mean_model
 from aaot_eval.estimators._series_companions import (
     arima_forecast,
@@ -34,6 +26,7 @@ from aaot_eval.estimators._series_companions import (
     quasi_poisson,
     seasonal_arima,
 )
+from aaot_eval.estimators._series_projection import WIDEST
 
 LEAST_AR2 = 12
 LEAST_ARIMA = 48

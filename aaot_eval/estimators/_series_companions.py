@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from aaot_eval.estimators._count_series import PoissonFit, Wald, fit_poisson
+from aaot_eval.estimators._count_series import Wald
+from aaot_eval.estimators._glm import PoissonFit, fit_poisson
 
 Array = np.ndarray
 

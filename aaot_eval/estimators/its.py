@@ -18,7 +18,7 @@ from scipy.special import stdtrit
 
 from aaot_eval.errors import InputError, Problem, counted
 from aaot_eval.estimators import ESTIMATORS
-from aaot_eval.estimators._count_series import WIDEST, Array
+from aaot_eval.estimators._count_series import Array
 from aaot_eval.estimators._its_effects import effects_table
 from aaot_eval.estimators._its_model import (
     Errors,
@@ -44,6 +44,7 @@ from aaot_eval.estimators._its_said import (
 )
 from aaot_eval.estimators._its_sensitivity import Row, agreement, sensitivity_rows, sensitivity_table
 from aaot_eval.estimators._pooling import pooled_sites
+from aaot_eval.estimators._series_projection import WIDEST
 from aaot_eval.results import Analysis, Design, Estimate, Panel, Scale
 from aaot_eval.wording import in_sentence
 

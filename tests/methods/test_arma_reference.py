@@ -15,9 +15,11 @@ from scipy import stats
 from scipy.special import stdtrit
 
 from aaot_eval.estimators._arma_series import ArmaFit, autocorrelation, coefficients_of, fit_arma
-from aaot_eval.estimators._count_series import SeriesFit, fit_count_series, fit_poisson, fit_value_series, project
+from aaot_eval.estimators._count_series import SeriesFit, fit_count_series, fit_value_series
+from aaot_eval.estimators._glm import fit_poisson
 from aaot_eval.estimators._its_model import harmonics
 from aaot_eval.estimators._series_companions import fit_least_squares, newey_west
+from aaot_eval.estimators._series_projection import project
 from tests.agreement import agrees
 
 CASES = "reference_cases/its"

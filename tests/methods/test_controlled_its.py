@@ -12,7 +12,8 @@ import pytest
 from aaot_eval.config import RunConfig
 from aaot_eval.design import choose_analyses
 from aaot_eval.estimators import build_estimator
-from aaot_eval.estimators._count_series import fit_binomial, fit_share_series
+from aaot_eval.estimators._count_series import fit_share_series
+from aaot_eval.estimators._glm import fit_binomial
 from aaot_eval.estimators.controlled_its import ControlledTimeSeries
 from aaot_eval.results import Analysis, Estimate, OutcomeSpec, Panel, generator
 from tests.builders import month_frame, site_panel

@@ -21,9 +21,9 @@ from aaot_eval.estimators._count_series import (
     fit_count_series_with_noise,
     fit_value_series,
     fit_value_series_with_noise,
-    project,
 )
 from aaot_eval.estimators._its_model import fit_model, harmonics, mean_model, season_pairs
+from aaot_eval.estimators._series_projection import project
 from aaot_eval.estimators.its import InterruptedTimeSeries, pooled
 from aaot_eval.results import BESIDE, Analysis, Estimate, OutcomeSpec, Panel, generator
 from aaot_eval.schema import table_schema

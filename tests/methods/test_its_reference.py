@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aaot_eval.estimators._count_series import PoissonFit, SeriesFit, fit_count_series, fit_poisson, fit_value_series
+from aaot_eval.estimators._count_series import SeriesFit, fit_count_series, fit_value_series
+from aaot_eval.estimators._glm import PoissonFit, fit_poisson
 from aaot_eval.estimators._its_model import harmonics
 from aaot_eval.estimators._series_companions import (
     fit_least_squares,

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aaot_eval.estimators._count_series import PoissonFit, SeriesFit, Wald, fit_poisson, fit_value_series
+from aaot_eval.estimators._count_series import SeriesFit, Wald, fit_value_series
+from aaot_eval.estimators._glm import PoissonFit, fit_poisson
 from aaot_eval.estimators._its_model import harmonics
 from aaot_eval.estimators._series_companions import (
     arima_forecast,

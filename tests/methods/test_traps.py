@@ -16,7 +16,7 @@ from statsmodels.tsa.statespace.sarimax import SARIMAX
 from aaot_eval.checks import _honest as honest
 from aaot_eval.estimators import _clustered as cl
 from aaot_eval.estimators import _randomisation as ri
-from aaot_eval.estimators._count_series import fit_poisson
+from aaot_eval.estimators._glm import fit_poisson
 from aaot_eval.estimators._its_model import harmonics
 from aaot_eval.estimators._series_companions import fit_least_squares, newey_west, prais_winsten, seasonal_arima
 from aaot_eval.estimators._sites import SiteData, site_data
