@@ -139,8 +139,9 @@ def _evaluate(
     """One run under the study's lock, and whether it is an earlier one: stale gate, the same run again, or a new one."""
     from aaot_eval.cli._cycle import refuse_stale
     from aaot_eval.cli._endings import faults_go_to, readings_are_in
+    from aaot_eval.disclosure import csv_text
     from aaot_eval.ingest import secret_fingerprint
-    from aaot_eval.run_folder import CACHE, StudyFolder, fingerprint
+    from aaot_eval.run_folder import CACHE, StudyFolder, fingerprint, point_to
 
     study = StudyFolder.open((out or config.path(config.output.runs)).resolve(), config.name)
     faults_go_to(study.path / "restricted")
@@ -162,7 +163,7 @@ def _evaluate(
             )
         if earlier is not None and not force:
             terminal.progress(UNCHANGED)
-            study.point_latest(earlier)
+            point_to(study, earlier, csv_text)
             return earlier, True
         return _new_run(config, terminal, study, print_, as_of=as_of, cycle=cycle), False
 

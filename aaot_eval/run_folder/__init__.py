@@ -12,7 +12,7 @@ from aaot_eval.run_folder.parcel import write_parcel
 from aaot_eval.run_folder.purging import PersonCopy, age_of, delete_copies, person_copies
 from aaot_eval.run_folder.reading import RunFolder, differing_files, differing_inputs, largest_differences, read_run
 from aaot_eval.run_folder.study import CACHE, StudyFolder
-from aaot_eval.run_folder.writing import Account, headline_rows, write_run
+from aaot_eval.run_folder.writing import Account, headline_rows, point_to, write_run
 
 __all__ = [
     "CACHE",
@@ -33,6 +33,7 @@ __all__ = [
     "largest_differences",
     "package_versions",
     "person_copies",
+    "point_to",
     "read_run",
     "run_name",
     "write_parcel",

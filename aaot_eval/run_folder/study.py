@@ -13,11 +13,15 @@ from pathlib import Path
 from aaot_eval.engine import moving
 from aaot_eval.errors import InputError, LockedError, Problem
 from aaot_eval.results import Vintage
-from aaot_eval.run_folder.files import replace_text
+from aaot_eval.run_folder.files import replace, replace_text
 from aaot_eval.run_folder.fingerprint import Fingerprint
 from aaot_eval.run_folder.reading import RunFolder
 
 PARTIAL = ".partial_"
+# A finished run put aside while the same run, made again, takes its place; its name, then the process, follow.
+ASIDE = f"{PARTIAL}old_"
+# Small files on their way to their place.
+ON_THE_WAY = (".write_test_*", ".latest.txt_*", ".index.csv_*")
 # Spill files of a run under way, and the tables already read that the next run need not read again.
 WORK, CACHE = ".work_", "cache"
 LATEST = "latest.txt"
@@ -126,8 +130,16 @@ class StudyFolder:
         return None
 
     def _clear_partial(self) -> None:
+        """Remove what a killed run left; a finished run that it had put aside takes its place again."""
+        for aside in self.path.glob(f"{ASIDE}*"):
+            place = self.path / aside.name.removeprefix(ASIDE).rpartition("_")[0]
+            if not place.exists():
+                replace(aside, place)
         for left in (*self.path.glob(f"{PARTIAL}*"), *self.path.glob(f"{WORK}*")):
             shutil.rmtree(left, ignore_errors=True)
+        for left in (p for pattern in ON_THE_WAY for p in self.path.glob(pattern)):
+            with suppress(OSError):
+                left.unlink()
 
     def _remove_if_unused(self) -> None:
         if {p.name for p in self.path.iterdir()} <= {".lock"}:
@@ -139,16 +151,19 @@ class StudyFolder:
     def runs(self) -> list[RunFolder]:
         """The finished runs, the earliest finished first. A folder whose manifest is broken is none of them."""
         found = []
-        for path in sorted(self.path.glob("*/manifest.json")):
+        for path in self._finished():
             with suppress(InputError):
-                found.append(RunFolder.read(path.parent))
+                found.append(RunFolder.read(path))
         return sorted(found, key=lambda run: str(run.manifest["times"]["finished"]))
 
     def unreadable(self) -> list[str]:
         """The names of folders that hold a manifest which cannot be read: they were runs, and are passed over."""
-        return sorted(
-            {p.parent.name for p in self.path.glob("*/manifest.json")} - {run.path.name for run in self.runs()}
-        )
+        return sorted({p.name for p in self._finished()} - {run.path.name for run in self.runs()})
+
+    def _finished(self) -> list[Path]:
+        """Folders with a manifest, those aside that a run under way, or one that was killed, has not moved to their place."""
+        found = (p.parent for p in self.path.glob("*/manifest.json"))
+        return sorted(p for p in found if not p.name.startswith(PARTIAL))
 
     def same(self, print_: Fingerprint) -> RunFolder | None:
         """An earlier run of the same config, inputs and code."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +30,7 @@ from aaot_eval.run_folder.files import (
 )
 from aaot_eval.run_folder.fingerprint import Fingerprint, config_hash, counting_hash, run_name
 from aaot_eval.run_folder.reading import RunFolder
-from aaot_eval.run_folder.study import PARTIAL, StudyFolder
+from aaot_eval.run_folder.study import ASIDE, PARTIAL, StudyFolder
 
 AsCsv = Callable[[pd.DataFrame], str]
 
@@ -70,14 +72,24 @@ def write_run(
     (partial / "restricted").mkdir(mode=0o700)
     try:
         _write_contents(partial, name, result, release, account, as_csv, pages or {}, figures or {}, patient_page)
-        digest = _write_manifest(partial, name, result, release, fingerprint, account)
+        _write_manifest(partial, name, result, release, fingerprint, account)
         final = study.path / name
         move_into_place(partial, final)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    _add_to_index(study.path, name, result, release, account, digest, as_csv)
+    _add_to_index(RunFolder.read(final), as_csv)
     study.point_latest(RunFolder.read(final))
     return final
+
+
+def point_to(study: StudyFolder, run: RunFolder, as_csv: AsCsv) -> None:
+    """Let `latest.txt` know a run that stands already, and `index.csv` when it was killed before it got so far."""
+    index = study.path / "index.csv"
+    lines = csv.DictReader(io.StringIO(index.read_text("utf-8") if index.exists() else ""))
+    # A run that has a line gets no other: the line holds the hash by which a changed manifest is seen.
+    if run.path.name not in {line["run"] for line in lines}:
+        _add_to_index(run, as_csv)
+    study.point_latest(run)
 
 
 def _write_contents(
@@ -170,7 +182,7 @@ def headline_rows(release: Release) -> list[dict[str, str]]:
 
 def _write_manifest(
     folder: Path, name: str, result: RunResult, release: Release, print_: Fingerprint, account: Account
-) -> str:
+) -> None:
     rows = {(s.table, s.sha256): s.rows for s in result.sources}
     outputs = [
         {"path": p.relative_to(folder).as_posix(), "bytes": p.stat().st_size, "sha256": file_sha256(p),
@@ -212,12 +224,12 @@ def _write_manifest(
         ],
         "outputs": outputs,
     }
-    return write_json(folder / "manifest.json", document)
+    write_json(folder / "manifest.json", document)
 
 
 def move_into_place(partial: Path, final: Path) -> None:
     """Move a finished run to its place; a run that is there already is put aside until the new one stands."""
-    aside = final.with_name(f"{PARTIAL}old_{final.name}_{os.getpid()}")
+    aside = final.with_name(f"{ASIDE}{final.name}_{os.getpid()}")
     if final.exists():
         replace(final, aside)
     try:
@@ -229,20 +241,20 @@ def move_into_place(partial: Path, final: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _add_to_index(
-    study: Path, name: str, result: RunResult, release: Release, account: Account, manifest_sha256: str, as_csv: AsCsv
-) -> None:
-    path = study / "index.csv"
-    answers = [row for row in headline_rows(release) if row["verdict"] != "monitoring"]
+def _add_to_index(run: RunFolder, as_csv: AsCsv) -> None:
+    """One line for a finished run."""
+    path = run.path.parent / "index.csv"
+    known = path.read_text("utf-8") if path.exists() else ""
+    answers = [row for row in run.status()["headline"] if row["verdict"] != "monitoring"]
     line = {
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data_cut": result.meta["data_cut"],
-        "run": name,
+        "finished": run.manifest["times"]["finished"],
+        "data_cut": run.manifest["data_cut"],
+        "run": run.path.name,
         "verdict": answers[0]["verdict"] if answers else "",
         "headline": answers[0]["sentence"] if answers else "",
-        "refreshed": bool(account.refresh.get("refreshed", True)),
-        "version": __version__,
-        "manifest_sha256": manifest_sha256,
+        "refreshed": bool(run.manifest["refresh"].get("refreshed", True)),
+        "version": run.manifest["tool"]["version"],
+        "manifest_sha256": file_sha256(run.path / "manifest.json"),
     }
     header, row = as_csv(pd.DataFrame([line])).split("\n", 1)
-    replace_text(path, (path.read_text("utf-8") if path.exists() else f"{header}\n") + row)
+    replace_text(path, (known or f"{header}\n") + row)

@@ -9,14 +9,17 @@ import re
 import pandas as pd
 import pytest
 
+from aaot_eval.disclosure import csv_text
 from aaot_eval.errors import InputError, LockedError
 from aaot_eval.run_folder import (
+    RunFolder,
     StudyFolder,
     config_hash,
     differing_files,
     differing_inputs,
     fingerprint,
     largest_differences,
+    point_to,
     read_run,
 )
 from tests.cli.fakes import CONFIG, write_config, written
@@ -189,6 +192,40 @@ def test_what_a_killed_run_left_is_cleared_at_the_next_start(tmp_path):
         (study.path / name / "rows.parquet").write_bytes(b"x")
     with study.lock():
         assert {p.name for p in study.path.iterdir()} == {".lock"}
+
+
+def test_a_run_that_was_put_aside_when_the_next_one_was_killed_stands_again(tmp_path):
+    run = written(write_config(tmp_path), tmp_path / "runs")
+    run.rename(run.with_name(f".partial_old_{run.name}_77"))
+    study = StudyFolder.open(tmp_path / "runs", "fake")
+    (study.path / f".partial_{run.name}_77").mkdir()
+    for left in (".latest.txt_77", ".index.csv_77", ".write_test_77"):
+        (study.path / left).write_bytes(b"")
+    with study.lock():
+        assert differing_files(read_run(study.path)) == []
+        assert {p.name for p in study.path.iterdir()} == {".lock", "index.csv", "latest.txt", run.name}
+
+
+def test_a_run_that_is_not_in_its_place_is_no_run(tmp_path):
+    run = written(write_config(tmp_path), tmp_path / "runs")
+    run.rename(run.with_name(f".partial_{run.name}_77"))
+    study = StudyFolder(run.parent)
+    assert (study.runs(), study.unreadable()) == ([], [])
+
+
+def test_a_run_that_was_killed_before_the_index_knew_it_is_entered_later_and_a_changed_one_is_not(tmp_path):
+    run = written(write_config(tmp_path), tmp_path / "runs")
+    study = StudyFolder(run.parent)
+    index = (study.path / "index.csv").read_text("utf-8")
+    for left in ("index.csv", "latest.txt"):
+        (study.path / left).unlink()
+    point_to(study, RunFolder.read(run), csv_text)
+    assert (study.path / "index.csv").read_text("utf-8") == index
+    assert read_run(study.path).path == run
+    (run / "manifest.json").write_bytes((run / "manifest.json").read_bytes() + b" ")
+    point_to(study, RunFolder.read(run), csv_text)
+    assert (study.path / "index.csv").read_text("utf-8") == index
+    assert [p.what.split(" ")[0] for p in differing_files(read_run(run))] == ["manifest.json"]
 
 
 def test_a_failure_while_writing_leaves_nothing(tmp_path, monkeypatch):
