@@ -727,7 +727,7 @@ def test_a_column_missing_from_every_file_is_said_once_with_their_number(tmp_pat
     ("spoil", "code"),
     [
         (lambda text: text.replace("2022-05", "2022.5"), "X213"),
-        (lambda text: text.replace("\n", "\n,\n,\n", 1), "X211"),
+        (lambda text: text.replace("\n", "\nx,\nx,\n", 1), "X211"),
         (
             lambda text: text.replace("ADMIDATE", "a").replace("EPI", "b").replace("DIS", "c").replace("ADMI", "d"),
             "X208",
