@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from aaot_eval.results import generator
+from aaot_eval.synthetic.columns import year_label
 from aaot_eval.synthetic.files import RowsByFile, period_of
 from aaot_eval.synthetic.layouts import DEFAULTS, Writing, layouts
-from aaot_eval.synthetic.records import Scene, Written, attendance_rows, episode_rows, year_label
+from aaot_eval.synthetic.records import Scene, Written, attendance_rows, episode_rows
 from aaot_eval.synthetic.service import Effect
 from aaot_eval.synthetic.world import (
     ALCOHOL,

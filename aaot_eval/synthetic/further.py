@@ -9,7 +9,7 @@ from pathlib import Path
 from aaot_eval.synthetic.extracts import Ledger
 from aaot_eval.synthetic.files import text_bytes
 from aaot_eval.synthetic.layouts import Cells, Writing, held_by, written
-from aaot_eval.synthetic.records import tokens
+from aaot_eval.synthetic.people import tokens
 from aaot_eval.synthetic.study import Study
 from aaot_eval.synthetic.truth import series_rows
 from aaot_eval.synthetic.workbook import workbook

@@ -12,11 +12,13 @@ import numpy as np
 
 from aaot_eval.errors import InputError, Problem, UsageError
 from aaot_eval.synthetic.extracts import Ledger, write_extracts
+from aaot_eval.synthetic.faults import DIRT
 from aaot_eval.synthetic.files import chosen_dialect, suffix_of
 from aaot_eval.synthetic.further import write_further_tables
 from aaot_eval.synthetic.layouts import DEFAULTS, Writing, chosen_layouts, layouts
 from aaot_eval.synthetic.money import PRICE_YEAR, UNIT_COSTS, places_for, programme_rows
-from aaot_eval.synthetic.records import DIRT, Scene, tokens
+from aaot_eval.synthetic.people import tokens
+from aaot_eval.synthetic.records import Scene
 from aaot_eval.synthetic.service import RULE_COUNT, RULE_MONTHS, lived
 from aaot_eval.synthetic.study import Study, draw_study, first_month_of
 from aaot_eval.synthetic.truth import answers, series_rows
@@ -62,19 +64,7 @@ def simulate_study(
     The same arguments write the same bytes. Raises UsageError for an unknown scenario or what cannot be
     simulated, InputError for a folder that is not empty or a world too small for the effect to come about through the caseload.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(
-            Problem("C152", "the folder for the simulated study is not empty", where=str(out), do="name a new folder")
-        )
-    if not 0 <= faults <= MOST_FAULTS:
-        raise UsageError(
-            Problem(
-                "C157",
-                f"faults cannot be {faults} times as frequent",
-                allowed=f"0 to {MOST_FAULTS:g}",
-                do="take a number between them; 1 is usual",
-            )
-        )
+    _refuse(out, faults)
     writing = Writing(chosen_layouts(formats), chosen_dialect(dialect), "panel" in formats, only_held)
     notify("Drawing people and their admissions without the service")
     arguments: dict[str, Any] = {
@@ -99,6 +89,22 @@ def simulate_study(
     _write_text(out / "README.txt", _readme(study, writing))
     _write_text(out / "truth.json", json.dumps(truth, indent=1, ensure_ascii=False) + "\n")
     return truth
+
+
+def _refuse(out: Path, faults: float) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(
+            Problem("C152", "the folder for the simulated study is not empty", where=str(out), do="name a new folder")
+        )
+    if not 0 <= faults <= MOST_FAULTS:
+        raise UsageError(
+            Problem(
+                "C157",
+                f"faults cannot be {faults} times as frequent",
+                allowed=f"0 to {MOST_FAULTS:g}",
+                do="take a number between them; 1 is usual",
+            )
+        )
 
 
 def _truth(study: Study, ledger: Ledger, arguments: dict[str, Any]) -> dict[str, Any]:

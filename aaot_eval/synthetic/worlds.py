@@ -13,7 +13,7 @@ import numpy as np
 
 from aaot_eval.errors import Problem, UsageError
 from aaot_eval.results import generator
-from aaot_eval.synthetic.records import share_of
+from aaot_eval.synthetic.people import share_of
 from aaot_eval.synthetic.scenarios import SCENARIOS, Illness, Scenario, Selection
 from aaot_eval.synthetic.service import Caseload, referral_days
 from aaot_eval.synthetic.world import (

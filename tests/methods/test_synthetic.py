@@ -17,18 +17,12 @@ import pytest
 from aaot_eval.config import load_config
 from aaot_eval.errors import InputError, UsageError
 from aaot_eval.synthetic import SCENARIOS, draw_study, simulate_study
+from aaot_eval.synthetic.code_pools import ALCOHOL_CODES, CODES, OTHER_CODES
+from aaot_eval.synthetic.columns import financial_year, year_label
 from aaot_eval.synthetic.extracts import YearFiles
+from aaot_eval.synthetic.faults import DIRT
 from aaot_eval.synthetic.money import OCCUPANCY, leg_price, programme_cost, programme_rows
-from aaot_eval.synthetic.records import (
-    ALCOHOL_CODES,
-    CODES,
-    DIRT,
-    OTHER_CODES,
-    financial_year,
-    mixed,
-    tokens,
-    year_label,
-)
+from aaot_eval.synthetic.people import mixed, tokens
 from aaot_eval.synthetic.scenarios import Illness
 from aaot_eval.synthetic.service import lived, months_meeting_rule
 from aaot_eval.synthetic.world import ALCOHOL, PEOPLE_PER_SITE, Calendar, kept_apart, monthly_shocks
