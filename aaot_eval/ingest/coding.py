@@ -28,7 +28,7 @@ CODE = re.compile(r"[A-Z][0-9]{2}(\.?[0-9])?")
 
 def plain_code(code: str) -> str:
     """A code without dot, dagger or asterisk, in capitals."""
-    return "".join(c for c in code.upper() if c.isalnum())
+    return code if code.isalnum() and code.isupper() else "".join(c for c in code.upper() if c.isalnum())
 
 
 def codes_in_list(seen: Iterable[str], listed: Sequence[str]) -> list[str]:

@@ -87,10 +87,10 @@ def completeness(engine: Engine, months: pd.DataFrame, first: pd.Period, last: p
     Rows lost for want of a column are records of that column; those without a provider or any date stand under an empty
     site or month and are left to the flow of inclusion.
     """
-    parts = [
-        months[["provider", "clock"]].assign(column=name, records=months[out_of], missing=months[gone])
+    parts = {
+        name: months[["provider", "clock"]].assign(column=name, records=months[out_of], missing=months[gone])
         for name, gone, out_of, _ in COLUMNS
-    ]
+    }
     begin, end = clock_of(first), clock_of(last)
     lost = engine.frame(
         f"SELECT provider, loss, clock, n FROM lost_months WHERE clock BETWEEN {begin} AND {end} ORDER BY provider, loss, clock"
@@ -98,15 +98,14 @@ def completeness(engine: Engine, months: pd.DataFrame, first: pd.Period, last: p
     kept = months[["provider", "clock", "n"]]
     for reason, name in NEEDED:
         gone = lost.loc[lost["loss"] == reason, ["provider", "clock", "n"]].rename(columns={"n": "missing"})
-        both = kept.merge(gone, on=["provider", "clock"], how="outer").fillna({"n": 0, "missing": 0})
-        parts.append(
-            both[["provider", "clock"]].assign(
-                column=name,
-                records=(both["n"] + both["missing"]).astype("int64"),
-                missing=both["missing"].astype("int64"),
-            )
+        both = kept.merge(gone, on=["provider", "clock"], how="outer", sort=True).fillna({"n": 0, "missing": 0})
+        parts[name] = both[["provider", "clock"]].assign(
+            column=name,
+            records=(both["n"] + both["missing"]).astype("int64"),
+            missing=both["missing"].astype("int64"),
         )
-    found = pd.concat(parts, ignore_index=True).sort_values(["column", "provider", "clock"], ignore_index=True)
+    # Every part is in the order of provider and month.
+    found = pd.concat([parts[name] for name in sorted(parts)], ignore_index=True)
     found["month"] = found["clock"].map({c: month_text(c) for c in found["clock"].unique()})
     return found.rename(columns={"provider": "site"})[["column", "site", "month", "clock", "records", "missing"]]
 
