@@ -286,3 +286,17 @@ def test_ctrl_c_while_the_program_is_loaded_ends_in_words(monkeypatch, capsys, t
     monkeypatch.setattr(sys, "argv", ["aaot-eval", "check", *typed])
     assert __main__.main() == 130
     assert "interrupted" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "said"), [("--version", 0, "aaot-eval "), ("no-such-verb", 2, "no-such-verb")]
+)
+def test_the_process_ends_with_the_code_when_all_is_said_and_done(typed, code, said):
+    begin = (
+        "import atexit, sys; atexit.register(lambda: print('what a library left to do')); "
+        f"sys.argv = ['aaot-eval', {typed!r}]; from aaot_eval.__main__ import program; program()"
+    )
+    ended = subprocess.run([sys.executable, "-c", begin], capture_output=True, text=True, encoding="utf-8", check=False)
+    assert ended.returncode == code
+    assert said in ended.stdout + ended.stderr
+    assert ended.stdout.endswith("what a library left to do\n")
