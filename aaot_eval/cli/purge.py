@@ -47,7 +47,7 @@ def purge(
         return
     with ExitStack() as locks:
         for study in dict.fromkeys(s.parent if (s / "manifest.json").is_file() else s for s in studies):
-            if study.is_dir():
+            if StudyFolder(study).was_used():
                 locks.enter_context(StudyFolder(study).hold())
         copies = person_copies(studies, work, now, age)
         delete_copies(copies, now)

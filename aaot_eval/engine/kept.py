@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,6 +26,10 @@ from aaot_eval.engine.files import Dialect
 # Raise it when what an entry holds changes.
 GENERATION = 3
 ROWS, REJECTS, NOTE = ".rows.parquet", ".rejects.parquet", ".json"
+# What a part of an entry is called; whatever else lies in the folder is somebody else's.
+PART = re.compile(
+    rf"[0-9a-f]{{12}}-[0-9a-f]{{12}}-[0-9a-f]{{40}}({re.escape(ROWS)}|{re.escape(REJECTS)}|{re.escape(NOTE)})"
+)
 # What a file is that has been read before; its bytes need not be looked at again.
 OF_A_FILE = (
     "kind",
@@ -136,7 +141,7 @@ class KeptReadings:
     def _trim(self) -> None:
         sizes: dict[str, int] = {}
         last: dict[str, float] = {}
-        for path in self.folder.glob("*.*"):
+        for path in filter(is_part, self.folder.iterdir()):
             key = path.name.split(".", 1)[0]
             stat = path.stat()
             sizes[key] = sizes.get(key, 0) + stat.st_size
@@ -156,6 +161,11 @@ class KeptReadings:
     def close(self) -> None:
         """Let go of entries that were not kept."""
         shutil.rmtree(self.staging, ignore_errors=True)
+
+
+def is_part(path: Path) -> bool:
+    """Whether a file is a part of an entry, by its name."""
+    return bool(PART.fullmatch(path.name)) and path.is_file()
 
 
 def _short(text: str) -> str:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from aaot_eval.engine.kept import is_part
 from aaot_eval.errors import InputError, Problem, UsageError
 from aaot_eval.run_folder.files import replace_text
 from aaot_eval.run_folder.reading import PURGED, RunFolder
@@ -21,6 +22,7 @@ Kind = Literal["restricted", "cache", "left over"]
 DAYS = {"d": 1, "w": 7, "y": 365}
 MOST_DAYS = 36_500
 YOUNGEST = timedelta(days=1)
+RUN_NAME = re.compile(r"[A-Za-z0-9-]+_[0-9a-f]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def person_copies(studies: Sequence[Path], work: Sequence[Path], now: datetime, 
     """Every person-level copy of some studies, and of their work folders, of at least that age; the oldest first.
 
     A run's `restricted/` is as old as the run (`manifest.json`), an entry of the cache as old as its last use, what a killed
-    run left as old as its last change and never younger than a day, for a command under way may still need it.
+    run left as old as its last change and never younger than a day, for a command under way may still need it. Files of others, also in a
+    folder called `cache`, are none of them.
     """
     found = [copy for study in dict.fromkeys(studies) for copy in _of_study(study)]
     found += [copy for folder in dict.fromkeys([*studies, *work]) for copy in _of_work(folder)]
@@ -67,14 +70,23 @@ def person_copies(studies: Sequence[Path], work: Sequence[Path], now: datetime, 
 
 
 def _of_study(study: Path) -> Iterator[PersonCopy]:
-    runs = [study] if (study / "manifest.json").is_file() else sorted(p.parent for p in study.glob("*/manifest.json"))
-    for run in runs:
+    found = [study] if (study / "manifest.json").is_file() else sorted(p.parent for p in study.glob("*/manifest.json"))
+    for run in filter(_is_run, found):
         if (run / "restricted").is_dir():
             yield _copy(run / "restricted", "restricted", _finished(run), run)
 
 
+def _is_run(folder: Path) -> bool:
+    """Whether a folder with a manifest is a run: by its record, or by its name where that cannot be read."""
+    try:
+        RunFolder.read(folder)
+    except InputError:
+        return bool(RUN_NAME.fullmatch(folder.name))
+    return True
+
+
 def _of_work(folder: Path) -> Iterator[PersonCopy]:
-    for path in sorted(p for p in (folder / CACHE).glob("*") if p.is_file()):
+    for path in sorted(filter(is_part, (folder / CACHE).glob("*"))):
         yield _copy(path, "cache", _changed(path))
     for pattern in (f"{WORK}*", f"{PARTIAL}*"):
         for path in sorted(p for p in folder.glob(pattern) if p.is_dir()):

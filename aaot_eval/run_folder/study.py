@@ -114,6 +114,10 @@ class StudyFolder:
         finally:
             lock.release()
 
+    def was_used(self) -> bool:
+        """Whether any run was ever begun here: a lock, a run, or readings that were kept."""
+        return (self.path / ".lock").exists() or (self.path / CACHE).is_dir() or bool(self._finished())
+
     def vintage(self, print_: Fingerprint, counting: str) -> Vintage | None:
         """What the run before saw: of the runs that counted by the same rules, the one with the newest data cut.
 

@@ -217,12 +217,15 @@ def test_a_refused_run_keeps_nothing(tiny, capsys):
     assert not (tiny / "runs").exists()
 
 
-def test_the_longest_unused_goes_above_the_limit(tmp_path):
+def test_the_longest_unused_goes_above_the_limit_and_no_file_of_others(tmp_path):
     folder = tmp_path / "cache"
     folder.mkdir()
-    for i, name in enumerate(("old", "middle", "new")):
+    old, middle, new = (f"{'a' * 12}-{'b' * 12}-{digit * 40}" for digit in "123")
+    for i, name in enumerate((old, middle, new)):
         for end in (".rows.parquet", ".json"):
             (folder / f"{name}{end}").write_bytes(b"x" * 500)
             os.utime(folder / f"{name}{end}", (1000 + i, 1000 + i))
+    (folder / "theirs.rds").write_bytes(b"x" * 500)
+    os.utime(folder / "theirs.rds", (1, 1))
     KeptReadings(folder, tmp_path / "staging", owner="study", limit=2000).keep()
-    assert {p.name.split(".")[0] for p in folder.iterdir()} == {"middle", "new"}
+    assert {p.name.split(".")[0] for p in folder.iterdir()} == {middle, new, "theirs"}

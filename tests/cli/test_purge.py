@@ -129,3 +129,23 @@ def test_what_cannot_be_deleted_is_named(kept, capsys, monkeypatch):
     assert run(["purge", str(kept / "study.toml"), "--older-than", "0d", "--yes"]) == 3
     assert "C222" in (said := capsys.readouterr().err)
     assert "restricted" in said
+
+
+def test_files_of_others_stay_whatever_their_folder_is_called(kept, tmp_path):
+    study = kept / "runs" / "simulated_null_3"
+    foreign = [
+        kept / "cache" / "plots.rds", study / "cache" / "notes.txt", kept / "runs" / "cache" / "x.json",
+        kept / "page" / "manifest.json", kept / "page" / "restricted" / "theirs.csv",
+    ]  # fmt: skip
+    for path in foreign:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}", encoding="utf-8", newline="\n")
+    assert list(study.glob("cache/*.rows.parquet"))
+    for place in (kept / "study.toml", kept):
+        assert run(["purge", str(place), "--older-than", "0d", "--yes"]) == 0
+        assert all(path.is_file() for path in foreign)
+    assert not list(study.glob("cache/*.parquet"))
+    empty = tmp_path / "nobody" / "was here"
+    empty.mkdir(parents=True)
+    assert run(["purge", str(empty), "--older-than", "0d", "--yes"]) == 0
+    assert list(empty.iterdir()) == []
