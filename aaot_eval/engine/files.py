@@ -91,6 +91,11 @@ class _Tally:
     # The last two bytes before a chunk; a file begins as after a line end.
     tail: bytes = b"\0\n"
 
+    @property
+    def mixed_line_ends(self) -> bool:
+        """Whether lines end in more than one way, or in a carriage return alone."""
+        return self.returns > self.pairs or 0 < self.pairs < self.feeds
+
     def add(self, chunk: bytes, decoder: codecs.IncrementalDecoder, final: bool = False) -> None:
         plain = chunk.isascii()
         if self.utf8 and (final or not plain or decoder.getstate()[0]):
@@ -332,6 +337,28 @@ def _inspect_workbook(path: Path, work: Path, size: int) -> Dialect:
     return replace(_inspect_text(copy, work, size), sha256=sha256, sheet=sheet.name, unworked=dict(sheet.unworked))
 
 
+def _refuse_header(path: Path, first: str, delimiter: str) -> None:
+    """Raises InputError when the first line of a file cannot be the names of its columns."""
+    where = f"{path}, line 1"
+    if len(first) >= LONGEST_HEADER:
+        what = f"line 1 of {path.name} is longer than {LONGEST_HEADER >> 20} MiB: it is no header"
+        raise InputError(Problem("X276", what, where, do="check that the file is delimited text with line ends"))
+    if not first.strip():
+        what, do = f"{path.name} has no header line", "the first line must hold the column names"
+        raise InputError(Problem("X201", what, where, do=do))
+    if "\0" in first:
+        raise InputError(binary(path, where))
+    if re.fullmatch(r"\"?sep=.\"?", first.strip(" \r\n"), re.IGNORECASE):
+        what = f"{path.name} begins with a line for Excel (sep=), not with its header"
+        do = "delete the first line, so that the file begins with the column names"
+        raise InputError(Problem("X201", what, where, do=do))
+    if _goes_on(first, delimiter):
+        what = f"the header of {path.name} does not end with line 1: a quotation mark is still open"
+        do = "close the mark, or take the line break out of the column name: the header is one line"
+        where = f"{where}, column {len(header_of(first, delimiter))}"
+        raise InputError(Problem("X201", what, where, do=do))
+
+
 def _inspect_text(path: Path, work: Path, size: int) -> Dialect:
     packed = path.suffix.lower() in PACKED
     # Hashing takes as long as counting, and leaves Python free while it runs.
@@ -340,54 +367,15 @@ def _inspect_text(path: Path, work: Path, size: int) -> Dialect:
         start, tally = _scan(path)
         sha256 = hashed.result()
     encoding = _encoding(path, start, tally)
-    lone = tally.returns - tally.pairs
-    mixed = lone > 0 or 0 < tally.pairs < tally.feeds
     ready = path
-    if packed or mixed or encoding != "utf-8-sig" or GLOB_CHARACTERS.search(str(path)):
+    if packed or tally.mixed_line_ends or encoding != "utf-8-sig" or GLOB_CHARACTERS.search(str(path)):
         ready = work / "mended" / f"{sha256[:16]}.csv"
         _rewrite(path, encoding, ready)
         _, tally = _scan(ready)
     with ready.open(encoding="utf-8-sig", newline="") as text:
         first = text.readline(LONGEST_HEADER)
-    if len(first) >= LONGEST_HEADER:
-        raise InputError(
-            Problem(
-                "X276",
-                f"line 1 of {path.name} is longer than {LONGEST_HEADER >> 20} MiB: it is no header",
-                where=f"{path}, line 1",
-                do="check that the file is delimited text with line ends",
-            )
-        )
-    if not first.strip():
-        raise InputError(
-            Problem(
-                "X201",
-                f"{path.name} has no header line",
-                where=f"{path}, line 1",
-                do="the first line must hold the column names",
-            )
-        )
-    if "\0" in first:
-        raise InputError(binary(path, f"{path}, line 1"))
-    if re.fullmatch(r"\"?sep=.\"?", first.strip(" \r\n"), re.IGNORECASE):
-        raise InputError(
-            Problem(
-                "X201",
-                f"{path.name} begins with a line for Excel (sep=), not with its header",
-                where=f"{path}, line 1",
-                do="delete the first line, so that the file begins with the column names",
-            )
-        )
     delimiter = delimiter_of(first)
-    if _goes_on(first, delimiter):
-        raise InputError(
-            Problem(
-                "X201",
-                f"the header of {path.name} does not end with line 1: a quotation mark is still open",
-                where=f"{path}, line 1, column {len(header_of(first, delimiter))}",
-                do="close the mark, or take the line break out of the column name: the header is one line",
-            )
-        )
+    _refuse_header(path, first, delimiter)
     if tally.cleared and _has_cleared(ready, delimiter):
         mended = work / "mended" / f"{sha256[:16]}-rows.csv"
         _empty_cleared(ready, delimiter, mended)
