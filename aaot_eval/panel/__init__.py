@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -278,9 +279,37 @@ def _without_attendances(attended: np.ndarray, sites: Sequence[str], labels: Seq
     return [Finding("D374", where=", ".join(names), detail=months) for months, names in by_months.items()]
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Everybody of the panel: those `found` in the tables, who of them is `inside` a unit, their `keys`, and the rows made of them."""
+
+    found: pd.DataFrame
+    inside: pd.Series
+    keys: pd.Index
+    people: pd.DataFrame
+
+
 def _people(
     tables: Tables, config: RunConfig, units: pd.DataFrame, periods: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], pd.Index, RuleMet]:
+    at = _found_people(tables, config, units, periods)
+    people, keys = at.people, at.keys
+    person_cells = _person_cells(tables, keys, len(periods))
+    facts = _facts(tables, at)
+    if config.trial is not None:
+        facts["trial_ratio"] = config.trial.ratio
+    rule = rule_met(tables, config, people, keys, periods)
+    if rule.met is not None:
+        person_cells[MET] = rule.met.astype(np.int8).reshape(-1)
+        facts |= rule.told
+    if tables.has("stay_prices"):
+        person_cells["hospital_cost"], priced = _person_costs(tables, keys, periods)
+        facts |= priced
+    return people, person_cells, facts, keys, rule
+
+
+def _found_people(tables: Tables, config: RunConfig, units: pd.DataFrame, periods: pd.DataFrame) -> _Found:
+    """Who is followed, with home, traits, referral, death and first contact."""
     engine, n_t = tables.engine, len(periods)
     engine.run("panel_people")
     add_rule_people(tables, config)
@@ -310,42 +339,40 @@ def _people(
     people.index = pd.RangeIndex(len(people), name="person")
     _add_flags(tables, people, keys, units, periods)
     people["contact_t"] = _first_met(tables, keys, periods)
-    person_cells = pd.DataFrame(
+    return _Found(found, inside, keys, people)
+
+
+def _person_cells(tables: Tables, keys: pd.Index, n_t: int) -> pd.DataFrame:
+    """One row a person and period, with the counts of each outcome."""
+    engine = tables.engine
+    cells = pd.DataFrame(
         {
-            "person": np.repeat(np.arange(len(people), dtype=np.int32), n_t),
-            "t": np.tile(np.arange(n_t, dtype=np.int16), len(people)),
+            "person": np.repeat(np.arange(len(keys), dtype=np.int32), n_t),
+            "t": np.tile(np.arange(n_t, dtype=np.int16), len(keys)),
         }
     )
-    engine.run("person_months")
-    months = engine.frame("SELECT * FROM person_months")
-    for name in ("alcohol_specific_emergency", "non_alcohol_emergency", "emergency", "bed_days"):
-        person_cells[name] = spread(months, keys, "person", name, n_t, np.int16).reshape(-1)
-    engine.run("person_elsewhere")
-    away = engine.frame("SELECT * FROM person_elsewhere")
-    person_cells[ELSEWHERE] = spread(away, keys, "person", "elsewhere", n_t, np.int16).reshape(-1)
+    counted = ["alcohol_specific_emergency", "non_alcohol_emergency", "emergency", "bed_days"]
+    by_step = {"person_months": {n: n for n in counted}, "person_elsewhere": {ELSEWHERE: "elsewhere"}}
     if tables.has("attendances"):
-        engine.run("person_attendances")
-        person_cells["ed_attendances"] = spread(
-            engine.frame("SELECT * FROM person_attendances"), keys, "person", "ed_attendances", n_t, np.int16
-        ).reshape(-1)
-    facts = _facts(tables, found, inside, people)
-    if config.trial is not None:
-        facts["trial_ratio"] = config.trial.ratio
-    rule = rule_met(tables, config, people, keys, periods)
-    if rule.met is not None:
-        person_cells[MET] = rule.met.astype(np.int8).reshape(-1)
-        facts |= rule.told
-    if tables.has("stay_prices"):
-        price_people(tables, _window(tables, periods))
-        costs = engine.frame("SELECT * FROM person_costs")
-        person_cells["hospital_cost"] = spread(costs, keys, "person", "hospital_cost", n_t, float).reshape(-1)
-        lines = engine.frame("SELECT * FROM item_costs ORDER BY person, t, item")
-        place = keys.get_indexer(pd.Index(lines["person"]))
-        facts["item_costs"] = lines.assign(person=place, **{c: lines[c].astype(float) for c in ("quantity", "cost")})[
-            place >= 0
-        ].reset_index(drop=True)
-        facts["unpriced"] = unpriced_table(tables)
-    return people, person_cells, facts, keys, rule
+        by_step["person_attendances"] = {"ed_attendances": "ed_attendances"}
+    for step, columns in by_step.items():
+        engine.run(step)
+        rows = engine.frame(f"SELECT * FROM {step}")
+        for name, column in columns.items():
+            cells[name] = spread(rows, keys, "person", column, n_t, np.int16).reshape(-1)
+    return cells
+
+
+def _person_costs(tables: Tables, keys: pd.Index, periods: pd.DataFrame) -> tuple[np.ndarray, dict[str, Any]]:
+    """The hospital cost of each person and period, and its lines by item with what has no price."""
+    engine = tables.engine
+    price_people(tables, _window(tables, periods))
+    costs = engine.frame("SELECT * FROM person_costs")
+    cost = spread(costs, keys, "person", "hospital_cost", len(periods), float).reshape(-1)
+    lines = engine.frame("SELECT * FROM item_costs ORDER BY person, t, item")
+    place = keys.get_indexer(pd.Index(lines["person"]))
+    lines = lines.assign(person=place, **{c: lines[c].astype(float) for c in ("quantity", "cost")})
+    return cost, {"item_costs": lines[place >= 0].reset_index(drop=True), "unpriced": unpriced_table(tables)}
 
 
 def _first_met(tables: Tables, keys: pd.Index, periods: pd.DataFrame) -> pd.Series:
@@ -375,9 +402,10 @@ def _add_flags(
         people[name] = flags[name].fillna(0).to_numpy().astype(bool)
 
 
-def _facts(tables: Tables, found: pd.DataFrame, inside: pd.Series, people: pd.DataFrame) -> dict[str, Any]:
+def _facts(tables: Tables, at: _Found) -> dict[str, Any]:
     """Small facts beside the panel: the flow of people and of the caseload, and whether the data are artificial."""
     unmarked = tables.engine.rows("SELECT count(*) FROM persons WHERE token NOT LIKE 'TEST%'")[0][0]
+    found, inside, people = at.found, at.inside, at.people
     referred = people["referral_t"].notna()
     team = found.loc[inside, "team"].reset_index(drop=True)
     return {
