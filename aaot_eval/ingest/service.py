@@ -68,69 +68,59 @@ def _impossible_contacts(engine: Engine) -> list[Finding]:
     return found
 
 
+#: What a row of the denominators cannot be: in words, what to do, and the query that finds such rows.
+REFUSED_DENOMINATORS = (
+    (
+        "a population or beds that are not above zero",
+        "mend the number; leave the row out where it is not known",
+        "SELECT site, valid_from FROM denominators_read WHERE population <= 0 OR beds <= 0",
+    ),
+    (
+        "a population or beds above a thousand million",
+        "mend the number: people and beds, not thousands of them",
+        f"SELECT site, valid_from FROM denominators_read WHERE population > {MOST_SERVED} OR beds > {MOST_SERVED}",
+    ),
+    (
+        "two different populations",
+        "keep one row for each site and date; a correction comes in a file of its own, loaded last",
+        "SELECT site, valid_from FROM denominators_read GROUP BY load, site, valid_from HAVING count(DISTINCT population) > 1",
+    ),
+)
+
+
 def _denominators(engine: Engine, sites: bool) -> list[Finding]:
+    """The sites whose population is that of the sites table (D352)."""
     if not sites:
-        raise InputError(
-            Problem(
-                "X262",
-                "denominators are given without a sites table",
-                where="data.denominators",
-                do="give data.sites, whose sites the denominators belong to",
-            )
+        what, do = (
+            "denominators are given without a sites table",
+            "give data.sites, whose sites the denominators belong to",
         )
+        raise InputError(Problem("X262", what, where="data.denominators", do=do))
     problems = [
-        Problem(
-            "X262",
-            f"{what} of {shown_names([site])}",
-            where=f"data.denominators, {begins}",
-            do=do,
-        )
-        for what, do, sql in (
-            (
-                "a population or beds that are not above zero",
-                "mend the number; leave the row out where it is not known",
-                "SELECT site, valid_from FROM denominators_read WHERE population <= 0 OR beds <= 0",
-            ),
-            (
-                "a population or beds above a thousand million",
-                "mend the number: people and beds, not thousands of them",
-                f"SELECT site, valid_from FROM denominators_read WHERE population > {MOST_SERVED} OR beds > {MOST_SERVED}",
-            ),
-            (
-                "two different populations",
-                "keep one row for each site and date; a correction comes in a file of its own, loaded last",
-                """SELECT site, valid_from FROM denominators_read GROUP BY load, site, valid_from
-                HAVING count(DISTINCT population) > 1""",
-            ),
-        )
+        Problem("X262", f"{what} of {shown_names([site])}", where=f"data.denominators, {begins}", do=do)
+        for what, do, sql in REFUSED_DENOMINATORS
         for site, begins in engine.rows(f"{sql} ORDER BY site, valid_from")
     ]
     if problems:
         raise InputError(*problems)
+    without = _sites_without(engine)
+    return [Finding("D352", where=shown_names(without), records=len(without))] if without else []
+
+
+def _sites_without(engine: Engine) -> list[str]:
+    """The sites that the denominators do not name; refused when these are all, or have no population in the sites table either."""
     of_sites = engine.rows(
-        """SELECT s.site, count(d.site) FROM sites AS s LEFT JOIN denominators AS d ON d.site = s.site GROUP BY s.site ORDER BY s.site"""
+        "SELECT s.site, count(d.site) FROM sites AS s LEFT JOIN denominators AS d ON d.site = s.site GROUP BY s.site ORDER BY s.site"
     )
     without = [site for site, n in of_sites if not n]
     if len(without) == len(of_sites):
-        raise InputError(
-            Problem(
-                "X262",
-                "the denominators are of no site of the sites table",
-                where="data.denominators",
-                allowed=shown_names(without[:20]),
-                do="write the sites as in the sites table",
-            )
-        )
+        what, do = "the denominators are of no site of the sites table", "write the sites as in the sites table"
+        raise InputError(Problem("X262", what, where="data.denominators", allowed=shown_names(without[:20]), do=do))
     unknown = [
         s for (s,) in engine.rows("SELECT site FROM sites WHERE population IS NULL ORDER BY site") if s in without
     ]
     if unknown:
-        raise InputError(
-            Problem(
-                "X262",
-                f"no population for {shown_names(unknown)}, neither in the denominators nor in the sites table",
-                where="data.denominators",
-                do="add rows for these sites to the denominators",
-            )
-        )
-    return [Finding("D352", where=shown_names(without), records=len(without))] if without else []
+        what = f"no population for {shown_names(unknown)}, neither in the denominators nor in the sites table"
+        do = "add rows for these sites to the denominators"
+        raise InputError(Problem("X262", what, where="data.denominators", do=do))
+    return without

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -66,56 +66,40 @@ def site_starts(config: RunConfig, sites: pd.DataFrame, first: pd.Period, last: 
     A start after the window is kept as a number beyond it: planned. Raises InputError for a start before the second month, one
     that lies years after the data, and a study in which nothing starts inside the window though something is meant to.
     """
-    problems = []
     months = {str(u): pd.Period(d, "M") for u, d in sites["go_live"].items() if pd.notna(d)}
+    problems = []
     for site, text in config.study.starts.items():
-        if site not in sites.index:
-            problems.append(
-                Problem(
-                    "D322",
-                    f"study.starts names the unknown site {site!r}",
-                    where="study.starts",
-                    allowed=", ".join(map(str, sites.index)),
-                    do="write the site as in the sites table",
-                )
-            )
+        if site in sites.index:
+            months[site] = months_of([text], "study.starts")[0]
             continue
-        months[site] = months_of([text], "study.starts")[0]
+        what, known = f"study.starts names the unknown site {site!r}", ", ".join(map(str, sites.index))
+        do = "write the site as in the sites table"
+        problems.append(Problem("D322", what, where="study.starts", allowed=known, do=do))
     start = pd.Series(pd.array([pd.NA] * len(sites), dtype="Int64"), index=sites.index)
     for site, month in months.items():
-        t = clock_of(month) - clock_of(first)
-        if t <= 0:
-            problems.append(
-                Problem(
-                    "D320",
-                    f"the service at {site} starts in {month}, before there is anything to compare with",
-                    where="go_live",
-                    allowed=f"{first + 1} to {last}",
-                    do="give earlier admissions, or mend the date",
-                )
-            )
-        elif clock_of(month) - clock_of(last) > MOST_PLANNED_MONTHS:
-            problems.append(
-                Problem(
-                    "D320",
-                    f"the service at {site} starts in {month}, years after the data",
-                    where="go_live",
-                    allowed=f"{first + 1} to {last}",
-                    do="mend the date",
-                )
-            )
-        start[site] = t
-    n_t = clock_of(last) - clock_of(first) + 1
-    if months and not problems and not ((start < n_t) & start.notna()).any():
-        problems.append(
-            Problem(
-                "D320",
-                "no service starts inside the data",
-                where="go_live",
-                allowed=f"{first + 1} to {last}",
-                do="wait for data from after the first start, or mend the dates",
-            )
-        )
+        start[site] = clock_of(month) - clock_of(first)
+    problems += _impossible_starts(months, first, last)
+    inside = start.notna() & (start <= clock_of(last) - clock_of(first))
+    if months and not problems and not inside.any():
+        do = "wait for data from after the first start, or mend the dates"
+        problems.append(_not_here("no service starts inside the data", first, last, do))
     if problems:
         raise InputError(*problems)
     return start
+
+
+def _impossible_starts(months: Mapping[str, pd.Period], first: pd.Period, last: pd.Period) -> list[Problem]:
+    """The starts before there is anything to compare with, and those that lie years ahead."""
+    problems = []
+    for site, month in months.items():
+        starts = f"the service at {site} starts in {month}"
+        if clock_of(month) <= clock_of(first):
+            what = f"{starts}, before there is anything to compare with"
+            problems.append(_not_here(what, first, last, "give earlier admissions, or mend the date"))
+        elif clock_of(month) - clock_of(last) > MOST_PLANNED_MONTHS:
+            problems.append(_not_here(f"{starts}, years after the data", first, last, "mend the date"))
+    return problems
+
+
+def _not_here(what: str, first: pd.Period, last: pd.Period, do: str) -> Problem:
+    return Problem("D320", what, where="go_live", allowed=f"{first + 1} to {last}", do=do)
