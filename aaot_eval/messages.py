@@ -104,7 +104,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Delete the title or export the file with commas; else name the format under [data.formats], or map the columns under [data.columns].",
     ),
     "X209": ("The lines of a file do not add up to its rows and rejects.", "Ask for the file again: a quotation mark without its pair usually does this."),
-    "X213": ("Too many cells of a column cannot be read as what it should hold.", "Say how dates are written under [data.dates], or check the mapping."),
+    "X213": ("Too many cells of a column cannot be read as what it should hold; of sites and denominators, any.", "Say how dates are written under [data.dates], or check the mapping."),
     "X214": (
         "A panel has a unit and period twice, a unit under two spellings or with changing constants, or a line of totals as a unit.",
         "Keep one row for each unit and period, one spelling and one value for each unit, and no totals.",

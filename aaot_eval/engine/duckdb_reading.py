@@ -169,7 +169,9 @@ class FileReading:
             for c in self.given
         }
         if self.hashing and "person" in texts:
-            texts["person"] = identifier("person") if self.brought else f"{self.hashing}({texts['person']})"
+            # A key that is none keeps its mark, so that it is seen after the hashing too.
+            hashed = f"CASE WHEN {spoilt_key(texts['person'])} THEN '#' ELSE {self.hashing}({texts['person']}) END"
+            texts["person"] = identifier("person") if self.brought else hashed
         columns = ", ".join(f"{text} AS {name}" for name, text in texts.items())
         made = ", ".join(f"{made_of(c, texts, self.casts, self.plan.schema)} AS {c.name}" for c in self.plan.made)
         number = "row_number() OVER () AS line_row, " if numbered else ""
@@ -520,9 +522,17 @@ def fault(
         when.append(
             f"({name} IS NOT NULL AND NOT regexp_full_match({name}, {text_literal(str(column.extra['pattern']))}))"
         )
+    elif column.name == "person":
+        when.append(spoilt_key(name))
     if column.required and schema.extra.get("blank_rejected"):
         when.append(f"({name} IS NULL)")
     return f"({' OR '.join(when)})" if when else ""
+
+
+def spoilt_key(text: str) -> str:
+    """When a person's key is no key any more: what Excel writes for long numbers, narrow columns and errors is one for many people."""
+    rounded = f"WHEN contains({text}, 'E+') THEN regexp_full_match({text}, '[0-9]([.,][0-9]+)?E[+][0-9]+')"
+    return f"(CASE WHEN starts_with({text}, '#') THEN TRUE {rounded} ELSE FALSE END)"
 
 
 def reason(column: ColumnSpec) -> str:

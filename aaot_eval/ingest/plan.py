@@ -187,7 +187,10 @@ def _no_rows(table: str, path: Path) -> Problem:
             where=str(path),
             do=f"write one row for each {OWN_TABLES[table]}, or take {table} out of [data]",
         )
-    return Problem("X203", f"{path.name} holds a header and no rows", where=str(path), do="ask for the file again")
+    none = "" if table == "admissions" else f"; where there is nothing to list this time, take {table} out of [data]"
+    return Problem(
+        "X203", f"{path.name} holds a header and no rows", where=str(path), do=f"ask for the file again{none}"
+    )
 
 
 def _unread(table: str, plans: Sequence[ReadPlan]) -> list[Finding]:

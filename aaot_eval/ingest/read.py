@@ -18,6 +18,8 @@ from aaot_eval.names import shown_names
 
 #: Tables that somebody keeps by hand, and their columns in which a stray quotation mark makes another person or another place.
 BY_HAND = ("caseload", "sites", "deaths", "denominators")
+#: Tables of a few rows, in which a cell that is read as empty changes a hospital: no start of the service, no end, no people served.
+OF_SITES = ("sites", "denominators")
 KEYS = ("person", "site", "arm")
 #: A straight or typographic quotation mark anywhere; an apostrophe only in front, for names such as St John's hold one.
 STRAY_MARK = re.compile("[\"\u201c\u201d\u201e\u00ab\u00bb]|^['\u2018\u2019]")
@@ -110,6 +112,7 @@ def _reading_problems(
 ) -> list[Problem]:
     """Above a share of unreadable lines or cells a file is not what it says it is."""
     most_lines, most_cells = limits.limit("X211"), limits.limit("X213")
+    given_as = str(plan.schema.extra["given_as"])
     problems = []
     if not report.adds_up:
         problems.append(
@@ -131,14 +134,15 @@ def _reading_problems(
             )
         )
     for column, count in report.bad_cells.items():
-        if count > most_cells * max(report.rows, 1):
+        spec = plan.schema[column]
+        each = given_as in OF_SITES and not spec.required
+        if each or count > most_cells * max(report.rows, 1):
             theirs = plan.columns[column]
-            spec = plan.schema[column]
-            do = _written_rightly(spec.type, str(plan.schema.extra["given_as"]), _kinds_of(engine, plan, theirs))
+            do = _written_rightly(spec.type, given_as, _kinds_of(engine, plan, theirs))
             problems.append(
                 Problem(
                     "X213",
-                    f"more than {most_cells:.0%} of {theirs} cannot be read as {_kind(spec.type)}",
+                    f"{'a cell' if each else f'more than {most_cells:.0%}'} of {theirs} cannot be read as {_kind(spec.type)}",
                     where=_first_places(engine, plan, theirs, count),
                     do=f"{do}; {LISTED}",
                 )
@@ -158,6 +162,8 @@ def _written_rightly(type_name: str, table: str, kinds: Collection[str]) -> str:
     """What to do about cells that are not of their type; `kinds` is what stands in them."""
     if kinds == {"empty"}:
         return "fill the cells in, or delete the lines"
+    if type_name == "string" and "number in scientific notation" in kinds:
+        return "export the keys without Excel, or format the column as text first: Excel has rounded them, and one stands for many"
     if type_name == "date" and kinds == {"digits"}:
         return (
             "write the dates as 2024-04-30 or 20240430; a number such as 45412 is how Excel keeps a day: format the "

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
+from aaot_eval.errors import InputError
 from tests.drawn import csv_text, episodes, read, rows_of, study, two_years
 
 EXTRACT = csv_text(episodes(two_years("RX1") + "\nA RX1 2021-05-03 2021-05-04 a1\nB RX1 2022-05-03 2022-05-04 b1\n"))
@@ -87,7 +91,11 @@ def test_lines_of_delimiters_alone_are_no_rows(tmp_path, text):
 
 
 def test_lines_keep_their_numbers_where_lines_of_delimiters_stand_above_them(tmp_path):
-    text = "person,site,referred\n,,\n" + "".join(f"{'A' if i else 'B'},RX1,2022-01-10\n" for i in range(60)) + "X,RX1,soon\n"
+    text = (
+        "person,site,referred\n,,\n"
+        + "".join(f"{'A' if i else 'B'},RX1,2022-01-10\n" for i in range(60))
+        + "X,RX1,soon\n"
+    )
     with read(study(tmp_path, {"admissions.csv": EXTRACT, "caseload.csv": text})) as tables:
         assert rows_of(tables, "SELECT line FROM rejects") == [(63,)]
 
@@ -96,3 +104,69 @@ def test_a_cell_with_delimiters_in_it_is_no_cleared_line(tmp_path):
     text = 'person,site,referred,reason\nA,RX1,2022-01-10,"two\n,,,\nlines"\nB,RX1,2022-05-10,","\n'
     with read(study(tmp_path, {"admissions.csv": EXTRACT, "caseload.csv": text})) as tables:
         assert rows_of(tables, "SELECT person FROM caseload_read ORDER BY row") == [("A",), ("B",)]
+
+
+#: A study of many hospitals, in which one cell is less than the share of a column that may be unreadable.
+MANY = [f"RX{c}" for c in "123456789ABCDEFGHIJKLMNOP"]
+OF_MANY = csv_text(
+    episodes("\n".join([two_years(MANY[0]), *(row for site in MANY[1:] for row in two_years(site).splitlines()[1:])]))
+)
+
+
+@pytest.mark.parametrize(
+    ("cell", "column", "kind"),
+    [
+        ("TBC,,1000", "go_live", "letters"),
+        ("2022-06-31,,1000", "go_live", "like a date"),
+        ("01/06/22,,1000", "go_live", "like a date"),
+        ("2022-06-01,open,1000", "stopped", "letters"),
+        ("2022-06-01,,1k", "population", "mixed characters"),
+    ],
+)
+def test_one_unreadable_cell_of_a_site_is_refused_for_empty_it_means_something_else(tmp_path, cell, column, kind):
+    rows = "".join(
+        f"{site},{cell if site == 'RX2' else '2022-06-01,,1000' if site == 'RX1' else ',,1000'}\n" for site in MANY
+    )
+    files = {"admissions.csv": OF_MANY, "sites.csv": f"site,go_live,stopped,population\n{rows}"}
+    with pytest.raises(InputError) as refused, read(study(tmp_path, files)):
+        pass
+    (problem,) = refused.value.problems
+    assert problem.code == "X213"
+    assert problem.what.startswith(f"a cell of {column} cannot be read as")
+    assert f"line 3, column {column}: {kind}" in problem.where
+
+
+SPOILT = ["1.20E+12", "4E+09", "########", "#N/A", "#REF!"]
+
+
+@pytest.mark.parametrize("hashed", [False, True], ids=["as given", "hashed"])
+@pytest.mark.parametrize("key", SPOILT)
+def test_a_key_that_excel_has_spoilt_is_no_person(tmp_path, key, hashed):
+    data: dict[str, Any] = {}
+    if hashed:
+        (tmp_path / "secret").write_text("0123456789abcdef" * 4, encoding="utf-8")
+        data["person_key"] = {"column": "TOKEN_PERSON_ID", "secret_file": "secret"}
+    text = csv_text(episodes(two_years("RX1")))
+    first = "bg_RX1_2021-04-01"
+    with read(study(tmp_path, {"admissions.csv": text.replace(first, key)}, data=data)) as tables:
+        assert rows_of(tables, 'SELECT line, "column", reason, row_lost FROM rejects') == [
+            (2, "TOKEN_PERSON_ID", "not a key", True)
+        ]
+        assert rows_of(tables, "SELECT count(*), count(DISTINCT person) FROM episodes") == [(47, 47)]
+    with (
+        pytest.raises(InputError) as refused,
+        read(study(tmp_path, {"admissions.csv": re.sub("bg_RX1_[-0-9]+", key, text)}, data=data)),
+    ):
+        pass
+    (problem,) = refused.value.problems
+    assert problem.code == "X213"
+    if "E+" in key and not hashed:
+        assert "export the keys without Excel" in problem.do
+
+
+@pytest.mark.parametrize("key", ["1E5", "1.2E", "12E+", "E+12", "AE+12", "1-2E5", "P#1"])
+def test_a_key_that_only_looks_like_such_a_number_is_a_person(tmp_path, key):
+    text = csv_text(episodes(two_years("RX1")))
+    first = "bg_RX1_2021-04-01"
+    with read(study(tmp_path, {"admissions.csv": text.replace(first, key)})) as tables:
+        assert rows_of(tables, f"SELECT count(*) FROM persons WHERE token = '{key}'") == [(1,)]
