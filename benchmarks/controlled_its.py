@@ -11,7 +11,6 @@ The world with own changes and one control has no band: no data of two areas can
 from __future__ import annotations
 
 import argparse
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from scipy.stats import binom
 from aaot_eval.estimators.controlled_its import ControlledTimeSeries
 from aaot_eval.estimators.its import InterruptedTimeSeries
 from aaot_eval.results import Analysis, generator
+from benchmarks.stamp import commit_now
 from tests.builders import site_panel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,9 +73,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results")
     args = parser.parse_args()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
+    commit = commit_now()
     table = pd.DataFrame([cell(k, own, args.series, args.seed) for k, own in CELLS])
     lines = [
         "# Controlled interrupted time series under shocks that strike all areas, measured", "",

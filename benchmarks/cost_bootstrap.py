@@ -10,7 +10,6 @@ cost_bootstrap.md with the commit.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import numpy as np
 
 from aaot_eval.costs.resampling import Arm, resampled_by_site, resampled_means
 from aaot_eval.results import generator
+from benchmarks.stamp import commit_now
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_RATIO, MOST_EXTRA_GIB, MOST_BY_SITE = 1.3, 0.1, 0.1
@@ -78,8 +78,7 @@ def main() -> int:
             times[name].append(seconds(task))
     bare, two, site = (min(times[name]) for name in tasks)
     memory = extra_gib(tasks["two"])
-    git = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
+    commit = commit_now()
     held = two / bare <= MOST_RATIO and memory < MOST_EXTRA_GIB and site <= MOST_BY_SITE
     lines = [
         "# Two-stage resampling of costs",

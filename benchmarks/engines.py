@@ -27,6 +27,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.stamp import commit_now
 from tests.services import postgres_server, spark_cluster, spark_connect
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -201,9 +202,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results")
     asked = parser.parse_args()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.strip()
+    commit = commit_now()
     found: dict[str, Any] = {
         "command": f"python -m benchmarks.engines --size {asked.size:g} --engines {asked.engines} --layer-size {asked.layer_size:g}"
         f" --rounds {asked.rounds}",

@@ -14,7 +14,6 @@ import functools
 import os
 import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +26,7 @@ import pandas as pd
 from aaot_eval.estimators import build_estimator
 from aaot_eval.estimators.trial import ARMS
 from aaot_eval.results import Analysis, generator
+from benchmarks.stamp import commit_now
 from tests.builders import site_panel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -186,9 +186,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=sorted(TASKS), default=list(TASKS))
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results")
     args = parser.parse_args()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
+    commit = commit_now()
     stored = args.out / "estimator_speed.csv"
     rows: dict[str, dict[str, Any]] = {}
     if stored.exists():

@@ -10,7 +10,6 @@ others to show what usual practice would have said. Writes foils.csv and foils.m
 from __future__ import annotations
 
 import argparse
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from aaot_eval.estimators import build_estimator
 from aaot_eval.results import Analysis, Estimate, Panel, generator
 from benchmarks.patient_worlds import OUTCOME, ROOT, WORLDS, simulate
 from benchmarks.site_placebo import counts
+from benchmarks.stamp import commit_now
 from tests.builders import site_panel
 
 EFFECT = 0.8
@@ -77,9 +77,7 @@ def has_interval(rows: list[Estimate]) -> bool:
 
 def page(table: pd.DataFrame, asked: argparse.Namespace) -> str:
     """The rows in words."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout.strip()
+    commit = commit_now()
     lines = [
         "# What the usual two-way regressions read when the truth is known",
         "",

@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from aaot_eval.cli import VERBS
+from benchmarks.stamp import commit_now
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Set before the first run.
@@ -60,9 +61,7 @@ def main() -> None:
             pair = seconds(OURS, *ours, "--help"), seconds(empty, *theirs, "--help")
             if n:
                 times[name].append(pair)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.strip()
+    commit = commit_now()
     rows = []
     for name, pairs in times.items():
         ratio = statistics.median(a / b for a, b in pairs)

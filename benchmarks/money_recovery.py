@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import math
 import re
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -34,6 +33,7 @@ from aaot_eval.costs.service import cost_service
 from aaot_eval.estimators import build_estimator
 from aaot_eval.results import Analysis, CheckResult, Design, Effect, Panel, generator
 from aaot_eval.wording import effect_verdict
+from benchmarks.stamp import commit_now
 from tests.builders import site_panel
 from tests.costs_builders import one_team
 
@@ -371,8 +371,7 @@ def main() -> int:
     parser.add_argument("--commit", default="", help="the commit that ran, when it is not the one checked out now")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results")
     args = parser.parse_args()
-    git = ["git", "rev-parse", "--short", "HEAD"]
-    commit = args.commit or subprocess.run(git, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
+    commit = args.commit or commit_now()
     rows = pd.concat(
         [r for r in run(args.worlds, args.reps, args.checkpoint, args.workers) if len(r)], ignore_index=True
     )

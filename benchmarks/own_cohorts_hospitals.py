@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from aaot_eval.estimators._own_parts import among, split_own
 from aaot_eval.estimators.own_cohorts import OwnCohorts, pooled
 from aaot_eval.results import Analysis, Panel, generator
 from benchmarks.patient_worlds import COVERAGE, FALSE_ALARMS, ONE, OUTCOME, ROOT, World, binomial, simulate
+from benchmarks.stamp import commit_now
 
 ANALYSIS = Analysis("own_cohorts", "own_cohorts", "own_cohorts", OUTCOME)
 ESTIMATOR = OwnCohorts(4, 12)
@@ -154,9 +154,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results")
     asked = parser.parse_args()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout.strip()
+    commit = commit_now()
     rows = []
     for name in CELLS:
         rows.append(cell(name, asked.seeds))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -34,6 +33,7 @@ from aaot_eval.estimators.event_study import EventTimes
 from aaot_eval.estimators.patient_event_study import event_times_over_people
 from aaot_eval.results import generator
 from benchmarks.patient_worlds import BIAS, COVERAGE, FALSE_ALARMS, Drawn, World, binomial, draw
+from benchmarks.stamp import commit_now
 
 ROOT = Path(__file__).resolve().parent.parent
 #: People of twelve hospitals, three of which start a team after two years.
@@ -160,9 +160,7 @@ def broken(row: dict[str, Any], effect: float) -> list[str]:
 
 def page(table: pd.DataFrame, seeds: int, seconds: float) -> str:
     """The results in words and one table."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout.strip()
+    commit = commit_now()
     held = int((table["fails"] == "").sum())
     dips = table["no_dip"].sum() / table["dip_seeds"].sum()
     lines = [

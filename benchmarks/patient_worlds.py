@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -27,6 +26,7 @@ from scipy import stats
 
 from aaot_eval.estimators import build_estimator
 from aaot_eval.results import Analysis, OutcomeSpec, Panel
+from benchmarks.stamp import commit_now
 
 OUTCOME = "alcohol_specific_emergency"
 CONTROL = "non_alcohol_emergency"
@@ -397,9 +397,7 @@ def binomial(hits: int, n: int) -> tuple[float, float]:
 
 def page(table: pd.DataFrame, asked: str, seeds: int, again: int) -> str:
     """The results in words and one table."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout.strip()
+    commit = commit_now()
     held = int((table["fails"] == "").sum())
     lines = [
         "# What the patient designs read when the truth is known",

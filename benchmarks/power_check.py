@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from aaot_eval.power._series import Past, power_of
 from aaot_eval.power._sites import AFTER, _power
 from aaot_eval.results import Analysis, generator
 from benchmarks.patient_worlds import OUTCOME, WORLDS, simulate
+from benchmarks.stamp import commit_now
 from tests.builders import site_panel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -225,9 +225,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results")
     asked = parser.parse_args()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout.strip()
+    commit = commit_now()
     file = asked.out / "power_check.csv"
     known = pd.read_csv(file, dtype=str, keep_default_na=False).to_dict("records") if file.exists() else []
     rows = []

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._clustered import cr1_factor
 from aaot_eval.estimators._site_fit import point_estimate
 from aaot_eval.estimators._sites import SiteData
+from benchmarks.stamp import commit_now
 
 ROOT = Path(__file__).resolve().parent.parent
 MONTHS = 36
@@ -133,9 +133,7 @@ def judge(row: pd.Series) -> str:
 
 def page(frame: pd.DataFrame, seconds: float) -> str:
     """The results in words and one table."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout.strip()
+    commit = commit_now()
     reps = int(frame["reps"].iloc[0])
     wide = frame.assign(false_alarms=frame["false_alarms"] / frame["reps"], seen=frame["seen"] / frame["reps"])
     index = ["hospitals", "treated", "which", "median", "p_least"]

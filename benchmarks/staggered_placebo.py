@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -34,6 +33,7 @@ from aaot_eval.estimators._staggered_rows import LEAST_COHORT
 from aaot_eval.estimators.event_study import pre_test, randomised_band, simultaneous
 from aaot_eval.estimators.triple_difference import Triple
 from aaot_eval.estimators.two_way import LEAST_SITES, LEAST_TREATED
+from benchmarks.stamp import commit_now
 
 ROOT = Path(__file__).resolve().parent.parent
 MONTHS, LEVEL, EFFECT = 36, 0.05, math.log(0.8)
@@ -439,9 +439,7 @@ def joint_test(reps: int, *, hospitals: int = 28, treated: int = 8, quarters: in
 
 def page(frame: pd.DataFrame, joint: tuple[int, int], seconds: float) -> str:
     """The results in words and tables."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout.strip()
+    commit = commit_now()
     reps = int(frame["reps"].iloc[0])
     designs = len(frame[["hospitals", "treated", "which", "median"]].drop_duplicates())
     frame = frame.assign(fails=frame.apply(fails, axis=1), leads=frame.apply(leads, axis=1))

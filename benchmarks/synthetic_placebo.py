@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import subprocess
 import time
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pandas as pd
 
 from aaot_eval.estimators import synthetic_did as sd
 from benchmarks.site_placebo import EFFECT, LEVEL, MONTHS, counts
+from benchmarks.stamp import commit_now
 
 ROOT = Path(__file__).resolve().parent.parent
 HOSPITALS, START = 28, 18
@@ -64,9 +64,7 @@ def main() -> None:
     asked = parser.parse_args()
     begun = time.process_time()
     rows = [run(asked.reps, which) for which in ("random", "smallest")]
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout.strip()
+    commit = commit_now()
     lines = [
         "# False alarms and power of a synthetic comparison",
         "",

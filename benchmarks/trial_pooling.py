@@ -12,7 +12,6 @@ further site. Bands, set before the first run: coverage 92 to 100 %, p <= 0.05 w
 from __future__ import annotations
 
 import argparse
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from aaot_eval.estimators._pooling import pool
 from aaot_eval.estimators.trial import Trial
 from aaot_eval.results import Analysis, generator
 from benchmarks.patient_worlds import COVERAGE, FALSE_ALARMS, OUTCOME, ROOT, binomial
+from benchmarks.stamp import commit_now
 from tests.methods.test_trial import simulated
 
 ANALYSIS = Analysis("trial", "trial", "trial", OUTCOME, primary=True)
@@ -90,9 +90,7 @@ def scored(
 
 def page(table: pd.DataFrame, asked: argparse.Namespace) -> str:
     """The rows in words."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout.strip()
+    commit = commit_now()
     held = int((table["fails"] == "").sum())
     lines = [
         "# Coverage of the trial and of the mean over sites",
