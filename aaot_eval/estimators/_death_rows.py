@@ -50,17 +50,7 @@ def alive_throughout(c: Comparison) -> Comparison:
         return replace(cohort, index=np.where(died(c.people, cohort), -1, cohort.index))
 
     def without_dead(era: Era) -> Era:
-        before, after = living(era.before), living(era.after)
-        return Era(
-            era.launch,
-            era.stop,
-            before,
-            after,
-            before.total(n_run),
-            before.total(y_run),
-            after.total(n_run),
-            after.total(y_run),
-        )
+        return Era.of(era.launch, era.stop, living(era.before), living(era.after), n_run, y_run)
 
     return replace(c, eras=tuple(without_dead(e) for e in c.eras))
 

@@ -44,6 +44,12 @@ class Era:
     n1: Floats
     y1: Floats
 
+    @classmethod
+    def of(cls, launch: int, stop: int, before: Cohort, after: Cohort, n_run: Floats, y_run: Floats) -> Era:
+        """The cohorts with what they had, from months at risk and outcome as running sums (people x months)."""
+        sums = (before.total(n_run), before.total(y_run), after.total(n_run), after.total(y_run))
+        return cls(launch, stop, before, after, *sums)
+
 
 @dataclass(frozen=True)
 class Sums:
@@ -141,16 +147,7 @@ def compare(
         given[mine] = w
         before = first_cohort(met, min(rule.first_month, launch), launch, follow_up)
         after = first_cohort(met, launch, stop, follow_up)
-        era = Era(
-            launch,
-            stop,
-            before,
-            after,
-            before.total(n_run),
-            before.total(y_run),
-            after.total(n_run),
-            after.total(y_run),
-        )
+        era = Era.of(launch, stop, before, after, n_run, y_run)
         eras.append(era)
         a0, a1 = before.total(y_run, since), after.total(y_run, since)
         parts.append([by_unit(x, people) for x in (era.n0, era.y0 - a0, a0, era.n1, era.y1 - a1, a1)])

@@ -32,11 +32,6 @@ EIGHT_SEEDS = 0.10
 ESTIMATE = Estimate("a", "entry_rule", "entry_rule", OUTCOME, "any", "rate_ratio", 1.0)
 
 
-@pytest.fixture(scope="module")
-def mixed() -> Panel:
-    return patients_mixed()
-
-
 def run(panel: Panel, design: str = "entry_rule", **options: object) -> CheckResult:
     analysis = Analysis("main", design, "entry_rule", OUTCOME)  # type: ignore[arg-type]
     return CHECKS["dip"]().run(EntryRule(**options), panel, analysis, ESTIMATE, seed=11)  # type: ignore[arg-type]

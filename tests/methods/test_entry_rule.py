@@ -27,7 +27,7 @@ from aaot_eval.estimators.entry_rule import EntryRule
 from aaot_eval.results import BESIDE, Analysis, OutcomeSpec, Panel
 from aaot_eval.schema import table_schema
 from benchmarks.patient_worlds import MANY, ONE, simulate
-from tests.methods.patients import OUTCOME, panel_of_people, patients_mixed
+from tests.methods.patients import OUTCOME, panel_of_people
 
 # The reference prints three decimals.
 PRINTED = 0.0005
@@ -38,11 +38,6 @@ EXACT = 1e-12
 # Mean of six seeds of a design whose log ratio has sd 0.11: three and a half standard errors.
 SIX_SEEDS = 0.16
 ANALYSIS = Analysis("entry_rule", "entry_rule", "entry_rule", OUTCOME)
-
-
-@pytest.fixture(scope="module")
-def mixed() -> Panel:
-    return patients_mixed()
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from aaot_eval.estimators._count_series import SeriesFit, fit_count_series, fit_
 from aaot_eval.estimators._glm import PoissonFit, fit_poisson
 from aaot_eval.estimators._its_model import harmonics
 from aaot_eval.estimators._series_companions import (
+    PraisWinsten,
     fit_least_squares,
     newey_west,
     newey_west_fit,
@@ -68,6 +70,14 @@ def check_gls(
         agrees(case, f"{model}, {name}", w.estimate, expected["coef"][name]["estimate"], abs=near)
         close(case, f"{model}, {name}, standard error", w.std_error, expected["coef"][name]["se"], rel=3 * rel)
     agrees(case, f"{model}, rho", fit.rho, next(iter(expected["correlation_params"].values())), abs=rel)
+
+
+def check_prais(case: str, fit: PraisWinsten, names: Sequence[str], expected: dict[str, Any]) -> None:
+    close(case, "Prais-Winsten, rho", fit.rho, expected["rho"], PRAIS)
+    for i, (name, given) in enumerate((n, expected["coef"][n]) for n in names):
+        close(case, f"Prais-Winsten, {name}", fit.beta[i], given["estimate"], PRAIS)
+        error = math.sqrt(fit.covariance[i, i])
+        close(case, f"Prais-Winsten, {name}, standard error", error, given["se"], PRAIS)
 
 
 class TestEngland:
@@ -286,17 +296,7 @@ class TestProposition99:
 
     def test_prais_winsten(self, case: dict[str, Any]) -> None:
         X, names = self.columns(case["year"], 1989)
-        found, expected = prais_winsten(case["y"], X, case["year"]), case["e"]["prais_winsten_regress"]
-        close(self.CASE, "Prais-Winsten, rho", found.rho, expected["rho"], PRAIS)
-        for i, name in enumerate(names):
-            close(self.CASE, f"Prais-Winsten, {name}", found.beta[i], expected["coef"][name]["estimate"], PRAIS)
-            close(
-                self.CASE,
-                f"Prais-Winsten, {name}, standard error",
-                math.sqrt(found.covariance[i, i]),
-                expected["coef"][name]["se"],
-                PRAIS,
-            )
+        check_prais(self.CASE, prais_winsten(case["y"], X, case["year"]), names, case["e"]["prais_winsten_regress"])
 
     def test_maximum_likelihood(self, case: dict[str, Any]) -> None:
         X, _ = self.columns(case["year"], 1989)
@@ -420,17 +420,8 @@ class TestNewHampshire:
             check_ols(self.CASE, model, fit, case["t"], case["X"], case["y"], self.NAMES, case["e"][model]["coef"], lag)
 
     def test_prais_winsten(self, case: dict[str, Any]) -> None:
-        found, expected = prais_winsten(case["y"], case["X"], case["t"]), case["e"]["prais_winsten_regress"]
-        close(self.CASE, "Prais-Winsten, rho", found.rho, expected["rho"], PRAIS)
-        for i, name in enumerate(self.NAMES):
-            close(self.CASE, f"Prais-Winsten, {name}", found.beta[i], expected["coef"][name]["estimate"], PRAIS)
-            close(
-                self.CASE,
-                f"Prais-Winsten, {name}, standard error",
-                math.sqrt(found.covariance[i, i]),
-                expected["coef"][name]["se"],
-                PRAIS,
-            )
+        found = prais_winsten(case["y"], case["X"], case["t"])
+        check_prais(self.CASE, found, self.NAMES, case["e"]["prais_winsten_regress"])
 
     def test_both_likelihoods(self, case: dict[str, Any]) -> None:
         check_gls(

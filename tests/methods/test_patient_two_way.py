@@ -18,18 +18,13 @@ from aaot_eval.estimators._cohorts import person_months
 from aaot_eval.estimators.patient_two_way import PatientTwoWay, person_rows
 from aaot_eval.results import Analysis, Panel, generator
 from tests.agreement import agrees
-from tests.methods.patients import OUTCOME, patients_mixed
+from tests.methods.patients import OUTCOME
 
 ANALYSIS = Analysis("patient_two_way", "patients", "patient_two_way", OUTCOME)
 # Two fits of the same likelihood, each to its own tolerance.
 SAME_MODEL = 1e-8
 # 313 referred with 0.2 admissions a month for about two years after: sd of the log ratio 0.04, three of them.
 FLAT_WORLD = 0.12
-
-
-@pytest.fixture(scope="module")
-def mixed() -> Panel:
-    return patients_mixed()
 
 
 @pytest.fixture(scope="module")

@@ -13,16 +13,11 @@ from aaot_eval.estimators.entry_rule import EntryRule
 from aaot_eval.estimators.own_cohorts import OwnCohorts
 from aaot_eval.results import Analysis, Panel
 from benchmarks.patient_worlds import ONE, simulate
-from tests.methods.patients import OUTCOME, patients_mixed
+from tests.methods.patients import OUTCOME
 
 ANALYSIS = Analysis("entry_rule", "entry_rule", "entry_rule", OUTCOME)
 OWN = Analysis("own_cohorts", "own_cohorts", "own_cohorts", OUTCOME)
 EXACT = 1e-12
-
-
-@pytest.fixture(scope="module")
-def mixed() -> Panel:
-    return patients_mixed()
 
 
 def test_the_list_is_fixed_by_the_config(mixed: Panel) -> None:

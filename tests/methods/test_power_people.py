@@ -15,16 +15,11 @@ from aaot_eval.power._as_referred import Past, as_referred
 from aaot_eval.power._before import first_start, periods_before
 from aaot_eval.power._people import Hospitals, _row, people_rows
 from aaot_eval.results import BESIDE, Panel, generator
-from tests.methods.patients import OUTCOME, patients_mixed
+from tests.methods.patients import OUTCOME
 
 FOLLOW_UP, FALL = 12, 0.23
 # Two powers from 1,000 draws each differ by up to 0.06 by chance (three standard errors).
 BY_CHANCE = 0.06
-
-
-@pytest.fixture(scope="module")
-def mixed() -> Panel:
-    return patients_mixed()
 
 
 def rows(panel: Panel, rule: tuple[int, int] | None) -> tuple[list[dict], list[str], dict]:

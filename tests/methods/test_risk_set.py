@@ -15,7 +15,7 @@ from aaot_eval.estimators.entry_rule import EntryRule
 from aaot_eval.estimators.risk_set import Matched, RiskSet, contrast, match
 from aaot_eval.results import Analysis, Panel
 from benchmarks.patient_worlds import MANY, ONE, simulate
-from tests.methods.patients import OUTCOME, patients_mixed
+from tests.methods.patients import OUTCOME
 
 PRINTED = 0.0005
 # Balanced means agree to 1e-6 standard deviations.
@@ -23,11 +23,6 @@ BALANCED = 1e-4
 # Mean of six seeds of a design whose log ratio has sd 0.10: three and a half standard errors.
 SIX_SEEDS = 0.15
 ANALYSIS = Analysis("risk_set", "risk_set", "risk_set", OUTCOME)
-
-
-@pytest.fixture(scope="module")
-def mixed() -> Panel:
-    return patients_mixed()
 
 
 @pytest.fixture(scope="module")

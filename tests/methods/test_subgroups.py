@@ -15,17 +15,12 @@ from aaot_eval.estimators.entry_rule import EntryRule
 from aaot_eval.estimators.own_cohorts import OwnCohorts
 from aaot_eval.results import Analysis, CheckResult, Panel, generator
 from aaot_eval.schema import table_schema
-from tests.methods.patients import OUTCOME, patients_mixed
+from tests.methods.patients import OUTCOME
 
 ANALYSIS = Analysis("entry_rule", "entry_rule", "entry_rule", OUTCOME)
 EXACT = 1e-9
 # 40 random divisions at 5 %: more than 6 below 0.05 has a chance of 1 %.
 DIVISIONS, MOST_BELOW = 40, 6
-
-
-@pytest.fixture(scope="module")
-def mixed() -> Panel:
-    return patients_mixed()
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from aaot_eval.report.figures import Context, Drawing, Gap, draw
 from aaot_eval.results import Analysis, Panel, generator
 from aaot_eval.schema import table_schema
 from benchmarks.patient_worlds import ONE, simulate
-from tests.methods.patients import OUTCOME, panel_of_people, patients_mixed
+from tests.methods.patients import OUTCOME, panel_of_people
 
 EXACT = 1e-12
 # Linearised against resampled standard errors: 400 draws have a relative error of 3.5 %, three of them.
@@ -28,11 +28,6 @@ ANALYSIS = Analysis("entry_rule", "entry_rule", "entry_rule", OUTCOME)
 
 def everyone(n: int, months: int) -> FollowedPeople:
     return FollowedPeople(np.arange(n), np.zeros(n, dtype=np.int64), np.full(n, months), np.ones(n))
-
-
-@pytest.fixture(scope="module")
-def mixed() -> Panel:
-    return patients_mixed()
 
 
 @pytest.fixture(scope="module")

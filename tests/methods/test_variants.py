@@ -20,7 +20,7 @@ from aaot_eval.estimators.trial import MODELS, Trial
 from aaot_eval.results import Analysis, Estimate, Panel
 from benchmarks.estimator_speed import series
 from tests.builders import site_panel
-from tests.methods.patients import OUTCOME, panel_of_people, patients_mixed
+from tests.methods.patients import OUTCOME, panel_of_people
 from tests.methods.test_trial import arms, simulated
 
 RISK = Analysis("risk_set", "risk_set", "risk_set", OUTCOME)
@@ -45,11 +45,6 @@ def held(table: pd.DataFrame, estimate: Estimate) -> None:
     assert declared["estimate"] == pytest.approx(estimate.estimate, rel=EXACT)
     assert declared["p_value"] == pytest.approx(estimate.p_value, rel=1e-7)
     assert not table.duplicated(SHAPE[:6]).any()
-
-
-@pytest.fixture(scope="module")
-def mixed() -> Panel:
-    return patients_mixed()
 
 
 class TestRiskSet:
