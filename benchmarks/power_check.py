@@ -28,7 +28,7 @@ from aaot_eval.estimators import build_estimator
 from aaot_eval.estimators._its_model import Series, fit_model, mean_model, season_pairs
 from aaot_eval.estimators._site_fit import fit_sites
 from aaot_eval.estimators._sites import site_data
-from aaot_eval.power._before import first_start, periods_before
+from aaot_eval.power._before import Asked, first_start, periods_before
 from aaot_eval.power._people import people_rows
 from aaot_eval.power._series import Past, power_of
 from aaot_eval.power._sites import AFTER, _power
@@ -90,9 +90,8 @@ def season(months: int) -> np.ndarray:
 
 def series_cell(before: int, after: int, mean: float, rho: float, reps: int, seed: int) -> dict[str, Any]:
     """What power says of one series, and how often the default estimator finds the fall in series made here."""
-    claimed, _ = power_of(
-        Past(np.arange(before), mean * season(before), 2.0, rho, 12), after, 1.0, FALL, reps, seed, LEVEL
-    )
+    past = Past(np.arange(before), mean * season(before), 2.0, rho, 12)
+    claimed, _ = power_of(past, after, 1.0, Asked(OUTCOME, FALL, reps, seed, LEVEL))
     rng = generator(seed, "power_check", "series", before, after, int(mean), int(100 * rho))
     n = before + after
     mu = mean * season(n) * np.where(np.arange(n) >= before, 1 - FALL, 1.0)
@@ -146,7 +145,7 @@ def people_cell(name: str, found: dict[str, Any], pasts: int) -> dict[str, Any]:
     for seed in range(FIRST_SEED, FIRST_SEED + pasts):
         panel = simulate(world, seed)
         past = periods_before(panel, first_start(panel))
-        rows, _, facts = people_rows(panel, past, OUTCOME, rule, 12, fall, 1000, seed, LEVEL, None)
+        rows, _, facts = people_rows(panel, past, Asked(OUTCOME, fall, 1000, seed, LEVEL, 12, rule))
         said += [(r["power"], r["half_width"]) for r in rows if r["people"] == facts["referred"]]
     power, half = np.array(said).T
     brute, n = float(found["p_below_05"]), int(found["estimable"])

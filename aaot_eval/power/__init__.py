@@ -15,7 +15,7 @@ import pandas as pd
 
 from aaot_eval.config import RunConfig, parse_entry_rule
 from aaot_eval.errors import InputError, NotIdentifiedError, Problem, UsageError, counted
-from aaot_eval.power._before import first_start, periods_before
+from aaot_eval.power._before import Asked, first_start, periods_before
 from aaot_eval.power._people import people_rows
 from aaot_eval.power._series import series_rows
 from aaot_eval.power._sites import least_reachable_p as least_reachable_p
@@ -63,19 +63,20 @@ def plan_study(
     start = first_start(panel)
     past = periods_before(panel, start)
     _refuse_past(panel, past, outcome)
-    level = 1 - config.study.conf_level
+    asked = Asked(
+        outcome, fall, replicates, config.seed, 1 - config.study.conf_level, config.study.follow_up_months,
+        parse_entry_rule(config.study.entry_rule or ""), referred,
+    )  # fmt: skip
     notify("Series: simulating months and counts")
-    rows, sentences, facts = series_rows(panel, past, outcome, fall, replicates, config.seed, level)
+    rows, sentences, facts = series_rows(panel, past, asked)
     if len(panel.units) > 2 and panel.comparison_units:
         notify("Sites: simulating assignments")
-        more, words, found = site_rows(panel, past, outcome, fall, replicates, config.seed, level)
+        more, words, found = site_rows(panel, past, asked)
         rows, sentences, facts = [*rows, *more], [*sentences, *words], facts | found
     else:
         sentences.append("Sites: not judged, because no site in the data goes without the service.")
-    rule = parse_entry_rule(config.study.entry_rule or "")
     notify("People: drawing from those who met the entry rule before the start")
-    more, words, found = people_rows(panel, past, outcome, rule, config.study.follow_up_months, fall, replicates, config.seed,
-                                     level, referred)  # fmt: skip
+    more, words, found = people_rows(panel, past, asked)
     table = pd.DataFrame([*rows, *more]).reindex(columns=list(COLUMNS))
     label = str(panel.periods["label"].iloc[start - 1])
     return Plan(table, (*sentences, *words), {"last_period_read": label, "replicates": replicates} | facts | found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,23 @@ from scipy.stats import nbinom, poisson
 from aaot_eval.results import Panel
 
 NEARLY_POISSON = 1.02
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a plan is asked: the power to see a relative `fall` of the outcome at a `level` (0.05), by so many `replicates`.
+
+    Of people also the entry rule (admissions, months), the months of follow-up and the number referred, where they are known.
+    """
+
+    outcome: str
+    fall: float
+    replicates: int
+    seed: int
+    level: float
+    follow_up: int = 12
+    rule: tuple[int, int] | None = None
+    referred: int | None = None
 
 
 def first_start(panel: Panel) -> int:

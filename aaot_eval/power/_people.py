@@ -22,6 +22,7 @@ from aaot_eval.estimators._cohorts import (
 )
 from aaot_eval.estimators._random_effects import dersimonian_laird
 from aaot_eval.power._as_referred import Past, as_referred
+from aaot_eval.power._before import Asked
 from aaot_eval.results import Panel, generator
 
 REFERRED = (25, 50, 100, 200, 400, 800)
@@ -31,20 +32,19 @@ LEAST_OF_HOSPITAL = 5
 #: Comparison people drawn at most; the error is that of all there are.
 MOST_CONTROLS = 2_000
 WANTED = 0.8
+LEAST_DRAWS = 1_000
 
 
-def people_rows(
-    panel: Panel, past: Panel, outcome: str, rule: tuple[int, int] | None, follow_up: int, fall: float, replicates: int,
-    seed: int, level: float, referred: int | None,
-) -> tuple[list[dict[str, Any]], list[str], dict[str, Any]]:  # fmt: skip
+def people_rows(panel: Panel, past: Panel, asked: Asked) -> tuple[list[dict[str, Any]], list[str], dict[str, Any]]:
     """Half-width of the rate ratio and power, by the number referred, against as many comparison people as met the rule."""
+    follow_up, fall = asked.follow_up, asked.fall
     if past.people is None or past.person_cells is None:
         return [], ["People: not judged, because the input holds no people."], {}
-    wanted = rule_outcome_of(past, outcome)
-    if wanted is None or (rule is None and "cohort_rule" not in past.extra):
+    wanted = rule_outcome_of(past, asked.outcome)
+    if wanted is None or (asked.rule is None and "cohort_rule" not in past.extra):
         return [], ["People: not judged, because the config names no entry rule in numbers."], {}
-    people = person_months(past, outcome, wanted)
-    told = people.declared or Rule(*(rule or (1, 12)))
+    people = person_months(past, asked.outcome, wanted)
+    told = people.declared or Rule(*(asked.rule or (1, 12)))
     met = meets_rule(people, told)
     new = newly_meets_rule(met)
     cohort = first_cohort(new, 0, max(people.n_months - follow_up + 1, 0), follow_up)
@@ -53,15 +53,12 @@ def people_rows(
     if len(pool) < LEAST_PEOPLE or not pool.sum() > 0:
         words = f"People: not judged, because only {'fewer than ' + str(LEAST_PEOPLE)} people met the entry rule and were followed for {counted(follow_up, 'month')} before the start."
         return [], [words], {}
-    asked = referred or (int(panel.people["referral_t"].notna().sum()) if panel.people is not None else 0)
+    own_number = asked.referred or (int(panel.people["referral_t"].notna().sum()) if panel.people is not None else 0)
     served = np.isin(np.array(people.names), panel.treated_units)
     weighted = as_referred(people, told, met, served, follow_up, len(panel.periods) - people.n_months)
-    draws = max(replicates, 1000)
     rows = [
-        _weighted_row(weighted, n, follow_up, fall, draws, seed, level)
-        if weighted
-        else _row(pool, hospitals, n, follow_up, fall, draws, seed, level)
-        for n in sorted({*REFERRED, *([asked] if asked >= 2 else [])})
+        _weighted_row(weighted, n, asked) if weighted else _row(pool, hospitals, n, asked)
+        for n in sorted({*REFERRED, *([own_number] if own_number >= 2 else [])})
     ]
     apart = weighted.tau2**0.5 if weighted else hospitals.sd
     enough = next((r["people"] for r in rows if r["power"] >= WANTED), None)
@@ -71,24 +68,22 @@ def people_rows(
         else f"{hospitals.words}; they could not be weighted to one past as the estimator does, which makes these figures cautious"
     )
     words = f"People (met the rule before the start: {pool.mean():.2f} in {counted(follow_up, 'month')}, variance {pool.var(ddof=1) / pool.mean():.1f} times the mean, {how}): "
-    own = next((r for r in rows if r["people"] == asked), None)
+    own = next((r for r in rows if r["people"] == own_number), None)
     if own:
-        words += f"with {asked} referred the ratio is known to about {_percent(own['half_width'])} either way (power {own['power']:.0%} for a fall of {fall:.0%}); "
+        words += f"with {own_number} referred the ratio is known to about {_percent(own['half_width'])} either way (power {own['power']:.0%} for a fall of {fall:.0%}); "
     words += (
         f"{enough} referred reach a power of {WANTED:.0%}."
         if enough
         else f"not even {REFERRED[-1]} referred reach a power of {WANTED:.0%}."
     )
-    return rows, [words], {"referred": asked, "referred_needed": enough, "hospital_sd": apart}
+    return rows, [words], {"referred": own_number, "referred_needed": enough, "hospital_sd": apart}
 
 
-def _weighted_row(
-    past: Past, n: int, follow_up: int, fall: float, draws: int, seed: int, level: float
-) -> dict[str, Any]:
+def _weighted_row(past: Past, n: int, asked: Asked) -> dict[str, Any]:
     """One number of referred, by the comparison that `risk_set` makes."""
-    power, half = past.draw(n, fall, draws, seed, level)
-    what = f"people followed for {counted(follow_up, 'month')} against people who met the same rule, weighted to the same past"
-    return {"part": "people", "what": what, "people": n, "fall": fall, "power": power, "half_width": half}
+    power, half = past.draw(n, asked.fall, _draws(asked), asked.seed, asked.level)
+    what = f"people followed for {counted(asked.follow_up, 'month')} against people who met the same rule, weighted to the same past"
+    return {"part": "people", "what": what, "people": n, "fall": asked.fall, "power": power, "half_width": half}
 
 
 @dataclass(frozen=True)
@@ -138,23 +133,19 @@ def _followed(people: PersonMonths, cohort: Cohort, follow_up: int) -> np.ndarra
     return np.asarray(running[rows, begin + follow_up] - running[rows, begin])
 
 
-def _row(
-    pool: np.ndarray,
-    hospitals: Hospitals,
-    n: int,
-    follow_up: int,
-    fall: float,
-    draws: int,
-    seed: int,
-    level: float,
-) -> dict[str, Any]:
+def _draws(asked: Asked) -> int:
+    """Drawing people is quick: more of them than of other replicates."""
+    return max(asked.replicates, LEAST_DRAWS)
+
+
+def _row(pool: np.ndarray, hospitals: Hospitals, n: int, asked: Asked) -> dict[str, Any]:
     """One number of referred: people drawn as they were, hospitals moved apart as they are, judged with both in the error.
 
     t with (comparison hospitals - 1) where hospitals' spread is known, as the estimator has it.
     """
-    rng = generator(seed, "power", "people", n)
+    rng, draws = generator(asked.seed, "power", "people", n), _draws(asked)
     m, known = len(pool), not np.isnan(hospitals.sd)
-    treated = rng.binomial(pool[rng.integers(0, m, (draws, n))].astype(int), 1 - fall)
+    treated = rng.binomial(pool[rng.integers(0, m, (draws, n))].astype(int), 1 - asked.fall)
     control = pool[rng.integers(0, m, (draws, min(m, MOST_CONTROLS)))]
     means = [np.maximum(a.mean(axis=1), 0.5 / a.shape[1]) for a in (treated, control)]
     sizes = (n, m)
@@ -164,9 +155,10 @@ def _row(
     shocks = rng.standard_normal(draws) * np.sqrt(hospitals.variance)
     error, log = np.sqrt(people + hospitals.variance), np.log(means[0] / means[1]) + shocks
     df = len(hospitals.shares) - 1 if known else n + m - 2
-    quantile = float(stdtrit(max(df, 1), 1 - level / 2))
+    quantile = float(stdtrit(max(df, 1), 1 - asked.level / 2))
     return {
-        "part": "people", "what": f"people followed for {counted(follow_up, 'month')} against people who met the same rule", "people": n, "fall": fall,
+        "part": "people", "what": f"people followed for {counted(asked.follow_up, 'month')} against people who met the same rule",
+        "people": n, "fall": asked.fall,
         "power": float(np.mean(np.abs(log) > quantile * error)), "half_width": float(np.median(quantile * error)),
     }  # fmt: skip
 

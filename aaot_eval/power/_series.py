@@ -10,7 +10,7 @@ import numpy as np
 from aaot_eval.errors import NotIdentifiedError, Problem
 from aaot_eval.estimators._count_series import fit_count_series
 from aaot_eval.estimators._its_model import Series, fit_model, harmonics, mean_model, season_pairs
-from aaot_eval.power._before import counts, uniforms
+from aaot_eval.power._before import Asked, counts, uniforms
 from aaot_eval.results import Panel, generator
 
 MONTHS_AFTER = (12, 24, 36, 60)
@@ -63,14 +63,12 @@ def past_of(panel: Panel, past: Panel, outcome: str) -> Past:
     return Past(clock, mean, fit.phi, fit.rho, s)
 
 
-def power_of(
-    past: Past, after: int, times: float, fall: float, replicates: int, seed: int, level: float
-) -> tuple[float, float]:
+def power_of(past: Past, after: int, times: float, asked: Asked) -> tuple[float, float]:
     """(power, median half-width of the log ratio) of the default series estimator; a series without an estimate finds nothing."""
-    rng = generator(seed, "power", "series", after, int(100 * times))
+    rng = generator(asked.seed, "power", "series", after, int(100 * times))
     found, half = 0, []
-    for _ in range(replicates):
-        clock, y = past.simulate(after, times, fall, rng)
+    for _ in range(asked.replicates):
+        clock, y = past.simulate(after, times, asked.fall, rng)
         n, start = len(y), len(past.clock)
         none = np.zeros(n, dtype=bool)
         series = Series(
@@ -79,27 +77,27 @@ def power_of(
             season_length=past.season_length, labels=tuple(map(str, clock)), pandemic=np.zeros(n, dtype=int),
         )  # fmt: skip
         model = mean_model(series, slope=False, pairs=season_pairs(n, past.season_length))
-        fitted = fit_model(series, model, 1 - level) if y[start:].sum() and y[:start].sum() else None
+        fitted = fit_model(series, model, 1 - asked.level) if y[start:].sum() and y[:start].sum() else None
         if fitted is None:
             continue
-        found += fitted.wald.p_value < level
-        half.append(fitted.wald.half_width(1 - level))
-    return found / replicates, float(np.median(half)) if half else float("nan")
+        found += fitted.wald.p_value < asked.level
+        half.append(fitted.wald.half_width(1 - asked.level))
+    return found / asked.replicates, float(np.median(half)) if half else float("nan")
 
 
 def series_rows(
-    panel: Panel, past_panel: Panel, outcome: str, fall: float, replicates: int, seed: int, level: float
+    panel: Panel, past_panel: Panel, asked: Asked
 ) -> tuple[list[dict[str, Any]], list[str], dict[str, Any]]:
     """Power by months after the start at the counts there are, then by counts at the longest of them that falls short."""
-    past = past_of(panel, past_panel, outcome)
+    past = past_of(panel, past_panel, asked.outcome)
     size, rows = float(past.mean.mean()), []
     period = panel.frequency if panel.frequency != "integer" else "period"
 
     def row(after: int, times: float) -> dict[str, Any]:
-        power, half = power_of(past, after, times, fall, replicates, seed, level)
+        power, half = power_of(past, after, times, asked)
         made = {
             "part": "series", "what": "interrupted time series", "months_after": after, "monthly_mean": size * times,
-            "treated": len(panel.treated_units), "units": len(panel.treated_units), "fall": fall, "power": power, "half_width": half,
+            "treated": len(panel.treated_units), "units": len(panel.treated_units), "fall": asked.fall, "power": power, "half_width": half,
         }  # fmt: skip
         rows.append(made)
         return made
@@ -127,4 +125,4 @@ def series_rows(
             else f"{size * TIMES[-1]:,.0f} a {period} are too few as well"
         )
         facts["count_needed"] = size * times if times else None
-    return rows, [f"Series ({base}): to see a fall of {fall:.0%}, {words}."], facts
+    return rows, [f"Series ({base}): to see a fall of {asked.fall:.0%}, {words}."], facts

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from aaot_eval.estimators import _randomisation as ri
-from aaot_eval.power._before import counts, first_start, uniforms
+from aaot_eval.power._before import Asked, counts, first_start, uniforms
 from aaot_eval.results import Panel, generator
 
 AFTER = 24
@@ -15,11 +15,9 @@ TREATED = (1, 2, 3, 4, 6)
 WANTED = 0.8
 
 
-def site_rows(
-    panel: Panel, past: Panel, outcome: str, fall: float, replicates: int, seed: int, level: float
-) -> tuple[list[dict[str, Any]], list[str], dict[str, Any]]:
+def site_rows(panel: Panel, past: Panel, asked: Asked) -> tuple[list[dict[str, Any]], list[str], dict[str, Any]]:
     """Power for the sites and start dates there are, and for other numbers of treated sites that start together."""
-    value, exposure = (np.asarray(past.matrix(c), dtype=float) for c in (outcome, "exposure"))
+    value, exposure = (np.asarray(past.matrix(c), dtype=float) for c in (asked.outcome, "exposure"))
     whole = np.isfinite(value).all(axis=1) & np.isfinite(exposure).all(axis=1) & (value.sum(axis=1) > 0)
     value, exposure = value[whole], exposure[whole]
     n, before = value.shape
@@ -38,17 +36,17 @@ def site_rows(
     plans = {own: waves - first_start(panel)} | {k: np.zeros(k, dtype=int) for k in TREATED if 2 * k <= n and k != own}
     rows = []
     for k, delay in sorted(plans.items()):
-        power, least = _power(mean, dispersion, rho, delay, fall, replicates, seed, level)
+        power, least = _power(mean, dispersion, rho, delay, asked)
         rows.append({
             "part": "sites", "what": "sites compared, exact randomisation", "months_after": AFTER, "monthly_mean": float(mean.mean()),
-            "treated": k, "units": n, "fall": fall, "p_least": least, "power": power,
+            "treated": k, "units": n, "fall": asked.fall, "p_least": least, "power": power,
         })  # fmt: skip
     mine = next(r for r in rows if r["treated"] == own)
     words = f"Sites ({own} of {n} with the service, dispersion {dispersion:.1f}, rho {rho:.2f}): the least p this design can reach is {mine['p_least']:.4f}; "
-    if mine["p_least"] > level:
-        words += f"no result can fall below {level:.2f}, however large the effect"
+    if mine["p_least"] > asked.level:
+        words += f"no result can fall below {asked.level:.2f}, however large the effect"
     else:
-        words += f"a fall of {fall:.0%} is found with a power of {mine['power']:.0%} after {AFTER} periods"
+        words += f"a fall of {asked.fall:.0%} is found with a power of {mine['power']:.0%} after {AFTER} periods"
     enough = next((r["treated"] for r in rows if r["power"] >= WANTED), None)
     words += (
         f"; {enough} treated sites of {n} reach {WANTED:.0%}."
@@ -78,33 +76,24 @@ def _least(ways: ri.Assignments) -> float:
     return ways.p_least * (2 if ways.mirrored else 1)
 
 
-def _power(
-    mean: np.ndarray,
-    dispersion: float,
-    rho: float,
-    delay: np.ndarray,
-    fall: float,
-    replicates: int,
-    seed: int,
-    level: float,
-) -> tuple[float, float]:
+def _power(mean: np.ndarray, dispersion: float, rho: float, delay: np.ndarray, asked: Asked) -> tuple[float, float]:
     """(power, least p) when sites drawn at random start `delay` periods after the first; AFTER periods follow the last."""
     n, before = mean.shape
     end = before + int(delay.max()) + AFTER
     starts = np.full(n, end)
     starts[: len(delay)] = before + delay
-    ways = ri.assign_starts(starts, end, seed)
+    ways = ri.assign_starts(starts, end, asked.seed)
     least = _least(ways)
-    if least > level:
+    if least > asked.level:
         return 0.0, least
-    rng = generator(seed, "power", "sites", *map(int, delay))
+    rng = generator(asked.seed, "power", "sites", *map(int, delay))
     year = mean[:, -12:]
     future = np.concatenate([mean, year[:, np.arange(end - before) % year.shape[1]]], axis=1)
     t, found = np.arange(end), 0
-    for _ in range(replicates):
+    for _ in range(asked.replicates):
         mu = future[rng.permutation(n)]
-        mu = mu * np.where(t >= starts[:, None], 1 - fall, 1.0)
+        mu = mu * np.where(t >= starts[:, None], 1 - asked.fall, 1.0)
         y = counts(uniforms(rng, mu.shape, rho), mu, dispersion)
         table = ri.change_table(y, np.ones_like(y), ways.starts)
-        found += ri.p_value(ri.size_scaled(table, np.maximum(y.mean(axis=1), 1e-9), ways), ways.real) <= level
-    return found / replicates, least
+        found += ri.p_value(ri.size_scaled(table, np.maximum(y.mean(axis=1), 1e-9), ways), ways.real) <= asked.level
+    return found / asked.replicates, least

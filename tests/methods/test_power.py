@@ -12,7 +12,7 @@ from aaot_eval.config import RunConfig
 from aaot_eval.errors import AaotEvalError
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.power import Plan, plan_study
-from aaot_eval.power._before import periods_before
+from aaot_eval.power._before import Asked, periods_before
 from aaot_eval.power._series import Past, power_of
 from aaot_eval.results import Panel, generator
 from tests.builders import site_panel
@@ -34,7 +34,7 @@ def past(months: int, mean: float, rho: float) -> Past:
 def test_power_of_a_series_is_that_of_the_methods_note(
     before: int, after: int, mean: float, rho: float, noted: float
 ) -> None:
-    found, half = power_of(past(before, mean, rho), after, 1.0, 0.23, REPLICATES, 1, 0.05)
+    found, half = power_of(past(before, mean, rho), after, 1.0, Asked("emergencies", 0.23, REPLICATES, 1, 0.05))
     assert found == pytest.approx(noted, abs=CLOSE)
     assert half > 0
 

@@ -12,19 +12,20 @@ from aaot_eval.config import RunConfig
 from aaot_eval.estimators._cohorts import Rule, meets_rule, person_months
 from aaot_eval.power import plan_study
 from aaot_eval.power._as_referred import Past, as_referred
-from aaot_eval.power._before import first_start, periods_before
+from aaot_eval.power._before import Asked, first_start, periods_before
 from aaot_eval.power._people import Hospitals, _row, people_rows
 from aaot_eval.results import BESIDE, Panel, generator
 from tests.methods.patients import OUTCOME
 
 FOLLOW_UP, FALL = 12, 0.23
+ASKED = Asked(OUTCOME, FALL, 1000, 1, 0.05, FOLLOW_UP)
 # Two powers from 1,000 draws each differ by up to 0.06 by chance (three standard errors).
 BY_CHANCE = 0.06
 
 
 def rows(panel: Panel, rule: tuple[int, int] | None) -> tuple[list[dict], list[str], dict]:
     past = periods_before(panel, first_start(panel))
-    return people_rows(panel, past, OUTCOME, rule, FOLLOW_UP, FALL, 100, 1, 0.05, 300)
+    return people_rows(panel, past, replace(ASKED, replicates=100, rule=rule, referred=300))
 
 
 def in_words(panel: Panel) -> Panel:
@@ -59,7 +60,7 @@ def test_power_is_that_of_the_formula_when_people_are_alike() -> None:
     """Poisson people and no spread of hospitals: the normal approximation of a log rate ratio."""
     rng = generator(1, "poisson pool")
     pool = rng.poisson(2.0, 4000)
-    found = _row(pool, Hospitals(0.0, 3, np.full(9, 1 / 9)), 300, FOLLOW_UP, FALL, 1000, 1, 0.05)
+    found = _row(pool, Hospitals(0.0, 3, np.full(9, 1 / 9)), 300, ASKED)
     error = np.sqrt(1 / (300 * 2.0 * (1 - FALL)) + 1 / (4000 * 2.0))
     bar = stats.t.ppf(0.975, 8) * error
     power = stats.norm.cdf((-bar - np.log(1 - FALL)) / error)
@@ -69,8 +70,8 @@ def test_power_is_that_of_the_formula_when_people_are_alike() -> None:
 
 def test_hospitals_that_lie_apart_cost_precision_and_are_said(mixed: Panel) -> None:
     pool = generator(2, "pool").poisson(2.0, 2000)
-    alike = _row(pool, Hospitals(0.0, 3, np.full(9, 1 / 9)), 400, FOLLOW_UP, FALL, 1000, 1, 0.05)
-    apart = _row(pool, Hospitals(0.2, 3, np.full(9, 1 / 9)), 400, FOLLOW_UP, FALL, 1000, 1, 0.05)
+    alike = _row(pool, Hospitals(0.0, 3, np.full(9, 1 / 9)), 400, ASKED)
+    apart = _row(pool, Hospitals(0.2, 3, np.full(9, 1 / 9)), 400, ASKED)
     assert apart["half_width"] > 1.5 * alike["half_width"]
     assert apart["power"] < alike["power"]
     _, words, facts = rows(mixed, (4, 12))
@@ -80,7 +81,7 @@ def test_hospitals_that_lie_apart_cost_precision_and_are_said(mixed: Panel) -> N
 
 def test_false_alarms_stay_at_the_level_with_hospital_spread() -> None:
     pool = generator(3, "pool").poisson(2.0, 2000)
-    found = _row(pool, Hospitals(0.2, 3, np.full(9, 1 / 9)), 400, FOLLOW_UP, 0.0, 4000, 1, 0.05)
+    found = _row(pool, Hospitals(0.2, 3, np.full(9, 1 / 9)), 400, replace(ASKED, fall=0.0, replicates=4000))
     assert found["power"] < 0.06
 
 
