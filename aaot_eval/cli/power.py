@@ -47,7 +47,9 @@ def power(
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:
-    return {str(k): float(f"{v:.4g}") if isinstance(v, float) else v for k, v in row.items()}
+    """Four digits of every number; nothing (null) where it cannot be told, as how far apart too few hospitals lie."""
+    told = {str(k): None if v != v else v for k, v in row.items()}
+    return {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in told.items()}
 
 
 HEADS = (("what", "Design"), ("months_after", "Periods after"), ("monthly_mean", "Mean a period"), ("treated", "Treated"), ("units", "Of"),

@@ -425,6 +425,13 @@ def test_a_plan_fits_the_terminal():
     assert "Power 81 %" in " ".join(" ".join(lines).split())
 
 
+def test_what_a_plan_cannot_tell_is_null_in_its_document():
+    from aaot_eval.cli.power import _rounded
+
+    found = _rounded({"hospital_sd": float("nan"), "p_least": 0.08333333, "referred": 40, "treated_needed": None})
+    assert found == {"hospital_sd": None, "p_least": 0.08333, "referred": 40, "treated_needed": None}
+
+
 @pytest.mark.parametrize(
     ("code", "words"), [("X204", "column that is needed is not in a file"), ("P409", "prices of more than one year")]
 )
