@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from aaot_eval.engine import ReadPlan, ReadReport
-from aaot_eval.engine.duckdb_reading import FILE_ROW, cleaned, fault, identifier, in_range, recoded, rows_of
+from aaot_eval.engine.duckdb_reading import FILE_ROW, cleaned, day_of, fault, identifier, recoded, rows_of
 from aaot_eval.engine.steps import diagnosis_columns, text_literal
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import ColumnSpec
@@ -164,7 +164,7 @@ def _suspected(column: ColumnSpec, plan: ReadPlan) -> str:
 def _taken_over(column: ColumnSpec, theirs: str, kind: str, others: Mapping[str, str | None], plan: ReadPlan) -> str:
     """Our column over theirs."""
     if column.type == "date":
-        return in_range(theirs)
+        return day_of(column, theirs)
     if column.type == "integer":
         whole = theirs
         for mark in dict.fromkeys([*plan.schema.missing_values, *column.null_values]):

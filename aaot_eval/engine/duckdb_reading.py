@@ -37,6 +37,9 @@ NO_DATES = tuple(
         ("1600", "01", "01"),
         ("1582", "10", "15"),
         ("1582", "01", "01"),
+        ("1899", "12", "30"),
+        ("1899", "12", "31"),
+        ("1900", "01", "01"),
     )
     for s in ("-", "", "/")
 )
@@ -91,7 +94,7 @@ class FileReading:
 
     def _cast(self, column: ColumnSpec) -> str:
         if column.name in self.dated:
-            return in_range(column.name)
+            return day_of(column, column.name)
         return cast(column, self.plan.dates.get(column.name, ()))
 
     def read(self) -> ReadReport:
@@ -478,7 +481,7 @@ def cast(column: ColumnSpec, patterns: Sequence[str]) -> str:
     """Cleaned text as the column's type; NULL when it does not read."""
     name = column.name
     if column.type == "date":
-        return in_range(_day(name, patterns))
+        return day_of(column, _day(name, patterns))
     if column.type == "integer":
         return f"TRY_CAST(floor(TRY_CAST({name} AS DOUBLE)) AS INTEGER)"
     if column.type == "number":
@@ -496,9 +499,16 @@ def _day(name: str, patterns: Sequence[str]) -> str:
     return f"coalesce({', '.join(ways)})"
 
 
-def in_range(day: str) -> str:
-    """A date, or NULL when nobody of an extract can have lived on it."""
-    return f"CASE WHEN {day} BETWEEN DATE '{FIRST_DAY}' AND DATE '{LAST_DAY}' THEN {day} END"
+def day_of(column: ColumnSpec, day: str) -> str:
+    """A date, or NULL when nobody of an extract can have lived on it, and for the days that mean "none"."""
+    return no_mark(column, f"CASE WHEN {day} BETWEEN DATE '{FIRST_DAY}' AND DATE '{LAST_DAY}' THEN {day} END")
+
+
+def no_mark(column: ColumnSpec, day: str) -> str:
+    """A date, or NULL for the days that somebody could have lived on and that mean "none": those from which databases and Excel count."""
+    for mark in column.null_values:
+        day = f"nullif({day}, DATE '{mark}')" if mark >= FIRST_DAY else day
+    return day
 
 
 def fault(
@@ -511,7 +521,8 @@ def fault(
     name, when = column.name, []
     if column.type == "date":
         unreadable = f"{name} IS NOT NULL AND {value} IS NULL"
-        if column.null_values:
+        # Where a row without its date is rejected, a day that means "none" is no date either.
+        if column.null_values and not (column.required and schema.extra.get("blank_rejected")):
             said = name if dated else _day(name, (SLASHED, *patterns))
             marks = among(said, [f"DATE '{d}'" for d in column.null_values])
             unreadable += f" AND NOT {marks}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aaot_eval.engine import ReadPlan
-from aaot_eval.engine.duckdb_reading import SQL_TYPES, cleaned, made_of, part_of_a_cell
+from aaot_eval.engine.duckdb_reading import SQL_TYPES, cleaned, made_of, no_mark, part_of_a_cell
 from aaot_eval.engine.steps import text_literal
 from aaot_eval.schema import ColumnSpec
 
@@ -72,9 +72,10 @@ def _cast(column: ColumnSpec) -> str:
     if column.type == "date":
         day = f"CAST(substring({name}, 1, 8) || '01' AS DATE) + (CAST(substring({name}, 9, 2) AS INTEGER) - 1)"
         # The 31st of a month of 30 days is a day of the next month: no date.
-        return (
+        return no_mark(
+            column,
             f"CASE WHEN regexp_matches({name}, {text_literal(ISO_DAY)}) THEN "
-            f"CASE WHEN month({day}) = CAST(substring({name}, 6, 2) AS INTEGER) THEN {day} END END"
+            f"CASE WHEN month({day}) = CAST(substring({name}, 6, 2) AS INTEGER) THEN {day} END END",
         )
     plain: Mapping[str, tuple[str, str]] = {"integer": (WHOLE, "INTEGER"), "number": (DECIMAL, "DOUBLE")}
     if column.type in plain:
@@ -87,7 +88,8 @@ def _doubt(column: ColumnSpec, value: str, blanks_rejected: bool) -> str:
     """When a cell is not plainly one thing."""
     name = column.name
     if column.type == "date":
-        marks = ", ".join(text_literal(d) for d in column.null_values)
+        none = () if column.required and blanks_rejected else column.null_values
+        marks = ", ".join(map(text_literal, none))
         unread = f"{name} IS NOT NULL AND ({value}) IS NULL" + (f" AND {name} NOT IN ({marks})" if marks else "")
     elif column.type in ("integer", "number"):
         unread = f"{name} IS NOT NULL AND ({value}) IS NULL"
@@ -96,5 +98,7 @@ def _doubt(column: ColumnSpec, value: str, blanks_rejected: bool) -> str:
         if "pattern" in column.extra:
             whole = text_literal(f"^(?:{column.extra['pattern']})$")
             unread = f"{name} IS NOT NULL AND NOT regexp_matches({name}, {whole})"
+        elif name == "person":
+            unread = f"regexp_matches(coalesce({name}, ''), '^#|E[+]')"
     blank = f" OR {name} IS NULL" if column.required and blanks_rejected else ""
     return f"(({unread}){blank} OR regexp_matches(coalesce({name}, ''), {text_literal(NOT_PLAIN)}))"

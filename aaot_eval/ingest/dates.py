@@ -99,7 +99,7 @@ def _orders_seen(file: Dialect, column: str) -> set[str]:
             found = re.match(r"\s*(\d{1,2})[/-](\d{1,2})[/-]\d{4}", row.get(column) or "")
             if found:
                 pairs.add((int(found[1]), int(found[2])))
-    if not pairs:
-        return set()
+    if all(a == b for a, b in pairs):  # 05/05/2022 is one day either way
+        return {"DMY"} if pairs else set()
     fits = {"DMY": all(b <= 12 for _, b in pairs), "MDY": all(a <= 12 for a, _ in pairs)}
     return {order for order, fit in fits.items() if fit} or {"DMY", "MDY"}

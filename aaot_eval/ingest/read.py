@@ -170,7 +170,7 @@ def _written_rightly(type_name: str, table: str, kinds: Collection[str]) -> str:
             "column as a date and save again"
         )
     if type_name == "date":
-        return f'say how they are written, signs and all: [data.dates] {table} = "DD/MM/YYYY", or such as DD/MM/YY, MM/DD/YYYY, DD-MM-YYYY HH:MM; leave a cell without a date blank'
+        return f'say how they are written, signs and all: [data.dates] {table} = "DD/MM/YYYY", or such as DD/MM/YY, MM/DD/YYYY, DD-MM-YYYY HH:MM; leave a cell without a date blank{", which means never" if table in OF_SITES else ""}'
     if type_name in ("integer", "number"):
         return (
             "write figures alone, without words or commas between thousands, or check the mapping under [data.columns]"

@@ -170,3 +170,28 @@ def test_a_key_that_only_looks_like_such_a_number_is_a_person(tmp_path, key):
     first = "bg_RX1_2021-04-01"
     with read(study(tmp_path, {"admissions.csv": text.replace(first, key)})) as tables:
         assert rows_of(tables, f"SELECT count(*) FROM persons WHERE token = '{key}'") == [(1,)]
+
+
+@pytest.mark.parametrize("day", ["1900-01-01", "01/01/1900", "1899-12-30", "1899-12-31", "18991231", "1801-01-01"])
+def test_a_day_from_which_programs_count_is_no_date(tmp_path, day):
+    people = "person,death_date\nA,2022-07-01\n"
+    files = {
+        "admissions.csv": EXTRACT,
+        "caseload.csv": f"person,site,referred,ended\nA,RX1,2022-01-13,{day}\n",
+        "sites.csv": f"site,go_live,stopped,population\nRX1,2021-12-01,{day},1000\n",
+        "deaths.csv": people,
+    }
+    with read(study(tmp_path, files)) as tables:
+        assert rows_of(tables, "SELECT ended FROM caseload") == [(None,)]
+        assert rows_of(tables, "SELECT stopped FROM sites") == [(None,)]
+        assert rows_of(tables, "SELECT * FROM rejects") == []
+    files["deaths.csv"] = f"{people}B,{day}\n"
+    with pytest.raises(InputError, match="X213  more than 5% of death_date"), read(study(tmp_path, files)):
+        pass
+
+
+def test_such_a_day_in_an_extract_is_no_end_of_an_episode(tmp_path):
+    text = csv_text(episodes(two_years("RX1")))
+    unfinished = text.replace("2022-05-01", "1900-01-01").replace("bg_RX1_1900", "bg_RX1_2022")
+    with read(study(tmp_path, {"admissions.csv": unfinished})) as tables:
+        assert rows_of(tables, "SELECT count(*) FROM episodes") == [(47,)]
