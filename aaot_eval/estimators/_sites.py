@@ -321,3 +321,28 @@ def _long_enough(panel: Panel, rows: Ints, starts: Ints, n_t: int, phase_in: int
         f"with fewer than {counted(least_before, 'period')} before or {least_after} after the start",
     )
     return rows[~short], starts[~short]
+
+
+@dataclass(frozen=True)
+class SiteSettings:
+    """What every comparison of sites may be told, and the table of sites that it then uses.
+
+    `phase_in`: periods after a start left out. `least_before` (default one year) and `least_after`: periods a treated
+    site needs. `scale`: "ratio", "difference" or "auto".
+    """
+
+    conf_level: float = 0.95
+    phase_in: int = 0
+    least_before: int | None = None
+    least_after: int = 3
+    scale: str = "auto"
+
+    def data(self, panel: Panel, outcome: str) -> SiteData:
+        """The balanced table this estimator uses."""
+        return site_data(panel, outcome, phase_in=self.phase_in, least_before=self.least_before,
+                         least_after=self.least_after, scale=self.scale)  # fmt: skip
+
+    def not_comparable(self, panel: Panel, outcome: str) -> list[Problem]:
+        """Why the sites of this panel cannot be compared; empty when they can."""
+        return site_objections(panel, outcome, phase_in=self.phase_in, least_before=self.least_before,
+                               least_after=self.least_after, scale=self.scale)  # fmt: skip

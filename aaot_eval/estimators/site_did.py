@@ -18,7 +18,7 @@ from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators import _randomisation as ri
 from aaot_eval.estimators._site_fit import Fit, changes, fit_sites, statistic
 from aaot_eval.estimators._site_tables import effect_series, event_time, placebo_table, sites_table
-from aaot_eval.estimators._sites import Floats, SiteData, site_data, site_objections
+from aaot_eval.estimators._sites import Floats, SiteData, SiteSettings
 from aaot_eval.results import Analysis, Design, Estimate, Panel, Scale
 
 FEW_EVENTS = 10
@@ -31,7 +31,7 @@ BESIDE_SEARCH = (5, 8)
 
 @ESTIMATORS.register("site_did")
 @dataclass(frozen=True)
-class SiteDid:
+class SiteDid(SiteSettings):
     """Treated sites against sites that never start, each treated site before and after its own start.
 
     `phase_in`: periods after a start left out. `least_before` (default one year) and `least_after`: periods a treated
@@ -40,11 +40,6 @@ class SiteDid:
     """
 
     design: ClassVar[Design] = "sites"
-    conf_level: float = 0.95
-    phase_in: int = 0
-    least_before: int | None = None
-    least_after: int = 3
-    scale: str = "auto"
     beside: bool = True
     tables: bool = True
 
@@ -52,15 +47,9 @@ class SiteDid:
         """The same headline by itself, for checks that fit it many times."""
         return replace(self, beside=False, tables=False)
 
-    def data(self, panel: Panel, outcome: str) -> SiteData:
-        """The balanced table this estimator uses."""
-        return site_data(panel, outcome, phase_in=self.phase_in, least_before=self.least_before,
-                         least_after=self.least_after, scale=self.scale)  # fmt: skip
-
     def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
         """Why the sites of this panel cannot be compared; empty when they can."""
-        return site_objections(panel, analysis.outcome, phase_in=self.phase_in, least_before=self.least_before,
-                               least_after=self.least_after, scale=self.scale)  # fmt: skip
+        return self.not_comparable(panel, analysis.outcome)
 
     def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
         """The size-scaled estimate, then the same question put to the two-way coefficient, its t and Poisson."""

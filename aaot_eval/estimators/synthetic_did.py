@@ -16,7 +16,7 @@ import pandas as pd
 from aaot_eval.errors import Problem, counted
 from aaot_eval.estimators import ESTIMATORS
 from aaot_eval.estimators import _randomisation as ri
-from aaot_eval.estimators._sites import Floats, Ints, SiteData, site_data, site_objections
+from aaot_eval.estimators._sites import Floats, Ints, SiteData, SiteSettings
 from aaot_eval.results import Analysis, Design, Estimate, Panel, Scale, generator
 
 LEAST_DONORS = 2
@@ -208,7 +208,7 @@ def _every_way(donors: tuple[int, ...], dates: tuple[int, ...]) -> Iterator[tupl
 
 @ESTIMATORS.register("synthetic_did")
 @dataclass(frozen=True)
-class SyntheticDid:
+class SyntheticDid(SiteSettings):
     """One or few treated sites against donors weighted so that their past moves like the treated sites' own.
 
     `scale`: "ratio", "difference" or "auto", as in site_did. `beside`: also synthetic control and equal weights.
@@ -216,20 +216,14 @@ class SyntheticDid:
     """
 
     design: ClassVar[Design] = "sites"
-    conf_level: float = 0.95
-    phase_in: int = 0
-    least_before: int | None = None
-    least_after: int = 3
-    scale: str = "auto"
     beside: bool = True
 
     def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
         """Why no synthetic comparison can be made; empty when one can."""
-        problems = site_objections(panel, analysis.outcome, phase_in=self.phase_in, least_before=self.least_before,
-                                   least_after=self.least_after, scale=self.scale)  # fmt: skip
+        problems = self.not_comparable(panel, analysis.outcome)
         if problems:
             return problems
-        data = self._data(panel, analysis.outcome)
+        data = self.data(panel, analysis.outcome)
         donors, m = int((data.starts >= data.n_periods).sum()), len(data.treated)
         if donors < m + LEAST_DONORS:
             return [Problem("E350", f"{counted(donors, 'comparison site')} cannot stand in for {m} treated one"
@@ -240,7 +234,7 @@ class SyntheticDid:
 
     def fit(self, panel: Panel, analysis: Analysis, *, seed: int) -> tuple[Estimate, ...]:
         """The estimate with its placebo rank, the same ranked by fit, then other weights for the same contrast."""
-        data = self._data(panel, analysis.outcome)
+        data = self.data(panel, analysis.outcome)
         never = data.n_periods
         level, donors = data.level(), np.flatnonzero(data.starts >= never)
         groups = cohorts(data.starts, never)
@@ -261,14 +255,10 @@ class SyntheticDid:
 
     def point(self, panel: Panel, analysis: Analysis) -> float:
         """The headline's estimate alone, without its placebos, for checks that fit it many times."""
-        data = self._data(panel, analysis.outcome)
+        data = self.data(panel, analysis.outcome)
         donors = np.flatnonzero(data.starts >= data.n_periods)
         effect = together(data.level(), donors, cohorts(data.starts, data.n_periods), data.phase_in).effect
         return math.exp(effect) if data.scale == "log" else effect
-
-    def _data(self, panel: Panel, outcome: str) -> SiteData:
-        return site_data(panel, outcome, phase_in=self.phase_in, least_before=self.least_before,
-                         least_after=self.least_after, scale=self.scale)  # fmt: skip
 
 
 @dataclass(frozen=True)

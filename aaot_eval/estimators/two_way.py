@@ -23,9 +23,8 @@ from aaot_eval.estimators._sites import (
     UNMOVED,
     Floats,
     SiteData,
+    SiteSettings,
     column_problems,
-    site_data,
-    site_objections,
     unmoved,
 )
 from aaot_eval.results import Analysis, ConfMethod, Design, Estimate, Panel, Scale
@@ -36,7 +35,7 @@ LEAST_SITES = 12
 
 @ESTIMATORS.register("two_way")
 @dataclass(frozen=True)
-class TwoWayModels:
+class TwoWayModels(SiteSettings):
     """Poisson and linear regression on site and period effects, clustered by site; CR2 and the wild bootstrap beside.
 
     `phase_in`: periods after a start left out. `least_before` (default one year) and `least_after`: periods a treated
@@ -45,21 +44,10 @@ class TwoWayModels:
 
     design: ClassVar[Design] = "sites"
     panel_columns: ClassVar[tuple[str, ...]] = ("cluster", "weight")
-    conf_level: float = 0.95
-    phase_in: int = 0
-    least_before: int | None = None
-    least_after: int = 3
-    scale: str = "auto"
-
-    def data(self, panel: Panel, outcome: str) -> SiteData:
-        """The balanced table this estimator uses."""
-        return site_data(panel, outcome, phase_in=self.phase_in, least_before=self.least_before,
-                         least_after=self.least_after, scale=self.scale)  # fmt: skip
 
     def objections(self, panel: Panel, analysis: Analysis) -> list[Problem]:
         """Why these models cannot be fitted, or cannot be the primary analysis, on this panel; empty when they can."""
-        problems = site_objections(panel, analysis.outcome, phase_in=self.phase_in, least_before=self.least_before,
-                                   least_after=self.least_after, scale=self.scale)  # fmt: skip
+        problems = self.not_comparable(panel, analysis.outcome)
         problems += column_problems(panel, analysis.name)
         if problems or not analysis.primary:
             return problems

@@ -15,6 +15,7 @@ import pytest
 from aaot_eval.config import load_config
 from aaot_eval.design import choose_analyses
 from aaot_eval.estimators import synthetic_did as sd
+from aaot_eval.estimators._sites import site_data
 from aaot_eval.estimators.synthetic_did import SyntheticDid
 from aaot_eval.pipeline import run_evaluation
 from aaot_eval.results import Analysis, Panel
@@ -112,7 +113,7 @@ def test_the_whole_library_says_the_same() -> None:
     from diff_diff import SyntheticDiD
 
     panel = hospitals(3)
-    level = sd.site_data(panel, OUTCOME).level()
+    level = site_data(panel, OUTCOME).level()
     long = pd.DataFrame(
         [(i, t, level[i, t], int(i == 0)) for i in range(len(level)) for t in range(level.shape[1])],
         columns=["unit", "t", "y", "treated"],
@@ -152,7 +153,7 @@ def test_two_donors_and_a_treated_site_by_hand() -> None:
 
 
 def test_units_and_levels_do_not_matter() -> None:
-    level = sd.site_data(hospitals(5), OUTCOME).level()
+    level = site_data(hospitals(5), OUTCOME).level()
     first = sd.weighted(level[1:], level[0], 24)
     second = sd.weighted(1000 * level[1:] + 7, 1000 * level[0] + 7, 24)
     assert second.effect == pytest.approx(1000 * first.effect, rel=1e-6)
@@ -166,7 +167,7 @@ def test_a_large_effect_is_found_and_its_interval_is_what_the_placebos_say() -> 
     panel = hospitals(11, ratio=0.5)
     # Each supposed effect taken out of the treated site and ranked anew: inside is kept, outside is not.
     for effect, kept in ((main.conf_low * 1.002, True), (main.conf_low * 0.998, False), (main.conf_high * 0.998, True)):
-        data = sd.site_data(panel, OUTCOME)
+        data = site_data(panel, OUTCOME)
         level = data.level()
         level[0, 24:] -= math.log(effect)
         donors = np.arange(1, 25)
@@ -192,7 +193,7 @@ def test_two_treated_sites_with_two_starts() -> None:
     assert main.facts["placebos"] == 7 * 6
     assert main.facts["exact"]
     assert main.p_least == pytest.approx(1 / 43)
-    data = sd.site_data(panel, OUTCOME)
+    data = site_data(panel, OUTCOME)
     level, donors = data.level(), np.arange(2, 9)
     one = sd.weighted(level[donors], level[0], 20).effect
     two = sd.weighted(level[donors], level[1], 26).effect
