@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +16,14 @@ if TYPE_CHECKING:
     from aaot_eval.config import RunConfig
 
 
+PREFIX = ".work_"
+# So old no command is that still needs its folder: `purge` asks the same.
+LEFT_OVER = 86_400.0
+
+
 @contextmanager
 def scratch(*homes: Path) -> Iterator[Path]:
-    """An owner-only folder in the first of these homes that can be written to, gone afterwards.
+    """An owner-only folder in the first of these homes that can be written to, gone afterwards; so is what a command that was killed left there.
 
     Never in the system's temporary folder: spill files hold rows of patients.
     """
@@ -24,7 +31,7 @@ def scratch(*homes: Path) -> Iterator[Path]:
         made = not home.exists()
         try:
             home.mkdir(parents=True, exist_ok=True)
-            folder = tempfile.TemporaryDirectory(prefix=".work_", dir=home, ignore_cleanup_errors=True)
+            folder = tempfile.TemporaryDirectory(prefix=PREFIX, dir=home, ignore_cleanup_errors=True)
         except OSError:
             continue
         break
@@ -35,10 +42,22 @@ def scratch(*homes: Path) -> Iterator[Path]:
         )  # fmt: skip
     try:
         with folder as path:
+            _clear_left_over(home)
             yield Path(path)
     finally:
         if made:
             home.rmdir()
+
+
+def _clear_left_over(home: Path) -> None:
+    """Remove the folders of commands that were killed a day ago or more: they hold rows of patients."""
+    for left in home.glob(f"{PREFIX}*"):
+        try:
+            last = max(path.stat().st_mtime for path in (left, *left.rglob("*")))
+        except OSError:  # going away as we look
+            continue
+        if left.is_dir() and last < time.time() - LEFT_OVER:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def homes_of(config: RunConfig) -> tuple[Path, ...]:

@@ -62,8 +62,7 @@ def init(
 
 def _looked_at(source: Path) -> Found:
     """The format of an extract, its sites and its months. Raises InputError with the words of the reader."""
-    import tempfile
-
+    from aaot_eval.cli._scratch import scratch
     from aaot_eval.config import RunConfig
     from aaot_eval.engine import open_engine
     from aaot_eval.ingest import read_tables
@@ -72,17 +71,13 @@ def _looked_at(source: Path) -> Found:
     config = RunConfig.model_validate(
         {"config_version": 1, "name": "init", "data": {"admissions": str(source.resolve())}}
     )
-    # Beside the extract and never in the system's temporary folder: the engine's files hold rows of patients.
-    try:
-        place = tempfile.TemporaryDirectory(prefix=".init_", dir=source.resolve().parent, ignore_cleanup_errors=True)
-    except OSError as fault:
-        raise InputError(
-            Problem("X200", f"{source} cannot be read where it is: {fault.strerror}", do="check the path")
-        ) from None
-    with place as work:
-        engine = open_engine("duckdb", Path(work))
+    if not source.resolve().parent.is_dir():
+        raise InputError(Problem("X200", f"there is no folder {source.parent}", where=str(source), do="check the path"))
+    # Beside the extract, or here, and never in the system's temporary folder: the engine's files hold rows of patients.
+    with scratch(source.resolve().parent, Path.cwd()) as work:
+        engine = open_engine("duckdb", work)
         try:
-            given, _, _ = plan_table(config, "admissions", Path(work))
+            given, _, _ = plan_table(config, "admissions", work)
             tables = read_tables(config, engine)
             sites = [
                 str(row[0]) for row in engine.rows("SELECT DISTINCT site FROM stays WHERE site IS NOT NULL ORDER BY 1")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from aaot_eval.cli import run
+from aaot_eval.cli._scratch import scratch
 from aaot_eval.run_folder import StudyFolder, differing_files, read_run
 from tests.cli.conftest import everything
 
@@ -149,3 +150,17 @@ def test_files_of_others_stay_whatever_their_folder_is_called(kept, tmp_path):
     empty.mkdir(parents=True)
     assert run(["purge", str(empty), "--older-than", "0d", "--yes"]) == 0
     assert list(empty.iterdir()) == []
+
+
+def test_what_a_killed_command_left_beside_the_config_goes_with_the_next_when_it_is_a_day_old(tmp_path):
+    young, old, foreign = (tmp_path / name for name in (".work_young", ".work_old", "work_old"))
+    past = time.time() - 2 * 86_400
+    for folder in (young, old, foreign):
+        (folder / "engine-1").mkdir(parents=True)
+        (folder / "engine-1" / "spill").write_bytes(b"x")
+    for folder in (old, foreign):
+        for path in (folder / "engine-1" / "spill", folder / "engine-1", folder):
+            os.utime(path, (past, past))
+    with scratch(tmp_path) as work:
+        assert {p.name for p in tmp_path.iterdir()} == {young.name, foreign.name, work.name}
+    assert {p.name for p in tmp_path.iterdir()} == {young.name, foreign.name}
