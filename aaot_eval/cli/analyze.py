@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,9 +22,12 @@ from aaot_eval.cli._options import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from aaot_eval.config import RunConfig
     from aaot_eval.console import Terminal
-    from aaot_eval.run_folder import Fingerprint, RunFolder, StudyFolder
+    from aaot_eval.results import Release
+    from aaot_eval.run_folder import Drawn, Fingerprint, RunFolder, StudyFolder
 
 
 UNCHANGED = "Nothing changed: config, inputs and version are those of an earlier run."
@@ -181,7 +184,6 @@ def _new_run(
     from aaot_eval.disclosure import control, csv_text
     from aaot_eval.ingest import secret_fingerprint
     from aaot_eval.pipeline import prepare, run_evaluation
-    from aaot_eval.report import build_report, figure_files, patient_report, render_html, render_markdown
     from aaot_eval.run_folder import CACHE, Account, RunFolder, counting_hash, package_versions, run_name, write_run
 
     started = datetime.now(UTC)
@@ -212,12 +214,18 @@ def _new_run(
         command=command_line(), started=started, log=terminal.log,
         as_of=f"{as_of:%Y-%m-%d}" if as_of else None, refresh=refresh.facts(name), secret=secret_fingerprint(config),
     )  # fmt: skip
+    rows = result.costs.per_patient if result.costs else None
+    drawn = _drawn(release, rows, meta, config.output.reason or "")
+    written = write_run(result, release, study=study, fingerprint=print_, account=account, as_csv=csv_text, drawn=drawn)
+    return RunFolder.read(written)
+
+
+def _drawn(release: Release, patients: pd.DataFrame | None, meta: dict[str, Any], reason: str) -> Drawn:
+    """The report of what is released, and the page of patients where there are rows of them."""
+    from aaot_eval.report import build_report, figure_files, patient_report, render_html, render_markdown
+    from aaot_eval.run_folder import Drawn
+
     report = build_report(release)
     pages = {"report.html": render_html(report), "report.md": render_markdown(report)}
-    rows = result.costs.per_patient if result.costs else None
-    patients = render_html(patient_report(rows, meta, config.output.reason or "")) if rows is not None else None
-    written = write_run(
-        result, release, study=study, fingerprint=print_, account=account, as_csv=csv_text, pages=pages,
-        figures=figure_files(report), patient_page=patients,
-    )  # fmt: skip
-    return RunFolder.read(written)
+    of_patients = render_html(patient_report(patients, meta, reason)) if patients is not None else None
+    return Drawn(pages, figure_files(report), of_patients)

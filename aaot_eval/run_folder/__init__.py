@@ -12,11 +12,12 @@ from aaot_eval.run_folder.parcel import write_parcel
 from aaot_eval.run_folder.purging import PersonCopy, age_of, delete_copies, person_copies
 from aaot_eval.run_folder.reading import RunFolder, differing_files, differing_inputs, largest_differences, read_run
 from aaot_eval.run_folder.study import CACHE, StudyFolder
-from aaot_eval.run_folder.writing import Account, headline_rows, point_to, write_run
+from aaot_eval.run_folder.writing import Account, Drawn, headline_rows, point_to, write_run
 
 __all__ = [
     "CACHE",
     "Account",
+    "Drawn",
     "Fingerprint",
     "InputFile",
     "PersonCopy",

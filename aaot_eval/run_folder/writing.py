@@ -47,6 +47,15 @@ class Account:
     secret: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What was drawn of a run, by file name: pages and figures that may leave, and the page of patients, which may not."""
+
+    pages: Mapping[str, str]
+    figures: Mapping[str, bytes] = field(default_factory=dict)
+    patient_page: str | None = None
+
+
 def write_run(
     result: RunResult,
     release: Release,
@@ -55,14 +64,12 @@ def write_run(
     fingerprint: Fingerprint,
     account: Account,
     as_csv: AsCsv,
-    pages: Mapping[str, str] | None = None,
-    figures: Mapping[str, bytes] | None = None,
-    patient_page: str | None = None,
+    drawn: Drawn,
 ) -> Path:
     """Write a finished run and return its folder, `<data cut>_<6 hex>`.
 
     `release/` gets the pages, the tables of `release` (CSV and Parquet) and the figures; `restricted/` the exact tables, the
-    rejects, the log and, when the config gives a reason, the per-patient rows (CSV, Parquet and `patient_page`). `latest.txt` and `index.csv` come last.
+    rejects, the log and, when the config gives a reason, the per-patient rows (CSV, Parquet and the page of patients). `latest.txt` and `index.csv` come last.
     `as_csv` turns a table into CSV text that is safe to open in a spreadsheet.
     """
     name = run_name(str(result.meta["data_cut"]), fingerprint)
@@ -71,7 +78,7 @@ def write_run(
     partial.mkdir()
     (partial / "restricted").mkdir(mode=0o700)
     try:
-        _write_contents(partial, name, result, release, account, as_csv, pages or {}, figures or {}, patient_page)
+        _write_contents(partial, name, result, release, account, as_csv, drawn)
         _write_manifest(partial, name, result, release, fingerprint, account)
         final = study.path / name
         move_into_place(partial, final)
@@ -99,9 +106,7 @@ def _write_contents(
     release: Release,
     account: Account,
     as_csv: AsCsv,
-    pages: Mapping[str, str],
-    figures: Mapping[str, bytes],
-    patient_page: str | None = None,
+    drawn: Drawn,
 ) -> None:
     write_text(folder / "config.toml", resolved_toml(result.config))
     write_text(folder / "README.txt", _readme(name, result, account, folder.parent.resolve()))
@@ -110,12 +115,12 @@ def _write_contents(
         folder / "release" / "about.json",
         {"meta": dict(release.meta), "hidden": dict(release.hidden), "profile": release.profile},
     )
-    for page, text in pages.items():
+    for page, text in drawn.pages.items():
         write_text(folder / "release" / page, text)
     for table, frame in release.tables.items():
         write_text(folder / "release" / "tables" / f"{table}.csv", as_csv(frame))
         write_parquet(folder / "release" / "tables" / f"{table}.parquet", frame)
-    for figure, content in figures.items():
+    for figure, content in drawn.figures.items():
         write_bytes(folder / "release" / "figures" / figure, content)
     for table, frame in result.tables.items():
         write_parquet(folder / "restricted" / "tables" / f"{table}.parquet", frame)
@@ -126,8 +131,8 @@ def _write_contents(
         place = folder / "restricted" / "patient_reports"
         write_text(place / "patients.csv", as_csv(result.costs.per_patient))
         write_parquet(place / "patients.parquet", result.costs.per_patient)
-        if patient_page is not None:
-            write_text(place / "patients.html", patient_page)
+        if drawn.patient_page is not None:
+            write_text(place / "patients.html", drawn.patient_page)
         write_text(place / "README.txt", _PATIENT_NOTE.format(reason=result.config.output.reason))
 
 

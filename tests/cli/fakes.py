@@ -10,7 +10,7 @@ import pandas as pd
 
 from aaot_eval.config import RunConfig, load_config
 from aaot_eval.results import Analysis, CheckResult, CostResult, Effect, Estimate, Release, RunResult, Source, Verdict
-from aaot_eval.run_folder import Account, StudyFolder, fingerprint, write_run
+from aaot_eval.run_folder import Account, Drawn, StudyFolder, fingerprint, write_run
 from tests.builders import site_panel
 
 CONFIG = """
@@ -91,5 +91,5 @@ def written(
         fingerprint=fingerprint(config),
         account=account,
         as_csv=csv_text,
-        pages={"report.html": "<html></html>\n"},
+        drawn=Drawn({"report.html": "<html></html>\n"}),
     )
