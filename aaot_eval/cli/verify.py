@@ -60,27 +60,29 @@ def verify(
         answer(text, about, as_json)
         return
     differences = _repeat(found, data, terminal, no_cache=no_cache)
+    text = _compared(differences, found.path.name, said, rtol, verbose=verbose)
+    answer(text, {**about, "largest_relative_difference": differences, "rtol": rtol}, as_json)
+
+
+def _compared(differences: dict[str, float], name: str, said: str, rtol: float, *, verbose: bool) -> str:
+    """What the repetition came to, in words; raises VerifyMismatchError when a table differs by more than `rtol`."""
     worst = sorted(differences.items(), key=lambda item: -item[1])
-    beyond = [(name, value) for name, value in worst if value > rtol]
+    beyond = [(table, value) for table, value in worst if value > rtol]
     if beyond:
         raise VerifyMismatchError(
-            *(Problem("V620", f"table {name} differs: largest relative difference {value:.3g}", allowed=f"{rtol:g}",
-                      do="compare version and packages with manifest.json") for name, value in beyond)
+            *(Problem("V620", f"table {table} differs: largest relative difference {value:.3g}", allowed=f"{rtol:g}",
+                      do="compare version and packages with manifest.json") for table, value in beyond)
         )  # fmt: skip
     most, where = (worst[0][1], f" ({worst[0][0]})" if worst[0][1] else "") if worst else (0.0, "")
     lines = [
         wrapped(
-            f"{found.path.name}: repeated from its own config; {counted(len(worst), 'table')} compared, largest relative "
+            f"{name}: repeated from its own config; {counted(len(worst), 'table')} compared, largest relative "
             f"difference {most:.1e}{where}.{said}"
         )
     ]
     if verbose:
-        lines += [f"  {name:<28} {value:.1e}" for name, value in worst]
-    answer(
-        "\n".join(lines),
-        {**about, "largest_relative_difference": differences, "rtol": rtol},
-        as_json,
-    )
+        lines += [f"  {table:<28} {value:.1e}" for table, value in worst]
+    return "\n".join(lines)
 
 
 def _repeat(found: RunFolder, data: Path, terminal: Terminal, *, no_cache: bool) -> dict[str, float]:

@@ -332,13 +332,9 @@ def draw_site(seed: int, site: Site, sites: int, calendar: Calendar, illness: Il
         part = calendar.season[t] * calendar.days[t] / 30.4375
         state = np.where(relapse, illness.relapse_ratio, 1.0) * illness.settled_factor
         rate = ALCOHOL_RATE * site.level * severity * state * part
-        burst = rng.gamma(BURST_SHAPE, 1 / BURST_SHAPE, n)
+        other_rate = OTHER_RATE * (0.5 + 0.5 * np.sqrt(frail)) * (1 + 0.5 * relapse) * part
         who[t] = occupant
-        counts[0, t] = rng.poisson(rate * burst * alcohol_shock[t])
-        counts[1, t] = rng.poisson(
-            OTHER_RATE * (0.5 + 0.5 * np.sqrt(frail)) * (1 + 0.5 * relapse) * part * other_shock[t]
-        )
-        counts[2, t] = rng.poisson((ATTENDANCE_BASE + ATTENDANCE_PER_ADMISSION * rate) * burst * other_shock[t])
+        counts[:, t] = _month_of_events(rng, rate, other_rate, alcohol_shock[t], other_shock[t])
         u = rng.random((3, n))
         dies = u[0] < DEATH_RATE * (0.6 + 0.4 * frail) * (1 + 4 * relapse)
         leaves = ~dies & (u[1] < LEAVING_RATE)
@@ -371,6 +367,17 @@ def draw_site(seed: int, site: Site, sites: int, calendar: Calendar, illness: Il
     alive = (people.death_day[local] < 0) | (day <= people.death_day[local])
     attendances = Attendances.walk_ins(people.number[local[alive]], site.index, day[alive], alcohol=True)
     return SiteWorld(people, stays, attendances)
+
+
+def _month_of_events(
+    rng: np.random.Generator, rate: Floats, other_rate: Floats, alcohol_shock: float, other_shock: float
+) -> Ints:
+    """Alcohol admissions, other admissions and attendances of one month (3 x people); a burst strikes the first and last alike."""
+    burst = rng.gamma(BURST_SHAPE, 1 / BURST_SHAPE, len(rate))
+    alcohol = rng.poisson(rate * burst * alcohol_shock)
+    other = rng.poisson(other_rate * other_shock)
+    attendances = rng.poisson((ATTENDANCE_BASE + ATTENDANCE_PER_ADMISSION * rate) * burst * other_shock)
+    return np.stack([alcohol, other, attendances])
 
 
 def _events(rng: np.random.Generator, counts: Ints, who: Ints, calendar: Calendar) -> tuple[Ints, Ints]:
