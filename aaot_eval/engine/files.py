@@ -39,6 +39,8 @@ FREELY_UNPACKED, MOST_FOLD = 1 << 26, 200
 LONGEST_HEADER = 1 << 20
 # The flag of a zip member that is encrypted.
 LOCKED = 0x1
+# How .xlsx and .ods, and .xls and files with a password, begin.
+SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 # What macOS packs beside the files that somebody chose.
 LEFT_BY_MACOS = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|\._[^/]*$)")
 # How a line begins that may hold delimiters alone, as Excel writes below and between the rows that somebody cleared.
@@ -318,6 +320,9 @@ def inspect_file(path: Path, work: Path) -> Dialect:
             return Dialect(path, "parquet", size, _digest(path), tuple(pq.read_schema(path).names))
         if is_workbook(path):
             return _inspect_workbook(path, work, size)
+        with path.open("rb") as file:
+            if path.suffix.lower() not in PACKED and file.read(4) in SPREADSHEETS:
+                raise InputError(_no_text(path))
         return _inspect_text(path, work, size)
     except InputError:
         raise
@@ -333,6 +338,17 @@ def inspect_file(path: Path, work: Path) -> Dialect:
                 do="check that the file is complete and is CSV, gz, zip or Parquet",
             )
         ) from None
+
+
+def _no_text(path: Path) -> Problem:
+    """A refusal of a spreadsheet of another kind, or under another name."""
+    return Problem(
+        "X202",
+        f"{path.name} is a spreadsheet or another packed file, and no delimited text",
+        where=str(path),
+        allowed=".xlsx and .xlsm for the small tables, else CSV or Parquet",
+        do="save it as .xlsx or CSV from the program that made it, without a password",
+    )
 
 
 def _inspect_workbook(path: Path, work: Path, size: int) -> Dialect:

@@ -195,3 +195,16 @@ def test_such_a_day_in_an_extract_is_no_end_of_an_episode(tmp_path):
     unfinished = text.replace("2022-05-01", "1900-01-01").replace("bg_RX1_1900", "bg_RX1_2022")
     with read(study(tmp_path, {"admissions.csv": unfinished})) as tables:
         assert rows_of(tables, "SELECT count(*) FROM episodes") == [(47,)]
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("caseload.xls", b"\xd0\xcf\x11\xe0"), ("caseload.ods", b"PK\x03\x04"), ("caseload.csv", b"PK\x03\x04")],
+)
+def test_a_spreadsheet_of_another_kind_is_named_as_one(tmp_path, name, begins):
+    files = {"admissions.csv": EXTRACT, name: begins + bytes(500)}
+    with (
+        pytest.raises(InputError, match=r"X202  caseload.* is a spreadsheet .*\n.*\n.*\n.*save it as .xlsx or CSV"),
+        read(study(tmp_path, files)),
+    ):
+        pass
