@@ -43,8 +43,9 @@ LOCKED = 0x1
 SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 # What macOS packs beside the files that somebody chose.
 LEFT_BY_MACOS = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|\._[^/]*$)")
-# How a line begins that may hold delimiters alone, as Excel writes below and between the rows that somebody cleared.
-CLEARED = (b"\n,", b"\n|", b"\n\t", b"\n;", b'\n""')
+# A line that may hold delimiters alone, as Excel writes below and between the rows that somebody cleared; and how one begins.
+CLEARED = re.compile(rb'(?:[ \r,|\t;]|"")*(?:\n|"?\Z)')
+BEGINS_CLEARED = np.isin(np.arange(256), list(b' ,|\t;"'))
 BOMS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 GLOB_CHARACTERS = re.compile(r"[*?\[\]]")
 
@@ -108,26 +109,33 @@ class _Tally:
         if not chunk:
             return
         byte = np.frombuffer(chunk, np.uint8)
-        self._line_ends(chunk, byte)
+        feed = _marks(self.tail, byte, FEED)
+        # Where lines end, in a chunk with the two bytes before it: a chunk has few lines, so that what asks for them is quick.
+        ends = np.flatnonzero(feed)
+        self._line_ends(chunk, byte, feed, ends)
+        self.cleared = self.cleared or _may_be_cleared(chunk, byte, ends - 1)
         self.quotes = self.quotes or b'"' in chunk
         self.nuls = self.nuls or b"\0" in chunk
-        edge = self.tail[-1:] + chunk[:2]
-        self.cleared = self.cleared or any(begins in chunk or edge.startswith(begins) for begins in CLEARED)
         spaces = b" " in chunk or self.tail.endswith(b" ")
         self.padded = self.padded or not plain or (spaces and _spaces_at_edges(self.tail, byte))
         self.tail = (self.tail + chunk[-2:])[-2:]
 
-    def _line_ends(self, chunk: bytes, byte: np.ndarray) -> None:
+    def _line_ends(self, chunk: bytes, byte: np.ndarray, feed: np.ndarray, ends: np.ndarray) -> None:
         """Counts line ends and empty lines; compared as arrays, for a search that finds something on every line is slow."""
-        feed = _marks(self.tail, byte, FEED)
-        self.feeds += int(np.count_nonzero(feed[2:]))
-        self.blank += int(np.count_nonzero(feed[2:] & feed[1:-1]))
+        self.feeds += int(np.count_nonzero(ends >= 2))
+        self.blank += int(np.count_nonzero(np.diff(ends)[ends[1:] >= 2] == 1))
         if b"\r" in chunk or b"\r" in self.tail:
             back = _marks(self.tail, byte, RETURN)
             self.returns += int(np.count_nonzero(back[2:]))
             pairs = feed[2:] & back[1:-1]
             self.pairs += int(np.count_nonzero(pairs))
             self.blank += int(np.count_nonzero(pairs & feed[:-2]))
+
+
+def _may_be_cleared(chunk: bytes, byte: np.ndarray, starts: np.ndarray) -> bool:
+    """Whether any of the lines that start at these places may hold delimiters alone: only those that begin like one are looked at."""
+    inside = starts[(starts >= 0) & (starts < len(byte))]
+    return any(CLEARED.match(chunk, start) for start in inside[BEGINS_CLEARED[byte[inside]]].tolist())
 
 
 def _marks(tail: bytes, byte: np.ndarray, sought: int) -> np.ndarray:
