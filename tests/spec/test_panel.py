@@ -307,7 +307,7 @@ def test_contradictions_of_caseload_and_deaths_are_counted(tmp_path):
         "sites.csv": SITES,
         "caseload.csv": "person,site,referred,started,ended\nA,RX1,2022-02-05,,\nB,RX1,2022-03-05,2022-03-01,\n"
         "C,RX2,2022-03-05,,2022-03-04\nD,RX1,2022-03-02,2022-03-05,2022-03-04\nD,RX1,2022-04-02,2022-04-02,2022-04-02\n",
-        "deaths.csv": "person,death_date\nA,2023-05-01\nB,2023-04-30\nC,1899-12-31\n",
+        "deaths.csv": "person,death_date\nA,2023-05-01\nB,2023-04-30\nC,1899-12-29\n",
     }
     tables, _ = panel_of(study(tmp_path, files))
     found = {f.code: (f.where, f.records, f.people) for f in tables.findings if f.code.startswith("D34")}
