@@ -12,6 +12,7 @@ stand beside one another in ingest_speed.csv; a run replaces the rows of its siz
 from __future__ import annotations
 
 import argparse
+import atexit
 import compileall
 import csv
 import json
@@ -160,19 +161,18 @@ def bare(name: str, csv_file: str, parquet: str, home: Path) -> dict[str, float]
 
 
 def ours(name: str, extract: str, home: Path, memory: str) -> dict[str, float]:
-    """What the project does with the same file; for `match` and `codes` only the seconds of those."""
+    """What the project does with the same file, as the command does it to its end; for `match` and `codes` only the seconds of those."""
     config_file = home / "speed.toml"
     config_file.write_text(
         CONFIG.format(extract=Path(extract).as_posix(), home=home.as_posix(), memory=memory), "utf-8"
     )
     if name in ("ingest", "panel_csv", "panel_parquet"):
-        from aaot_eval.cli import run
+        from aaot_eval.__main__ import program
 
         stage = "ingest" if name == "ingest" else "panel"
-        code = run(["analyze", str(config_file), "--stop-after", stage, "--quiet"])
-        if code:
-            raise SystemExit(code)
-        return {}
+        sys.argv = ["aaot-eval", "analyze", str(config_file), "--stop-after", stage, "--quiet"]
+        atexit.register(tell, {})
+        program()
     from aaot_eval.config import load_config
     from aaot_eval.engine.duckdb import DuckDBEngine
     from aaot_eval.ingest.coding import lists_for
@@ -200,6 +200,11 @@ def one(name: str, csv_file: str, parquet: str, home: str, memory: str) -> None:
         found = bare(name, csv_file, parquet, folder)
     else:
         found = ours(name, csv_file if name in FROM_TEXT else parquet, folder, memory)
+    tell(found)
+
+
+def tell(found: dict[str, float]) -> None:
+    """Print what an entry took as JSON on the last line; a command of the program does so as it ends."""
     found = {"cpu": time.process_time(), **found}
     try:
         import resource
