@@ -90,14 +90,14 @@ class KeptReadings:
         self.folder, self.staging, self.owner, self.limit, self.add = folder, staging, owner, limit, add
         self._used: set[str] = set()
 
-    def entry(self, path: Path, depends: Mapping[str, Any], left_out: str) -> Kept:
-        """The entry of a file; `depends` is all that its rows depend on beside its bytes, `left_out` a hash of who opted out."""
+    def entry(self, path: Path, depends: Mapping[str, Any], under: str) -> Kept:
+        """The entry of a file; `depends` is all that its rows depend on beside its bytes, `under` a mark of who opted out and of the secret."""
         asked = json.dumps(
-            [GENERATION, path.suffix.lower(), content_hash(path), left_out, dict(depends)],
+            [GENERATION, path.suffix.lower(), content_hash(path), under, dict(depends)],
             sort_keys=True,
             ensure_ascii=True,
         )
-        key = f"{_short(self.owner)}-{_short(left_out)}-{hashlib.sha256(asked.encode()).hexdigest()[:40]}"
+        key = f"{_short(self.owner)}-{_short(under)}-{hashlib.sha256(asked.encode()).hexdigest()[:40]}"
         self._used.add(key)
         return Kept(self.folder, self.staging, key, self._sound_note(key))
 
@@ -115,9 +115,10 @@ class KeptReadings:
         self._delete(key)
         return {}
 
-    def forget_others(self, left_out: str) -> None:
-        """Delete the study's entries that were made with another list of people who opted out: they may hold rows of theirs."""
-        ours, now = f"{_short(self.owner)}-", f"{_short(self.owner)}-{_short(left_out)}-"
+    def forget_others(self, under: str) -> None:
+        """Delete the study's entries made with another list of people who opted out, for they may hold rows of theirs, and those under
+        another secret or none, for their keys are not to be kept."""
+        ours, now = f"{_short(self.owner)}-", f"{_short(self.owner)}-{_short(under)}-"
         for path in self.folder.glob(f"{ours}*") if self.add else ():
             if not path.name.startswith(now):
                 path.unlink(missing_ok=True)

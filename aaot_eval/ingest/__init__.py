@@ -98,9 +98,10 @@ def read_extracts(
     listed, listed_sources = read_opt_out(config, engine)
     keeping = None
     if readings is not None:
-        digest = listed.digest if listed else ""
-        readings.forget_others(digest)
-        keeping = Keeping(readings, config, secret_fingerprint(config), digest)
+        secret = secret_fingerprint(config) or ""
+        under = f"{listed.digest if listed else ''}{secret}"
+        readings.forget_others(under)
+        keeping = Keeping(readings, config, secret, under)
     given, sources, findings = _plan(config, engine, keeping)
     refuse_without_hrg(config, given)
     refuse_without_category(config, given)

@@ -29,8 +29,8 @@ class Keeping:
 
     readings: KeptReadings
     config: RunConfig
-    secret: str | None
-    left_out: str
+    secret: str
+    under: str
 
     def entry(self, path: Path, table: str) -> Kept | None:
         """The entry of one file of a table of [data]; None when it holds nothing and nothing may be added."""
@@ -46,7 +46,7 @@ class Keeping:
             "person_key": data.person_key.column if data.person_key else None,
             "secret": self.secret,
         }
-        found = self.readings.entry(path, depends, self.left_out)
+        found = self.readings.entry(path, depends, self.under)
         return found if found.note or self.readings.add else None
 
 

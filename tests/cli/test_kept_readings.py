@@ -157,6 +157,21 @@ def test_another_version_of_the_reader_takes_nothing_from_an_older_one(kept, mon
     assert len(read_of(said)) == len(found.sources)
 
 
+def test_what_was_kept_under_another_secret_or_none_goes(kept):
+    plain = set(entries(kept))
+    held = (kept / "extracts").joinpath(sorted(p.name for p in (kept / "extracts").glob("apc_*.csv"))[0])
+    column = held.read_text("utf-8").splitlines()[0].split(",")[0]
+    found = []
+    for secret in ("a secret that is long enough", "another one, as long as that"):
+        (kept / "secret.txt").write_text(secret, encoding="utf-8")
+        said = prepared(kept, data__person_key={"column": column, "secret_file": "secret.txt"})[1]
+        assert read_of(said)
+        found.append(set(entries(kept)))
+    assert all(found)
+    assert not plain & found[0]
+    assert not found[0] & found[1]
+
+
 def test_damaged_entries_are_seen_and_made_again(kept, made_ready):
     def change(path: Path) -> None:
         held = path.read_bytes()
