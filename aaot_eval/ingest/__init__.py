@@ -14,7 +14,7 @@ from aaot_eval.engine import Engine, ReadPlan, ReadReport
 from aaot_eval.engine.kept import KeptReadings
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
-from aaot_eval.ingest.activity import check_activity, refuse_without_hrg
+from aaot_eval.ingest.activity import check_activity, check_quantities, refuse_without_hrg
 from aaot_eval.ingest.advice import advised
 from aaot_eval.ingest.attendances import attendance_flow, check_attendances, make_attendances
 from aaot_eval.ingest.caseload import check_caseload, join_report
@@ -188,6 +188,7 @@ def _tables_of(
     attended = attendance_flow(engine, names, first, last, copied)
     findings += advised(check_attendances(engine, names, attended, limits), engine)
     flow += attended + check_activity(engine, names, first, last)
+    findings += check_quantities(engine, names)
     service, found = make_service(engine, tables_given)
     names |= service
     findings += found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
@@ -51,8 +51,10 @@ def refuse_without_hrg(config: RunConfig, given: Sequence[Given]) -> None:
         raise InputError(*problems)
 
 
-def quantities(engine: Engine) -> list[Finding]:
+def check_quantities(engine: Engine, names: Collection[str]) -> list[Finding]:
     """A finding for each item of which one person has more on one date than can be (D421): days of a year, or contacts of a month."""
+    if "activity" not in names:
+        return []
     found = engine.rows(
         f"""SELECT item, count(*), count(DISTINCT person) FROM activity
         WHERE quantity > CASE WHEN right(item, 4) = '_day' THEN {MOST_DAYS} ELSE {MOST_OF_A_MONTH} END

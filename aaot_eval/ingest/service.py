@@ -10,7 +10,6 @@ import pandas as pd
 from aaot_eval.engine import Engine
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
-from aaot_eval.ingest.activity import quantities
 from aaot_eval.ingest.sites import MOST_SERVED
 from aaot_eval.names import shown_names
 
@@ -23,14 +22,14 @@ SERVICE_TABLES = ("contacts", "denominators")
 
 
 def make_service(engine: Engine, given: Collection[str]) -> tuple[dict[str, str], list[Finding]]:
-    """Makes `contacts` and `denominators` where they are given; their names, and what cannot be in these tables and in other care.
+    """Makes `contacts` and `denominators` where they are given; their names, and what cannot be in these tables.
 
     Raises InputError when denominators come without a sites table, leave out every site of it, or contradict themselves.
     """
     names = {t: t for t in SERVICE_TABLES if t in given}
     for step in names:
         engine.run(step)
-    findings = quantities(engine) if "activity" in given else []
+    findings: list[Finding] = []
     if "contacts" in names:
         findings += _contacts(engine, "caseload" in given) + _impossible_contacts(engine)
     if "denominators" in names:
