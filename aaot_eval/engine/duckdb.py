@@ -29,6 +29,7 @@ from aaot_eval.engine.duckdb_reading import (
     SQL_TYPES,
     FileReading,
     identifier,
+    memory_allowed,
     rows_of,
     thin_out,
     this_file,
@@ -49,6 +50,8 @@ SMALL_GROUP = 20_000
 TWO_BYTES = 65_000
 # As many rows as four bytes can number: most steps carry the number of a row with them.
 MOST_IN_FOUR_BYTES = 2**31 - 1
+# The engine marks deleted rows in memory that cannot be spilled, all rows of a vector when any of them goes.
+BYTES_OF_A_MARK, MOST_MARKED = 9, 0.1
 _engines, _lists = itertools.count(1), itertools.count(1)
 
 
@@ -274,7 +277,15 @@ class DuckDBEngine:
         self._db.execute(f"ALTER TABLE {asked.makes}__new RENAME TO {asked.makes}")
 
     def _take_away(self, step: Step, table: str, lost: str) -> None:
-        """Make the table of a step from the one it takes: rows and columns leave where they lie, which copies nothing."""
+        """Make the table of a step from the one it takes: rows and columns leave where they lie, which copies nothing.
+
+        A table too large for the marks of rows that left is copied after all.
+        """
+        ((rows,),) = self.rows(f"SELECT count(*) FROM {table}")
+        if rows * BYTES_OF_A_MARK > MOST_MARKED * memory_allowed(self._db):
+            self._execute(f"CREATE OR REPLACE TABLE {step.makes} AS {step.query}")
+            self.drop(table)
+            return
         wanted = self._columns(f"DESCRIBE {step.query}")
         self._execute(f"DELETE FROM {table} WHERE row IN (SELECT row FROM {lost})")
         for column in self._columns(f"DESCRIBE {table}"):

@@ -348,12 +348,18 @@ def this_file(path: Path) -> str:
 def write_rows(db: Any, query: str, path: Path) -> int:
     """Write what a query gives to Parquet, in its order; how many rows that were."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ((allowed,),) = db.execute("SELECT parse_formatted_bytes(current_setting('memory_limit'))").fetchall()
-    rows, codes = (FEWER_ROWS, FEWER_CODES) if allowed < LITTLE_MEMORY else (ROWS_OF_A_GROUP, CODES_OF_A_GROUP)
+    little = memory_allowed(db) < LITTLE_MEMORY
+    rows, codes = (FEWER_ROWS, FEWER_CODES) if little else (ROWS_OF_A_GROUP, CODES_OF_A_GROUP)
     groups = f"ROW_GROUP_SIZE {rows}, DICTIONARY_SIZE_LIMIT {codes}"
     copy = f"COPY ({query}) TO {text_literal(str(path))} ({WRITTEN}, {groups})"
     ((written,),) = db.execute(copy).fetchall()
     return int(written)
+
+
+def memory_allowed(db: Any) -> int:
+    """The engine's limit of memory, in bytes."""
+    ((allowed,),) = db.execute("SELECT parse_formatted_bytes(current_setting('memory_limit'))").fetchall()
+    return int(allowed)
 
 
 def thin_out(db: Any, part: Path, staying: str) -> None:

@@ -142,7 +142,9 @@ def test_reasons_of_a_loss_take_a_byte_and_come_out_as_text(tmp_path, engine, mo
     assert list(engine.frame(found)["loss"]) == ["kept", "unfinished"]
 
 
-def test_rows_that_leave_where_they_lie_leave_what_the_query_says(tmp_path, engine, monkeypatch):
+@pytest.mark.parametrize("most", [1.0, 0.0], ids=["in place", "too large for marks"])
+def test_rows_that_leave_where_they_lie_leave_what_the_query_says(tmp_path, engine, monkeypatch, most):
+    monkeypatch.setattr(duckdb_engine, "MOST_MARKED", most)
     run, said = engine.run, {}
 
     def asked_first(name, **parameters):
@@ -153,6 +155,8 @@ def test_rows_that_leave_where_they_lie_leave_what_the_query_says(tmp_path, engi
         if name in said:
             found = engine.frame(f"SELECT * FROM {asked.makes}")
             order = list(found.columns)
+            if asked.takes:
+                assert engine.rows(f"SELECT 1 FROM duckdb_tables() WHERE table_name = '{asked.takes[0]}'") == []
             pd.testing.assert_frame_equal(
                 found.sort_values(order, ignore_index=True), said[name].sort_values(order, ignore_index=True)
             )
