@@ -50,7 +50,8 @@ SMALL_GROUP = 20_000
 TWO_BYTES = 65_000
 # As many rows as four bytes can number: most steps carry the number of a row with them.
 MOST_IN_FOUR_BYTES = 2**31 - 1
-# The engine marks deleted rows in memory that cannot be spilled, all rows of a vector when any of them goes.
+# The engine marks deleted rows in memory that cannot be spilled, all rows of a vector when any of them goes: so many bytes a row, and
+# at most this share of its limit.
 BYTES_OF_A_MARK, MOST_MARKED = 9, 0.1
 _engines, _lists = itertools.count(1), itertools.count(1)
 
