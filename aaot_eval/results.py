@@ -85,10 +85,12 @@ class FlowStep:
 
 @dataclass(frozen=True, slots=True)
 class Vintage:
-    """What an earlier run of a study saw: its name, and records by `site` and `month` (`ingest.vintage.months_seen`)."""
+    """What an earlier run of a study saw: its name, records by `site` and `month` (`ingest.vintage.months_seen`), and people of the
+    caseload by `site` and `month` of referral (`ingest.vintage.caseload_seen`); None when it had no caseload."""
 
     run: str
     months: pd.DataFrame
+    caseload: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aaot_eval.run_folder import RunFolder
 
 #: Findings that rest on what an earlier run saw.
-COMPARED = ("D387", "D388", "D389")
+COMPARED = ("D387", "D388", "D389", "D422")
 
 
 def verify(

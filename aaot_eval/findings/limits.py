@@ -60,6 +60,7 @@ LIMITS: dict[str, Limit] = {
     "D415": Limit(0.05, 0.01, 1.0, "by which the share of private patients in one half of the months differs from the other: from it on a warning"),
     "D416": Limit(0.5, 0.1, 5.0, "by which the people served by a site differ from one period to the next: above it a warning"),
     "D417": Limit(0.2, 0.02, 0.9, "of the admissions a head of the median site: below it, or above its inverse, a warning"),
+    "D422": Limit(0.02, 0.0, 1.0, "of the caseload of a site that the run before read is gone: above it a warning"),
 }  # fmt: skip
 
 #: Pairs of gates about one number: the first warns where the second does not stop yet.

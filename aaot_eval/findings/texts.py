@@ -288,6 +288,11 @@ TEXTS: dict[str, tuple[Level, str, str, str]] = {
     "D421": ("warn", "A quantity of other care that one person can hardly have",
         "Each unit has the price of one contact, journey or day: minutes, pounds or a year in place of them multiply the cost.",
         "Count the contacts, journeys or days of the person; nothing, if the number is right."),
+    "D422": ("warn", "People of the last run's caseload who are gone",
+        "A caseload only grows: fewer people referred in a month than the run before read there is a file cut short, a team left out, or "
+        "referrals moved to another site or month. The people missing would count as never referred.",
+        "Give the whole caseload; nothing, if they withdrew or their referrals were mended. restricted/caseload_changes.csv of the run lists each "
+        "site and month of referral."),
     # Asked of the clock before all others, and shown after them.
     "D330": ("stop", "The data are stale",
         "The newest complete month is older than it should be by now, so the run would repeat an old answer.",

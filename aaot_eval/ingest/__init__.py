@@ -43,7 +43,7 @@ from aaot_eval.ingest.service import make_service
 from aaot_eval.ingest.sites import check_sites
 from aaot_eval.ingest.spells import check_joining, make_one_off_people, make_stays, refuse_without_numbers
 from aaot_eval.ingest.usable_months import months_chosen, usable_months
-from aaot_eval.ingest.vintage import compare, months_seen
+from aaot_eval.ingest.vintage import caseload_seen, compare, compare_caseload, months_seen
 from aaot_eval.results import FlowStep, Source, Tables, Vintage
 from aaot_eval.schema import in_full, table_schema
 
@@ -185,6 +185,9 @@ def _tables_of(
         summaries["caseload_join"], found = join_report(engine, limits)
         flow += caseload_flow
         findings += found + caseload_findings
+        found, compared = _check_caseload_of_before(engine, limits, earlier)
+        findings += found
+        summaries |= compared
     attended = attendance_flow(engine, names, first, last, copied)
     findings += advised(check_attendances(engine, names, attended, limits), engine)
     flow += attended + check_activity(engine, names, first, last)
@@ -253,6 +256,17 @@ def _check_months(
         findings += found
         summaries |= {"earlier_months": earlier.months.assign(run=earlier.run), "revisions": revisions}
     return findings, summaries
+
+
+def _check_caseload_of_before(
+    engine: Engine, limits: QualityConfig, earlier: Vintage | None
+) -> tuple[list[Finding], dict[str, pd.DataFrame]]:
+    """Whether the people that the run before had on the caseload are still there; the tables of both."""
+    seen = caseload_seen(engine)
+    if earlier is None or earlier.caseload is None:
+        return [], {"caseload_seen": seen}
+    findings, changes = compare_caseload(earlier.caseload, seen, limits)
+    return findings, {"caseload_seen": seen, "earlier_caseload": earlier.caseload, "caseload_changes": changes}
 
 
 def _names(config: RunConfig, extracts: Extracts) -> dict[str, str]:

@@ -35,6 +35,37 @@ def months_seen(engine: Engine, months: pd.DataFrame) -> pd.DataFrame:
     return found[[*KEY, *MEASURES, "uncoded"]].sort_values(KEY, ignore_index=True)
 
 
+def caseload_seen(engine: Engine) -> pd.DataFrame:
+    """By `site` and `month` of the first referral: `people` of the caseload; what the next run compares with."""
+    found = engine.frame(
+        """SELECT site, year(referred) * 12 + month(referred) - 1 AS clock, count(*) AS people
+        FROM caseload GROUP BY site, year(referred) * 12 + month(referred) - 1"""
+    )
+    found["month"] = [month_text(c) for c in found["clock"]]
+    return found[[*KEY, "people"]].sort_values(KEY, ignore_index=True)
+
+
+def compare_caseload(
+    earlier: pd.DataFrame, now: pd.DataFrame, limits: QualityConfig
+) -> tuple[list[Finding], pd.DataFrame]:
+    """Warnings (D422) of sites whose people of before are no longer there, and each `site` and `month` whose `people` changed.
+
+    A caseload only grows, so each month of referral is looked at by itself: new referrals do not make up for people who are gone.
+    Somebody whose site or date of referral was mended is gone from the one month and new in the other.
+    """
+    both = earlier.merge(now, on=KEY, how="outer", suffixes=("_before", "_now")).fillna(0)
+    both = both.rename(columns={"people_before": "before", "people_now": "now"})
+    both = both.astype({"before": "int64", "now": "int64"}).sort_values(KEY, ignore_index=True)
+    limit = limits.limit("D422")
+    findings = []
+    for site, rows in both.groupby("site", sort=True):
+        gone = int((rows["before"] - rows["now"]).clip(lower=0).sum())
+        if gone > limit * rows["before"].sum():
+            detail = f"above {limit:.0%} of its caseload of before"
+            findings.append(Finding("D422", where=shown_names([site]), records=gone, people=gone, detail=detail))
+    return findings, both[both["before"] != both["now"]].reset_index(drop=True)
+
+
 def compare(
     earlier: Vintage,
     now: pd.DataFrame,

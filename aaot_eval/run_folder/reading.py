@@ -7,7 +7,7 @@ import glob
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from aaot_eval.run_folder.fingerprint import InputFile
 PURGED = "purged.json"
 #: The columns of `ingest.vintage.months_seen`, as they are read back from a run.
 MONTHS_SEEN = {"site": "str", "month": "str", "episodes": "int64", "alcohol_episodes": "int64", "uncoded": "int64"}
+#: The same of `ingest.vintage.caseload_seen`.
+CASELOAD_SEEN = {"site": "str", "month": "str", "people": "int64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +96,26 @@ class RunFolder:
 
     def months_seen(self) -> Vintage | None:
         """What this run saw, by site and month; None when it was purged or was made from totals."""
-        return self._vintage("months_seen", self.path.name)
+        return self._vintage("months_seen", "caseload_seen")
 
     def compared_with(self) -> Vintage | None:
         """What this run was compared with: what the run before it saw; None when there was none, or it was purged."""
-        return self._vintage("earlier_months", "")
+        found = self._vintage("earlier_months", "earlier_caseload")
+        run = self._counts("earlier_months", {"run": "str"})
+        if found is None or run is None or run.empty:
+            return None
+        return replace(found, run=str(run["run"].iloc[0]))
 
-    def _vintage(self, table: str, run: str) -> Vintage | None:
+    def _vintage(self, months: str, caseload: str) -> Vintage | None:
+        found = self._counts(months, MONTHS_SEEN)
+        return found if found is None else Vintage(self.path.name, found, self._counts(caseload, CASELOAD_SEEN))
+
+    def _counts(self, table: str, columns: Mapping[str, str]) -> pd.DataFrame | None:
+        """These columns of a table of exact counts; None when it was purged, is broken or was never written."""
         try:
-            found = pd.read_csv(self.path / "restricted" / f"{table}.csv", dtype=MONTHS_SEEN, keep_default_na=False)
-            run = run or str(found["run"].iloc[0])
-            return Vintage(run, found[list(MONTHS_SEEN)])
-        except (OSError, ValueError, KeyError, IndexError):
+            path = self.path / "restricted" / f"{table}.csv"
+            return pd.read_csv(path, dtype=dict(columns), usecols=list(columns), keep_default_na=False)[list(columns)]
+        except (OSError, ValueError):
             return None
 
     def exact_tables(self) -> dict[str, pd.DataFrame]:

@@ -97,6 +97,24 @@ def test_half_of_an_old_file_stops(study, capsys):
     assert run(["analyze", str(study / "study.toml"), "--quiet"]) == 4
 
 
+def test_a_caseload_cut_short_is_told_though_new_people_came_and_the_run_repeats(study, capsys):
+    caseload = study / "caseload.csv"
+    head, *rows = caseload.read_text("utf-8").splitlines(keepends=True)
+    place = head.rstrip().split(",").index("referred")
+    rows.sort(key=lambda row: row.split(",")[place])
+    caseload.write_text(head + "".join(rows[len(rows) // 2 :]), encoding="utf-8")
+    (told,) = findings_of(capsys, study)["D422"]
+    assert told["level"] == "warn"
+
+    assert run(["analyze", str(study / "study.toml"), "--quiet"]) == 0
+    folder = Path(capsys.readouterr().out.strip())
+    changes = (folder / "restricted" / "caseload_changes.csv").read_text("utf-8").splitlines()
+    assert changes[0] == "site,month,before,now"
+    assert sum(int(line.split(",")[2]) - int(line.split(",")[3]) for line in changes[1:]) == len(rows) // 2
+    assert "D422" in (folder / "release" / "tables" / "data_quality.csv").read_text("utf-8")
+    assert run(["verify", str(folder), "--data", str(study), "--quiet"]) == 0
+
+
 def test_other_rules_of_counting_are_not_compared(study, capsys):
     config = study / "study.toml"
     config.write_text(config.read_text("utf-8").replace("[study]", '[study]\nspell_rule = "york"', 1), encoding="utf-8")

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from aaot_eval.config import QualityConfig
-from aaot_eval.ingest.vintage import compare
+from aaot_eval.ingest.vintage import compare, compare_caseload
 from aaot_eval.results import Vintage
 
 MONTHS = [str(m) for m in pd.period_range("2023-01", "2023-12", freq="M")]
@@ -126,3 +126,37 @@ def test_months_that_the_study_leaves_out_itself_are_not_missed():
     assert [f.code for f in findings] == ["D389"]
     findings, _ = compare(vintage, now, FIRST, last, QualityConfig())
     assert (findings[0].code, findings[0].where) == ("D387", "2023-10 to 2023-12")
+
+
+REFERRALS = pd.DataFrame(
+    [(s, m, 4) for s in ("RX1", "RX2") for m in MONTHS], columns=["site", "month", "people"]
+)  # fmt: skip
+
+
+def people_gone(now: pd.DataFrame, **limits: float):
+    findings, changes = compare_caseload(REFERRALS, now, QualityConfig(thresholds=limits))
+    return [(f.code, f.where, f.records, f.people) for f in findings], changes.values.tolist()
+
+
+def test_a_caseload_that_grew_is_no_finding():
+    more = pd.DataFrame([("RX1", "2024-01", 9), ("RX3", "2023-06", 5)], columns=REFERRALS.columns)
+    assert people_gone(pd.concat([REFERRALS, more])) == (
+        [], [["RX1", "2024-01", 0, 9], ["RX3", "2023-06", 0, 5]],
+    )  # fmt: skip
+    assert people_gone(REFERRALS) == ([], [])
+
+
+def test_people_gone_from_the_caseload_are_a_warning_also_when_as_many_are_new():
+    cut = REFERRALS[(REFERRALS["site"] != "RX2") | (REFERRALS["month"] > "2023-02")]
+    new = pd.DataFrame([("RX2", "2024-01", 8)], columns=REFERRALS.columns)
+    found, changes = people_gone(pd.concat([cut, new]))
+    assert found == [("D422", "RX2", 8, 8)]
+    assert changes == [["RX2", "2023-01", 4, 0], ["RX2", "2023-02", 4, 0], ["RX2", "2024-01", 0, 8]]
+
+
+def test_a_site_whose_whole_caseload_is_gone_is_named_and_the_limit_is_the_studys():
+    gone = REFERRALS[REFERRALS["site"] == "RX1"]
+    assert people_gone(gone)[0] == [("D422", "RX2", 48, 48)]
+    one = REFERRALS.assign(people=[3, *REFERRALS["people"][1:]])
+    assert people_gone(one)[0] == [("D422", "RX1", 1, 1)]
+    assert people_gone(one, D422=0.05)[0] == []
