@@ -205,7 +205,8 @@ def _manifest_problems(run: RunFolder) -> list[Problem]:
         return []
     with index.open(encoding="utf-8", newline="") as lines:
         known = [row["manifest_sha256"] for row in csv.DictReader(lines) if row["run"] == run.path.name]
-    if known and file_sha256(run.path / "manifest.json") != known[-1]:
+    # A run made again has a line more: which of the two stands depends on whether its process lived to move it.
+    if known and file_sha256(run.path / "manifest.json") not in known:
         return [
             Problem(
                 "V602",

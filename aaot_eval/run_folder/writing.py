@@ -81,10 +81,16 @@ def write_run(
         _write_contents(partial, name, result, release, account, as_csv, drawn)
         _write_manifest(partial, name, result, release, fingerprint, account)
         final = study.path / name
+        again = final.exists()
+        # Of a run made again the index knows both manifests before the one takes the other's place: a process killed at any
+        # moment leaves a run that verifies. A line for a first run comes after it, for it would name a run that is not there.
+        if again:
+            _add_to_index(RunFolder.read(partial), as_csv)
         move_into_place(partial, final)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    _add_to_index(RunFolder.read(final), as_csv)
+    if not again:
+        _add_to_index(RunFolder.read(final), as_csv)
     study.point_latest(RunFolder.read(final))
     return final
 
@@ -247,14 +253,14 @@ def move_into_place(partial: Path, final: Path) -> None:
 
 
 def _add_to_index(run: RunFolder, as_csv: AsCsv) -> None:
-    """One line for a finished run."""
+    """One line for a finished run, under the name it has in its place."""
     path = run.path.parent / "index.csv"
     known = path.read_text("utf-8") if path.exists() else ""
     answers = [row for row in run.status()["headline"] if row["verdict"] != "monitoring"]
     line = {
         "finished": run.manifest["times"]["finished"],
         "data_cut": run.manifest["data_cut"],
-        "run": run.path.name,
+        "run": run.manifest["run"],
         "verdict": answers[0]["verdict"] if answers else "",
         "headline": answers[0]["sentence"] if answers else "",
         "refreshed": bool(run.manifest["refresh"].get("refreshed", True)),

@@ -228,6 +228,30 @@ def test_a_run_that_was_killed_before_the_index_knew_it_is_entered_later_and_a_c
     assert [p.what.split(" ")[0] for p in differing_files(read_run(run))] == ["manifest.json"]
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_run_made_again_and_killed_before_or_after_its_move_verifies(tmp_path, monkeypatch, moved):
+    import aaot_eval.run_folder.writing as writing
+
+    config = write_config(tmp_path)
+    run = written(config, tmp_path / "runs")
+    before = (run / "manifest.json").read_bytes()
+    real = writing.move_into_place
+
+    def killed(partial, final):
+        if moved:
+            real(partial, final)
+        raise SystemExit
+
+    monkeypatch.setattr(writing, "move_into_place", killed)
+    monkeypatch.setattr(writing, "commit", lambda: "of the second run")
+    with pytest.raises(SystemExit):
+        written(config, tmp_path / "runs")
+    assert ((run / "manifest.json").read_bytes() != before) is moved
+    assert differing_files(read_run(tmp_path / "runs" / "fake")) == []
+    (run / "manifest.json").write_bytes((run / "manifest.json").read_bytes() + b" ")
+    assert [p.code for p in differing_files(read_run(run))] == ["V602"]
+
+
 def test_a_failure_while_writing_leaves_nothing(tmp_path, monkeypatch):
     import aaot_eval.run_folder.writing as writing
 
