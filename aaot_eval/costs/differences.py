@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import statsmodels.api as sm
-from scipy import stats
+from scipy.special import stdtrit
 
 from aaot_eval.costs.draws import share_above_zero
 from aaot_eval.errors import counted
@@ -34,12 +33,12 @@ class Difference:
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """The t interval at the level."""
-        reach = self.std_error * float(stats.t.ppf((1 + level) / 2, self.df))
+        reach = self.std_error * float(stdtrit(self.df, (1 + level) / 2))
         return self.estimate - reach, self.estimate + reach
 
     def draws(self, uniform: np.ndarray) -> np.ndarray:
         """Draws of the difference from uniform numbers, by the t of the interval."""
-        return np.asarray(self.estimate + self.std_error * stats.t.ppf(uniform, self.df))
+        return np.asarray(self.estimate + self.std_error * stdtrit(self.df, uniform))
 
 
 def welch(first: np.ndarray, second: np.ndarray) -> Difference:
@@ -65,6 +64,9 @@ def adjusted(
     `second` (n,) is True in the second arm. Standard errors are robust to unequal variances; t with n - k - 2 degrees of
     freedom. Adjusting QALYs for utility at baseline is this with the baseline as covariate, and not a change score.
     """
+    # Not needed to read and check prices, and slow to load.
+    import statsmodels.api as sm
+
     arm = np.asarray(second, dtype=float)
     _enough(int((arm == 0).sum()), int((arm == 1).sum()))
     columns = [np.ones_like(arm), arm] + ([] if covariates is None else [np.asarray(covariates, dtype=float)])

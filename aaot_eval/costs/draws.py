@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
+from scipy.special import gammaincinv
 
 from aaot_eval.results import generator
 
@@ -38,13 +38,16 @@ def gamma_quantile(uniform: np.ndarray, mean: float, std_error: float) -> np.nda
     if not std_error > 0:
         return np.full(np.shape(uniform), mean)
     shape = (mean / std_error) ** 2
-    return np.asarray(stats.gamma.ppf(uniform, shape, scale=mean / shape))
+    return np.asarray(gammaincinv(shape, uniform) * (mean / shape))
 
 
 def beta_quantile(uniform: np.ndarray, mean: float, std_error: float) -> np.ndarray:
     """Draws of a share by mean and standard error: beta by moments; a share of exactly 1, or se 0, stays as it is."""
     if not std_error > 0 or mean >= 1:
         return np.full(np.shape(uniform), mean)
+    # Not needed to read and check prices, and slow to load.
+    from scipy import stats
+
     size = mean * (1 - mean) / std_error**2 - 1
     return np.asarray(stats.beta.ppf(uniform, mean * size, (1 - mean) * size))
 

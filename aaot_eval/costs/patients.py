@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import gammaincinv
 
 from aaot_eval.costs.expected import Prior, expected_rates
 from aaot_eval.costs.pennies import pence, split_pence
@@ -179,7 +179,7 @@ def cost_ends(mean: np.ndarray, mixing: np.ndarray, clump: float, level: float) 
     sure = (variance <= 0) | (mean <= 0)
     safe_mean, safe_variance = np.where(sure, 1.0, mean), np.where(sure, 1.0, variance)
     shape = safe_mean**2 / safe_variance
-    low, high = (stats.gamma.ppf(q, shape, scale=safe_variance / safe_mean) for q in (tail, 1 - tail))
+    low, high = (gammaincinv(shape, q) * (safe_variance / safe_mean) for q in (tail, 1 - tail))
     if clump > 0:
         size = safe_mean**2 / np.maximum(mixing, 1e-9 * safe_mean**2)
         none = np.exp(-size * np.log1p(safe_mean / clump / size))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from aaot_eval.costs.censoring import (
     Histories,
@@ -112,7 +112,7 @@ def follow_up_rows(panel: Panel, people: Caseload) -> list[dict[str, object]]:
     rows = []
     for method, (estimator, note) in METHODS.items():
         found = estimator(seen)
-        half = stats.norm.ppf(0.975) * found.std_error
+        half = float(ndtri(0.975)) * found.std_error
         if math.isfinite(found.value) and math.isfinite(half):
             rows.append(_row(OBSERVED, method, PER_PATIENT, found.value, found.std_error, half, seen.n, note))
         else:
@@ -179,7 +179,7 @@ def _by_model(
     many = zeros > MANY_ZEROS
     share = f"{'over' if many else 'at most'} {100 * MANY_ZEROS:.0f} % of people have no cost"
     best = " (the model to read here)" if model is (two_part if many else gamma_log) else ""
-    half = float(stats.t.ppf(0.975, data.n_clusters - 1)) * error
+    half = float(stdtrit(data.n_clusters - 1, 0.975)) * error
     note = f"{share}{best}; clustered by hospital, which is too narrow when few have the service"
     return _row(AVERTED, name, PER_YEAR, found.value / uptake, error, half, people, note)
 

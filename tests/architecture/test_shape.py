@@ -84,6 +84,14 @@ def test_light_modules_stay_light():
     assert not set(loaded) & (HEAVY - {"pydantic"})
 
 
+def test_prices_are_read_without_statistics():
+    """`check` and `--stop-after panel` look at the prices first: a second of loading would be theirs for nothing."""
+    loaded = json.loads(
+        _python("import json, sys, aaot_eval.costs, aaot_eval.pipeline\nprint(json.dumps(sorted(sys.modules)))")
+    )
+    assert not {"statsmodels", "scipy.stats", "matplotlib"} & set(loaded)
+
+
 def _calls(tree: ast.AST) -> set[str]:
     return {ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
 
