@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 
 
@@ -11,11 +12,12 @@ def main() -> int:
     """The command line that was typed, to its exit code; Ctrl-C while the program itself is still being loaded ends as it does later."""
     try:
         from aaot_eval.cli import main as command_line
+
+        return command_line()
     except KeyboardInterrupt:
         from aaot_eval.cli import _endings
 
         return _endings.interrupted("--json" in sys.argv)
-    return command_line()
 
 
 def program() -> None:
@@ -25,6 +27,8 @@ def program() -> None:
     loaded apart first takes Python a sixth of a second and gives nothing back that the system does not.
     """
     code = main()
+    # What libraries do at the end may take a while: Ctrl-C then ends the process as it was going to end.
+    signal.signal(signal.SIGINT, lambda _signal, _frame: os._exit(code))
     atexit._run_exitfuncs()
     try:
         sys.stdout.flush()

@@ -126,33 +126,45 @@ def run(arguments: list[str]) -> int:
     before = {number: signal.signal(number, stop) for number in asks}
     as_json = "--json" in arguments
     try:
-        ended = app(arguments, prog_name="aaot-eval", standalone_mode=False)
-        if stopped:  # typer swallows the interruption and returns its code
-            return _endings.interrupted(as_json)
-        return ended if isinstance(ended, int) else ExitCode.DONE
-    except _CommandLineFault as fault:
-        return _endings.command_line(fault, as_json)
-    except AaotEvalError as fault:
-        return _endings.refusal(fault, as_json)
-    except (KeyboardInterrupt, typer.Abort):
-        return _endings.interrupted(as_json)
-    except Exception as fault:  # noqa: BLE001 - the outermost frame: anything else is a fault of ours
-        # A library may wrap the interruption in an error of its own.
-        if stopped:
-            return _endings.interrupted(as_json)
-        if is_no_room(fault):
-            return _endings.no_room(as_json)
-        return _endings.no_memory(as_json) if _endings.is_no_memory(fault) else _endings.unexpected(fault, as_json)
+        fault: BaseException | None = None
+        try:
+            ended = app(arguments, prog_name="aaot-eval", standalone_mode=False)
+        except (Exception, KeyboardInterrupt) as raised:  # noqa: BLE001 - the outermost frame: every ending is told here
+            fault = raised
+        if fault is None and not stopped:
+            return ended if isinstance(ended, int) else ExitCode.DONE
+        # How it ended is told whole: Ctrl-C pressed again while it is told would put Python's own words in its place.
+        for number in asks:
+            signal.signal(number, signal.SIG_IGN)
+        return _told(fault, stopped, as_json)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
+def _told(fault: BaseException | None, stopped: bool, as_json: bool) -> int:
+    """Say why a command line did not end well, and return its exit code; no fault when typer swallowed the interruption."""
+    from aaot_eval.cli import _endings
+
+    if isinstance(fault, _CommandLineFault):
+        return _endings.command_line(fault, as_json)
+    if isinstance(fault, AaotEvalError):
+        return _endings.refusal(fault, as_json)
+    # A library may wrap the interruption in an error of its own.
+    if fault is None or stopped or isinstance(fault, KeyboardInterrupt | typer.Abort):
+        return _endings.interrupted(as_json)
+    if is_no_room(fault):
+        return _endings.no_room(as_json)
+    return _endings.no_memory(as_json) if _endings.is_no_memory(fault) else _endings.unexpected(fault, as_json)
+
+
 def main() -> int:
-    """The command line that was typed, to its exit code."""
+    """The command line that was typed, to its exit code. The process ends with it: once all is said, Ctrl-C changes nothing."""
     for stream in (sys.stdout, sys.stderr):
         # A console with an old code page must not stop a run because a path or a pound sign cannot be shown.
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:
             reconfigure(errors="backslashreplace")
+    # `run` hears Ctrl-C itself and puts back what it found: without this, Python's own words for the instant after the last one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     return run(sys.argv[1:])

@@ -15,8 +15,8 @@ from types import ModuleType
 
 import pytest
 
-from aaot_eval import __main__, cli
-from aaot_eval.cli import run
+from aaot_eval import __main__, cli, pipeline
+from aaot_eval.cli import _endings, run
 from tests.cli.conftest import ROOT, aaot, everything
 
 
@@ -300,3 +300,46 @@ def test_the_process_ends_with_the_code_when_all_is_said_and_done(typed, code, s
     assert ended.returncode == code
     assert said in ended.stdout + ended.stderr
     assert ended.stdout.endswith("what a library left to do\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="raises the signal of a terminal in the process itself")
+@pytest.mark.parametrize(
+    ("typed", "code"), [(["--version"], 0), (["no-such-verb"], 2), (["check", "no-such.toml"], 3)], ids=str
+)
+def test_ctrl_c_after_the_last_word_changes_nothing(typed, code):
+    begin = f"""
+import atexit, signal, sys
+from aaot_eval import cli
+from aaot_eval.__main__ import program
+
+real = cli.run
+
+def pressed(arguments):
+    ended = real(arguments)
+    signal.raise_signal(signal.SIGINT)
+    return ended
+
+cli.run = pressed
+atexit.register(signal.raise_signal, signal.SIGINT)
+sys.argv = ["aaot-eval", *{typed!r}]
+program()
+"""
+    ended = subprocess.run([sys.executable, "-c", begin], capture_output=True, text=True, encoding="utf-8", check=False)
+    assert ended.returncode == code
+    assert not {"Traceback", "KeyboardInterrupt", "interrupted"} & set(re.findall(r"\w+", ended.stderr))
+
+
+def test_ctrl_c_pressed_again_while_the_first_is_told_leaves_the_words_whole(tiny, capsys, monkeypatch):
+    told = _endings.interrupted
+
+    def again(as_json):
+        signal.raise_signal(signal.SIGINT)
+        return told(as_json)
+
+    def stopped(*_, **__):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(_endings, "interrupted", again)
+    monkeypatch.setattr(pipeline, "prepare", stopped)
+    assert run(["check", str(tiny / "study.toml"), "--json"]) == 130
+    assert json.loads(capsys.readouterr().out)["exit_status"] == 130
