@@ -398,10 +398,10 @@ def _survival(scale: float) -> pd.DataFrame:
     rows = []
     for arm, people in (("treated", round(377 * scale)), ("comparison", round(2900 * scale))):
         for months, dead, mean in ((0, 0.0, 0.0), (6, 0.04, 1.4), (12, 0.08, 2.6)):
-            rows.append(("entry_rule", arm, "after", months, people, people * dead, dead, dead * 0.7, dead * 1.4, people * mean, mean,
+            rows.append(("entry_rule", arm, "after", months, people, round(people * dead), people * dead, dead, dead * 0.7, dead * 1.4, people * mean, mean,
                          mean * 0.9, mean * 1.1))  # fmt: skip
     return _frame(
-        "analysis arm era months people deaths dead dead_low dead_high admissions mean mean_low mean_high", *rows
+        "analysis arm era months people died deaths dead dead_low dead_high admissions mean mean_low mean_high", *rows
     )
 
 

@@ -17,6 +17,8 @@ from aaot_eval.estimators._cohorts import Cohort, Flags, Floats, Ints, PersonMon
 
 #: Months since the index at which a curve is read: quarters, so that a step is seldom one person.
 STEP = 3
+#: A curve ends where fewer people than this are still followed: one death among the last few would read as a large share of all.
+LEAST_FOLLOWED = 10
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,13 @@ class FollowedPeople:
 class Curve:
     """One arm by months since the index 0..F: share dead and mean admissions with their limits, all (F + 1,).
 
+    `followed` and `died` (F + 1,) count people, each once: alive and followed in the month before, and seen to die by then.
     `influence` (P,) holds each person's part in the error of the log of mean admissions by month F.
     """
 
     people: int
+    followed: Ints
+    died: Ints
     dead: Floats
     dead_low: Floats
     dead_high: Floats
@@ -58,8 +63,9 @@ class Curve:
     influence: Floats
 
     def at(self) -> list[int]:
-        """The months at which the curve is read: 0, every quarter, and the last."""
-        last = len(self.dead) - 1
+        """The months at which the curve is read: 0, every quarter, and the last in which enough people were followed."""
+        enough = self.followed >= LEAST_FOLLOWED
+        last = len(enough) - 1 if enough.all() else max(int(np.argmin(enough)) - 1, 0)
         return sorted({*range(0, last + 1, STEP), last})
 
 
@@ -73,8 +79,13 @@ def curve(people: PersonMonths, rows: FollowedPeople, follow_up: int, level: flo
     alive_log, mean = np.zeros(n), np.zeros(n)  # each row's part in the error of -log(alive) and of the mean
     survival, total = 1.0, 0.0
     dead, dead_se, means, mean_se = [0.0], [0.0], [0.0], [0.0]
+    followed, lost = [len(np.unique(rows.person))], np.zeros(len(people.unit), dtype=bool)
+    died_by = [0]
     for inside, seen, events, died in _months(people, rows, follow_up):
         w = rows.weight
+        followed.append(len(np.unique(rows.person[inside > 0])))
+        lost[rows.person[died > 0]] = True
+        died_by.append(int(lost.sum()))
         at_risk, counted = float(w @ inside), float(w @ seen)
         rate = float(w @ events) / counted if counted else 0.0
         if counted:
@@ -95,7 +106,9 @@ def curve(people: PersonMonths, rows: FollowedPeople, follow_up: int, level: flo
     reach = np.exp(z * np.divide(se, m, out=np.zeros_like(m), where=m > 0))
     by_person = np.bincount(rows.person, weights=mean, minlength=len(people.unit)) / (total or math.nan)
     return Curve(
-        len(np.unique(rows.person)),
+        followed[0],
+        np.array(followed),
+        np.array(died_by),
         np.array(dead),
         low,
         high,
@@ -138,11 +151,12 @@ def _dead_limits(dead: Floats, error: Floats, z: float) -> tuple[Floats, Floats]
 def curve_rows(analysis: str, arm: str, era: str, found: Curve) -> list[dict[str, object]]:
     """The curve as rows of the release table `survival`.
 
-    `deaths` and `admissions` are those of `people` had all been followed so long: share and mean times people.
+    `deaths` and `admissions` are those of `people` had all been followed so long: share and mean times people. `died` are
+    those whose death was seen.
     """
     return [
         {
-            "analysis": analysis, "arm": arm, "era": era, "months": k, "people": found.people,
+            "analysis": analysis, "arm": arm, "era": era, "months": k, "people": found.people, "died": int(found.died[k]),
             "deaths": found.people * found.dead[k], "dead": found.dead[k], "dead_low": found.dead_low[k], "dead_high": found.dead_high[k],
             "admissions": found.people * found.mean[k], "mean": found.mean[k], "mean_low": found.mean_low[k], "mean_high": found.mean_high[k],
         }

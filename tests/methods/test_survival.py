@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from statsmodels.duration.survfunc import SurvfuncRight
 
+from aaot_eval.disclosure import control
 from aaot_eval.estimators._cohorts import person_months
 from aaot_eval.estimators._survival import FollowedPeople, curve, curve_rows
 from aaot_eval.estimators.entry_rule import EntryRule
@@ -52,11 +53,41 @@ class TestByHand:
         """10 - 1 admissions of four people: 1 + 3/4 + 2/4."""
         assert found.mean == pytest.approx([0, 1, 1.75, 2.25], abs=EXACT)
 
-    def test_rows_are_read_at_quarters_and_the_end(self, found):
+    def test_rows_are_read_at_quarters_and_the_end(self):
+        """The same four, five times over."""
+        death = np.tile([0, 1, -1, -1], 5)
+        counts = np.tile([[1, 0, 0], [1, 1, 0], [1, 1, 1], [1, 1, 1]], (5, 1))
+        panel = panel_of_people(counts, np.zeros(20, dtype=int), [None], death=death)
+        found = curve(person_months(panel, OUTCOME, OUTCOME), everyone(20, 3), 3, 0.95)
         rows = curve_rows("a", "treated", "after", found)
         assert [r["months"] for r in rows] == [0, 3]
-        assert rows[-1]["deaths"] == pytest.approx(2.0, abs=EXACT)
-        assert rows[-1]["admissions"] == pytest.approx(9.0, abs=EXACT)
+        assert rows[-1]["deaths"] == pytest.approx(10.0, abs=EXACT)
+        assert rows[-1]["admissions"] == pytest.approx(45.0, abs=EXACT)
+
+    def test_of_a_handful_nothing_is_shown_but_the_beginning(self, found):
+        assert [r["months"] for r in curve_rows("a", "treated", "after", found)] == [0]
+
+    def test_a_curve_ends_where_too_few_are_followed_and_counts_the_deaths_seen(self):
+        """Forty people; all but five are lost after five months, one of whom dies in the eighth: no fifth of all are dead."""
+        months = np.where(np.arange(40) < 5, 12, 5)
+        death = np.where(np.arange(40) == 0, 8, np.where(np.arange(40) == 39, 1, -1))
+        panel = panel_of_people(np.ones((40, 12), dtype=int), np.zeros(40, dtype=int), [None], death=death)
+        rows = FollowedPeople(np.arange(40), np.zeros(40, dtype=np.int64), months, np.ones(40))
+        found = curve(person_months(panel, OUTCOME, OUTCOME), rows, 12, 0.95)
+        assert found.dead[-1] == pytest.approx(1 - 39 / 40 * 4 / 5, abs=EXACT)
+        assert found.followed.tolist() == [40, 40, 40, 39, 39, 39, 5, 5, 5, 5, 4, 4, 4]
+        shown = curve_rows("a", "treated", "after", found)
+        assert [(r["months"], r["died"]) for r in shown] == [(0, 0), (3, 1), (5, 1)]
+        assert shown[-1]["dead"] == pytest.approx(1 / 40, abs=EXACT)
+
+    def test_a_share_rests_on_the_deaths_seen_and_is_hidden_with_them(self):
+        """Four of 50 died, and 20 would have, had all been followed: the four are not shown as twenty."""
+        row = {"analysis": "a", "arm": "treated", "era": "after", "months": 12, "people": 50, "died": 4, "deaths": 20.0, "dead": 0.4,
+               "dead_low": 0.1, "dead_high": 0.9, "admissions": 100.0, "mean": 2.0, "mean_low": 1.5, "mean_high": 2.5}  # fmt: skip
+        released = control({"survival": pd.DataFrame([row])}, {}, profile="hes").tables["survival"].iloc[0]
+        assert "died" not in released
+        assert [released[c] for c in ("deaths", "dead", "dead_low", "dead_high")] == ["*"] * 4
+        assert released["admissions"] == 100
 
     def test_follow_up_that_is_cut_is_not_counted_as_free_of_admissions(self):
         counts = np.ones((2, 4), dtype=int)
@@ -179,6 +210,14 @@ class TestPage:
         drawn = draw("survival", fitted[0].tables["survival"], Context())
         assert isinstance(drawn, Drawing)
         assert "with the service, after launch 6 % dead, 2.71 admissions" in drawn.title
+
+    def test_arms_that_end_at_different_months_are_set_side_by_side_where_both_are_followed(self, fitted):
+        table = fitted[0].tables["survival"]
+        cut = table[(table["arm"] != "treated") | (table["months"] <= 6)]
+        drawn = draw("survival", cut, Context())
+        assert drawn.title.startswith("By month 6: ")
+        begun = table[(table["arm"] != "treated") | (table["months"] == 0)]
+        assert "with the service, after launch too few people to show" in draw("survival", begun, Context()).title
 
     def test_hidden_counts_make_no_chart(self, fitted):
         hidden = fitted[0].tables["survival"].assign(mean="[c]", dead="[c]")

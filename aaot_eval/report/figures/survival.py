@@ -37,13 +37,15 @@ def survival(table: pd.DataFrame, context: Context) -> Drawing | Gap:
         axes.set_ylabel(name)
         axes.set_xticks(sorted({int(m) for m in numbers(table["months"]) if np.isfinite(m)}))
     keys_on_top(figure, 0.085 * 7.5, columns=2)
-    title = "; ".join(_last(arm, era, rows) for arm, era, rows in groups)
+    # Curves end where too few people are followed: arms are set side by side at the last month that all of them reach.
+    month = min(m for _, _, rows in groups if (m := max(numbers(rows["months"]))) > 0)
+    title = "; ".join(_at(month, arm, era, rows) for arm, era, rows in groups)
     return Drawing(
         figure,
-        f"By the last month followed: {title}",
+        f"By month {month:g}: {title}",
         f"Two panels of lines over months since the index, share dead on the left and mean admissions with death as their end on "
         f"the right, with bars for intervals; circles are people with the service, squares comparison people, dashed lines "
-        f"before launch. By the last month: {title}.",
+        f"before launch. By month {month:g}: {title}.",
     )
 
 
@@ -60,8 +62,10 @@ def _name(arm: str, era: str) -> str:
     return f"{name_of(arm).capitalize()}, {era} launch"
 
 
-def _last(arm: str, era: str, rows: pd.DataFrame) -> str:
-    last = rows.iloc[int(np.argmax(np.nan_to_num(numbers(rows["months"]), nan=-1.0)))]
+def _at(month: float, arm: str, era: str, rows: pd.DataFrame) -> str:
+    if not numbers(rows["months"]).max() > 0:
+        return f"{_name(arm, era)[0].lower()}{_name(arm, era)[1:]} too few people to show"
+    last = rows[numbers(rows["months"]) <= month].iloc[-1]
     dead = numbers(pd.Series([last["dead"]]))[0]
     share = f"{written(float(dead), 'percent')} dead" if np.isfinite(dead) else "too few deaths to show"
     mean = numbers(pd.Series([last["mean"]]))[0]
