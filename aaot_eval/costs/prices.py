@@ -22,6 +22,8 @@ from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.schema import table_schema
 
+LEAST_STAY, MOST_PRICE = 10.0, 250_000.0
+"""Pounds: below the one no stay or bed day is priced, above the other nothing."""
 HRG = re.compile(r"[A-Z]{2}\d{2}[A-Z]")
 """The shape of a healthcare resource group, such as FD10K."""
 STAYS = {
@@ -147,7 +149,22 @@ def load_prices(config: RunConfig) -> Prices:
     if problems or programme is None:
         raise InputError(*problems)
     return Prices(costs.price_year, costs.perspective, table, programme, index, costs.basis, aside,
-                  (*index.findings, *programme.findings), utilities)  # fmt: skip
+                  (*index.findings, *programme.findings, *_slips(table, units.name)), utilities)  # fmt: skip
+
+
+def _slips(table: pd.DataFrame, file: str) -> tuple[Finding, ...]:
+    """Prices as written that no hospital has, and prices in an order that cannot be: thousands and decimals confused, rows swapped."""
+    priced = list(zip(table["item"].astype(str), table["input_value"].astype(float), strict=True))
+    long = dict(priced).get("emergency_long_stay", math.inf)
+    said: dict[str, str] = {}
+    for item, price in priced:
+        if price < LEAST_STAY and (item in STAYS or item in BED_DAYS or HRG.fullmatch(item)):
+            said[item] = f"below {LEAST_STAY:g} pounds"
+        elif price > MOST_PRICE:
+            said[item] = f"above {MOST_PRICE:,.0f} pounds"
+        elif price > long and item.startswith(("emergency_short_stay", "emergency_excess_day", "ed_attendance")):
+            said[item] = "dearer than a long emergency stay"
+    return tuple(Finding("D399", where=f"{file}, {item}", detail=why) for item, why in said.items())
 
 
 def load_unit_costs(

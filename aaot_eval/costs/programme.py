@@ -33,6 +33,7 @@ MEANT = {
     "set_up": ("quantity", "amount"), "overhead": ("quantity",), "caseload": ("quantity",), "occupancy": ("quantity",),
 }  # fmt: skip
 """The figures that have a meaning in each kind of line. Of the others only what says nothing is taken: a quantity of 1, 0 for the rest."""
+SALARY = (5_000.0, 500_000.0)  # pounds a year of one whole-time equivalent
 MOST_STAFF, MOST_PLACES, LEAST_OCCUPANCY = 10_000, 1_000_000, 0.05
 USEFUL_LIFE = (0.5, 50)
 """Beyond these a figure is a slip: whole-time equivalents and places of one team, the share in use, years of useful life."""
@@ -197,7 +198,7 @@ def load_programme(path: Path, index: PriceIndex, price_year: str, refusals: Ref
         sources={line["kind"]: line["source"] for line in lines if line["kind"] in ("caseload", "occupancy", "budget")},
         uncertain=tuple(_uncertain(line, ends, cost, overhead, index.factor(line["price_year"], price_year))
                         for kind in RANGED for line in rows[kind] if id(line) in ends),
-        findings=_twice(lines, path.name),
+        findings=(*_twice(lines, path.name), *_salaries(rows["staff"], path.name)),
     )  # fmt: skip
 
 
@@ -267,6 +268,14 @@ def _twice(lines: Sequence[Line], file: str) -> tuple[Finding, ...]:
             found.append(Finding("D399", where=f"{file}, line {line.number}", detail=detail))
         seen.setdefault(key, line.number)
     return tuple(found)
+
+
+def _salaries(staff: Sequence[Line], file: str) -> tuple[Finding, ...]:
+    """Salaries that nobody has for a whole year: one of a month or an hour, or with thousands and decimals confused."""
+    least, most = SALARY
+    odd = [line for line in staff if not least <= float(line["amount"]) <= most]
+    detail = f"no usual salary of one person for a year: below {least:,.0f} or above {most:,.0f} pounds"
+    return tuple(Finding("D399", where=f"{file}, line {line.number}", detail=detail) for line in odd)
 
 
 def _uncertain(

@@ -249,7 +249,8 @@ TEXTS: dict[str, tuple[Level, str, str, str]] = {
         "same key.",
         "Nothing, if few; otherwise ask how the keys were made. The first admission's is used."),
     "D399": ("warn", "Prices that look like a slip of the pen",
-        "The money is worked out as written: a line pasted twice counts twice, and a change written as a share is a hundredth of one in per cent.",
+        "The money is worked out as written: a line pasted twice counts twice, a change written as a share is a hundredth of one in per cent, "
+        "and 33.500 is 33 pounds and a half.",
         "Look at the lines named; leave them as they are if they are meant so."),
     "D410": ("note", "People whose area is not known are outside a cohort that is limited by area",
         "No fixed abode and a missing code look alike; such people are admitted more often than others, and the cohort is without them.",

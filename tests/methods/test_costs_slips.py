@@ -208,6 +208,29 @@ def test_a_line_pasted_twice_counts_twice_and_is_named(tmp_path: Path) -> None:
     assert taken(tmp_path, programme=swapped(nurses, nurses + nurses.replace("4.0", "2.0"))).findings == ()
 
 
+@pytest.mark.parametrize(
+    ("was", "written"), [("40000", "40.000"), ("40000", "3333"), ("120000", "12000000")]
+)  # fmt: skip
+def test_a_salary_that_nobody_has_for_a_year_is_named(tmp_path: Path, was: str, written: str) -> None:
+    (found,) = taken(tmp_path, programme=swapped(was, written)).findings
+    assert (found.code, found.where) == ("D399", f"programme.csv, line {2 if was == '40000' else 3}")
+    assert "below 5,000 or above 500,000 pounds" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("was", "written", "item", "why"),
+    [
+        ("stay,3000,,,150", "stay,3.000,,,0.15", "emergency_long_stay", "below 10 pounds"),
+        ("stay,700,", "stay,7000,", "emergency_short_stay", "dearer than a long emergency stay"),
+        ("attendance,180,", "attendance,18000,", "ed_attendance", "dearer than a long emergency stay"),
+        ("stay,3000,,,150", "stay,3000000,,,150", "emergency_long_stay", "above 250,000 pounds"),
+    ],
+)
+def test_prices_that_no_hospital_has_are_named(tmp_path: Path, was: str, written: str, item: str, why: str) -> None:
+    found = taken(tmp_path, swapped(was, written, UNIT_COSTS)).findings
+    assert ("D399", f"unit_costs.csv, {item}", why) in [(f.code, f.where, f.detail) for f in found]
+
+
 # --- day cases ------------------------------------------------------------------------------------------------------------------
 
 
