@@ -294,6 +294,13 @@ TEXTS: dict[str, tuple[Level, str, str, str]] = {
         "referrals moved to another site or month. The people missing would count as never referred.",
         "Give the whole caseload; nothing, if they withdrew or their referrals were mended. restricted/caseload_changes.csv of the run lists each "
         "site and month of referral."),
+    "D423": ("warn", "Units of the panel with the same counts in every period",
+        "It is one unit under two names, or a column pasted twice: it would count twice, or stand on both sides of the comparison.",
+        "Keep one of them, or give the unit its own counts."),
+    "D424": ("warn", "Noughts in a row in a unit of the panel",
+        "At the unit's own rate chance gives no such run: the counts were more likely not sent, or the unit was closed, and a nought reads as nobody "
+        "admitted.",
+        "Leave the outcome blank where the count is not known; nothing, if nobody was admitted."),
     # Asked of the clock before all others, and shown after them.
     "D330": ("stop", "The data are stale",
         "The newest complete month is older than it should be by now, so the run would repeat an old answer.",

@@ -359,3 +359,30 @@ def test_an_underscore_in_a_number_is_refused(tmp_path):
     assert "X213" in text
     assert "is not a number" in text
     assert "1_00" not in text
+
+
+YEAR = [f"2024-{m:02d}" for m in range(1, 13)]
+
+
+def of_units(tmp_path, **counts):
+    """The findings of a panel with a column of twelve counts for each unit, as (code, where, detail)."""
+    lines = [f"{u},{m},{n}" for u, row in counts.items() for m, n in zip(YEAR, row, strict=True)]
+    panel = made(tmp_path, "unit,period,admissions\n" + "\n".join(lines) + "\n", {})
+    return [(f.code, f.where, f.detail) for f in panel.findings if f.code in ("D423", "D424")]
+
+
+def test_one_unit_under_two_names_is_named(tmp_path):
+    row = [5, 9, 4, 7, 8, 6, 5, 9, 3, 7, 8, 6]
+    assert of_units(tmp_path, A=row, B=row, C=row[::-1]) == [("D423", "A, B", "admissions")]
+    assert of_units(tmp_path, A=[1] * 12, B=[1] * 12) == []
+    few = [1, 0, 2, 0, 1, 0, 0, 3, 0, 1, 0, 0]
+    assert of_units(tmp_path, A=few, B=few) == []
+
+
+def test_noughts_that_stand_for_blanks_are_named_at_either_end_and_between(tmp_path):
+    full = [11, 9, 12, 10, 11, 9, 12, 8, 11, 9, 10, 13]
+    assert of_units(tmp_path, A=[0] * 3 + full[3:], B=full) == [("D424", "A", "admissions: 2024-01 to 2024-03")]
+    assert of_units(tmp_path, A=[*full[:5], 0, *full[6:]], B=full) == [("D424", "A", "admissions: 2024-06")]
+    assert of_units(tmp_path, A=[""] * 3 + full[3:], B=full) == []
+    rare = [1, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0]
+    assert of_units(tmp_path, A=rare, B=[0] * 12, C=full) == []

@@ -14,6 +14,7 @@ from aaot_eval.errors import InputError, Problem, counted
 from aaot_eval.findings import Finding
 from aaot_eval.panel.aggregated.columns import numbers_of, outcomes_of, refuse_own_names, roles_of
 from aaot_eval.panel.aggregated.file import read_file
+from aaot_eval.panel.aggregated.oddities import noughts, same_counts
 from aaot_eval.panel.aggregated.periods import frame_of_periods, periods_of
 from aaot_eval.panel.aggregated.units import Rows, refuse_repeats, refuse_total, units_of
 from aaot_eval.panel.exposure import DAYS_PER_YEAR, sudden_changes
@@ -47,6 +48,11 @@ def read_panel(config: RunConfig) -> Panel:
     unit_frame, beside = units_of(config, rows)
     cells = _cells(config, roles, periods, unit_frame, names, wide)
     findings = _gaps(rows, config.panel.frequency)
+    for name in (n for n in names if kinds[n] == "count"):
+        counts = wide[name].reshape(len(rows.units), -1)
+        findings += (
+            *same_counts(counts, rows.units, name), *noughts(counts, rows.units, periods["label"].tolist(), name)
+        )  # fmt: skip
     if roles["exposure"]:
         people = wide[roles["exposure"]].reshape(len(rows.units), -1)
         limit = config.quality.limit("D416")
