@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aaot_eval.costs.rates import MONTHS_IN_YEAR, Caseload
+from aaot_eval.costs.rates import LEAST_PEOPLE, MONTHS_IN_YEAR, Caseload
 from aaot_eval.results import Effect, Estimate, Panel
 
 TRIAL, ENTRY_RULE, SITES, OWN_COHORTS, SERIES = 1, 2, 3, 4, 5
@@ -181,6 +181,8 @@ def _over_sites(panel: Panel, effect: Effect, people: Caseload | None, made: Cal
         observed = float(panel.matrix(estimate.outcome)[months].sum())
     if not years > 0:
         return made("not_estimable", "no patient-year was delivered in the treated months")
+    if people.behind(panel, months) < LEAST_PEOPLE:
+        return made("not_estimable", f"fewer than {LEAST_PEOPLE} people were on the caseload in the treated months")
     size = float(panel.matrix("exposure")[months].sum()) if estimate.scale == "rate_difference" else float(months.sum())
 
     def gross(draw: np.ndarray) -> np.ndarray:

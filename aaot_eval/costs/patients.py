@@ -14,12 +14,11 @@ from scipy.special import gammaincinv
 
 from aaot_eval.costs.expected import Prior, expected_rates
 from aaot_eval.costs.pennies import pence, split_pence
-from aaot_eval.costs.rates import MONTHS_IN_YEAR, SHORT_FOLLOW_UP_YEARS, Caseload
+from aaot_eval.costs.rates import LEAST_PEOPLE, MONTHS_IN_YEAR, SHORT_FOLLOW_UP_YEARS, Caseload
 from aaot_eval.costs.savings import Money
 from aaot_eval.errors import NotIdentifiedError, Problem
 from aaot_eval.results import Panel
 
-LEAST_PEOPLE = 10
 LARGEST_SHARE = 0.5  # one person may hold at most half of a group's cost
 P_PERCENT = 0.10  # the others but the second largest must hold at least this share of the largest
 MOST_GROUPS = 10

@@ -15,6 +15,8 @@ DAYS_IN_YEAR = 365.25
 MONTHS_IN_YEAR = 12
 HORIZON_DAYS = 365
 SHORT_FOLLOW_UP_YEARS = 0.25
+LEAST_PEOPLE = 10
+"""Of fewer people no rate of cost is worth having, and it could point to a person."""
 
 
 def person_windows(people: pd.DataFrame, horizon_days: int = HORIZON_DAYS) -> pd.DataFrame:

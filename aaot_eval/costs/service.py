@@ -18,11 +18,11 @@ from aaot_eval.costs.items import items_table
 from aaot_eval.costs.ladder import in_service, ladder
 from aaot_eval.costs.money_wording import money_verdict
 from aaot_eval.costs.outcome import outcome_of
-from aaot_eval.costs.patients import LEAST_PEOPLE, expected_pence, patient_groups, patient_rows
+from aaot_eval.costs.patients import expected_pence, patient_groups, patient_rows
 from aaot_eval.costs.prices import BASIS, Prices
 from aaot_eval.costs.qaly import answer_tables
 from aaot_eval.costs.ranges import ranges_table
-from aaot_eval.costs.rates import DAYS_IN_YEAR, Caseload, caseload, no_person_time
+from aaot_eval.costs.rates import DAYS_IN_YEAR, LEAST_PEOPLE, Caseload, caseload, no_person_time
 from aaot_eval.costs.savings import Money, headline_of, run_loop, saving_table
 from aaot_eval.costs.sensitivity import against, cost_sensitivity
 from aaot_eval.costs.service_check import service_check_table

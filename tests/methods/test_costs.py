@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -15,6 +16,7 @@ from aaot_eval.costs.ladder import ladder, treated_periods
 from aaot_eval.costs.pennies import split_pence
 from aaot_eval.costs.rates import DAYS_IN_YEAR, caseload
 from aaot_eval.costs.savings import run_loop
+from aaot_eval.disclosure import control
 from aaot_eval.results import Analysis, CheckResult, CostResult, Effect
 from aaot_eval.schema import table_schema
 from benchmarks.money_recovery import priced_effects, priced_world
@@ -579,3 +581,29 @@ def test_months_of_effect_and_caseload_must_be_the_same(tmp_path: Path) -> None:
     row = run(tmp_path, [effect]).tables["saving"].iloc[0]
     assert row["status"] == "not_estimable"
     assert "not the same" in row["label"]
+
+
+def test_a_caseload_of_few_carries_no_saving() -> None:
+    """A site's averted cost over the months of one person is a large number about nobody, and gives that person's cost away."""
+    few, enough = caseload_panel(18), caseload_panel(20)
+    (rung,) = ladder(few, [site_cost(few)], caseload(few))
+    assert (rung.status, rung.gross) == ("not_estimable", None)
+    assert "fewer than 10 people were on the caseload in the treated months" in rung.label
+    (rung,) = ladder(enough, [site_cost(enough)], caseload(enough))
+    assert rung.usable
+
+
+def test_the_ends_of_the_waterfall_are_hidden_with_its_amounts() -> None:
+    """Between the total's end and that of the saving stands the hidden cost of care as usual."""
+    row = {
+        "order": 4,
+        "step": "Hospital and service, with AAOT",
+        "kind": "total",
+        "people": 3,
+        "amount": 100.0,
+        "low": 50.0,
+        "high": 150.0,
+    }
+    frame = pd.DataFrame([row])
+    released = control({"cost_waterfall": frame}, {}, profile="hes").tables["cost_waterfall"].iloc[0]
+    assert [released[c] for c in ("amount", "low", "high")] == ["*"] * 3
