@@ -41,6 +41,7 @@ COMPARED = {
     "controlled_series": "of a site's series with a control series",
 }
 DEATHS_DIFFER = "deaths_differ"
+FEW_PEOPLE = "few_people"
 BEYOND_CHANCE = 0.05  # two-sided p of the deaths by arm; the bar that the checks warn at
 LEAST_UPTAKE = 0.10  # below it the effect on the referred is noise divided by almost nothing
 USABLE_UPTAKE = 0.30  # below it there is no usable entry rule
@@ -182,7 +183,7 @@ def _over_sites(panel: Panel, effect: Effect, people: Caseload | None, made: Cal
     if not years > 0:
         return made("not_estimable", "no patient-year was delivered in the treated months")
     if people.behind(panel, months) < LEAST_PEOPLE:
-        return made("not_estimable", f"fewer than {LEAST_PEOPLE} people were on the caseload in the treated months")
+        return made(FEW_PEOPLE, f"fewer than {LEAST_PEOPLE} people were on the caseload in the treated months")
     size = float(panel.matrix("exposure")[months].sum()) if estimate.scale == "rate_difference" else float(months.sum())
 
     def gross(draw: np.ndarray) -> np.ndarray:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaot_eval.costs.ladder import COMPARED, DEATHS_DIFFER, SITES
+from aaot_eval.costs.ladder import COMPARED, DEATHS_DIFFER, FEW_PEOPLE, SITES
 from aaot_eval.costs.prices import Prices
+from aaot_eval.costs.rates import LEAST_PEOPLE
 from aaot_eval.costs.savings import Money
 from aaot_eval.results import Verdict
 from aaot_eval.wording import money as money_text
@@ -175,6 +176,8 @@ def _why_no_number(word: str, effect: Verdict, money: Sequence[Money]) -> str:
         if any(m.rung.status == "activity_only" for m in money)
         else "more people died with the service than in the comparison, and a death is no saving"
         if any(m.rung.status == DEATHS_DIFFER for m in money)
+        else f"fewer than {LEAST_PEOPLE} people were on the caseload while the service ran"
+        if any(m.rung.status == FEW_PEOPLE for m in money)
         else "no comparison gives the cost an interval"
     )
     return f"no saving is estimated, because {reason}."

@@ -583,14 +583,18 @@ def test_months_of_effect_and_caseload_must_be_the_same(tmp_path: Path) -> None:
     assert "not the same" in row["label"]
 
 
-def test_a_caseload_of_few_carries_no_saving() -> None:
+def test_a_caseload_of_few_carries_no_saving(tmp_path: Path) -> None:
     """A site's averted cost over the months of one person is a large number about nobody, and gives that person's cost away."""
     few, enough = caseload_panel(18), caseload_panel(20)
     (rung,) = ladder(few, [site_cost(few)], caseload(few))
-    assert (rung.status, rung.gross) == ("not_estimable", None)
+    assert (rung.status, rung.gross) == ("few_people", None)
     assert "fewer than 10 people were on the caseload in the treated months" in rung.label
     (rung,) = ladder(enough, [site_cost(enough)], caseload(enough))
     assert rung.usable
+    write_prices(tmp_path)
+    config = price_config(tmp_path)
+    words = cost_service(few, [site_cost(few)], verdict("lower"), config, load_prices(config)).verdict.sentence
+    assert "no saving is estimated, because fewer than 10 people were on the caseload while the service ran." in words
 
 
 def test_the_ends_of_the_waterfall_are_hidden_with_its_amounts() -> None:
