@@ -42,7 +42,7 @@ def build_record(
         "caseload": _caseload(panel),
         "fidelity": _fidelity(config, effects, panel),
         "linked_effects": _linked_effects(effects),
-        "limits": limits_table(primary, primary.checks, findings, costs),
+        "limits": limits_table(primary, primary.checks, findings, costs, panel.treated_units),
     }
     for name in schema_names("release"):
         if name not in tables:

@@ -352,15 +352,30 @@ BY_DESIGN = {
 
 
 def limits_table(
-    effect: Effect, checks: Sequence[CheckResult], findings: Sequence[Finding], costs: CostResult | None
+    effect: Effect,
+    checks: Sequence[CheckResult],
+    findings: Sequence[Finding],
+    costs: CostResult | None,
+    treated: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """The limits: those that always hold, those of the design, and those that the checks and gates found."""
+    """The limits: those that always hold, those of the design, and those that the checks and gates found.
+
+    `treated`: the sites with the service in the data; where the estimate says which it rests on, the others are named.
+    """
     people = not any(f.code == "D318" for f in findings)
     coded = people or "alcohol" in effect.analysis.outcome
     always = (*ALWAYS, *(OF_ALCOHOL_CODES if coded else ()), *(OF_PEOPLE if people else ()))
     rows = [("always", text) for text in always]
     if effect.analysis.design in BY_DESIGN:
         rows.append(("design", BY_DESIGN[effect.analysis.design]))
+    used = effect.headline.facts.get("treated")
+    if isinstance(used, list | tuple) and (out := [site for site in treated if site not in used]):
+        rows.append(
+            (
+                "design",
+                f"The answer leaves out sites that have the service: {', '.join(out)}. What is estimated says why.",
+            )
+        )
     if costs is not None:
         rows.append(
             (

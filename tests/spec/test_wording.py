@@ -150,6 +150,17 @@ def test_limits_of_people_and_of_codes_only_where_there_are_any() -> None:
     assert "how alcohol was coded" in texts(OUTCOME, Finding("D318", "patients and costs"))
 
 
+def test_a_site_with_the_service_that_the_answer_leaves_out_is_a_limit() -> None:
+    def texts(*used: str) -> str:
+        given = effect(0.7, 0.9)
+        first = replace(given.estimates[0], facts={**given.estimates[0].facts, "treated": list(used)})
+        given = replace(given, estimates=(first, *given.estimates[1:]))
+        return " ".join(limits_table(given, given.checks, (), None, ["A", "B"])["text"])
+
+    assert "The answer leaves out sites that have the service: B." in texts("A")
+    assert "leaves out sites" not in texts("A", "B")
+
+
 def test_a_check_of_how_much_it_takes_is_named_behind_others() -> None:
     def threat(*kinds: tuple[str, str]) -> str:
         given = effect(0.7, 0.9)
