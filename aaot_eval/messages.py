@@ -201,12 +201,12 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "E458": ("Too few people start inside the data with a month before it.", "Use a longer extract."),
     # Prices.
     "P400": ("A file of prices is not there or cannot be read, or the config has no [costs].", "Check the path, and save the file as CSV in UTF-8."),
-    "P401": ("A column of a file of prices is missing.", "Add it; the file must be separated by commas."),
+    "P401": ("A column of a file of prices is missing.", "Add it to the header, which stands in line 1."),
     "P402": ("A file of prices has a column that is not known, or one twice.", "Rename or remove it."),
     "P403": ("A file of prices cannot be split into rows, or has none.", "Look for a quotation mark that is never closed; save as CSV in UTF-8."),
     "P404": ("A cell that must be filled is empty.", "Fill it; a price needs a range or a standard error."),
     "P405": ("A cell holds a word that is not allowed.", "Choose one of those listed."),
-    "P406": ("A cell is not a plain number.", "Write it without a pound sign, thousands separator or per cent sign."),
+    "P406": ("A cell is not a plain number.", "Write it with a decimal point, without a pound sign, thousands separator or per cent sign."),
     "P408": ("A price year is missing, or is not a financial year.", "Write it as 2024/25."),
     "P409": (
         "The lines of a file of unit costs, or the running costs of the programme, are at prices of more than one year.",

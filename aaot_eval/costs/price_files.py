@@ -9,9 +9,10 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
-from aaot_eval.engine.files import BOMS
+from aaot_eval.engine.files import BOMS, delimiter_of, header_of
 from aaot_eval.engine.workbooks import is_workbook, workbook_text
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import table_schema
@@ -20,7 +21,6 @@ MOST = 1e9
 """Pounds, places or years beyond this are a slip of the keyboard, and their squares would leave the range of a number."""
 LEAST = 1e-6
 """What is above 0 and below this is one too."""
-NOT_COMMAS = {";": "semicolons", "\t": "tabs", "|": "upright bars"}
 TITLE_LINES = 20
 """So far down a header is looked for, to name its line in the refusal."""
 HEADER_NAME = re.compile(r"[a-z][a-z_ -]{0,39}")
@@ -91,7 +91,7 @@ def read_lines(
                     "the row has more cells than the header",
                     Line(at, {}),
                     "",
-                    do="put quotation marks around text that holds a comma",
+                    do="put quotation marks around text that holds the sign between the cells",
                 )
                 continue
             row = [cell.strip() for cell in cells] + [""] * (len(header) - len(cells))
@@ -129,7 +129,10 @@ def _refuse_columns(
     renamed = _renamed(missing, unknown, [name for name in names if name not in header]) if ours else {}
     for name in missing:
         if name not in renamed.values():
-            what, do = f"the column {name!r} is missing", "add the column; the file must be separated by commas"
+            what, do = (
+                f"the column {name!r} is missing",
+                "add the column, with the sign between the cells that the others have",
+            )
             refusals.add("P401", what, None, "", allowed=allowed, do=do)
     for name in unknown:
         found = f"the column {name!r}" if ours and HEADER_NAME.fullmatch(name) else "a column"
@@ -159,14 +162,14 @@ def split_rows(
     """The rows of a small table as cells, each with the number of its first line, the header first; none when refused.
 
     P400 a file that cannot be read; P403 one that cannot be split into rows, has a line break within a cell, or is empty; P401
-    other separators than commas, or a line above the header. `code` takes the place of all three.
+    a line above the header. `code` takes the place of all three.
     """
     text = _text(path, refusals, code or "P400")
     if text is None:
         return []
     unclosed = "look for a quotation mark that is never closed"
     try:
-        rows = list(_rows(text))
+        rows = list(_rows(text, _delimiter(text, required)))
     except csv.Error:
         what = "the file cannot be split into cells: one cell is longer than any price file needs"
         refusals.add(code or "P403", what, None, "", do=unclosed)
@@ -187,30 +190,33 @@ def split_rows(
     return [] if _misplaced(rows, required, refusals, code or "P401") else rows
 
 
+def _is_header(cells: Sequence[str], required: Sequence[str]) -> bool:
+    return set(required) <= {cell.strip().lower() for cell in cells}
+
+
+def _delimiter(text: str, required: Sequence[str]) -> str:
+    """What parts the cells, as the header says; the first line where no header is found, for the refusal."""
+    lines = list(islice(io.StringIO(text), TITLE_LINES)) or [""]
+    for line in lines:
+        if _is_header(header_of(line, delimiter_of(line)), required):
+            return delimiter_of(line)
+    return delimiter_of(lines[0])
+
+
 def _misplaced(rows: Sequence[tuple[int, list[str]]], required: Sequence[str], refusals: Refusals, code: str) -> bool:
-    """Whether the header was refused because it stands in a lower line, or its names are parted by something else than commas."""
-
-    def is_header(cells: Sequence[str]) -> bool:
-        return set(required) <= {cell.strip().strip('"').lower() for cell in cells}
-
-    if is_header(rows[0][1]):
-        return False
+    """Whether the header was refused because it stands in a lower line."""
     for at, cells in rows[:TITLE_LINES]:
-        for mark, name in NOT_COMMAS.items():
-            if is_header(",".join(cells).split(mark)):
-                do = "save it as CSV with commas between the cells, a decimal point, and nothing above the header"
-                refusals.add(code, f"the cells are separated by {name}", Line(at, {}), "", allowed="commas", do=do)
-                return True
-        if is_header(cells):
-            what = "the column names do not stand in the first line"
-            refusals.add(code, what, Line(at, {}), "", allowed="line 1", do="delete the lines above them")
-            return True
+        if _is_header(cells, required):
+            if at > 1:
+                what = "the column names do not stand in the first line"
+                refusals.add(code, what, Line(at, {}), "", allowed="line 1", do="delete the lines above them")
+            return at > 1
     return False
 
 
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Every row with the number of its first line, the header first."""
-    reader = csv.reader(io.StringIO(text, newline=""))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     at = 1
     for cells in reader:
         yield at, cells
@@ -298,7 +304,7 @@ def number(
             line,
             column,
             allowed="such as 1234.50",
-            do="write it without a pound sign, thousands separator or per cent sign",
+            do="write it with a decimal point, without a pound sign, thousands separator or per cent sign",
         )
         return None
     if value <= above or value < least or value > most or 0 < value < LEAST:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from aaot_eval.costs import Prices, cost_service, load_prices
@@ -263,24 +266,20 @@ def test_a_quotation_mark_that_is_never_closed_swallows_no_rows(tmp_path: Path, 
          "look for a quotation mark that is never closed")  # fmt: skip
 
 
-def test_an_index_with_a_swallowed_row_or_of_another_separator_is_refused(tmp_path: Path) -> None:
+def test_an_index_with_a_swallowed_row_is_refused_and_one_of_semicolons_read(tmp_path: Path) -> None:
     rows = 'year,measure,value,source\n2023/24,index,100,"ONS\n2024/25,index,105,ONS\n'
-    for text, words in (
-        (rows, "a cell holds a line break"),
-        (rows.replace('"', "").replace(",", ";"), "separated by semicolons"),
-    ):
-        (tmp_path / "i.csv").write_text(text, encoding="utf-8")
-        with pytest.raises(InputError, match=words) as caught:
-            load_index("i.csv", price_config(tmp_path))
-        assert [p.code for p in caught.value.problems] == ["P412"]
+    (tmp_path / "i.csv").write_text(rows, encoding="utf-8")
+    with pytest.raises(InputError, match="a cell holds a line break") as caught:
+        load_index("i.csv", price_config(tmp_path))
+    assert [p.code for p in caught.value.problems] == ["P412"]
+    (tmp_path / "i.csv").write_text(rows.replace('"', "").replace(",", ";"), encoding="utf-8")
+    assert load_index("i.csv", price_config(tmp_path)).factor("2023/24", "2024/25") == pytest.approx(1.05)
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (UNIT_COSTS.replace(",", ";"), ("the cells are separated by semicolons", "line 1", "save it as CSV with commas")),
-        (UNIT_COSTS.replace(",", "\t"), ("the cells are separated by tabs", "line 1")),
-        ("Unit costs\n" + UNIT_COSTS.replace(",", ";"), ("the cells are separated by semicolons", "line 2")),
+        ("Unit costs, all\n" + UNIT_COSTS.replace(",", ";"), ("the column names do not stand in the first line", "line 2")),
         ("Unit costs 2024\n\n" + UNIT_COSTS, ("the column names do not stand in the first line", "line 3", "delete the lines above")),
         ("\n" + UNIT_COSTS, ("the column names do not stand in the first line", "line 2")),
         ("", ("the file is empty",)),
@@ -290,6 +289,32 @@ def test_a_file_saved_otherwise_is_refused_in_one_message(tmp_path: Path, text: 
     told = refused(tmp_path, text)
     only(told, *words)
     assert "is missing" not in told
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig"])
+def test_prices_and_programme_are_read_as_a_country_of_decimal_commas_saves_them(
+    tmp_path: Path, mark: str, encoding: str
+) -> None:
+    def saved(text: str) -> bytes:
+        rows = [[cell.replace("Trust", f"Trüst, in £ {mark}") for cell in row] for row in csv.reader(io.StringIO(text))]
+        out = io.StringIO(newline="")
+        csv.writer(out, delimiter=mark).writerows(rows)
+        return out.getvalue().encode(encoding)
+
+    plain = taken(tmp_path)
+    for name, text in (("unit_costs", UNIT_COSTS), ("programme", PROGRAMME)):
+        (tmp_path / f"{name}.csv").write_bytes(saved(text))
+    read = load_prices(price_config(tmp_path))
+    values = ["item", "value", "price_year"]
+    pd.testing.assert_frame_equal(read.unit_costs[values], plain.unit_costs[values])
+    assert set(read.unit_costs["source"]) == {f"Trüst, in £ {mark} ledger"}
+    assert read.programme.per_patient_year == plain.programme.per_patient_year
+
+
+def test_a_decimal_comma_is_no_plain_number_and_the_message_says_what_is(tmp_path: Path) -> None:
+    text = swapped("stay,3000,", "stay,3000.5,", UNIT_COSTS).replace(",", ";").replace("3000.5", "3000,5")
+    only(refused(tmp_path, text), "P406", "column value", "write it with a decimal point")
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8-sig"])
