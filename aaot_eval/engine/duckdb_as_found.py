@@ -14,7 +14,17 @@ from typing import Any
 import duckdb
 
 from aaot_eval.engine import ReadPlan, ReadReport
-from aaot_eval.engine.duckdb_reading import FILE_ROW, cleaned, day_of, fault, identifier, recoded, rows_of
+from aaot_eval.engine.duckdb_reading import (
+    FILE_ROW,
+    FIRST_DAY,
+    LAST_DAY,
+    cleaned,
+    day_of,
+    fault,
+    identifier,
+    recoded,
+    rows_of,
+)
 from aaot_eval.engine.steps import diagnosis_columns, text_literal
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.schema import ColumnSpec
@@ -24,6 +34,8 @@ WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "U
 MOST_OTHERS = 24
 #: More different codes than these are no short list.
 MOST_CODES = 10_000
+#: Any whole number of so many digits fits into eight bytes.
+MOST_DIGITS = 18
 DIAGNOSES = "diagnoses"
 
 
@@ -32,13 +44,14 @@ class FileRows:
     """A Parquet file of rows: our columns as expressions over its own, and whether the file is ours to throw away.
 
     `codes` are the different codes of columns where they were found on the way, None for a column of very many, with all diagnoses as
-    the entry `DIAGNOSES`. `stamp` is the size and the time of the last change of a file that is not ours.
+    the entry `DIAGNOSES`; `digits` those of keys of rows, as `digits_of` tells them, where they were looked at. `stamp` is the size and the time of the last change of a file that is not ours.
     """
 
     path: Path
     columns: Mapping[str, str]
     ours: bool = True
     codes: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    digits: Mapping[str, int] = field(default_factory=dict)
     stamp: tuple[int, int] = (0, 0)
     name: str = ""
 
@@ -75,17 +88,23 @@ def rows_as_found(db: Any, plan: ReadPlan) -> tuple[FileRows, ReadReport] | None
         # The engine numbers the rows of no file that has a column of that name.
         if FILE_ROW in map(str.lower, held) or not all(_fits(c, kind) for c, _, kind in given):
             return None
-        texts = [(c, theirs) for c, theirs, _ in given if c.type == "string"]
+        digits = {c.name: digits_of(db, source, theirs, whole=kind in WHOLE) for c, theirs, kind in given if is_key(c)}
+        plain = _plain(db, source, given, digits, plan)
+        texts = [(c, theirs) for c, theirs, _ in given if c.type == "string" and c.name not in plain]
         codes, others = _texts(db, source, texts, plan)
         if any(len(found) > MOST_OTHERS for found in others.values()):
             return None
-        columns = {c.name: _taken_over(c, theirs, kind, others.get(c.name, {}), plan) for c, theirs, kind in given}
-        rows, faults = _looked_at(db, source, given, columns, plan)
+        columns = {
+            c.name: theirs if c.name in plain else _taken_over(c, theirs, kind, others.get(c.name, {}), plan)
+            for c, theirs, kind in given
+        }
+        rows, faults = _looked_at(db, source, [g for g in given if g[0].name not in plain], columns, plan)
     except (duckdb.Error, KeyError):  # the reading itself says what is wrong
         return None
     if faults:
         return None
-    file = FileRows(plan.file.path, columns, ours=False, codes=codes, stamp=stamp, name=plan.name)
+    numbered = {name: n if name in plain else 0 for name, n in digits.items()}
+    file = FileRows(plan.file.path, columns, ours=False, codes=codes, digits=numbered, stamp=stamp, name=plan.name)
     return file, ReadReport(plan.name, rows, plan.file.lines)
 
 
@@ -93,6 +112,61 @@ def rows_written(part: Path, plan: ReadPlan) -> FileRows:
     """A file that a reading wrote: it holds under our names what the file given has, or the format makes."""
     made = {c.name for c in plan.made}
     return FileRows(part, {c: c for c in plan.schema.names if c in plan.columns or c in made})
+
+
+def is_key(column: ColumnSpec) -> bool:
+    """Whether a column numbers the rows: with texts that may be whole numbers."""
+    return column.type == "string" and re.fullmatch(str(column.extra.get("pattern", "")), "0123456789") is not None
+
+
+def digits_of(db: Any, source: str, column: str, *, whole: bool) -> int:
+    """How many digits every key of a column has, where each is a whole number of as many, up to `MOST_DIGITS`; else 0.
+
+    As numbers such keys are equal where they are so as texts, and stand in the same order. `whole`: the column holds numbers.
+    """
+    number = column if whole else f"TRY_CAST({column} AS BIGINT)"
+    alike = "TRUE" if whole else f"CAST({number} AS VARCHAR) IS NOT DISTINCT FROM {column}"
+    asked = f"SELECT min({number}), max({number}), bool_and({alike}) FROM {source}"
+    ((least, most, numbers),) = db.execute(asked).fetchall()
+    if least is None or not numbers or least < 0:
+        return 0
+    digits = len(str(least))
+    return digits if digits == len(str(most)) <= MOST_DIGITS else 0
+
+
+def _plain(
+    db: Any,
+    source: str,
+    given: Sequence[tuple[ColumnSpec, str, str]],
+    digits: Mapping[str, int],
+    plan: ReadPlan,
+) -> frozenset[str]:
+    """The columns whose least and greatest value say that every cell is taken over as it stands.
+
+    A file knows those of its dates and numbers without a look at the rows.
+    """
+    open_to_blanks = [
+        (c, theirs) for c, theirs, _ in given if not (c.required and plan.schema.extra.get("blank_rejected"))
+    ]
+    plain = {c.name for c, _ in open_to_blanks if digits.get(c.name, 0) > _longest_mark(c, plan)}
+    bounded, asked = [], []
+    for column, theirs in open_to_blanks:
+        if column.type not in ("date", "integer") or column.extra.get("recode"):
+            continue
+        if column.type == "date":
+            between = [f"DATE '{day}'" for day in (FIRST_DAY, LAST_DAY)]
+            marks = [f"DATE '{mark}'" for mark in column.null_values if FIRST_DAY <= mark <= LAST_DAY]
+        else:
+            between = [str(-(2**31)), str(2**31 - 1)]
+            marks = [str(mark) for mark in _whole_marks(column, plan)]
+        inside = [f"min({theirs}) >= {between[0]} AND max({theirs}) <= {between[1]}"]
+        apart = [f"{mark} NOT BETWEEN min({theirs}) AND max({theirs})" for mark in marks]
+        bounded.append(column.name)
+        asked.append(f"coalesce({' AND '.join([*inside, *apart])}, TRUE)")
+    if asked:
+        (found,) = db.execute(f"SELECT {', '.join(asked)} FROM {source}").fetchall()
+        plain |= {name for name, holds in zip(bounded, found, strict=True) if holds}
+    return frozenset(plain)
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -157,8 +231,18 @@ def _texts(
 
 def _suspected(column: ColumnSpec, plan: ReadPlan) -> str:
     """Which texts can be written otherwise than they stand: with a space at the edge, or as short as a mark."""
-    longest = max(map(len, [*plan.schema.missing_values, *column.null_values]), default=0)
-    return f"(length(text) <= {longest} OR starts_with(text, ' ') OR ends_with(text, ' '))"
+    return f"(length(text) <= {_longest_mark(column, plan)} OR starts_with(text, ' ') OR ends_with(text, ' '))"
+
+
+def _longest_mark(column: ColumnSpec, plan: ReadPlan) -> int:
+    """How long the longest text is that means a missing value."""
+    return max(map(len, [*plan.schema.missing_values, *column.null_values]), default=0)
+
+
+def _whole_marks(column: ColumnSpec, plan: ReadPlan) -> list[int]:
+    """The whole numbers that mean a missing value."""
+    marks = dict.fromkeys([*plan.schema.missing_values, *column.null_values])
+    return [int(mark) for mark in marks if re.fullmatch(r"-?\d+", mark)]
 
 
 def _taken_over(column: ColumnSpec, theirs: str, kind: str, others: Mapping[str, str | None], plan: ReadPlan) -> str:
@@ -167,8 +251,8 @@ def _taken_over(column: ColumnSpec, theirs: str, kind: str, others: Mapping[str,
         return day_of(column, theirs)
     if column.type == "integer":
         whole = theirs
-        for mark in dict.fromkeys([*plan.schema.missing_values, *column.null_values]):
-            whole = f"nullif({whole}, {int(mark)})" if re.fullmatch(r"-?\d+", mark) else whole
+        for mark in _whole_marks(column, plan):
+            whole = f"nullif({whole}, {mark})"
         if column.extra.get("recode"):
             whole = recoded(column, f"CAST({whole} AS VARCHAR)")
         return f"CAST({whole} AS INTEGER)"
