@@ -60,7 +60,7 @@ ABSENT = {
     "denominators": "denominators",
 }
 # Tables between episodes and stays that nothing reads afterwards.
-PASSING = ("episodes_read", "spell_members", "spell_spans", "stay_members", "stay_spans")
+PASSING = ("episodes_read", "spell_members", "spell_spans", "spells_overlapping", "stay_members", "stay_spans")
 TOKENS_LOOKED_AT = 500
 
 

@@ -51,7 +51,7 @@ def check_records(engine: Engine, flow: Sequence[FlowStep]) -> list[Finding]:
                 detail="end before start, or start before admission",
             )
         )
-    overlaps = engine.rows("SELECT count(*), count(DISTINCT person) FROM spells WHERE latest_end > admission_date")[0]
+    overlaps = engine.rows("SELECT count(*), count(DISTINCT person) FROM spells_overlapping")[0]
     if overlaps[0]:
         findings.append(Finding("D306", where="spells", records=overlaps[0], people=overlaps[1]))
     return findings

@@ -95,8 +95,8 @@ def stay_flow(engine: Engine, names: Mapping[str, str], first: pd.Period, last: 
             f"""SELECT coalesce(sum(n), 0), count(*), coalesce(sum(inside), 0), count(CASE WHEN inside > 0 THEN 1 END),
             count(CASE WHEN n > inside THEN 1 END), coalesce(sum(placed), 0), count(CASE WHEN placed > 0 THEN 1 END),
             count(CASE WHEN inside > placed THEN 1 END)
-            FROM (SELECT s.person, count(*) AS n, sum(CASE WHEN {window} THEN 1 ELSE 0 END) AS inside,
-                sum(CASE WHEN {window} AND {at_site} THEN 1 ELSE 0 END) AS placed
+            FROM (SELECT s.person, count(*) AS n, count(CASE WHEN {window} THEN 1 END) AS inside,
+                count(CASE WHEN {window} AND {at_site} THEN 1 END) AS placed
                 FROM stays AS s {joined} GROUP BY s.person) AS people"""
         )[0]
     )

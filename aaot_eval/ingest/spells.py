@@ -72,13 +72,15 @@ def make_stays(engine: Engine, config: RunConfig, *, legs: bool = False, changed
     for step in ("spell_members", "spell_spans", "spells"):
         engine.run(step)
     engine.drop("spell_starts")
+    engine.run("spells_met")
     engine.run(f"stay_starts_{config.study.stay_rule}")
     if unlinked:
         engine.run("stay_starts_unlinked")
-    for step in ("stay_members", "stay_spans"):
+    engine.drop("spells_met")
+    for step in ("spells_overlapping", "stay_members", "stay_spans"):
         engine.run(step)
-    engine.run("stays", emergency=EMERGENCY)
     engine.drop("stay_starts")
+    engine.run("stays", emergency=EMERGENCY)
     if legs:
         engine.run("stay_legs", emergency=EMERGENCY)
     return findings
@@ -87,8 +89,7 @@ def make_stays(engine: Engine, config: RunConfig, *, legs: bool = False, changed
 def _long_leave(engine: Engine, config: RunConfig) -> list[Finding]:
     """Episodes of one admission with more days between them than leave lasts (D367)."""
     n, people = engine.rows(
-        f"""SELECT count(*), count(DISTINCT person) FROM episodes_met
-        WHERE admission_date = before_admission AND date_diff('day', before_end, episode_start) > {int(config.quality.limit("D367"))}"""
+        f"""SELECT count(*), count(DISTINCT person) FROM spell_starts WHERE days_between > {int(config.quality.limit("D367"))}"""
     )[0]
     return [Finding("D367", where="admissions", records=n, people=people)] if n else []
 

@@ -1,5 +1,6 @@
 -- reads: episodes
 -- makes: episodes_met
+-- view of: episodes
 -- rule: each episode beside the one before it of the same person with the same provider, in the order: start, end, order in
 --       the spell, direction of a transfer on the same day (out before in), key. The key ends every tie, so that the order of
 --       rows in the file cannot matter

@@ -1,7 +1,8 @@
--- reads: spells
+-- reads: spells_met
 -- makes: stay_starts
 -- rule: `hf`: a spell continues the one before it when it starts at most 3 days after that ended (overlap allowed) and there
 --       is a sign of transfer: discharged to 51, 52, 53, or admitted from 51, 52, 53, or admission method 2B or 81
+--       `early` = 1 when it starts before that ended
 -- decision: docs/decisions/0013-stay.md
 SELECT spell, person, place,
     CAST(CASE
@@ -10,5 +11,6 @@ SELECT spell, person, place,
         WHEN before_destination IN ('51', '52', '53') OR admission_source IN ('51', '52', '53')
             OR admission_method IN ('2B', '81') THEN 0
         ELSE 1
-    END AS SMALLINT) AS starts
-FROM spells
+    END AS SMALLINT) AS starts,
+    CAST(CASE WHEN admission_date < before_end THEN 1 ELSE 0 END AS SMALLINT) AS early
+FROM spells_met

@@ -1,4 +1,4 @@
--- reads: spells
+-- reads: spells_met
 -- makes: stay_starts
 -- rule: `nhsd`: a spell continues the one before it when it starts 0, 1 or 2 days after that ended and there is a sign of
 --       transfer: discharged to 49 to 53 or 84, or admitted from 49 to 53 or 87, or method 2B or 81; never for a discharge
@@ -12,5 +12,6 @@ SELECT spell, person, place,
         WHEN before_destination IN ('49', '50', '51', '52', '53', '84')
             OR admission_source IN ('49', '50', '51', '52', '53', '87') OR admission_method IN ('2B', '81') THEN 0
         ELSE 1
-    END AS SMALLINT) AS starts
-FROM spells
+    END AS SMALLINT) AS starts,
+    CAST(CASE WHEN admission_date < before_end THEN 1 ELSE 0 END AS SMALLINT) AS early
+FROM spells_met
