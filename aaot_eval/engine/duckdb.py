@@ -388,7 +388,10 @@ class DuckDBEngine:
     def export(self, table: str, path: Path) -> None:
         """Write a table to Parquet."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db.execute(f"COPY {table_name(table)} TO {text_literal(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+        columns = handed_out(self._db.table(table_name(table)), self._keys, widened=False)
+        self._db.execute(
+            f"COPY (SELECT {columns} FROM {table_name(table)}) TO {text_literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+        )
 
     def drop(self, *tables: str) -> None:
         """Let go of tables that no later step reads."""

@@ -148,7 +148,11 @@ def _plain(
     open_to_blanks = [
         (c, theirs) for c, theirs, _ in given if not (c.required and plan.schema.extra.get("blank_rejected"))
     ]
-    plain = {c.name for c, _ in open_to_blanks if digits.get(c.name, 0) > _longest_mark(c, plan)}
+    plain = {
+        c.name
+        for c, _ in open_to_blanks
+        if digits.get(c.name) and digits[c.name] not in [len(str(mark)) for mark in _whole_marks(c, plan)]
+    }
     bounded, asked = [], []
     for column, theirs in open_to_blanks:
         if column.type not in ("date", "integer") or column.extra.get("recode"):
@@ -231,12 +235,8 @@ def _texts(
 
 def _suspected(column: ColumnSpec, plan: ReadPlan) -> str:
     """Which texts can be written otherwise than they stand: with a space at the edge, or as short as a mark."""
-    return f"(length(text) <= {_longest_mark(column, plan)} OR starts_with(text, ' ') OR ends_with(text, ' '))"
-
-
-def _longest_mark(column: ColumnSpec, plan: ReadPlan) -> int:
-    """How long the longest text is that means a missing value."""
-    return max(map(len, [*plan.schema.missing_values, *column.null_values]), default=0)
+    longest = max(map(len, [*plan.schema.missing_values, *column.null_values]), default=0)
+    return f"(length(text) <= {longest} OR starts_with(text, ' ') OR ends_with(text, ' '))"
 
 
 def _whole_marks(column: ColumnSpec, plan: ReadPlan) -> list[int]:

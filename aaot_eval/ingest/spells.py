@@ -61,17 +61,18 @@ def make_stays(engine: Engine, config: RunConfig, *, legs: bool = False, changed
     match_lists(engine, config)
     unlinked = bool(config.data.one_off_keys)
     engine.run("episodes_met")
-    engine.run(f"spell_starts_{config.study.spell_rule}")
+    engine.run(f"spell_starts_{config.study.spell_rule}", leave=int(config.quality.limit("D367")))
     if changed_codes:
         engine.run("spell_starts_reopened")
     if unlinked:
         engine.run("spell_starts_unlinked")
-    findings = _long_leave(engine, config)
+    findings = _long_leave(engine)
     # Dropped as soon as nothing reads them: what stays is written to the disk where memory is short.
     engine.drop("episodes_met")
-    for step in ("spell_members", "spell_spans", "spells"):
-        engine.run(step)
+    engine.run("spell_members")
     engine.drop("spell_starts")
+    for step in ("spell_spans", "spells"):
+        engine.run(step)
     engine.run("spells_met")
     engine.run(f"stay_starts_{config.study.stay_rule}")
     if unlinked:
@@ -86,11 +87,9 @@ def make_stays(engine: Engine, config: RunConfig, *, legs: bool = False, changed
     return findings
 
 
-def _long_leave(engine: Engine, config: RunConfig) -> list[Finding]:
+def _long_leave(engine: Engine) -> list[Finding]:
     """Episodes of one admission with more days between them than leave lasts (D367)."""
-    n, people = engine.rows(
-        f"""SELECT count(*), count(DISTINCT person) FROM spell_starts WHERE days_between > {int(config.quality.limit("D367"))}"""
-    )[0]
+    n, people = engine.rows("SELECT count(*), count(DISTINCT person) FROM spell_starts WHERE long_leave = 1")[0]
     return [Finding("D367", where="admissions", records=n, people=people)] if n else []
 
 

@@ -4,7 +4,7 @@
 --       its episodes are numbered, and how many before the last have a date of discharge. A spell of one episode is that episode:
 --       `spells` takes it as it is
 -- decision: docs/decisions/0012-spell.md, docs/decisions/0104-spells-of-one-episode.md
-SELECT m.spell, m.person, m.provider, m.spell_no,
+SELECT m.spell, m.person, m.provider,
     max(CASE WHEN m.is_last = 1 THEN m.row END) AS last_row,
     min(e.episode_start) AS first_start,
     coalesce(max(CASE WHEN m.is_last = 1 THEN e.discharge_date END), max(e.discharge_date), max(e.episode_end)) AS end_date,
@@ -16,4 +16,4 @@ SELECT m.spell, m.person, m.provider, m.spell_no,
 FROM spell_members AS m
 JOIN episodes AS e ON e.row = m.row
 LEFT JOIN alcohol_episodes AS a ON a.row = m.row
-GROUP BY m.spell, m.person, m.provider, m.spell_no
+GROUP BY m.spell, m.person, m.provider

@@ -2,7 +2,7 @@
 -- makes: spell_starts
 -- rule: `hf`: an episode belongs to the spell of the one before it when both have the same admission date or the same start,
 --       or the one before was not discharged (method 8 or 9) and this one starts on the day it ended
---       `days_between`: days from the end of the episode before to the start of this one, where both have the same admission date
+--       `long_leave` = 1 when more than so many days lie between them though both have the same admission date
 -- decision: docs/decisions/0012-spell.md
 SELECT row, person, provider, place,
     CAST(CASE
@@ -12,5 +12,6 @@ SELECT row, person, provider, place,
         WHEN coalesce(before_method, '9') IN ('8', '9') AND episode_start = before_end THEN 0
         ELSE 1
     END AS SMALLINT) AS starts,
-    CASE WHEN admission_date = before_admission THEN date_diff('day', before_end, episode_start) END AS days_between
+    CAST(CASE WHEN admission_date = before_admission AND date_diff('day', before_end, episode_start) > {leave}
+        THEN 1 ELSE 0 END AS SMALLINT) AS long_leave
 FROM episodes_met

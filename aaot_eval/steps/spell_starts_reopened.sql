@@ -5,6 +5,6 @@
 SELECT s.row, s.person, s.provider, s.place,
     CAST(CASE WHEN o.row IS NOT NULL AND row_number() OVER (PARTITION BY s.person, s.provider ORDER BY s.place) > 1 THEN 0
         ELSE s.starts END AS SMALLINT) AS starts,
-    s.days_between
+    s.long_leave
 FROM spell_starts AS s
 LEFT JOIN episodes_reopened AS o ON o.row = s.row

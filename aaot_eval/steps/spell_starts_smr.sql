@@ -8,10 +8,11 @@ SELECT row, person, provider,
     CAST(CASE WHEN stay_number IS NULL THEN 1
         WHEN lag(provider) OVER (PARTITION BY person, stay_number ORDER BY in_stay) = provider THEN 0
         ELSE 1 END AS SMALLINT) AS starts,
-    days_between
+    long_leave
 FROM (
     SELECT m.row, m.person, m.provider, m.place, r.stay_number,
-        CASE WHEN m.admission_date = m.before_admission THEN date_diff('day', m.before_end, m.episode_start) END AS days_between,
+        CAST(CASE WHEN m.admission_date = m.before_admission AND date_diff('day', m.before_end, m.episode_start) > {leave}
+            THEN 1 ELSE 0 END AS SMALLINT) AS long_leave,
         CASE WHEN r.stay_number IS NULL THEN e.episode_start
             ELSE min(e.episode_start) OVER (PARTITION BY m.person, r.stay_number) END AS stay_begins,
         row_number() OVER (

@@ -6,5 +6,6 @@ SELECT row, person, provider,
     CAST(row_number() OVER (PARTITION BY person, provider ORDER BY admission_date, episode_order, place) AS INTEGER) AS place,
     CAST(CASE WHEN row_number() OVER (PARTITION BY person, provider, admission_date ORDER BY episode_order, place) = 1
         THEN 1 ELSE 0 END AS SMALLINT) AS starts,
-    CASE WHEN admission_date = before_admission THEN date_diff('day', before_end, episode_start) END AS days_between
+    CAST(CASE WHEN admission_date = before_admission AND date_diff('day', before_end, episode_start) > {leave}
+        THEN 1 ELSE 0 END AS SMALLINT) AS long_leave
 FROM episodes_met

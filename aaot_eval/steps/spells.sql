@@ -1,22 +1,21 @@
--- reads: spell_starts, spell_members, spell_spans, episodes, alcohol_episodes
+-- reads: spell_members, spell_spans, episodes, alcohol_episodes
 -- makes: spells
 -- rule: admission fields from the first episode, discharge fields from the last; a missing discharge date is filled from the
 --       other episodes of the spell, then from the last end; no spell ends before it starts. A spell goes by the row of its
---       first episode, and its number is the place of that episode among those of the person with the provider
+--       first episode and has the key of that, which no other spell of the person has
 -- decision: docs/decisions/0012-spell.md, docs/decisions/0104-spells-of-one-episode.md
-SELECT p.row AS spell, p.person, p.provider, p.place AS spell_no, e.treatment_site, e.admission_date,
+SELECT e.row AS spell, e.person, e.provider, e.episode_key AS spell_key, e.treatment_site, e.admission_date,
     CASE WHEN coalesce(e.discharge_date, e.episode_end) < e.admission_date THEN e.admission_date
         ELSE coalesce(e.discharge_date, e.episode_end) END AS end_date,
     e.episode_start AS first_start, e.patient_class, e.admission_method, e.admission_source, e.discharge_method,
     e.discharge_destination, e.sex, e.age, CAST(CASE WHEN a.row IS NULL THEN 0 ELSE 1 END AS SMALLINT) AS alcohol_specific,
     CAST(1 AS INTEGER) AS episodes
 FROM episodes AS e
-JOIN spell_starts AS p ON p.row = e.row
-LEFT JOIN spell_members AS m ON m.row = p.row
-LEFT JOIN alcohol_episodes AS a ON a.row = p.row
+LEFT JOIN spell_members AS m ON m.row = e.row
+LEFT JOIN alcohol_episodes AS a ON a.row = e.row
 WHERE m.row IS NULL
 UNION ALL
-SELECT s.spell, s.person, s.provider, s.spell_no, f.treatment_site, f.admission_date,
+SELECT s.spell, s.person, s.provider, f.episode_key AS spell_key, f.treatment_site, f.admission_date,
     CASE WHEN s.end_date < f.admission_date THEN f.admission_date ELSE s.end_date END AS end_date,
     s.first_start, f.patient_class, f.admission_method, f.admission_source, l.discharge_method, l.discharge_destination,
     f.sex, f.age, s.alcohol_specific, s.episodes

@@ -6,7 +6,7 @@
 SELECT spell, person
 FROM (
     SELECT s.spell, s.person, s.admission_date, max(s.end_date) OVER (
-        PARTITION BY s.person ORDER BY s.admission_date, s.end_date, s.provider, s.spell_no
+        PARTITION BY s.person ORDER BY s.admission_date, s.end_date, s.provider, s.first_start, s.spell_key
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     ) AS latest_end
     FROM spells AS s

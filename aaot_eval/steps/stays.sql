@@ -2,11 +2,11 @@
 -- makes: stays
 -- rule: one continuous stay is one admission, dated, sited and typed by its first spell; it is an emergency when the first
 --       admission method is one; alcohol-specific when any episode of it is; it lasts to the last end of its spells, and its
---       provider and number are those of its first spell. Its site
+--       provider and key are those of its first spell. Its site
 --       is the site of treatment when the sites table names it, else the provider as written when the table names that, else
 --       the three characters of the provider; a Scottish hospital (a letter, three digits, a letter) stays as it is
 -- decision: docs/decisions/0013-stay.md, docs/decisions/0014-emergency.md, docs/decisions/0016-site.md, docs/decisions/0104-spells-of-one-episode.md
-SELECT f.stay, f.person, f.provider, f.stay_no,
+SELECT f.stay, f.person, f.provider, f.stay_key,
     coalesce(t.site, p.site, CASE
             WHEN substr(f.provider, 2, 1) BETWEEN '0' AND '9' AND substr(f.provider, 3, 1) BETWEEN '0' AND '9'
                 AND substr(f.provider, 4, 1) BETWEEN '0' AND '9' AND substr(f.provider, 5, 1) BETWEEN 'A' AND 'Z' THEN f.provider
@@ -21,7 +21,7 @@ SELECT f.stay, f.person, f.provider, f.stay_no,
         AS day_case,
     f.died, f.sex, f.age, f.spells
 FROM (
-    SELECT s.spell AS stay, s.person, s.spell_no AS stay_no, s.provider, s.treatment_site, s.patient_class, s.admission_method,
+    SELECT s.spell AS stay, s.person, s.spell_key AS stay_key, s.provider, s.treatment_site, s.patient_class, s.admission_method,
         s.admission_date, s.end_date, s.alcohol_specific,
         CAST(CASE WHEN s.discharge_method = '4' OR s.discharge_destination = '79' THEN 1 ELSE 0 END AS SMALLINT) AS died,
         s.sex, s.age, CAST(1 AS INTEGER) AS spells
@@ -29,7 +29,7 @@ FROM (
     LEFT JOIN stay_members AS m ON m.spell = s.spell
     WHERE m.spell IS NULL
     UNION ALL
-    SELECT g.stay, s.person, s.spell_no AS stay_no, s.provider, s.treatment_site, s.patient_class, s.admission_method,
+    SELECT g.stay, s.person, s.spell_key AS stay_key, s.provider, s.treatment_site, s.patient_class, s.admission_method,
         s.admission_date, g.end_date, g.alcohol_specific, g.died, s.sex, s.age, g.spells
     FROM stay_spans AS g
     JOIN spells AS s ON s.spell = g.stay

@@ -12,7 +12,7 @@ FROM (
     SELECT s.stay, s.person, s.site, s.admission_date, s.end_date,
         CASE WHEN s.day_case = 0 AND s.died = 0 THEN 1 ELSE 0 END AS indexed,
         CASE WHEN s.emergency = 1 AND b.stay IS NULL THEN 1 ELSE 0 END AS again,
-        row_number() OVER (PARTITION BY s.person ORDER BY s.admission_date, s.end_date, s.provider, s.stay_no) AS seq
+        row_number() OVER (PARTITION BY s.person ORDER BY s.admission_date, s.end_date, s.provider, s.stay_key) AS seq
     FROM stays AS s
     LEFT JOIN (
         SELECT DISTINCT stay FROM stay_codes WHERE list = 'cancer' OR (list = 'obstetric' AND main = 1)

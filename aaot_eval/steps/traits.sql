@@ -5,7 +5,7 @@
 SELECT r.person, r.sex, r.age, d.deprivation
 FROM (
     SELECT c.person, c.sex, c.age, row_number() OVER (
-        PARTITION BY c.person ORDER BY c.admission_date, c.end_date, c.provider, c.stay_no
+        PARTITION BY c.person ORDER BY c.admission_date, c.end_date, c.provider, c.stay_key
     ) AS place
     FROM counted_stays AS c
     JOIN panel_people AS p ON p.person = c.person

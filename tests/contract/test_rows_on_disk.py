@@ -95,7 +95,7 @@ def test_codes_of_few_values_are_short_inside_and_text_outside(tmp_path, engine)
     read_extracts(study(tmp_path, files, data={"admissions": ["a.csv", "b.csv"]}), engine)
     kinds = kinds_of(engine, "episodes_read")
     assert {kinds[c] for c in ("provider", "sex", "admission_method", "discharge_destination")} == {"ENUM"}
-    assert {kinds[c] for c in ("person", "episode_key", "diag_01", "diag_20")} == {"VARCHAR"}
+    assert {kinds[c] for c in ("person", "diag_01", "diag_20")} == {"VARCHAR"}
     assert engine.rows("SELECT provider, sex FROM episodes_read ORDER BY provider NULLS LAST") == [
         ("AB1", "9"), ("RX1", "2"), ("RX2", "1"), (None, "1")]  # fmt: skip
     assert engine.rows("SELECT count(*) FROM episodes_read WHERE provider < 'RX2' AND sex IN ('2', 'never read')") == [
@@ -109,6 +109,36 @@ def test_codes_of_few_values_are_short_inside_and_text_outside(tmp_path, engine)
     assert handed.column("provider").to_pylist() == ["RX2", "RX1", "AB1", None]
     engine.export("episodes_read", tmp_path / "out.parquet")
     assert list(pd.read_parquet(tmp_path / "out.parquet")["sex"]) == ["1", "2", "9", "1"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind"),
+    [
+        ("4003 4001|4002", "BIGINT"),
+        ("123456789012345678|999999999999999999", "BIGINT"),
+        ("9 10|11", "VARCHAR"),  # as numbers in another order than as texts
+        ("4003 4001|14002", "VARCHAR"),  # not as many digits in every file
+        ("0403 4001|4002", "VARCHAR"),
+        ("1e2 400|500", "VARCHAR"),
+        ("4003 4-01|4002", "VARCHAR"),
+        ("-403 4001|4002", "VARCHAR"),
+        ("1234567890123456789|1234567890123456780", "VARCHAR"),
+    ],
+)
+def test_keys_of_as_many_digits_are_numbers_inside_and_the_same_text_outside(tmp_path, engine, keys, kind):
+    parts = [part.split() for part in keys.split("|")]
+    files = {
+        f"{n}.csv": csv_text(episodes("\n".join(["person key", *(f"P {key}" for key in part)])))
+        for n, part in enumerate(parts)
+    }
+    read_extracts(study(tmp_path, files, data={"admissions": list(files)}), engine)
+    assert kinds_of(engine, "episodes_read")["episode_key"] == kind
+    given = [key for part in parts for key in part]
+    asked = "SELECT episode_key FROM episodes_read ORDER BY episode_key"
+    assert engine.frame(asked)["episode_key"].tolist() == sorted(given)
+    assert engine.batches(asked, 10).read_all().column("episode_key").to_pylist() == sorted(given)
+    engine.export("episodes_read", tmp_path / "out.parquet")
+    assert sorted(pd.read_parquet(tmp_path / "out.parquet")["episode_key"]) == sorted(given)
 
 
 def test_a_column_of_many_values_stays_text(tmp_path, engine):
@@ -165,7 +195,7 @@ def test_rows_that_leave_where_they_lie_leave_what_the_query_says(tmp_path, engi
     rows = [*episodes(LOSSES_AND_COPIES), *episodes(two_years())]
     config = study(tmp_path, {"admissions.csv": csv_text(rows)})
     build_panel(read_tables(config, engine), config)
-    assert set(said) == {"episodes", "counted_stays"}
+    assert set(said) == {"episodes", "episodes_met", "spells_met", "counted_stays"}
     assert len(said["episodes"]) == len(rows) - 2
     assert len(said["counted_stays"])
 

@@ -144,7 +144,9 @@ def test_smr_makes_stays_of_the_marker_and_spells_of_hospitals_in_turn(tmp_path)
             ("C", "S202H", "2022-05-02", "2022-05-03", 1),
         ]
         assert [r[4] for r in rows_of(tables, SPELLS)][:4] == [1, 1, 1, 1]
-        found = rows_of(tables, "SELECT alcohol_specific, died, emergency FROM stays ORDER BY person, admission_date, end_date")
+        found = rows_of(
+            tables, "SELECT alcohol_specific, died, emergency FROM stays ORDER BY person, admission_date, end_date"
+        )
         assert found[:3] == [(1, 0, 1), (0, 0, 1), (0, 1, 1)]
         assert "D360" not in codes(tables)
 

@@ -107,6 +107,35 @@ def with_cells(column: str, *cells: object, kind: pa.DataType | None = None) -> 
     return columns
 
 
+@pytest.mark.parametrize(
+    ("keys", "kind"),
+    [
+        (pa.array([500, 100, None, 999] * 100), "BIGINT"),
+        (pa.array([500, 99, None, 999] * 100), "VARCHAR"),
+        (pa.array([-50, -10, None, -99] * 100), "VARCHAR"),
+        (pa.array([0, 1, 2, None] * 100), "BIGINT"),
+        (pa.array(["50000", "10000", None, "99999"] * 100), "BIGINT"),
+        (pa.array(["5000A", "10000", None, "99999"] * 100), "VARCHAR"),
+        (pa.array(["NULL", "10000", None, "99999"] * 100), "VARCHAR"),
+        (pa.array([None] * 400, pa.int64()), "VARCHAR"),
+    ],
+)
+def test_keys_as_found_are_numbers_where_their_bounds_have_as_many_digits(tmp_path, monkeypatch, keys, kind):
+    columns = clean() | {"episode_key": keys}
+    as_found, anew, files = both_ways(tmp_path, monkeypatch, written(tmp_path / "apc.parquet", columns))
+    assert files == 0
+    assert as_found["types"]["episode_key"] == kind
+    assert as_found["rows"] == anew["rows"]
+
+
+@pytest.mark.parametrize("year", [1849, 1850, 1900, 2199, 2200])
+def test_dates_are_taken_as_they_stand_where_their_bounds_are_days_of_a_life(tmp_path, monkeypatch, year):
+    days = pa.array([date(year, 1, 1), date(2021, 5, 1), None, date(year, 12, 31)] * 100)
+    columns = clean() | {"admission_date": days, "discharge_date": days}
+    as_found, anew, _ = both_ways(tmp_path, monkeypatch, written(tmp_path / "apc.parquet", columns))
+    assert as_found == anew
+
+
 MANY = [f"f{n}" for n in range(100, 100 + MOST_OTHERS + 1)]
 UNLIKE = {
     "many keys of people with spaces": with_cells("person", *[f" 3F2A-{n:04d}" for n in range(MOST_OTHERS + 1)]),
