@@ -10,7 +10,7 @@
 SELECT e.row, e.load, p.person, e.episode_key, e.provider, e.treatment_site, e.admission_date, e.episode_start, e.episode_end,
     e.discharge_date, coalesce(e.episode_order, 99) AS episode_order, e.patient_class, e.admission_method, e.admission_source,
     e.discharge_method, e.discharge_destination, e.sex,
-    CASE WHEN e.age BETWEEN 7001 AND 7007 THEN 0 WHEN e.age BETWEEN 0 AND 120 THEN e.age END AS age, e.deprivation,
+    CAST(CASE WHEN e.age BETWEEN 7001 AND 7007 THEN 0 WHEN e.age BETWEEN 0 AND 120 THEN e.age END AS SMALLINT) AS age, e.deprivation,
     e.uncoded, e.codes,
     CASE
         WHEN e.episode_status IS NULL OR e.episode_status <> 3 THEN 'unfinished'
