@@ -54,8 +54,8 @@ OPTED_OUT = "opted_out"
 USUAL_MEMORY = 4
 # Rows of which any number of different values is few.
 SMALL_GROUP = 20_000
-# As many codes as two bytes can tell apart.
-TWO_BYTES = 65_000
+# As many codes as one byte and as two bytes can tell apart.
+ONE_BYTE, TWO_BYTES = 255, 65_000
 # As many rows as four bytes can number: most steps carry the number of a row with them.
 MOST_IN_FOUR_BYTES = 2**31 - 1
 # The engine marks deleted rows in memory that cannot be spilled, all rows of a vector when any of them goes: so many bytes a row, and
@@ -177,9 +177,10 @@ class DuckDBEngine:
         return " UNION ALL ".join(selects)
 
     def _short_codes(self, schema: TableSchema, files: Sequence[FileRows]) -> dict[str, str]:
-        """The columns of codes with few values, and a type of those values in their order: two bytes a cell in place of sixteen.
+        """The columns of codes with few values, and a type of those values in their order: a byte or two a cell in place of sixteen.
 
-        It compares, sorts and joins as the text does; `frame` and `batches` hand out text. What the writer found too many for a
+        It compares, sorts and joins as the text does; `frame` and `batches` hand out text. One type is for the columns with fewest
+        values, and one for all others. What the writer found too many for a
         list, in any but a small group of rows, is too many here; so are `MOST_CODES`, for every query that names the column
         carries the whole list.
         """
@@ -195,12 +196,20 @@ class DuckDBEngine:
             codes = [c for c in codes if (c,) in few]
         codes = [c for c in codes if any(c in file.columns for file in files)]
         found = {c: values for c in codes if (values := self._values(c, files, written)) is not None}
-        every = sorted(set().union(*found.values()))
+        narrow: list[str] = []
+        for column in sorted(found, key=lambda c: len(found[c])):
+            if len(set().union(*(found[c] for c in (*narrow, column)))) <= ONE_BYTE:
+                narrow.append(column)
+        return self._listed(found, narrow) | self._listed(found, [c for c in found if c not in narrow])
+
+    def _listed(self, found: Mapping[str, set[str]], columns: Sequence[str]) -> dict[str, str]:
+        """A type of all values of some columns, for each of them; for none of them when they are too many."""
+        every = sorted(set().union(*(found[c] for c in columns)))
         if not 0 < len(every) <= TWO_BYTES:
             return {}
         kind = f"codes_{next(_lists)}"
         self._db.execute(f"CREATE TYPE {kind} AS ENUM ({', '.join(map(text_literal, every))})")
-        return dict.fromkeys(found, kind)
+        return dict.fromkeys(columns, kind)
 
     def _short_keys(self, schema: TableSchema, files: Sequence[FileRows]) -> dict[str, str]:
         """The keys of rows that are whole numbers of as many digits, as numbers: half as long, and much quicker to put in order.
