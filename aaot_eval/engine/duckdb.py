@@ -180,9 +180,8 @@ class DuckDBEngine:
         """The columns of codes with few values, and a type of those values in their order: a byte or two a cell in place of sixteen.
 
         It compares, sorts and joins as the text does; `frame` and `batches` hand out text. One type is for the columns with fewest
-        values, and one for all others. What the writer found too many for a
-        list, in any but a small group of rows, is too many here; so are `MOST_CODES`, for every query that names the column
-        carries the whole list.
+        values, and one for all others. What the writer found too many for a list, in any but a small group of rows, is too many
+        here; so are `MOST_CODES`, for every query that names the column carries the whole list.
         """
         codes = [c.name for c in schema.columns if c.extra.get("form") == "code"]
         codes = [c for c in codes if c not in diagnosis_columns(codes)]

@@ -44,7 +44,8 @@ class FileRows:
     """A Parquet file of rows: our columns as expressions over its own, and whether the file is ours to throw away.
 
     `codes` are the different codes of columns where they were found on the way, None for a column of very many, with all diagnoses as
-    the entry `DIAGNOSES`; `digits` those of keys of rows, as `digits_of` tells them, where they were looked at. `stamp` is the size and the time of the last change of a file that is not ours.
+    the entry `DIAGNOSES`; `digits` those of keys of rows, as `digits_of` tells them, where they were looked at. `stamp` is
+    the size and the time of the last change of a file that is not ours.
     """
 
     path: Path
