@@ -32,10 +32,11 @@ def build_record(
 ) -> dict[str, pd.DataFrame]:
     """All exact tables by name; a table without rows is absent."""
     primary = next(e for e in effects if e.analysis.primary)
+    beside = [c for e in effects if e is not primary for c in e.checks]
     tables: dict[str, pd.DataFrame] = {
         "estimates": estimates_table(effects),
-        "headline": headline_table(primary, verdict, costs, findings),
-        "checks": _checks([c for e in (primary, *(e for e in effects if e is not primary)) for c in e.checks]),
+        "headline": headline_table(primary, verdict, costs, findings, beside),
+        "checks": _checks([*primary.checks, *beside]),
         "series": _series(effects, panel),
         "flow": _flow(flow),
         "data_quality": _data_quality(findings),

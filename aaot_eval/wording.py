@@ -6,7 +6,7 @@ No word is chosen from a p value alone, and a result that could have another rea
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -31,22 +31,47 @@ QUESTIONS = (
 )
 
 
-def percent(ratio: float, digits: int = 0) -> str:
-    """A ratio as the size of a change: 0.77 is "23 %"."""
-    return f"{abs(ratio - 1) * 100:.{digits}f} %"
+def hundredths(ratio: float) -> int:
+    """A ratio in whole hundredths, halves up, from the four figures of it that leave a run: sentence, table and chart round alike."""
+    return math.floor(float(f"{ratio:.4g}") * 100 + 0.5 + 1e-9)
+
+
+def percent(ratio: float) -> str:
+    """A ratio as the size of a change: 0.77 is "23 %"; what is not all of it never reads 100 %."""
+    if 0 < ratio < 1 and hundredths(ratio) == 0:
+        return "more than 99 %"
+    return f"{abs(hundredths(ratio) - 100)} %"
+
+
+def times(ratio: float) -> str:
+    """A ratio of 2 or more as "6 times": beyond a doubling a per cent is not understood."""
+    return f"{ratio:.1f} times".replace(".0 ", " ") if ratio < 10 else f"{ratio:,.0f} times"
 
 
 def change(ratio: float) -> str:
-    """A ratio as a change with its direction: 0.77 is "23 % lower"."""
+    """A ratio as a change with its direction: 0.77 is "23 % lower", 6 is "6 times as high"."""
     if math.isnan(ratio):
         return "not estimated"
-    size = percent(ratio)
-    return f"{size} {'lower' if ratio < 1 else 'higher'}" if size != "0 %" else "unchanged"
+    if hundredths(ratio) == 100:
+        return "unchanged"
+    if hundredths(ratio) >= 200:
+        return f"{times(ratio)} as high"
+    return f"{percent(ratio)} {'lower' if ratio < 1 else 'higher'}"
+
+
+def beside(ratio: float) -> str:
+    """A change with the word that what it is held against follows: "23 % lower than", "6 times as high as"."""
+    said = change(ratio)
+    return f"{said} {'as' if said.endswith('as high') else 'than'}"
 
 
 def money(pounds: float) -> str:
     """Pounds without pence, a minus sign in front."""
     return f"{'-' if pounds < 0 else ''}£{abs(pounds):,.0f}"
+
+
+#: A cost of the service that the caseload seen moves by more than this share has both numbers wherever the one is said.
+SERVICE_APART = 0.10
 
 
 def difference_text(difference: float) -> str:
@@ -79,9 +104,9 @@ OWN_PAST = {True: "the unit's own past, carried forward", False: "the units' own
 def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
     """The word and the sentence of the primary effect."""
     estimate, title = effect.headline, _lower_first(panel.outcome(effect.analysis.outcome).title)
-    failed = [c for c in effect.checks if c.verdict == "fail"]
+    failed = [in_plain_words(c) for c in gravest_first(effect.checks) if c.verdict == "fail"]
     conditional = CONDITIONAL_DESIGNS.get(effect.analysis.design)
-    doubts = (*(c.sentence for c in failed), *((conditional,) if conditional else ()))
+    doubts = (*failed, *((conditional,) if conditional else ()))
     if estimate.status == "monitoring_only":
         return Verdict("too_early", "Too early to judge. Monitoring only.", (estimate.note,))
     if estimate.status == "not_estimable":
@@ -99,17 +124,14 @@ def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
         )
     if estimate.direction == "unclear":
         return _unclear(estimate, title, config.study.smallest_effect, doubts)
-    size = percent(estimate.estimate) if estimate.null == 1.0 else difference_text(abs(estimate.estimate))
-    start = f"{_subject(effect, title)} were {size} {estimate.direction} than"
+    size = f"{difference_text(abs(estimate.estimate))} {estimate.direction} than"
+    start = f"{_subject(effect, title)} were {beside(estimate.estimate) if estimate.null == 1.0 else size}"
     told = f"({interval_text(estimate)}){_too_small(estimate, config.study.smallest_effect)}"
     if not doubts:
         caveat = _caveat(effect)
         sentence = f"{start} expected without the service {told}{'; ' if caveat else ''}{caveat}."
         return Verdict(estimate.direction, sentence, caveat=caveat)
-    if failed:
-        because = f"the check “{failed[0].check.replace('_', ' ')}” means the service may not be the reason"
-    else:
-        because = f"{conditional}: the service may not be the reason"
+    because = f"{_lower_first(doubts[0])}: the service may not be the reason"
     against = {
         "series": OWN_PAST[estimate.n_units == 1],
         "controlled_series": "the control series",
@@ -119,13 +141,74 @@ def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
 
 
 #: Warnings that qualify the claim itself: each says how little it takes for there to be no effect.
-CAVEATS = {"trend_violation": "a drift between the sites as large as the largest before the start could explain it"}
+CAVEATS = {
+    "trend_violation": "the sites had moved apart by themselves before the start, and as large a move again could explain it"
+}
 
 
 def _caveat(effect: Effect) -> str:
     """The half-sentence of the first warning that qualifies a claim; empty without one, or where it is about an estimate too far off."""
     warned = (c for c in effect.checks if c.check in CAVEATS and c.verdict == "warn" and not c.facts.get("apart"))
     return next((CAVEATS[c.check] for c in warned), "")
+
+
+#: What a check that fails or warns means, for a reader who knows no statistics; its numbers stand under "Could this be wrong?".
+IN_PLAIN_WORDS: Mapping[str, str] = {
+    "allocation": "the two arms do not look as if chance alone had made them",
+    "autocorrelation": "what is left of the series is no pure chance, so that the interval may be too narrow",
+    "dip": "people were taken on when they were at their worst, and would have improved without any service",
+    "dispersion": "one period fits the rest of the series badly, as after a change in recording",
+    "displacement": "other care rose, so that part of the change may have moved there",
+    "e_value": "something that was not measured could explain the difference, even if its influence was modest",
+    "first_contact": "the answer depends on whether people are followed from the referral or from the first contact",
+    "leave_one_month_out": "the answer hangs on a single period",
+    "leave_one_person_out": "the answer hangs on a single person",
+    "leave_one_site_out": "the answer hangs on a single site",
+    "moved_care": "counted more widely, care did not change as these admissions did, so that part of it may have moved elsewhere",
+    "out_of_reach": "admissions changed as well among people whom the service does not take on",
+    "placebo_date": "the same analysis finds changes on dates on which nothing started",
+    "placebo_launch": "the same comparison finds a difference before there was a service",
+    "placebo_outcome": "other admissions, which the service should not change, changed as well",
+    "placebo_period": "the same comparison finds a difference before there was a service",
+    "pre_trend": "the sites with the service were already moving apart from the others before it started",
+    "site_exchangeability": "the sites with the service were unlike the others before it started",
+    "specification_curve": "other ways to work it out, which could as well have been chosen, do not give the same answer",
+    "subgroups": "the effect is not the same for all groups of people, which one number hides",
+    "volume": "the records of a site break off, jump or are incomplete",
+}
+#: Checks that look for harm or for care that moved: named before all others.
+OF_HARM = ("site_deaths", "deaths", "displacement", "moved_care")
+#: Checks that ask how much it would take, not whether something went wrong. They warn nearly always, so others are named first.
+HOW_MUCH_IT_TAKES = ("trend_violation", "e_value", "specification_curve")
+
+
+def in_plain_words(check: CheckResult) -> str:
+    """What a check that failed or warned means, without its statistics; the check's own sentence where no plainer one is known."""
+    if check.check in ("deaths", "site_deaths"):
+        return _deaths(check)
+    if check.check == "trend_violation" and math.isfinite(check.statistic):
+        size = f"{check.statistic:.1f} times" if check.statistic >= 0.05 else "less than a tenth"
+        return (
+            "the sites with the service had moved apart from the others by themselves before it started; a move "
+            f"{size} as large as the largest of these could explain the whole difference"
+        )
+    return IN_PLAIN_WORDS.get(check.check) or _lower_first(check.sentence)
+
+
+def _deaths(check: CheckResult) -> str:
+    """Which way deaths differ, and what that does to admissions."""
+    where = "at the sites with the service" if check.check == "site_deaths" else "with the service"
+    which = check.facts.get("died")
+    if which == "fewer":
+        return f"fewer people died {where} than was to be expected, and those who live on can be admitted"
+    number = "more people died" if which == "more" else "the number of people who died"
+    tail = "than was to be expected" if which == "more" else "is not the one to be expected"
+    return f"{number} {where} {tail}, and the dead are not admitted"
+
+
+def gravest_first(checks: Sequence[CheckResult]) -> list[CheckResult]:
+    """The checks with harm first and those that only ask how much it would take last."""
+    return sorted(checks, key=lambda c: (c.check in HOW_MUCH_IT_TAKES, c.check not in OF_HARM))
 
 
 def _too_small(estimate: Estimate, smallest: float) -> str:
@@ -180,26 +263,48 @@ def _unclear(estimate: Estimate, title: str, smallest: float, doubts: tuple[str,
     if estimate.null != 1.0:
         sentence = f"This evaluation cannot tell whether {title} changed ({interval_text(estimate)}).{_doubt(doubts)}"
         return Verdict("cannot_tell", sentence, doubts)
-    fall, rise = max(0.0, 1 - estimate.conf_low), max(0.0, estimate.conf_high - 1)
-    low, high = one_sided_limits(estimate)
     if not _within(estimate, smallest):
-        rules_out = f"It rules out a fall larger than {fall * 100:.0f} % and a rise larger than {rise * 100:.0f} %."
+        rules_out = _rules_out(estimate.conf_low, estimate.conf_high)
         sentence = f"This evaluation cannot tell whether {title} changed. {rules_out}{_doubt(doubts)}"
         return Verdict("cannot_tell", sentence, doubts)
     if doubts:
+        level = f"{estimate.conf_level * 100:.0f} % interval"
         sentence = (
-            f"This evaluation cannot tell what the service did: a fall of {title} by more than {fall * 100:.0f} % and a rise "
-            f"by more than {rise * 100:.0f} % are ruled out ({estimate.conf_level * 100:.0f} % interval), but "
-            f"{_lower_first(doubts[0])}."
+            f"This evaluation cannot tell what the service did to {title}. {_rules_out(estimate.conf_low, estimate.conf_high)[:-1]} "
+            f"({level}), but {_lower_first(doubts[0])}."
         )
         return Verdict("cannot_tell", sentence, doubts)
     risk = f"{(1.0 - estimate.conf_level) * 100:.0f} %"
     return Verdict(
         "no_effect",
-        f"This evaluation found no effect on {title} worth having. It rules out a fall larger than {max(0.0, 1 - low) * 100:.0f} % and a "
-        f"rise larger than {max(0.0, high - 1) * 100:.0f} %, each at a risk of {risk}.",
+        f"This evaluation found no effect on {title} worth having. {_rules_out(*one_sided_limits(estimate))[:-1]}, each at a risk of {risk}.",
         (f"a change of {smallest * 100:g} % or more is ruled out in either direction, each at a risk of {risk}",),
     )
+
+
+#: A fall to this share and a rise to this multiple that are both left open: then nothing is ruled out that would help to decide.
+HALF, TWICE = 0.5, 2.0
+
+
+def _rules_out(low: float, high: float) -> str:
+    """What an interval around no effect rules out, as a sentence; from a doubling on a rise is told in times, not in per cent."""
+    if low <= HALF and high >= TWICE:
+        return (
+            f"It rules out nothing that would help to decide: by the figures they could be anything from {percent(low)} lower than "
+            f"expected to {times(high)} what was expected."
+        )
+    rise = f"a rise to more than {times(high)} what was expected" if hundredths(high) >= 200 else _larger("rise", high)
+    if hundredths(low) == 0:
+        return f"It rules out no fall, however large, but {rise}."
+    return f"It rules out {_larger('fall', low)} and {rise}."
+
+
+def _larger(what: str, ratio: float) -> str:
+    """A change beyond the end of an interval: one that is only small is never said to be 0 %."""
+    size = abs(ratio - 1) * 100
+    if size == 0:
+        return f"any {what}"
+    return f"a {what} larger than {percent(ratio) if hundredths(ratio) != 100 else f'{size:.1g} %'}"
 
 
 def _doubt(doubts: tuple[str, ...]) -> str:
@@ -214,6 +319,11 @@ def in_sentence(text: str) -> str:
 
 def _lower_first(text: str) -> str:
     return in_sentence(text).rstrip(".")
+
+
+def _sentence_of(text: str) -> str:
+    """The words as the start of a sentence, without a full stop."""
+    return f"{text[:1].upper()}{text[1:]}".rstrip(".")
 
 
 #: What helps where nothing went wrong and the design alone leaves the doubt.
@@ -238,10 +348,9 @@ def _certainty(effect: Effect) -> str:
     judged = sum(c.verdict != "not_evaluable" for c in effect.checks)
     missing = len(effect.checks) - judged
     others = ((v, sum(c.verdict == v for c in effect.checks)) for v in ("warn", "fail"))
-    rest = "".join(f", {n} {CHECK_SAID[v]}" for v, n in others if n)
+    rest = "".join(f", {n} {JUDGED[v]}" for v, n in others if n)
     more = rest + (f"; {missing} could not be judged" if missing else "")
-    method = estimate.inference or estimate.conf_method.replace("_", " ")
-    return f"{least}{p}{interval_text(estimate)}.{meaning} {passed} of {judged} checks of this result passed{more}. Method: {method}."
+    return f"{least}{p}{interval_text(estimate)}.{meaning} {passed} of {judged} checks of this result passed{more}."
 
 
 def _least_p(estimate: Estimate) -> str:
@@ -250,22 +359,25 @@ def _least_p(estimate: Estimate) -> str:
         return f"The {estimate.drawn:,} assignments drawn at random can give no p below {estimate.p_least:.4f}. "
     sites = f"With {estimate.n_treated} of {estimate.n_units} sites treated"
     if estimate.conf_method == "random_effects_t":
-        return f"{sites}, randomisation can give no p below {estimate.p_least:.4f}; p and interval are those of the method named last. "
+        return f"{sites}, randomisation can give no p below {estimate.p_least:.4f}; p and interval are those of a method that takes hospitals to differ. "
     return f"{sites}, no p below {estimate.p_least:.4f} is possible. "
 
 
-#: What a check that did not pass is said to have done, so that the numbers of the sentence add up.
-CHECK_SAID = {"warn": "gave a warning", "fail": "failed"}
-#: Checks that ask how much it would take, not whether something went wrong. They warn nearly always, so others are named first.
-HOW_MUCH_IT_TAKES = ("trend_violation", "e_value", "specification_curve")
+#: What a check that did not pass is said to have done, so that the numbers of a sentence add up; the graver first.
+JUDGED: Mapping[str, str] = {"fail": "failed", "warn": "gave a warning"}
 
 
 def _threat(effect: Effect, findings: Sequence[Finding]) -> str:
-    ranked = sorted(effect.checks, key=lambda c: c.check in HOW_MUCH_IT_TAKES)
-    for verdict in ("fail", "warn"):
-        for check in ranked:
-            if check.verdict == verdict:
-                return f"The check “{check.check.replace('_', ' ')}” {verdict}s. {check.sentence}"
+    ranked = gravest_first(effect.checks)
+    for verdict, judged in JUDGED.items():
+        found = [c for c in ranked if c.verdict == verdict]
+        if found:
+            # Of warnings only the first: all that failed must be read, or what is decided rests on half of it.
+            named = found if verdict == "fail" else found[:1]
+            said = " ".join(
+                f"{_sentence_of(in_plain_words(c))} (check “{c.check.replace('_', ' ')}” {judged})." for c in named
+            )
+            return f"{said} The numbers stand under “Could this be wrong?”."
     if effect.analysis.design in CONDITIONAL_DESIGNS:
         reason = CONDITIONAL_DESIGNS[effect.analysis.design]
         return f"{reason[:1].upper()}{reason[1:]}."
@@ -279,6 +391,24 @@ def _threat(effect: Effect, findings: Sequence[Finding]) -> str:
     return (
         "Another change that reached only the sites with the service, at the same time, would look the same; no data can exclude it."
         + gate
+    )
+
+
+def _more_died(own: Sequence[CheckResult], beside: Sequence[CheckResult]) -> str:
+    """That more people died, where only the check of an analysis beside the answer says so: harm stands on the first page."""
+
+    def tells(check: CheckResult) -> bool:
+        return check.facts.get("died") == "more" and check.verdict in ("fail", "warn")
+
+    if any(map(tells, own)):
+        return ""
+    return next(
+        (
+            f" Besides, {in_plain_words(c)} (check “{c.check.replace('_', ' ')}” {JUDGED[c.verdict]})."
+            for c in beside
+            if tells(c)
+        ),
+        "",
     )
 
 
@@ -308,9 +438,13 @@ def _next_step(effect: Effect, verdict: Verdict, findings: Sequence[Finding]) ->
 
 
 def headline_table(
-    effect: Effect, verdict: Verdict, costs: CostResult | None, findings: Sequence[Finding]
+    effect: Effect,
+    verdict: Verdict,
+    costs: CostResult | None,
+    findings: Sequence[Finding],
+    beside: Sequence[CheckResult] = (),
 ) -> pd.DataFrame:
-    """The five answers of the first page, in order."""
+    """The five answers of the first page, in order. `beside`: the checks of the other analyses, of which only harm is told here."""
     aggregated = any(f.code == "D318" for f in findings)
     why = "the input is an aggregated panel, which holds no people" if aggregated else "the config has no [costs] table"
     cost = costs.verdict if costs else Verdict("no_estimate", f"No costs: {why}.")
@@ -318,7 +452,7 @@ def headline_table(
         (verdict.sentence, verdict.word),
         (_certainty(effect), verdict.word),
         (cost.sentence, cost.word),
-        (_threat(effect, findings), verdict.word),
+        (f"{_threat(effect, findings)}{_more_died(effect.checks, beside)}", verdict.word),
         (_next_step(effect, verdict, findings), verdict.word),
     ]
     return pd.DataFrame(
@@ -383,7 +517,8 @@ def limits_table(
                 "A saving is the value of resources, at the stated prices and perspective; it is not cash released.",
             )
         )
-        doubted = {c.sentence for c in checks if c.verdict in ("fail", "warn", "not_evaluable")}
+        doubtful = [c for c in checks if c.verdict in ("fail", "warn", "not_evaluable")]
+        doubted = {c.sentence for c in doubtful} | {in_plain_words(c) for c in doubtful}
         rows += [("costs", reason) for reason in costs.verdict.reasons if reason not in doubted]
     rows += [("check", c.sentence) for c in checks if c.verdict in ("fail", "warn", "not_evaluable")]
     rows += [("data", f"{f.kind.title}: {f.kind.why}") for f in _distinct(findings) if f.level != "note"]

@@ -15,6 +15,7 @@ from aaot_eval.estimators._cohorts import FEW, percent
 from aaot_eval.estimators.entry_rule import EntryRule
 from aaot_eval.estimators.own_cohorts import OwnCohorts
 from aaot_eval.results import Analysis, CheckResult, CheckVerdict, Design, Estimate, Panel
+from aaot_eval.wording import p_text
 
 #: Risks of death over follow-up that differ by more than this, in points or as a share, call for bounds.
 POINTS = 0.02
@@ -64,10 +65,10 @@ def _judged(estimator: EntryRule | OwnCohorts, panel: Panel, analysis: Analysis,
     )
     few = any(0 < row["deaths"] < FEW for row in (treated, other))
     p = _coarse(p) if few else p
-    sentence = f"Of the treated cohort {percent(risks[0], 0)} died within {counted(estimator.follow_up, 'month')}, {percent(risks[1], 0)} {name} (p = {p:.2f})."
+    sentence = f"Of the treated cohort {percent(risks[0], 0)} died within {counted(estimator.follow_up, 'month')}, {percent(risks[1], 0)} {name} ({p_text(p)})."
     if few:
         sentence = f"Fewer than {FEW} people died in a cohort within {counted(estimator.follow_up, 'month')}, so no shares are given; {_which(risks)} in the treated cohort than {name} (p about {p:.2g})."
-    facts: dict[str, float] = {"risk_treated": risks[0], "risk_compared": risks[1]}
+    facts: dict[str, float | str] = {"risk_treated": risks[0], "risk_compared": risks[1], "died": _which(risks)}
     verdict: CheckVerdict = "pass"
     if differ and math.isfinite(estimate.estimate):
         low, high = sorted(estimator.death_bounds(panel, analysis))

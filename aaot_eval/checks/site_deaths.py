@@ -62,7 +62,11 @@ class SiteDeaths:
             threshold=THRESHOLD,
             p_value=found.p_value,
             table=pd.DataFrame([found.row()]),
-            facts={"conf_low": found.conf_low, "conf_high": found.conf_high},
+            facts={
+                "conf_low": found.conf_low,
+                "conf_high": found.conf_high,
+                "died": "more" if found.estimate > found.null else "fewer",
+            },
         )
 
 

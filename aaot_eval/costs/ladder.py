@@ -10,6 +10,7 @@ import numpy as np
 
 from aaot_eval.costs.rates import LEAST_PEOPLE, MONTHS_IN_YEAR, Caseload
 from aaot_eval.results import Effect, Estimate, Panel
+from aaot_eval.wording import gravest_first, in_plain_words
 
 TRIAL, ENTRY_RULE, SITES, OWN_COHORTS, SERIES = 1, 2, 3, 4, 5
 RUNG_OF_DESIGN = {
@@ -24,7 +25,7 @@ LABEL = {
     TRIAL: "from patients allocated by chance",
     ENTRY_RULE: "from patients who met the same rule in hospitals without the service",
     SITES: (
-        "from hospitals with and without the service, averted cost shared over the patient-years on the caseload; admissions "
+        "from hospitals with and without the service, what was averted shared over the patient-years on the caseload; admissions "
         "that a death prevented count as averted"
     ),
     OWN_COHORTS: "conditional on no other change at the hospital",
@@ -55,7 +56,7 @@ class Rung:
 
     `gross` maps draws of the estimate to averted hospital cost in pounds per patient-year on the caseload, before the
     common error of the prices; None when there is no number. `on_team` is the observed hospital cost per patient-year
-    on the caseload that belongs to it. `doubts` are the sentences of its failed checks.
+    on the caseload that belongs to it. `doubts` say in plain words what its failed checks mean.
     """
 
     rung: int
@@ -126,7 +127,7 @@ def rung_of(panel: Panel, effect: Effect, people: Caseload | None) -> Rung | Non
 
     def made(status: str, label: str = "", gross: Gross | None = None, on_team: float = math.nan) -> Rung:
         text = "; ".join(part for part in (LABEL[rung], label) if part)
-        doubts = tuple(c.sentence for c in effect.checks if c.verdict == "fail")
+        doubts = tuple(in_plain_words(c) for c in gravest_first(effect.checks) if c.verdict == "fail")
         return Rung(rung, analysis.design, analysis.name, estimate, status, text, gross, on_team, doubts)
 
     if estimate.status != "ok":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from aaot_eval.costs.ladder import COMPARED, DEATHS_DIFFER, FEW_PEOPLE, SITES
@@ -71,14 +72,20 @@ def money_verdict(
     notes: Sequence[str] = (),
     *,
     headline: str = "",
+    seen: float = math.nan,
 ) -> Verdict:
     """What may be said about the money; `reasons` lists the doubts and notes that stand beside it.
 
-    `headline` is the design behind the answer on admissions: when the money rests on another, the sentence names both.
+    `headline` is the design behind the answer on admissions: when the money rests on another, the sentence names both. `seen`
+    is the service's cost over the caseload seen where that is far from the one at the planned occupancy, which every net sum
+    takes: the sentence then says both, and claims nothing that holds at one of them alone.
     """
     doubts = best.rung.doubts if best else ()
-    word = money_word(effect.word, best, doubted=bool(doubts))
-    parts = [_sentence(word, effect, money, best, prices).strip()]
+    turned = _turned(best, seen)
+    word = money_word(effect.word, best, doubted=bool(doubts or turned))
+    parts = [_sentence(word, effect, money, best, prices, planned=not math.isnan(seen), turned=turned).strip()]
+    if not math.isnan(seen):
+        parts.append(_at_the_caseload_seen(best if word != "no_estimate" else None, prices, seen))
     if best is not None and word != "no_estimate":
         if headline and headline != best.rung.design:
             parts.append(_basis(best.rung.design, headline))
@@ -87,14 +94,54 @@ def money_verdict(
         parts.append(NOT_CASH)
     if prices.invented:
         parts.append(INVENTED)
-    reasons = [*doubts, *(effect.reasons if word in ("saves_but", "costs_more_but", "cannot_tell") else ()), *notes]
+    reasons = [
+        *doubts,
+        *((turned,) if turned else ()),
+        *(effect.reasons if word in ("saves_but", "costs_more_but", "cannot_tell") else ()),
+        *notes,
+    ]
     return Verdict(word, " ".join(parts), tuple(dict.fromkeys(reasons)))
 
 
-def _sentence(word: str, effect: Verdict, money: Sequence[Money], best: Money | None, prices: Prices) -> str:
+def _turned(best: Money | None, seen: float) -> str:
+    """What an interval wholly on one side of nothing turns into at the cost over the caseload seen; empty where it stays there."""
+    if best is None or math.isnan(seen):
+        return ""
+    more = seen - best.programme_cost
+    if best.saving_low > 0 and not best.saving_low - more > 0:
+        return f"at the cost over the caseload seen, {pounds(seen)}, the interval no longer shows a saving"
+    if best.saving_high < 0 and not best.saving_high - more < 0:
+        return f"at the cost over the caseload seen, {pounds(seen)}, the interval no longer shows a loss"
+    return ""
+
+
+def _at_the_caseload_seen(best: Money | None, prices: Prices, seen: float) -> str:
+    """The cost over the caseload seen, and what it does to every net sum."""
+    text = (
+        f"The cost of the service is that of the planned occupancy, {100 * prices.programme.occupancy:.0f} %; over the caseload seen it was "
+        f"{pounds(seen)}"
+    )
+    if best is None:
+        return f"{text}."
+    more = seen - best.programme_cost
+    about = pounds(float(f"{more:.2g}"))
+    return f"{text}, with which each net sum above is about {about} {'worse' if more > 0 else 'better'}."
+
+
+def _sentence(
+    word: str,
+    effect: Verdict,
+    money: Sequence[Money],
+    best: Money | None,
+    prices: Prices,
+    *,
+    planned: bool = False,
+    turned: str = "",
+) -> str:
     terms = f"{prices.price_year} prices, {PERSPECTIVE[prices.perspective]}"
     cost = pounds(prices.programme.per_patient_year)
-    service = f"The service costs {cost} per patient per year on the caseload ({terms})"
+    where = "at the planned occupancy" if planned else "on the caseload"
+    service = f"The service costs {cost} per patient per year {where} ({terms})"
     if best is None or word == "no_estimate":
         return f"{service}; {_why_no_number(word, effect, money)}"
     interval = f"{best.level * 100:g} % interval {ends(best.saving_low, best.saving_high)}"
@@ -102,18 +149,18 @@ def _sentence(word: str, effect: Verdict, money: Sequence[Money], best: Money | 
     if best.rung.rung > SITES:
         text = f"{service}. {_conditional(word, effect, best, interval)}"
     elif word == "saves":
-        text = f"The service saves {net} per patient per year on the caseload ({interval}; {terms}): {hospital} and the service costs {cost}."
+        text = f"The service saves {net} per patient per year {where} ({interval}; {terms}): {hospital} and the service costs {cost}."
     elif word == "saves_but":
         text = (
-            f"By the figures the service saves {net} per patient per year on the caseload ({interval}; {terms}): "
+            f"By the figures the service saves {net} per patient per year {where} ({interval}; {terms}): "
             f"{hospital} and the service costs {cost}."
         )
     elif best.saving_high < 0:
         figures = "" if word == "costs_more" else "by the figures "
-        text = f"{service}. With hospital care counted, {figures}{_loss(best)}: {hospital}{_cannot(effect)}."
+        text = f"{service}. With hospital care counted, {figures}{_loss(best)}: {hospital}{_cannot(effect).removesuffix(' either')}."
     else:
         text = f"{service}. With hospital care counted, {_untold(best)}{_cannot(effect)}."
-    return f"{text} {_doubt(effect, best)}" if word in ("saves_but", "costs_more_but") else text
+    return f"{text} {_doubt(effect, best, turned)}" if word in ("saves_but", "costs_more_but") else text
 
 
 def _hospital(effect: Verdict, best: Money) -> str:
@@ -151,7 +198,7 @@ def _conditional(word: str, effect: Verdict, best: Money, interval: str) -> str:
     if word == "saves_but":
         return f"{condition} it would save {pounds(best.saving)} per patient per year ({interval}); {alone}."
     if best.saving_high < 0:
-        return f"{condition} {_loss(best)}{_cannot(effect)}; {alone}."
+        return f"{condition} {_loss(best)}{_cannot(effect).removesuffix(' either')}; {alone}."
     return f"{condition} {_untold(best)}{_cannot(effect)}."
 
 
@@ -183,11 +230,13 @@ def _why_no_number(word: str, effect: Verdict, money: Sequence[Money]) -> str:
     return f"no saving is estimated, because {reason}."
 
 
-def _doubt(effect: Verdict, best: Money | None) -> str:
+def _doubt(effect: Verdict, best: Money | None, turned: str = "") -> str:
     """Why the figure is not a claim, as a sentence; empty when the condition of the design says it already."""
     if best is not None and best.rung.doubts:
         return f"But a check of this comparison failed: {_stop(best.rung.doubts[0])}"
-    if effect.reasons:
+    if turned and (effect.claim or effect.word == "no_effect"):
+        return f"But {_stop(turned)}"
+    if effect.reasons and effect.word != "no_effect":
         return f"But the effect behind it is in doubt: {_stop(effect.reasons[0])}"
     if best is not None and best.rung.rung > SITES:
         return ""

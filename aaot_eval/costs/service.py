@@ -25,7 +25,7 @@ from aaot_eval.costs.ranges import ranges_table
 from aaot_eval.costs.rates import DAYS_IN_YEAR, LEAST_PEOPLE, Caseload, caseload, no_person_time
 from aaot_eval.costs.savings import Money, headline_of, run_loop, saving_table
 from aaot_eval.costs.sensitivity import against, cost_sensitivity
-from aaot_eval.costs.service_check import service_check_table
+from aaot_eval.costs.service_check import cost_seen, service_check_table
 from aaot_eval.costs.solving import solving_table
 from aaot_eval.costs.waterfall import waterfall
 from aaot_eval.errors import NotIdentifiedError, counted
@@ -33,7 +33,6 @@ from aaot_eval.results import CostResult, Effect, Panel, Verdict
 from aaot_eval.wording import money as money_text
 
 DRAWS = 2000
-OCCUPANCY_APART = 0.25  # beyond this the stated occupancy and the caseload tell two stories
 
 
 def cost_service(
@@ -95,7 +94,8 @@ def cost_service(
     )
     notes += against(tables["cost_sensitivity"], best)
     headline = next((e.analysis.design for e in effects if e.analysis.primary), "")
-    words = money_verdict(verdict, money, best, prices, notes, headline=headline)
+    seen = cost_seen(prices.programme, delivered, len(people.people) if people else 0)
+    words = money_verdict(verdict, money, best, prices, notes, headline=headline, seen=seen)
     return CostResult(tables, words, prices.price_year, prices.perspective, rows if asked else None, facts)
 
 
@@ -175,11 +175,11 @@ def _notes(prices: Prices, delivered: dict[str, float], people: int) -> list[str
             f"Top-down, from budget and patient-years delivered, the service costs {delivered['top_down_ratio']:.2f} times "
             "the bottom-up figure."
         )
-    in_use = delivered.get("places_in_use", team.occupancy)
-    if abs(in_use / team.occupancy - 1) > OCCUPANCY_APART and people >= LEAST_PEOPLE:
+    seen = cost_seen(team, delivered, people)
+    if not math.isnan(seen):
         notes.append(
-            f"The caseload since referral fills {100 * in_use:.0f} % of the team's places, the programme file says {100 * team.occupancy:.0f} %: "
-            f"spread over that caseload the service costs {money_text(delivered['delivered_cost'])} per patient-year, not "
+            f"The caseload since referral fills {100 * delivered['places_in_use']:.0f} % of the team's places, the programme file says "
+            f"{100 * team.occupancy:.0f} %: spread over that caseload the service costs {money_text(seen)} per patient-year, not "
             f"{money_text(team.per_patient_year)}."
         )
     if prices.forecast:

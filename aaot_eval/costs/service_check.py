@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from aaot_eval.costs.programme import Programme
+from aaot_eval.costs.rates import LEAST_PEOPLE
+from aaot_eval.wording import SERVICE_APART
 
 COLUMNS = ("order", "measure", "people", "stated", "seen", "unit", "note")
 COST = "pounds per patient-year"
@@ -39,3 +41,12 @@ def service_check_table(team: Programme, delivered: Mapping[str, float], people:
         columns=list(COLUMNS),
     )
     return table.astype({"people": "Int64"})
+
+
+def cost_seen(team: Programme, delivered: Mapping[str, float], people: int) -> float:
+    """Pounds for each patient-year of the caseload seen, where they are far from those at the planned occupancy; else NaN.
+
+    In the figures in which `service_check` leaves the run: with more of them the exact patient-years follow from the team's cost.
+    """
+    seen = float(f"{delivered.get('delivered_cost', math.nan):.3g}")
+    return seen if people >= LEAST_PEOPLE and abs(seen / team.per_patient_year - 1) > SERVICE_APART else math.nan

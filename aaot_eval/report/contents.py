@@ -52,7 +52,8 @@ _POUNDS = re.compile(rf"{_SUM}(?: to {_SUM})?")
 class Column:
     """One column of a shown table: one field, or two in one ("0.7 to 0.9", "2 of 8").
 
-    `named` writes code names as words. `once` moves a column that says the same in every row into the caption.
+    `named` writes code names as words. `once` moves a column that says the same in every row into the caption. `kind` is the
+    format where it is not the one of the field: "change" writes a ratio as "23 % lower".
     """
 
     fields: tuple[str, ...]
@@ -60,6 +61,7 @@ class Column:
     joint: str = " to "
     named: bool = False
     once: bool = False
+    kind: str = ""
 
     @classmethod
     def of(cls, item: str | Column) -> Column:
@@ -223,9 +225,9 @@ class Source:
         return Notice("missing", f"Not shown: {what}", f"{self.why_missing(name)} (Table {name}:{title}.)", table=name)
 
 
-def cell(source: Source, name: str, frame: pd.DataFrame, row: Any, field: str) -> str | Ref:
-    """One cell as written, with its address when it is a number."""
-    value, kind = frame.at[row, field], _kind(name, field)
+def cell(source: Source, name: str, frame: pd.DataFrame, row: Any, field: str, kind: str = "") -> str | Ref:
+    """One cell as written, with its address when it is a number; `kind` where it is not the format of the field."""
+    value, kind = frame.at[row, field], kind or _kind(name, field)
     if _is_money(kind, field, frame, row):
         kind = "price" if kind == "price" else "money"
     by = {"effect": "scale", "by_unit": "unit"}.get(kind)
@@ -366,7 +368,7 @@ def _name(source: Source, field: str, value: Any) -> str:
 def _cell_text(source: Source, name: str, frame: pd.DataFrame, row: Any, column: Column) -> Text:
     if column.named:
         return sentence_case(_name(source, column.fields[0], frame.at[row, column.fields[0]]))
-    cells = [cell(source, name, frame, row, f) for f in column.fields]
+    cells = [cell(source, name, frame, row, f, column.kind) for f in column.fields]
     if all(isinstance(c, str) for c in cells):
         return words((cells[0],))
     return tuple(cells if len(cells) == 1 else [cells[0], column.joint, cells[1]])

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.errors import counted as counted
-from aaot_eval.wording import difference_text
+from aaot_eval.wording import change, difference_text, hundredths
 
 MISSING = "–"
 MINUS = "−"
@@ -197,7 +197,8 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
     "count": lambda x: f"{x:,.0f}" if x % 1 == 0 else f"{x:,.1f}",
     "integer": lambda x: f"{x:.0f}",
     "expected": lambda x: f"{x:,.0f}" if x >= 100 or x % 1 == 0 else f"{x:,.1f}",
-    "ratio": lambda x: f"{x:.2f}",
+    "ratio": lambda x: f"{hundredths(x) / 100:.2f}",
+    "change": change,
     "difference": difference_text,
     "rate": lambda x: f"{x:,.0f}" if x >= 1000 else f"{x:.1f}" if x >= 20 else f"{x:.2f}",
     "tenths": lambda x: f"{x:.1f}",

@@ -18,9 +18,10 @@ from aaot_eval.report.blocks import Chart, Notice, Report, Table
 from aaot_eval.report.contents import Source
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap, _style, draw
 from aaot_eval.report.sections import SECTIONS
-from aaot_eval.report.words import INVENTED, is_missing, number, written
+from aaot_eval.report.words import INVENTED, RATIO_SCALES, is_missing, number, written
 from aaot_eval.results import Release
 from aaot_eval.schema import schema_names, table_schema
+from aaot_eval.wording import change
 from tests.report_fixture import VARIANTS, Variant, changed, release
 
 #: What would claim a reduction. The fixed sentence "rules out a fall larger than" is the only place for a fall.
@@ -224,6 +225,7 @@ def shown_numbers(frame: pd.DataFrame, name: str) -> set[str]:
                 "",
                 "rate",
                 "ratio",
+                "change",
                 "money",
                 "percent",
                 "number",
@@ -321,7 +323,12 @@ def test_every_address_leads_to_the_number_shown(variant: Variant) -> None:
         if column in ("events", "rate") and "outcome" in frame and str(frame.at[int(row), "outcome"]).endswith("cost"):
             kind = "money"
         expected = written(value, kind, str(frame.at[int(row), by]) if by else "")
-        assert flat(text).replace(f" {INVENTED}", "") == flat(expected), address
+        shown = (
+            {expected, change(number(value))}
+            if kind == "effect" and by and frame.at[int(row), by] in RATIO_SCALES
+            else {expected}
+        )
+        assert flat(text).replace(f" {INVENTED}", "") in set(map(flat, shown)), address
 
 
 @pytest.mark.parametrize("variant", ["cannot_tell", "sparse", "suppressed"])

@@ -16,6 +16,7 @@ from aaot_eval.report.figures import Context, Drawing, draw
 from aaot_eval.report.figures._lines import lines_of
 from aaot_eval.report.words import written
 from aaot_eval.results import Release
+from aaot_eval.wording import change
 from tests.report_fixture import changed, release
 
 LONG = "from hospitals with and without the service, averted admissions shared over the patient-years"
@@ -150,7 +151,7 @@ def test_a_service_cost_that_the_caseload_seen_disputes_is_disputed_on_the_first
 
     (said,) = service(7_130.0)
     assert said.startswith(
-        "£4,870 for each patient-year at the planned occupancy, but £7,130 over the caseload observed"
+        "£4,870 for each patient-year at the planned occupancy, which the net sums take; £7,130 over the caseload seen"
     )
     assert len(service(4_300.0)) == 1
     assert service(5_300.0) == [], "apart by less than a tenth"
@@ -284,11 +285,11 @@ def test_a_trust_alone_has_the_whole_hospital_on_page_one_or_why_not() -> None:
         },
     )
     assert (
-        "Whole hospital: Rate ratio 0.85 (95 % interval 0.70 to 1.04); p = 0.096: the interval includes 1, no difference. "
+        "Whole hospital: Rate ratio 0.85 (95 % interval 0.70 to 1.04: 30 % lower to 4 % higher); p = 0.096: the interval includes 1, no difference. "
         "This is over all alcohol-specific emergency admissions of the hospital, against a control series.\n"
     ) in both
     alone = own_cohorts({"estimate": 0.94, "conf_low": 0.79, "conf_high": 1.10, "p_value": 0.41})
-    assert "Rate ratio 0.94 (95 % interval 0.79 to 1.10)" in alone
+    assert "Rate ratio 0.94 (95 % interval 0.79 to 1.10: 21 % lower to 10 % higher)" in alone
     assert "against its own past alone, so that anything else that changed then is in it." in alone
     refused = own_cohorts(
         {"estimate": None, "conf_low": None, "conf_high": None, "note": "Fewer than 6 periods after the start"}
@@ -471,3 +472,86 @@ def test_what_a_check_found_stands_once() -> None:
     said = [words(t) for b in limit.blocks if type(b).__name__ == "Bullets" for t in b.items]  # type: ignore[union-attr]
     assert said == ["Trend violation: warning; its finding stands under “Could this be wrong?”."]
     assert render_markdown(report).count(sentence) == 1
+
+
+def status_of(report: Report, name: str) -> list[str]:
+    """The rows of that name in the box of the first page, as read."""
+    (brief,) = (b for b in report.sections[0].blocks if isinstance(b, Brief))
+    return [words(value) for title, value in brief.status.rows if title == name]
+
+
+@pytest.mark.parametrize("variant", ["full", "cannot_tell", "harm"])
+def test_the_chart_the_table_and_the_headline_of_page_one_say_one_change(variant: str) -> None:
+    """A per cent in the sentence beside a ratio in the chart has to be worked out by the reader: both say the per cent."""
+    released = release(variant)  # type: ignore[arg-type]
+    row = released.tables["estimates"].query("primary").iloc[0]
+    low, high = change(row["conf_low"]), change(row["conf_high"])
+    chart = next(c for c in build_report(released).charts() if c.name == "answer_interval")
+    assert f"{low} to {high}" in words(chart.title)
+    assert f"{written(row['conf_low'], 'ratio')} to {written(row['conf_high'], 'ratio')}" in words(chart.title), (
+        "and the ratio"
+    )
+    heads = [h.text for h in chart.table.heads]
+    assert words(chart.table.rows[0][heads.index("Interval of the change")]) == f"{low} to {high}"
+    labels = [t.get_text() for t in chart.drawing.figure.axes[0].texts]
+    assert any(f"{low} to {high}" in label for label in labels)
+    clear = not row["conf_low"] <= 1 <= row["conf_high"]
+    assert words(chart.title).count(change(row["estimate"])) == clear, (
+        "without a direction the estimate is not read out as one"
+    )
+    ticks = [t.get_text() for t in chart.drawing.figure.axes[0].get_xticklabels()]
+    assert "0 %\n1" in ticks
+    assert all(" %" in t or "times" in t for t in ticks)
+
+
+def test_page_one_has_the_answer_in_events_with_its_sign_explained() -> None:
+    base = made()[0]
+    frame = base.tables["averted_activity"]
+    mine = (frame["analysis"] == base.meta["primary"]["analysis"]) & (
+        frame["outcome"] == base.meta["primary"]["outcome"]
+    )
+    assert mine.sum() == 1
+
+    def said(verdict: str = "lower", **cells: float | None) -> list[str]:
+        changed_rows = frame.copy()
+        changed_rows.loc[mine, list(cells)] = list(cells.values())
+        report = build_report(changed(base, {"averted_activity": changed_rows}, verdict={"word": verdict}))
+        return status_of(report, "In numbers")
+
+    sizes = {"averted": 1880.0, "averted_low": 1460.0, "averted_high": 2270.0}
+    each = {"per_patient_year": 2.71, "per_patient_year_low": 2.11, "per_patient_year_high": 3.28}
+    assert said(**sizes, **each) == [
+        "Expected less observed: 1,880 (1,460 to 2,270) in all, 2.71 (2.11 to 3.28) for each patient-year on the caseload."
+    ]
+    (unclear,) = said("cannot_tell", **sizes | {"averted_low": -60.0}, **dict.fromkeys(each))
+    assert unclear == "Expected less observed: 1,880 (−60 to 2,270) in all; below 0: more than expected."
+    (doubted,) = said("lower_but", **sizes, **each)
+    assert doubted.endswith("The doubt named in the answer is about these too.")
+    assert said(**dict.fromkeys([*sizes, *each])) == []
+
+
+def test_break_even_is_not_read_from_two_intervals_that_move_together() -> None:
+    """At the low end of the fall care as usual cost less, so that a bar beyond the dashed line is no certain saving."""
+    chart = next(c for c in made()[1].charts() if c.name == "break_even")
+    assert "told by the interval of the net saving above" in chart.subtitle
+
+
+def test_the_people_of_the_gauge_are_not_called_the_whole_caseload() -> None:
+    chart = next(c for c in made()[1].charts() if c.name == "regression_gauge")
+    for text in (chart.subtitle, chart.drawing.description, chart.table.caption):
+        assert "on the caseload who met the entry rule" in text
+    assert "fewer than are on the caseload" in chart.table.note
+
+
+@pytest.mark.parametrize(("estimate", "low", "high"), [(0.02, 0.001, 9.4), (8.0, 0.5, 40.0), (0.5, 0.4, 0.6)])
+def test_the_words_above_the_interval_of_page_one_stay_on_the_figure(estimate: float, low: float, high: float) -> None:
+    rows = made()[0].tables["estimates"].head(1).assign(estimate=estimate, conf_low=low, conf_high=high)
+    figure = drawn("answer_interval", rows).figure
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [t.get_window_extent(renderer) for t in figure.axes[0].texts]
+    assert min(b.x0 for b in boxes) >= 0
+    assert max(b.x1 for b in boxes) <= figure.bbox.width
+    assert min(b.y0 for b in boxes) >= 0
+    assert max(b.y1 for b in boxes) <= figure.bbox.height
+    ticks = [t.get_window_extent(renderer) for t in figure.axes[0].get_xticklabels() if t.get_text()]
+    assert all(a.x1 < b.x0 for a, b in pairwise(ticks))

@@ -40,6 +40,16 @@ STAFF = 4.0 * 40_000 * 1.3 + 0.5 * 120_000 * 1.25
 TEAM = (STAFF + 9_000) * 1.2 + 20_000 / 5
 
 
+#: Three tenths of the team at the same cost for each patient-year: as large as the caseload of the panel fills.
+FULL_TEAM = (
+    PROGRAMME.replace("staff,4.0", "staff,1.2")
+    .replace("staff,0.5", "staff,0.15")
+    .replace(",,9000", ",,2700")
+    .replace("5,20000", "5,6000")
+    .replace("caseload,60", "caseload,18")
+)
+
+
 def run(folder: Path, effects: list[Effect], word: str = "lower", **more: object) -> CostResult:
     if not (folder / "unit_costs.csv").exists():
         write_prices(folder)
@@ -344,9 +354,10 @@ def test_the_waterfall_holds_to_the_penny(tmp_path: Path, ratio: float) -> None:
 def test_the_money_is_never_stronger_than_the_effect(
     tmp_path: Path, effect: str, ratio: float, log_se: float, word: str
 ) -> None:
+    write_prices(tmp_path, programme=FULL_TEAM)
     said = run(tmp_path, [entry_rule_cost(ratio, log_se)], effect).verdict
     assert said.word == word
-    assert "per patient per year" in said.sentence
+    assert "per patient per year on the caseload" in said.sentence
     assert "2024/25 prices" in said.sentence
     assert "provider perspective" in said.sentence
     if not word.startswith("saves"):
@@ -424,7 +435,7 @@ def test_a_failed_check_takes_the_claim(tmp_path: Path) -> None:
     check = CheckResult("placebo", "entry_rule_cost", "fail", "A placebo launch shows the same fall.")
     said = run(tmp_path, [Effect(effect.analysis, effect.estimates, (check,))]).verdict
     assert said.word == "saves_but"
-    assert "A placebo launch shows the same fall." in said.sentence
+    assert "But a check of this comparison failed: a placebo launch shows the same fall." in said.sentence
 
 
 def test_harm_without_a_priced_comparison_still_costs_more(tmp_path: Path) -> None:

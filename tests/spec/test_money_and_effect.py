@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from aaot_eval.config import RunConfig
 from aaot_eval.costs.ladder import ladder
-from aaot_eval.costs.money_wording import money_verdict
+from aaot_eval.costs.money_wording import money_verdict, pounds
 from aaot_eval.costs.price_index import load_index
 from aaot_eval.costs.prices import Prices
 from aaot_eval.costs.rates import Caseload, caseload
 from aaot_eval.costs.savings import headline_of, run_loop, saving_table
 from aaot_eval.costs.service import cost_service
+from aaot_eval.costs.service_check import cost_seen
 from aaot_eval.results import Analysis, CheckResult, Effect, Estimate, Panel, Verdict
 from aaot_eval.wording import effect_verdict
 from tests.costs_builders import caseload_panel, one_team, ratio_estimate
@@ -58,12 +59,12 @@ def people() -> Caseload | None:
 
 
 @cache
-def prices(programme: float) -> Prices:
+def prices(programme: float, places: float = 1.0) -> Prices:
     table = pd.DataFrame(
         [["emergency_long_stay", "stay", 2500.0, 100.0, 2500.0, "2024/25", "provider", "ledger"]],
         columns=["item", "unit", "value", "std_error", "input_value", "price_year", "perspective", "source"],
     )
-    return Prices("2024/25", "provider", table, one_team(programme), load_index("gdp_deflator", CONFIG))
+    return Prices("2024/25", "provider", table, one_team(programme, places), load_index("gdp_deflator", CONFIG))
 
 
 def estimate(name: str, design: str, outcome: str, ratio: float, log_error: float, state: str = "ok") -> Estimate:
@@ -79,7 +80,8 @@ def estimate(name: str, design: str, outcome: str, ratio: float, log_error: floa
 
 
 def said(design: str, ratio: float, log_error: float, money_ratio: float, programme: float, checked: str, state: str = "ok", *,
-         failed_money: bool = False, money_design: str = "", whole: bool = False, check_name: str = "pre_trend") -> tuple[Verdict, Verdict, pd.DataFrame]:  # fmt: skip
+         failed_money: bool = False, money_design: str = "", whole: bool = False, check_name: str = "pre_trend",
+         places: float = 1.0) -> tuple[Verdict, Verdict, pd.DataFrame]:  # fmt: skip
     """The two verdicts and the ladder of one imagined study: its effect on admissions, and one on cost.
 
     `whole` goes through the whole cost stage; else only what makes its sentence.
@@ -100,7 +102,7 @@ def said(design: str, ratio: float, log_error: float, money_ratio: float, progra
     )
     effect = effect_verdict(primary, panel(), CONFIG)
     if whole:
-        found = cost_service(panel(), [primary, cost], effect, CONFIG, prices(programme))
+        found = cost_service(panel(), [primary, cost], effect, CONFIG, prices(programme, places))
         return effect, found.verdict, found.tables["saving"]
     rungs = ladder(panel(), [primary, cost], people())
     money = [run_loop(rung, prices(programme), seed=1, n=200) for rung in rungs]
@@ -110,7 +112,7 @@ def said(design: str, ratio: float, log_error: float, money_ratio: float, progra
 
 def test_a_saving_has_the_half_sentence_of_the_fall_it_rests_on() -> None:
     """A warning of the trend bounds qualifies a fall; a saving from the same comparison is qualified with it, one from another is not."""
-    half = "As with the effect behind it, a drift between the sites as large as the largest before the start could explain it."
+    half = "As with the effect behind it, the sites had moved apart by themselves before the start, and as large a move again could explain it."
     fall = ("sites", 0.5, 0.01, 0.5, 1.0, "warn")
     effect, money, _ = said(*fall, check_name="trend_violation")
     assert (effect.word, money.word) == ("lower", "saves")
@@ -119,6 +121,59 @@ def test_a_saving_has_the_half_sentence_of_the_fall_it_rests_on() -> None:
         _, other, _ = said(*fall, **more)  # type: ignore[arg-type]
         assert other.word == "saves"
         assert half not in other.sentence
+
+
+def test_the_cost_at_the_planned_occupancy_stands_beside_the_cost_over_the_caseload_seen() -> None:
+    """Every net sum takes the planned cost: where the caseload seen makes it another, both are said, and no claim holds at one alone."""
+    on_team = people()
+    assert on_team is not None
+    open_years = float(panel().periods["days"].iloc[24:].sum()) / 365.25
+    a_year = on_team.person_years / open_years  # patient-years that the team delivered a year
+
+    def money(planned: float, places: float) -> tuple[Verdict, pd.Series]:
+        _, found, saving = said("sites", 0.5, 0.01, 0.5, planned * places, "pass", whole=True, places=places)
+        return found, saving[saving["headline"].astype(bool)].iloc[0]
+
+    found, row = money(100.0, a_year)
+    assert "per patient per year on the caseload" in found.sentence
+    assert "planned occupancy" not in found.sentence, "the two are one number"
+    gross = row["gross"]
+    found, row = money(gross / 4, 2 * a_year)
+    seen = float(f"{gross / 2:.3g}")
+    assert found.word == "saves"
+    assert f"The service saves {pounds(row['saving'])} per patient per year at the planned occupancy" in found.sentence
+    assert (
+        f"The cost of the service is that of the planned occupancy, 100 %; over the caseload seen it was {pounds(seen)}, with which each "
+        f"net sum above is about {pounds(float(f'{seen - gross / 4:.2g}'))} worse."
+    ) in found.sentence
+    found, row = money(0.75 * gross, 2 * a_year)
+    assert row["saving_low"] > 0
+    assert found.word == "saves_but", "half empty, the team cost more than it averted"
+    assert (
+        f"But at the cost over the caseload seen, {pounds(float(f'{1.5 * gross:.3g}'))}, the interval no longer shows a saving."
+        in found.sentence
+    )
+    found, row = money(1.5 * gross, a_year / 2)
+    assert row["saving_high"] < 0
+    assert found.word == "costs_more_but", "twice as many people as planned shared its cost"
+    assert f"about {pounds(float(f'{0.75 * gross:.2g}'))} better." in found.sentence
+
+
+def test_of_few_people_no_cost_over_the_caseload_seen_is_said() -> None:
+    team, delivered = one_team(1_000.0), {"delivered_cost": 1_543.21}
+    assert cost_seen(team, delivered, 10) == 1_540.0, "with more figures the exact patient-years would follow"
+    assert math.isnan(cost_seen(team, delivered, 9))
+    assert math.isnan(cost_seen(team, {"delivered_cost": 1_090.0}, 10))
+    assert math.isnan(cost_seen(team, {}, 10))
+
+
+def test_a_loss_that_is_told_is_not_called_one_that_cannot_be_told() -> None:
+    effect, found, _ = said("sites", 1.0, 0.15, 1.0, 60_000.0, "pass")
+    assert effect.word == "cannot_tell"
+    assert "; whether admissions changed cannot be told." in found.sentence
+    effect, found, _ = said("sites", 1.0, 0.15, 0.9, 1.0, "pass")
+    assert effect.word == "cannot_tell"
+    assert "; whether admissions changed cannot be told either." in found.sentence
 
 
 def hold(effect: Verdict, money: Verdict, saving: pd.DataFrame, *, doubted: bool) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from aaot_eval.checks import CHECKS
 from aaot_eval.config import RunConfig
 from aaot_eval.findings import Finding
+from aaot_eval.report.words import written
 from aaot_eval.results import Analysis, CheckResult, Effect, Estimate
 from aaot_eval.wording import (
     change,
@@ -22,6 +25,7 @@ from aaot_eval.wording import (
     limits_table,
     money,
     p_text,
+    percent,
 )
 from tests.builders import site_panel
 
@@ -105,11 +109,12 @@ def test_a_wide_interval_names_the_first_doubt_behind_what_it_rules_out() -> Non
 
     rules_out = "changed. It rules out a fall larger than 20 % and a rise larger than 20 %."
     assert sentence("sites", "pass").endswith(rules_out)
-    assert sentence("sites", "fail").endswith(f"{rules_out} Besides, the trend check says so.")
+    moved = "the sites with the service were already moving apart from the others before it started"
+    assert sentence("sites", "fail").endswith(f"{rules_out} Besides, {moved}.")
     assert sentence("series", "pass").endswith(f"{rules_out} Besides, there is no comparison series, so anything else that changed at "
                                                "that time would look the same.")  # fmt: skip
     difference = sentence("sites", "fail", scale="rate_difference", estimate=0.1, conf_low=-1.0, conf_high=1.0)
-    assert difference.endswith("(95 % interval: -1.00 to 1.00). Besides, the trend check says so.")
+    assert difference.endswith(f"(95 % interval: -1.00 to 1.00). Besides, {moved}.")
 
 
 def test_no_sentence_says_more_than_its_word() -> None:
@@ -168,9 +173,11 @@ def test_a_check_of_how_much_it_takes_is_named_behind_others() -> None:
         given = replace(given, checks=checks)
         return str(headline_table(given, effect_verdict(given, PANEL, CONFIG), None, ())["sentence"][3])
 
-    assert "pre_trend says so" in threat(("trend_violation", "warn"), ("e_value", "warn"), ("pre_trend", "warn"))
-    assert "trend_violation says so" in threat(("trend_violation", "warn"), ("pre_trend", "pass"))
-    assert "specification_curve says so" in threat(("specification_curve", "fail"), ("pre_trend", "warn"))
+    assert "(check “pre trend” gave a warning)" in threat(
+        ("trend_violation", "warn"), ("e_value", "warn"), ("pre_trend", "warn")
+    )
+    assert "(check “trend violation” gave a warning)" in threat(("trend_violation", "warn"), ("pre_trend", "pass"))
+    assert "(check “specification curve” failed)" in threat(("specification_curve", "fail"), ("pre_trend", "warn"))
 
 
 def test_the_least_p_and_a_p_equal_to_it_have_the_same_figures() -> None:
@@ -194,9 +201,8 @@ def test_the_checks_of_the_sentence_add_up() -> None:
         return str(headline_table(told, effect_verdict(told, PANEL, CONFIG), None, ())["sentence"][1])
 
     assert "12 of 13 checks of this result passed, 1 gave a warning; 1 could not be judged." in certainty(*verdicts)
-    assert "1 of 4 checks of this result passed, 2 gave a warning, 1 failed. Method" in certainty(
-        "pass", "warn", "warn", "fail"
-    )
+    told = certainty("pass", "warn", "warn", "fail")
+    assert told.endswith("1 of 4 checks of this result passed, 2 gave a warning, 1 failed.")
 
 
 def test_a_small_rate_difference_is_not_said_to_be_nothing() -> None:
@@ -234,7 +240,7 @@ def test_a_claim_that_a_drift_could_explain_says_so_and_keeps_its_word() -> None
         found = effect_verdict(replace(given, checks=(CheckResult(check, "primary", kind, "so."),)), PANEL, CONFIG)  # type: ignore[arg-type]
         return found.word, found.sentence, found.caveat
 
-    caveat = "a drift between the sites as large as the largest before the start could explain it"
+    caveat = "the sites had moved apart by themselves before the start, and as large a move again could explain it"
     assert verdict("trend_violation", "warn") == (
         "lower",
         "At the site with the service, alcohol specific emergency were 21 % lower than expected without the service "
@@ -267,7 +273,7 @@ def test_a_change_that_is_there_but_too_small_says_so_and_keeps_its_word() -> No
     assert said(1.02, 1.06)[0] == "higher"
     assert small in said(1.02, 1.06)[1]
     assert said(0.94, 0.98, "fail")[0] == "lower_but"
-    assert f"{small}, but the check" in said(0.94, 0.98, "fail")[1]
+    assert f"{small}, but the sites with the service were" in said(0.94, 0.98, "fail")[1]
     assert small not in said(0.89, 0.98)[1]
     assert small not in said(0.70, 0.80)[1]
 
@@ -297,9 +303,8 @@ def test_a_p_of_another_method_is_not_set_against_the_least_of_randomisation() -
         )
     )
     assert text.startswith(
-        "With 1 of 3 sites treated, randomisation can give no p below 0.2000; p and interval are those of the method named last. Here p = 0.030;"
+        "With 1 of 3 sites treated, randomisation can give no p below 0.2000; p and interval are those of a method that takes hospitals to differ. Here p = 0.030;"
     )
-    assert text.endswith("Method: hospital random effects, t(3).")
 
 
 def test_no_interval_has_its_own_reason() -> None:
@@ -395,3 +400,102 @@ def test_several_sites_are_counted() -> None:
     assert effect_verdict(fitted(0.7, 0.9, n_treated=2), PANEL, CONFIG).sentence.startswith(
         "At the 2 sites with the service, "
     )
+
+
+def test_sentence_and_table_round_a_ratio_alike() -> None:
+    """1.0151 leaves a run as 1.015: 2 % in the sentence and 1.02 in the table, never 2 % beside 1.01."""
+    for exact in (1.0151, 0.9249, 0.9251, 1.005, 0.0151, 1.2345, 0.99499):
+        recorded = float(f"{exact:.4g}")
+        assert percent(exact) == percent(recorded) == f"{abs(round(float(written(recorded, 'ratio')) * 100) - 100)} %"
+    assert percent(1.0151) == "2 %"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (1.99, "99 % higher"),
+        (2.0, "2 times as high"),
+        (2.449, "2.4 times as high"),
+        (6.0, "6 times as high"),
+        (1234.0, "1,234 times as high"),
+        (0.001, "more than 99 % lower"),
+    ],
+)
+def test_beyond_a_doubling_a_change_is_told_in_times(ratio: float, said: str) -> None:
+    assert change(ratio) == said
+
+
+def test_what_is_ruled_out_can_be_understood_or_is_said_to_be_of_no_use() -> None:
+    def told(low: float, high: float) -> str:
+        return effect_verdict(effect(low, high), PANEL, CONFIG).sentence.split(" changed. ")[1]
+
+    assert told(0.8, 6.0) == "It rules out a fall larger than 20 % and a rise to more than 6 times what was expected."
+    assert told(0.3, 1.3) == "It rules out a fall larger than 70 % and a rise larger than 30 %."
+    assert told(0.2, 6.0) == (
+        "It rules out nothing that would help to decide: by the figures they could be anything from 80 % lower than expected to "
+        "6 times what was expected."
+    )
+    assert told(0.001, 1.3) == "It rules out no fall, however large, but a rise larger than 30 %."
+    assert told(0.997, 1.3) == "It rules out a fall larger than 0.3 % and a rise larger than 30 %."
+    assert told(0.7, 1.0) == "It rules out a fall larger than 30 % and any rise."
+
+
+def test_a_rise_beyond_a_doubling_is_told_in_times() -> None:
+    sentence = effect_verdict(effect(2.0, 3.125), PANEL, CONFIG).sentence
+    assert (
+        "were 2.5 times as high as expected without the service (95 % interval: 2 times as high to 3.1 times as high)"
+        in sentence
+    )
+
+
+def judged(*kinds: tuple[str, str], **facts: object) -> tuple[Effect, str]:
+    """An effect whose checks ended so, and what page one says could make it wrong."""
+    checks = tuple(
+        CheckResult(name, "primary", verdict, "Blocks of an event study read 1.56.", statistic=0.2, facts=facts)  # type: ignore[arg-type]
+        for name, verdict in kinds
+    )
+    given = replace(effect(0.7, 0.9), checks=checks)
+    return given, str(headline_table(given, effect_verdict(given, PANEL, CONFIG), None, ())["sentence"][3])
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+@pytest.mark.parametrize("kind", ["fail", "warn"])
+def test_page_one_says_in_plain_words_what_each_check_means(name: str, kind: str) -> None:
+    given, threat = judged((name, kind))
+    page = " ".join(headline_table(given, effect_verdict(given, PANEL, CONFIG), None, ())["sentence"])
+    assert "event study" not in page
+    assert not re.search(r"block|ratio|p [<=]|residual|autocorrelat|statistic", re.sub("“.*?”", "", threat))
+    assert f"(check “{name.replace('_', ' ')}” {'failed' if kind == 'fail' else 'gave a warning'})" in threat
+    assert threat.endswith("The numbers stand under “Could this be wrong?”.")
+
+
+def test_how_little_it_takes_is_said_with_its_number() -> None:
+    assert (
+        "a move 0.2 times as large as the largest of these could explain the whole difference"
+        in judged(("trend_violation", "warn"))[1]
+    )
+
+
+def test_all_that_failed_is_named_and_deaths_first() -> None:
+    """More deaths are harm: they stand before every other doubt, in the claim as in the list."""
+    given, threat = judged(("placebo_outcome", "fail"), ("site_deaths", "fail"), ("pre_trend", "warn"), died="more")
+    dead = "more people died at the sites with the service than was to be expected, and the dead are not admitted"
+    assert threat.startswith(
+        f"M{dead[1:]} (check “site deaths” failed). Other admissions, which the service should not change"
+    )
+    assert "pre trend" not in threat
+    assert f"but {dead}: the service may not be the reason." in effect_verdict(given, PANEL, CONFIG).sentence
+    assert "Fewer people died with the service" in judged(("deaths", "warn"), died="fewer")[1]
+
+
+def test_deaths_that_only_another_analysis_sees_stand_on_page_one() -> None:
+    def threat(own: str, died: str, verdict: str = "warn") -> str:
+        given, _ = judged(("site_deaths", own), died="more")
+        beside = CheckResult("deaths", "entry_rule", verdict, "So.", facts={"died": died})  # type: ignore[arg-type]
+        return str(headline_table(given, effect_verdict(given, PANEL, CONFIG), None, (), [beside])["sentence"][3])
+
+    more = " Besides, more people died with the service than was to be expected, and the dead are not admitted (check “deaths” gave a warning)."
+    assert threat("pass", "more").endswith(more)
+    assert more not in threat("fail", "more"), "said already"
+    assert more not in threat("pass", "fewer")
+    assert more not in threat("pass", "more", "pass")

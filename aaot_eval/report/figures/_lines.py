@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.report.words import RATIO_SCALES, name_of, number, numbers, sentence_case, truth, unit_name, written
+from aaot_eval.wording import change
 
 #: Designs that fit each site by itself: without a site, a row is the mean over them.
 OF_SERIES = ("series", "controlled_series")
@@ -34,6 +35,12 @@ class Line:
         """The numbers, written."""
         ends = f"({_r(self.low)} to {_r(self.high)})" if self.finite else "(no interval)"
         return f"{_r(self.estimate)} {ends}"
+
+    @property
+    def change(self) -> str:
+        """The interval as a change, the estimate before it where the interval lies on one side of no difference."""
+        ends = f"{change(self.low)} to {change(self.high)}"
+        return f"from {ends}" if self.low <= 1 <= self.high else f"{change(self.estimate)} ({ends})"
 
     @property
     def reading(self) -> str:

@@ -10,7 +10,12 @@ import pandas as pd
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap
 from aaot_eval.report.figures._lines import Line, lines_of
 from aaot_eval.report.figures._style import BLUE, GREY_LIGHT, INK, MUTED, SMALL, canvas, ratio_ticks
-from aaot_eval.report.words import sentence_case
+from aaot_eval.report.words import MINUS, sentence_case
+from aaot_eval.wording import percent
+
+
+#: Of the width of the plot, half of the longest words above the interval: their middle keeps so far from either end.
+MARGIN = 0.29
 
 
 @FIGURES.register("answer_interval")
@@ -20,19 +25,23 @@ def answer_interval(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     if not rows:
         return Gap("the primary result is not a ratio, or there is no estimate")
     line = rows[0]
-    figure = canvas(1.3)
-    axes = figure.add_axes((0.02, 0.40, 0.96, 0.34))
+    figure = canvas(1.6)
+    axes = figure.add_axes((0.04, 0.47, 0.92, 0.28))
     low, high = (
         min(0.5, line.estimate, line.low if line.finite else 1),
         max(2, line.estimate, line.high if line.finite else 1),
     )
     low, high = max(low / 1.02, 0.1), min(high * 1.02, 10)
     _draw(axes, line, low, high, context)
+    subject = sentence_case(context.subject)
+    told = f"ratio of observed to expected {line.text}"
     return Drawing(
         figure,
-        f"Ratio of observed to expected {context.subject}: {line.text}",
-        f"One line on a logarithmic axis: the ratio of observed {context.subject} to what was expected {context.expected_from}, "
-        f"{line.text}. {sentence_case(line.reading)}. A line at 1 means no difference"
+        f"{subject}: {line.change} against what was expected {context.expected_from}; {told}"
+        if line.finite
+        else f"{subject}: {told}",
+        f"One line on a logarithmic axis: {context.subject}, observed against what was expected {context.expected_from}, "
+        f"{f'{line.change}; ' if line.finite else ''}{told}. {sentence_case(line.reading)}. A line at 1 means no difference"
         + (", with a grey band of differences too small to matter." if context.smallest_effect else "."),
     )
 
@@ -47,11 +56,15 @@ def _draw(axes: Any, line: Line, low: float, high: float, context: Context) -> N
         ends = np.clip([line.low, line.high], low, high)
         ax.plot(ends, [0, 0], color=BLUE, lw=5, solid_capstyle="butt")
     ax.plot([line.estimate], [0], "D", color=BLUE, ms=11, mec="white", mew=1.5, mfc=BLUE if line.finite else "white")
-    ax.text(line.estimate, 0.72, line.text, ha="center", va="bottom", fontweight="bold")
+    along = np.log(line.estimate / low) / np.log(high / low)
+    ax.text(
+        np.clip(along, MARGIN, 1 - MARGIN), 0.86, line.change if line.finite else line.text,
+        ha="center", va="bottom", fontweight="bold", transform=ax.transAxes,
+    )  # fmt: skip
     ax.set_xlim(low, high)
     ax.set_ylim(-1, 1)
-    ticks = ratio_ticks(low, high)
-    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    ticks = ratio_ticks(low, high, most=6)
+    ax.set_xticks(ticks, [_tick(t) for t in ticks])
     ax.set_xticks([], minor=True)
     ax.set_yticks([])
     ax.grid(False)
@@ -61,4 +74,11 @@ def _draw(axes: Any, line: Line, low: float, high: float, context: Context) -> N
         (0.0, "left", f"← {subject} lower than expected" if len(subject) < 50 else "← lower than expected"),
         (1.0, "right", "higher than expected →"),
     ):
-        ax.text(x, -0.66, text, ha=side, va="top", transform=ax.transAxes, fontsize=SMALL, color=MUTED)
+        ax.text(x, -1.05, text, ha=side, va="top", transform=ax.transAxes, fontsize=SMALL, color=MUTED)
+
+
+def _tick(ratio: float) -> str:
+    """A place on the axis as a change, with its ratio under it: "−20 %", and from a doubling on in times."""
+    sign = MINUS if ratio < 1 else "+" if ratio > 1 else ""
+    size = f"{ratio:g} times" if ratio >= 2 else f"{sign}{percent(ratio)}"
+    return f"{size}\n{ratio:g}"

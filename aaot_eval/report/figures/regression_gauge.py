@@ -49,6 +49,6 @@ def regression_gauge(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     return Drawing(
         figure,
         title,
-        f"Three horizontal bars from zero for the people on the caseload: {title}. The middle bar, hatched, is what happens by "
+        f"Three horizontal bars from zero for people on the caseload who met the entry rule: {title}. The middle bar, hatched, is what happens by "
         "itself to people who are chosen when they are at their worst.",
     )

@@ -6,7 +6,7 @@ import pandas as pd
 
 from aaot_eval.report.blocks import Ref, words
 from aaot_eval.report.contents import Source, cell
-from aaot_eval.report.words import is_missing, number, scale_name, sentence_case, truth
+from aaot_eval.report.words import RATIO_SCALES, is_missing, number, scale_name, sentence_case, truth
 
 
 def result(source: Source, rows: pd.DataFrame, i: int) -> tuple[str | Ref, ...]:
@@ -21,7 +21,11 @@ def result(source: Source, rows: pd.DataFrame, i: int) -> tuple[str | Ref, ...]:
         return (*text, "; there is no finite interval.")
     level = cell(source, "estimates", rows, i, "conf_level")
     low, high = (cell(source, "estimates", rows, i, c) for c in ("conf_low", "conf_high"))
-    text = (*text, " (", level, " interval ", low, " to ", high, ")")
+    text = (*text, " (", level, " interval ", low, " to ", high)
+    if rows.at[i, "scale"] in RATIO_SCALES:
+        ends = [cell(source, "estimates", rows, i, c, "change") for c in ("conf_low", "conf_high")]
+        text = (*text, ": ", ends[0], " to ", ends[1])
+    text = (*text, ")")
     if not is_missing(rows.at[i, "p_value"]):
         p = cell(source, "estimates", rows, i, "p_value")
         text = (*text, "; p " if words((p,)).startswith("<") else "; p = ", p)
@@ -31,7 +35,7 @@ def result(source: Source, rows: pd.DataFrame, i: int) -> tuple[str | Ref, ...]:
 def reading(rows: pd.DataFrame, i: int) -> str:
     """Where the interval of a row lies, or that there is none."""
     row = rows[rows.index == i].iloc[0]
-    null = 1.0 if row["scale"] in ("rate_ratio", "ratio") else 0.0
+    null = 1.0 if row["scale"] in RATIO_SCALES else 0.0
     if is_missing(row["conf_low"]) or is_missing(row["conf_high"]):
         return "there is no finite interval"
     if number(row["conf_high"]) < null:

@@ -11,8 +11,18 @@ from aaot_eval.report.blocks import Answer, Block, Brief, Facts, Ref, Text
 from aaot_eval.report.contents import Column, Source, cell, chart, interval, named, table
 from aaot_eval.report.sections import section
 from aaot_eval.report.sections._result import headlines, result
-from aaot_eval.report.words import CHECK_WORDS, DESIGNS, counted, is_missing, number, period_name, sentence_case, truth
-from aaot_eval.wording import in_sentence
+from aaot_eval.report.words import (
+    CHECK_WORDS,
+    DESIGNS,
+    RATIO_SCALES,
+    counted,
+    is_missing,
+    number,
+    period_name,
+    sentence_case,
+    truth,
+)
+from aaot_eval.wording import SERVICE_APART, in_sentence
 
 #: Whose admissions the chart of the first page is about where it is not those of whole hospitals, by design.
 IN_BRIEF: Mapping[str, str] = {
@@ -20,9 +30,6 @@ IN_BRIEF: Mapping[str, str] = {
     "cohort empties at launch and refills.",
     "entry_rule": "About people who newly met the entry rule, not about all admissions of the hospitals.",
 }
-
-#: A cost of the service that the caseload seen moves by more than this share is disputed on the first page.
-SERVICE_APART = 0.10
 
 
 @section("answer", order=10, title="Answer in brief")
@@ -33,8 +40,15 @@ def answer(source: Source) -> Sequence[Block]:
     primary = None if estimates is None else estimates[truth(estimates["primary"])].head(1)
     if primary is None or primary.empty:
         return [brief]
-    columns: list[str | Column] = [named("analysis"), "p_least", "estimate",
-                                   interval("conf_low", "conf_high"), "conf_level", "p_value"]  # fmt: skip
+    ratio = primary["scale"].isin(RATIO_SCALES).all()
+    changes = [
+        Column(("estimate",), "Change", kind="change"),
+        Column(("conf_low", "conf_high"), "Interval of the change", kind="change"),
+    ]
+    columns: list[str | Column] = [
+        named("analysis"), "p_least", *(changes if ratio else []), Column(("estimate",), "As a ratio" if ratio else ""),
+        interval("conf_low", "conf_high"), "conf_level", "p_value",
+    ]  # fmt: skip
     shown = table(source, "estimates", primary, columns, "The primary estimate")
     context, whom = source.context(), ""
     design = primary["design"].iloc[0]
@@ -47,7 +61,7 @@ def answer(source: Source) -> Sequence[Block]:
 def _subtitle(source: Source) -> str:
     smallest = source.meta.get("smallest_effect")
     band = f" Grey: differences under {smallest * 100:g} %, too small to matter." if smallest else ""
-    return f"1 = no difference from what was expected {source.without}.{band}"
+    return f"0 % (a ratio of 1) = no difference from what was expected {source.without}.{band}"
 
 
 def _answers(source: Source) -> tuple[Answer, ...]:
@@ -70,7 +84,7 @@ def _answers(source: Source) -> tuple[Answer, ...]:
 def _status(source: Source) -> Facts:
     design = source.primary.get("design_label") or DESIGNS.get(str(source.primary.get("design")), "not stated")
     rows: list[tuple[str, Text]] = [
-        *_window(source),
+        *(_window(source) or _absolute(source)),
         *_linked(source),
         *_whole_hospital(source),
         ("Design", design),
@@ -123,9 +137,9 @@ def _service(source: Source) -> list[tuple[str, Text]]:
     planned, observed = (cell(source, "service_check", frame, row, c) for c in ("stated", "seen"))
     text = (
         planned,
-        " for each patient-year at the planned occupancy, but ",
+        " for each patient-year at the planned occupancy, which the net sums take; ",
         observed,
-        f" over the caseload observed{source.mark}",
+        f" over the caseload seen{source.mark}",
     )
     return [("Service cost", text)]
 
@@ -153,6 +167,35 @@ def _window(source: Source) -> list[tuple[str, Text]]:
         f", {first} to {last}{more}. The answer above is the jump at the first period alone.",
     )
     return [("Whole window", text)]
+
+
+#: The two ways in which what was averted is counted: in all, and for each patient-year.
+ABSOLUTE = (
+    ("averted", " in all"),
+    ("per_patient_year", " for each patient-year on the caseload"),
+)
+
+
+def _absolute(source: Source) -> list[tuple[str, Text]]:
+    """The answer as a number of events, which a per cent does not tell; without a word that claims a direction."""
+    frame = source.rows(
+        "averted_activity", analysis=source.primary.get("analysis"), outcome=source.primary.get("outcome")
+    )
+    if frame is None or len(frame) != 1:
+        return []
+    i, parts, below = frame.index[0], list[str | Ref](), False
+    for column, per in ABSOLUTE:
+        value, *ends = (cell(source, "averted_activity", frame, i, f"{column}{end}") for end in ("", "_low", "_high"))
+        if not isinstance(value, Ref):
+            continue
+        parts += [", " if parts else "Expected less observed: ", value]
+        parts += [" (", ends[0], " to ", ends[1], ")"] if all(isinstance(end, Ref) for end in ends) else []
+        parts.append(per)
+        below |= number(frame.at[i, column]) < 0 or number(frame.at[i, f"{column}_low"]) < 0
+    if not parts:
+        return []
+    doubt = " The doubt named in the answer is about these too." if source.word.endswith("_but") else ""
+    return [("In numbers", (*parts, f"{'; below 0: more than expected' if below else ''}.{doubt}"))]
 
 
 def _linked(source: Source) -> list[tuple[str, Text]]:

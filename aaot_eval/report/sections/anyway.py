@@ -51,6 +51,14 @@ def _scan(source: Source) -> list[Block]:
     ]  # fmt: skip
 
 
+#: Why the people of the gauge are fewer than those on the caseload.
+WHO = (
+    "Only people who met the entry rule in the month of their referral, with a year in the data before it and, where there are enough of "
+    "them, a year after it: fewer than are on the caseload. What is expected comes from people who met the same rule with no service, or from a model of"
+    " their admissions where they are too few."
+)
+
+
 def _gauge(source: Source) -> list[Block]:
     frame = source.in_order("regression_to_mean")
     if frame is None:
@@ -60,8 +68,9 @@ def _gauge(source: Source) -> list[Block]:
                        "One of the three rates (before, expected, observed) was not made, so the raw change is not shown either.")]  # fmt: skip
     shown = table(source, "regression_to_mean", frame,
                   ["label", "people", "rate", interval("rate_low", "rate_high")],
-                  "Alcohol admissions of the people on the caseload, for each person a year")  # fmt: skip
-    return [chart(source, "regression_gauge", frame, shown, subtitle="People on the caseload; bars start at zero.")]
+                  "Alcohol admissions of the people on the caseload who met the entry rule, for each person a year", note=WHO)  # fmt: skip
+    subtitle = "People on the caseload who met the entry rule when they were referred; bars start at zero."
+    return [chart(source, "regression_gauge", frame, shown, subtitle=subtitle)]
 
 
 def _before(source: Source) -> list[Block]:

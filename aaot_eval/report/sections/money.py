@@ -136,7 +136,7 @@ def _saving(source: Source) -> list[Block]:
                   emphasis="headline")  # fmt: skip
     return [
         Paragraph(
-            "A saving is as credible as the effect behind it. The first is the headline, in bold in the data; the others are for comparison."
+            "A saving is as credible as the effect behind it. The most credible one that gives a sum is the headline, in bold in the table; the others are for comparison."
         ),
         chart(
             source, "saving_ladder", frame, shown, subtitle="Net of what the service costs; most credible design first."
@@ -175,7 +175,9 @@ def _break_even(source: Source) -> list[Block]:
             "break_even",
             frame,
             shown,
-            subtitle="The dashed line is break-even, the band its interval; the bar is the interval of the estimate.",
+            subtitle="The dashed line is break-even, the band its interval; the bar is the interval of the estimate. Where the fall is at the low "
+            "end of the bar, care as usual cost less and break-even lies towards the high end of the band: whether the service pays for itself is "
+            "told by the interval of the net saving above, not by how bar and band lie.",
         )
     ]
 
