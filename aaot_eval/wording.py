@@ -394,22 +394,20 @@ def _threat(effect: Effect, findings: Sequence[Finding]) -> str:
     )
 
 
+def _tells_deaths(check: CheckResult) -> bool:
+    return check.facts.get("died") == "more" and check.verdict in JUDGED
+
+
 def _more_died(own: Sequence[CheckResult], beside: Sequence[CheckResult]) -> str:
     """That more people died, where only the check of an analysis beside the answer says so: harm stands on the first page."""
-
-    def tells(check: CheckResult) -> bool:
-        return check.facts.get("died") == "more" and check.verdict in ("fail", "warn")
-
-    if any(map(tells, own)):
+    if any(map(_tells_deaths, own)):
         return ""
-    return next(
-        (
-            f" Besides, {in_plain_words(c)} (check “{c.check.replace('_', ' ')}” {JUDGED[c.verdict]})."
-            for c in beside
-            if tells(c)
-        ),
-        "",
+    said = (
+        f" Besides, {in_plain_words(c)} (check “{c.check.replace('_', ' ')}” {JUDGED[c.verdict]})."
+        for c in beside
+        if _tells_deaths(c)
     )
+    return next(said, "")
 
 
 def _next_step(effect: Effect, verdict: Verdict, findings: Sequence[Finding]) -> str:
@@ -448,12 +446,13 @@ def headline_table(
     aggregated = any(f.code == "D318" for f in findings)
     why = "the input is an aggregated panel, which holds no people" if aggregated else "the config has no [costs] table"
     cost = costs.verdict if costs else Verdict("no_estimate", f"No costs: {why}.")
+    deaths = "Find out first why more people died. " if any(map(_tells_deaths, (*effect.checks, *beside))) else ""
     answers = [
         (verdict.sentence, verdict.word),
         (_certainty(effect), verdict.word),
         (cost.sentence, cost.word),
         (f"{_threat(effect, findings)}{_more_died(effect.checks, beside)}", verdict.word),
-        (_next_step(effect, verdict, findings), verdict.word),
+        (f"{deaths}{_next_step(effect, verdict, findings)}", verdict.word),
     ]
     return pd.DataFrame(
         [

@@ -44,7 +44,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "regression_to_mean": ("entry", "caseload", "patient"), "placebo": ("placebo", "check"), "checks": ("check",),
 }  # fmt: skip
 
-_SUM = r"[-−]?£\d[\d,]*(?:\.\d+)?(?: (?:million|thousand))?"
+_SUM = r"[-−]?£\d(?:[\d,]*\d)?(?:\.\d+)?(?: (?:million|thousand))?"
 _POUNDS = re.compile(rf"{_SUM}(?: to {_SUM})?")
 
 

@@ -521,10 +521,11 @@ def test_page_one_has_the_answer_in_events_with_its_sign_explained() -> None:
     sizes = {"averted": 1880.0, "averted_low": 1460.0, "averted_high": 2270.0}
     each = {"per_patient_year": 2.71, "per_patient_year_low": 2.11, "per_patient_year_high": 3.28}
     assert said(**sizes, **each) == [
-        "Expected less observed: 1,880 (1,460 to 2,270) in all, 2.71 (2.11 to 3.28) for each patient-year on the caseload."
+        "Expected less observed alcohol-specific emergency admissions: 1,880 (1,460 to 2,270) over all periods with the service, "
+        "2.71 (2.11 to 3.28) for each patient-year on the caseload."
     ]
     (unclear,) = said("cannot_tell", **sizes | {"averted_low": -60.0}, **dict.fromkeys(each))
-    assert unclear == "Expected less observed: 1,880 (−60 to 2,270) in all; below 0: more than expected."
+    assert unclear.endswith("1,880 (−60 to 2,270) over all periods with the service; below 0: more than expected.")
     (doubted,) = said("lower_but", **sizes, **each)
     assert doubted.endswith("The doubt named in the answer is about these too.")
     assert said(**dict.fromkeys([*sizes, *each])) == []
@@ -555,3 +556,13 @@ def test_the_words_above_the_interval_of_page_one_stay_on_the_figure(estimate: f
     assert max(b.y1 for b in boxes) <= figure.bbox.height
     ticks = [t.get_window_extent(renderer) for t in figure.axes[0].get_xticklabels() if t.get_text()]
     assert all(a.x1 < b.x0 for a, b in pairwise(ticks))
+
+
+def test_the_mark_of_invented_prices_stands_before_a_comma() -> None:
+    said = Source(made()[0]).money(
+        "over the caseload seen it was £7,870, with which it costs £1,500 to £2,000.50 more."
+    )
+    assert (
+        said
+        == "over the caseload seen it was £7,870 [invented], with which it costs £1,500 to £2,000.50 [invented] more."
+    )

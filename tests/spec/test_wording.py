@@ -489,10 +489,19 @@ def test_all_that_failed_is_named_and_deaths_first() -> None:
 
 
 def test_deaths_that_only_another_analysis_sees_stand_on_page_one() -> None:
-    def threat(own: str, died: str, verdict: str = "warn") -> str:
+    def page(own: str, died: str, verdict: str = "warn") -> list[str]:
         given, _ = judged(("site_deaths", own), died="more")
         beside = CheckResult("deaths", "entry_rule", verdict, "So.", facts={"died": died})  # type: ignore[arg-type]
-        return str(headline_table(given, effect_verdict(given, PANEL, CONFIG), None, (), [beside])["sentence"][3])
+        return list(headline_table(given, effect_verdict(given, PANEL, CONFIG), None, (), [beside])["sentence"])
+
+    def threat(own: str, died: str, verdict: str = "warn") -> str:
+        return page(own, died, verdict)[3]
+
+    first = "Find out first why more people died. "
+    assert page("pass", "more")[4].startswith(first)
+    assert page("fail", "fewer")[4].startswith(first)
+    assert not page("pass", "fewer")[4].startswith(first)
+    assert not page("pass", "more", "pass")[4].startswith(first)
 
     more = " Besides, more people died with the service than was to be expected, and the dead are not admitted (check “deaths” gave a warning)."
     assert threat("pass", "more").endswith(more)

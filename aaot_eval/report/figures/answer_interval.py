@@ -13,7 +13,6 @@ from aaot_eval.report.figures._style import BLUE, GREY_LIGHT, INK, MUTED, SMALL,
 from aaot_eval.report.words import MINUS, sentence_case
 from aaot_eval.wording import percent
 
-
 #: Of the width of the plot, half of the longest words above the interval: their middle keeps so far from either end.
 MARGIN = 0.29
 

@@ -171,7 +171,7 @@ def _window(source: Source) -> list[tuple[str, Text]]:
 
 #: The two ways in which what was averted is counted: in all, and for each patient-year.
 ABSOLUTE = (
-    ("averted", " in all"),
+    ("averted", " over all periods with the service"),
     ("per_patient_year", " for each patient-year on the caseload"),
 )
 
@@ -188,7 +188,7 @@ def _absolute(source: Source) -> list[tuple[str, Text]]:
         value, *ends = (cell(source, "averted_activity", frame, i, f"{column}{end}") for end in ("", "_low", "_high"))
         if not isinstance(value, Ref):
             continue
-        parts += [", " if parts else "Expected less observed: ", value]
+        parts += [", " if parts else f"Expected less observed {source.subject}: ", value]
         parts += [" (", ends[0], " to ", ends[1], ")"] if all(isinstance(end, Ref) for end in ends) else []
         parts.append(per)
         below |= number(frame.at[i, column]) < 0 or number(frame.at[i, f"{column}_low"]) < 0
