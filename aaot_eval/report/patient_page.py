@@ -42,9 +42,13 @@ COLUMNS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("service_cost",), "Cost of the service", "price"),
     (("net_difference",), "Net", "price"),
 )
+BASIS = {
+    "people like them": "people with the same peak and history, where and when there was no service",
+    "own caseload": "the people on the caseload themselves, because too few others are like them",
+}
 WORDS = (
-    "Expected cost: what people with the same peak and history cost where and when there was no service, shrunk toward the mean by how "
-    "little one person's history tells, times one calibration factor for everybody.",
+    "Expected cost: read from those named above, shrunk toward the mean by how little one person's history tells, times one calibration "
+    "factor for everybody.",
     "Observed cost: care that began between referral and the end of follow-up, at the prices of the run.",
     "Difference: expected less observed, before the cost of the service. Its intervals are for what this person would have cost.",
     "Net: difference less what the service cost over the same days.",
@@ -62,7 +66,7 @@ def patient_report(rows: pd.DataFrame, meta: Mapping[str, Any], reason: str) -> 
         Section("summary", "How to read this", (
             Notice("warning", "Not evidence about one person", NOT_EVIDENCE),
             Paragraph(f"Reason given for making it: {reason}"),
-            _sums(rows, mark),
+            _sums(rows, mark, str((meta.get("money") or {}).get("sentence", ""))),
             Bullets(WORDS),
         )),
         *(_block(part, mark) for part in blocks),
@@ -80,11 +84,14 @@ def patient_report(rows: pd.DataFrame, meta: Mapping[str, Any], reason: str) -> 
     )  # fmt: skip
 
 
-def _sums(rows: pd.DataFrame, mark: str) -> Facts:
-    """The control total: the rows, block by block, and what they add up to."""
+def _sums(rows: pd.DataFrame, mark: str, said: str) -> Facts:
+    """The control total: the rows, block by block, what they add up to, and what the evaluation says of that sum (`said`).
+
+    A sum to the penny looks certain: beside it stands the sentence with its interval, which may be that nothing can be told.
+    """
     lines: list[tuple[str, Text]] = [
         ("Calibration factor", f"{rows['calibration'].iloc[0]:.4f}"),
-        ("Read from", str(rows["basis"].iloc[0])),
+        ("Expected cost rests on", BASIS.get(str(rows["basis"].iloc[0]), str(rows["basis"].iloc[0]))),
     ]
     for name, (title, _) in BLOCKS.items():
         part = rows[rows["status"] == name]
@@ -96,6 +103,7 @@ def _sums(rows: pd.DataFrame, mark: str) -> Facts:
     lines += [
         ("All rows together", f"{total}{mark}: the cohort estimate, to the penny"),
         ("Net", f"{net}{mark}: less the service over the same days, {service}{mark}"),
+        *([("What may be said of it", said)] if said else []),
     ]
     return Facts(tuple(lines), "Control total")
 

@@ -292,6 +292,27 @@ def test_the_page_holds_everybody_in_blocks_with_the_sentence_and_the_total(rows
     assert "http" not in html.replace("http://www.w3.org", "")
 
 
+def test_a_sum_to_the_penny_stands_beside_what_may_be_said_of_it(rows: pd.DataFrame) -> None:
+    """Accounting adds up to the penny whatever the evaluation can tell: without its sentence the sum reads as a finding."""
+    said = "this evaluation cannot tell whether it saves: best estimate £1,520 less, from £707 more to £4,542 less (95 % interval)"
+    html = render_html(
+        patient_report(rows, {**META, "money": {"word": "cannot_tell", "sentence": said}}, "audit")
+    ).replace("\u00a0", " ")
+    assert said in html
+    assert html.index("to the penny") < html.index(said)
+    assert "What may be said of it" not in render_html(patient_report(rows, META, "audit"))
+
+
+def test_whose_cost_the_expected_one_rests_on_is_said(rows: pd.DataFrame) -> None:
+    def html(basis: str) -> str:
+        return render_html(patient_report(rows.assign(basis=basis), META, "audit"))
+
+    like = "people with the same peak and history, where and when there was no service"
+    assert like in html("people like them")
+    assert like not in html("own caseload")
+    assert "the people on the caseload themselves" in html("own caseload")
+
+
 def test_markup_in_a_name_is_only_text(rows: pd.DataFrame) -> None:
     spoilt = rows.assign(unit="<img src=x onerror=alert(1)>")
     html = render_html(patient_report(spoilt, {**META, "title": "<b>x</b>"}, "<script>alert(1)</script>"))
