@@ -257,5 +257,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "V610": ("An input is not what the run read.", "Verify with the extracts of the run."),
     "V611": ("An input that the run read is not here.", "Give with --data the folder the study's config was in."),
     "V620": ("A table comes out otherwise when the run is repeated.", "Compare version and packages with manifest.json."),
+    "V640": ("There is no second run to compare with.", "Name both run folders, the earlier first."),
     "V630": ("The files of a run are not what its manifest says, so no page is drawn.", "Run again, or add --unverified."),
 }  # fmt: skip

@@ -25,6 +25,7 @@ VERBS: dict[str, dict[str, str]] = {
     },
     "Review": {
         "verify": "Compare a run with its own record, and with a repetition.",
+        "compare": "Say what differs between two runs.",
         "reproduce": "Recompute published figures, and say which cannot be.",
         "explain": "Explain a code, estimator, check, format or config key.",
         "purge": "List, and with --yes delete, old copies of people's rows.",

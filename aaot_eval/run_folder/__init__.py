@@ -6,6 +6,7 @@ that finished. Times stand in `manifest.json`, `restricted/log.txt` and `index.c
 
 from __future__ import annotations
 
+from aaot_eval.run_folder.comparing import Change, Comparison, compare_runs
 from aaot_eval.run_folder.environment import package_versions
 from aaot_eval.run_folder.fingerprint import Fingerprint, InputFile, config_hash, counting_hash, fingerprint, run_name
 from aaot_eval.run_folder.parcel import write_parcel
@@ -17,6 +18,8 @@ from aaot_eval.run_folder.writing import Account, Drawn, headline_rows, point_to
 __all__ = [
     "CACHE",
     "Account",
+    "Change",
+    "Comparison",
     "Drawn",
     "Fingerprint",
     "InputFile",
@@ -24,6 +27,7 @@ __all__ = [
     "RunFolder",
     "StudyFolder",
     "age_of",
+    "compare_runs",
     "config_hash",
     "counting_hash",
     "delete_copies",

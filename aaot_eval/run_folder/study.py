@@ -174,6 +174,12 @@ class StudyFolder:
         whole = print_.whole
         return next((run for run in self.runs() if run.manifest["run_sha256"] == whole), None)
 
+    def before(self, run: RunFolder) -> RunFolder | None:
+        """The run before this one, by its data cut and then by when it finished; None for the first."""
+        order = [(_cut(one), str(one.manifest["times"]["finished"]), one.path.name) for one in (run, *self.runs())]
+        earlier = sorted(o for o in order if o < order[0])
+        return RunFolder.read(self.path / earlier[-1][2]) if earlier else None
+
     def point_latest(self, run: RunFolder) -> None:
         """Let `latest.txt` name the run with the newest data cut; between runs with the same cut, the one just returned."""
         try:

@@ -41,6 +41,7 @@ COMMANDS = {
     "analyze again": ["analyze", "{study}/study.toml"],
     "report": ["report", "{run}", "--to", "{new}.html"],
     "verify": ["verify", "{run}", "--verbose"],
+    "compare": ["compare", "{run}", "{run}"],
     "reproduce": ["reproduce"],
     "explain": ["explain"],
     "explain a gate": ["explain", "D387"],
