@@ -566,3 +566,15 @@ def test_the_mark_of_invented_prices_stands_before_a_comma() -> None:
         said
         == "over the caseload seen it was £7,870 [invented], with which it costs £1,500 to £2,000.50 [invented] more."
     )
+
+
+def test_a_comparison_with_earlier_people_is_not_called_the_world_without_the_service() -> None:
+    """The sentence says "than among those who met it before the service"; the chart under it may not say more."""
+    estimates = made()[0].tables["estimates"].copy()
+    estimates.loc[estimates["primary"].astype(bool), "design"] = "own_cohorts"
+    chart = next(
+        c for c in build_report(changed(made()[0], {"estimates": estimates})).charts() if c.name == "answer_interval"
+    )
+    for text in (words(chart.title), chart.subtitle, chart.drawing.description):
+        assert "expected from those who met it before the service" in text
+        assert "without the service" not in text

@@ -32,6 +32,10 @@ IN_BRIEF: Mapping[str, str] = {
 }
 
 
+#: What the expected number comes from where it is not the world without the service, as the sentence of the answer has it.
+EXPECTED_FROM: Mapping[str, str] = {"own_cohorts": "from those who met it before the service"}
+
+
 @section("answer", order=10, title="Answer in brief")
 def answer(source: Source) -> Sequence[Block]:
     """Effect, certainty, cost, threats, next step: in this order, in the same type whatever the answer."""
@@ -53,15 +57,26 @@ def answer(source: Source) -> Sequence[Block]:
     context, whom = source.context(), ""
     design = primary["design"].iloc[0]
     if design in IN_BRIEF:
-        context = replace(context, subject=f"{context.subject} of people who newly met the entry rule")
+        context = replace(context, subject=f"{context.subject} of people who newly met the entry rule",
+                          expected_from=EXPECTED_FROM.get(design, context.expected_from))  # fmt: skip
         whom = f" {IN_BRIEF[design]}"
-    return [brief, chart(source, "answer_interval", primary, shown, subtitle=_subtitle(source) + whom, context=context)]
+    return [
+        brief,
+        chart(
+            source,
+            "answer_interval",
+            primary,
+            shown,
+            subtitle=_subtitle(source, context.expected_from) + whom,
+            context=context,
+        ),
+    ]
 
 
-def _subtitle(source: Source) -> str:
+def _subtitle(source: Source, expected_from: str) -> str:
     smallest = source.meta.get("smallest_effect")
     band = f" Grey: differences under {smallest * 100:g} %, too small to matter." if smallest else ""
-    return f"0 % (a ratio of 1) = no difference from what was expected {source.without}.{band}"
+    return f"0 % (a ratio of 1) = no difference from what was expected {expected_from}.{band}"
 
 
 def _answers(source: Source) -> tuple[Answer, ...]:
