@@ -217,7 +217,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "P412": ("A file with a price index is not as it should be.", "Give one measure, one row for each financial year, no gap, and levels above 0."),
     "P413": ("A price is seen from another perspective than the run.", "Use prices of the run's perspective, or change it."),
     "P414": ("An item has two prices.", "Keep one price for each item."),
-    "P415": ("The range of a price lacks an end, does not hold the value, or is so wide that the price says nothing.", "Give low and high round the value, or neither."),
+    "P415": ("The range of a price lacks an end, does not hold the value, contradicts the standard error beside it, or is so wide that the price says nothing.", "Give low and high round the value, or std_error alone."),
     "P416": ("A price is for another unit than the item is counted in, or has what belongs to an HRG.", "Give the price for the unit named."),
     "P420": ("The programme has no running costs, or costs nothing.", "Add the team's staff lines."),
     "P421": ("A kind of line stands twice in the programme.", "Keep one: the file describes one team."),

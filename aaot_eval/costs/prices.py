@@ -24,6 +24,8 @@ from aaot_eval.schema import table_schema
 
 LEAST_STAY, MOST_PRICE = 10.0, 250_000.0
 """Pounds: below the one no stay or bed day is priced, above the other nothing."""
+APART = 1.5
+"""How many times a standard error may be that of the range beside it: ranges are rounded, and skewed ones are wider on one side."""
 HRG = re.compile(r"[A-Z]{2}\d{2}[A-Z]")
 """The shape of a healthcare resource group, such as FD10K."""
 STAYS = {
@@ -411,6 +413,16 @@ def _range(line: Line, value: float | None, std_error: float | None, refusals: R
                 line,
                 "low",
                 do="low at most the value, high at least the value",
+            )
+        said = (high - low) / RANGE_IN_SE
+        if std_error is not None and not said / APART <= std_error <= said * APART:
+            refusals.add(
+                "P415",
+                f"the standard error and the range contradict one another: a 95 % range this wide is one of {said:,.3g}",
+                line,
+                "std_error",
+                allowed="a standard error and a range that say the same, or one of the two",
+                do="empty std_error, or low and high: only one of them can be right",
             )
         return low, high
     elif std_error is None and not any(line[column] for column in ("std_error", "low", "high")):

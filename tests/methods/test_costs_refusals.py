@@ -52,6 +52,8 @@ FIRST = "emergency_short_stay,stay,700,,,35,2024/25,provider,Trust ledger"
         ("ed_attendance,attendance,700,,,35,2024/25,provider,Trust ledger", "P414", "ed_attendance stands twice"),
         ("emergency_short_stay,stay,700,600,,,2024/25,provider,Trust ledger", "P415", "a range needs both ends"),
         ("emergency_short_stay,stay,700,800,900,,2024/25,provider,Trust ledger", "P415", "does not hold the value"),
+        ("emergency_short_stay,stay,700,560,840,7,2024/25,provider,Trust ledger", "P415", "contradict one another: a 95 % range this wide is one of 71.4"),
+        ("emergency_short_stay,stay,700,560,840,0,2024/25,provider,Trust ledger", "P415", "contradict one another"),
         ("emergency_short_stay,stay,700,,,35,2024/25,provider,Trust,ledger", "P403", "more cells than the header"),
     ],
 )  # fmt: skip
