@@ -215,6 +215,24 @@ def test_refusals_name_the_place(tmp_path, case):
     assert "1,021" not in message
 
 
+def test_the_same_fault_of_many_rows_is_told_once_with_how_many_and_the_first_places(tmp_path):
+    message = refusal(tmp_path, TRUSTS.replace(",2024-", ",24/"))
+    assert message.count("X213") == 1
+    rows = len(TRUSTS.splitlines()) - 1
+    assert f"a period does not read as a month ({rows} times)" in message
+    assert "line 2, column" in message
+    assert "line 5, column" not in message
+    assert f"; and {rows - 3} more" in message
+
+
+def test_faults_beyond_the_most_that_are_shown_are_counted(tmp_path):
+    header, first = TRUSTS.splitlines()[:2]
+    rows = [first.replace("N,", f"Trust{i},", 1) for i in range(25)]
+    message = refusal(tmp_path, "\n".join([header, *rows, *rows]) + "\n")
+    assert message.count("has the same period twice") == 20
+    assert "and 5 further faults of the panel" in message
+
+
 def test_rows_and_periods_that_are_not_there_are_found(tmp_path):
     found = [(f.code, f.where, f.records, f.detail) for f in made(tmp_path).findings]
     assert found == [("D345", "S", 1, "")]

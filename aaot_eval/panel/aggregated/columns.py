@@ -13,7 +13,7 @@ import numpy as np
 from aaot_eval.config import RunConfig
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.names import is_name, repeated_names
-from aaot_eval.panel.aggregated.file import MOST_PROBLEMS, PanelFile
+from aaot_eval.panel.aggregated.file import PanelFile, refusal
 
 BLANK = {"", "na", "n/a", "null", "none", "."}
 # Beyond this a number is a fault: more than all money and all admissions of a country.
@@ -49,7 +49,7 @@ def roles_of(config: RunConfig, table: PanelFile) -> dict[str, str]:
         problems += [_no_column(source.name, header, key, n, roles) for key, n in wanted.items() if n not in header]
         problems += repeated_names(Path(source.name), header, _columns_read(config, header, roles))
     if problems:
-        raise InputError(*problems[:MOST_PROBLEMS])
+        raise refusal(problems)
     return roles
 
 
@@ -161,7 +161,7 @@ def numbers_of(table: PanelFile, names: Sequence[str], kinds: Mapping[str, str])
                 column[i] = value
         found[name] = column
     if problems:
-        raise InputError(*problems[:MOST_PROBLEMS])
+        raise refusal(problems)
     return found
 
 

@@ -17,6 +17,7 @@ from aaot_eval.errors import InputError, Problem, counted
 from aaot_eval.results import Source
 
 MOST_PROBLEMS = 20
+MOST_PLACES = 3
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,28 @@ def read_file(config: RunConfig) -> PanelFile:
             sources.append(Source("panel", path.name, len(found), file.bytes, file.sha256))
     shutil.rmtree(work, ignore_errors=True)
     if problems:
-        raise InputError(*problems[:MOST_PROBLEMS])
+        raise refusal(problems)
     return PanelFile(tuple(headers), rows, places, tuple(sources))
+
+
+def refusal(problems: Sequence[Problem]) -> InputError:
+    """What is wrong with a panel: the same fault of many rows told once, with how many and where the first are."""
+    same: dict[Problem, list[str]] = {}
+    for problem in problems:
+        same.setdefault(replace(problem, where=""), []).append(problem.where)
+    told = [
+        replace(
+            problem,
+            what=problem.what if len(places) == 1 else f"{problem.what} ({len(places)} times)",
+            where="; ".join(places[:MOST_PLACES]) + (f"; and {more} more" if (more := len(places) - MOST_PLACES) > 0 else ""),
+        )
+        for problem, places in same.items()
+    ]  # fmt: skip
+    left = len(told) - MOST_PROBLEMS
+    if left > 0:
+        said = f"and {counted(left, 'further fault')} of the panel"
+        told[MOST_PROBLEMS:] = [Problem(told[-1].code, said, do="mend those above; what is left is then listed")]
+    return InputError(*told)
 
 
 def _paths(config: RunConfig, text: str, problems: list[Problem]) -> list[Path]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from aaot_eval.config import RunConfig
 from aaot_eval.errors import InputError, Problem
-from aaot_eval.panel.aggregated.file import MOST_PROBLEMS, PanelFile
+from aaot_eval.panel.aggregated.file import PanelFile, refusal
 from aaot_eval.panel.timing import clock_of, period_frame
 
 FREQUENCY = {"month": "M", "quarter": "Q", "year": "Y"}
@@ -92,7 +92,7 @@ def periods_of(
         clock.append(clock_number(period))
         labels[clock[-1]] = period
     if problems:
-        raise InputError(*problems[:MOST_PROBLEMS])
+        raise refusal(problems)
     begin, end = (
         clock_in_config(config, getattr(config.study, k), f"study.{k}") for k in ("first_period", "last_period")
     )

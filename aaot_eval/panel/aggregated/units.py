@@ -12,7 +12,7 @@ from aaot_eval.config import RunConfig
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.names import shown_names
 from aaot_eval.panel.aggregated.columns import BLANK
-from aaot_eval.panel.aggregated.file import MOST_PROBLEMS, PanelFile
+from aaot_eval.panel.aggregated.file import PanelFile, refusal
 from aaot_eval.panel.aggregated.periods import EXAMPLES, clock_in_config, clock_number, parse_period
 from aaot_eval.results import BESIDE
 
@@ -65,7 +65,7 @@ def refuse_repeats(rows: Rows) -> None:
         seen.setdefault(key, i)
     problems += _spelt_twice(rows)
     if problems:
-        raise InputError(*problems[:MOST_PROBLEMS])
+        raise refusal(problems)
 
 
 def _spelt_twice(rows: Rows) -> list[Problem]:
@@ -169,7 +169,7 @@ def _starts_in_panel(config: RunConfig, rows: Rows) -> dict[str, int]:
             )
         )
     if problems:
-        raise InputError(*problems[:MOST_PROBLEMS])
+        raise refusal(problems)
     return start
 
 
@@ -236,5 +236,5 @@ def _constant(rows: Rows, column: str) -> dict[str, str]:
                 )
             )
     if problems:
-        raise InputError(*problems[:MOST_PROBLEMS])
+        raise refusal(problems)
     return found
