@@ -60,7 +60,10 @@ ONE_BYTE, TWO_BYTES = 255, 65_000
 MOST_IN_FOUR_BYTES = 2**31 - 1
 # The engine marks deleted rows in memory that cannot be spilled, all rows of a vector when any of them goes: so many bytes a row, and
 # at most this share of its limit.
-BYTES_OF_A_MARK, MOST_MARKED = 9, 0.1
+BYTES_OF_A_MARK, MOST_MARKED = 9, 0.2
+# What a row of an extract takes in all wide tables together, three of them at once.
+BYTES_OF_A_ROW = 190
+DISK = "wide"
 _engines, _lists = itertools.count(1), itertools.count(1)
 
 
@@ -90,6 +93,7 @@ class DuckDBEngine:
         self._keys: set[str] = set()
         # Tables that are views, with the files of rows that they are views of.
         self._views: dict[str, list[FileRows]] = {}
+        self._rows_read, self._on_disk = 0, False
         self._db.execute(
             f'CREATE TABLE {REJECTS} (file VARCHAR, line BIGINT, "column" VARCHAR, reason VARCHAR, value_class VARCHAR, '
             "row_lost BOOLEAN)"
@@ -149,6 +153,7 @@ class DuckDBEngine:
         query = self._view_of_files(plans[0].schema, files, loads, before, sum(numbers), short)
         self._db.execute(f"CREATE VIEW {table_name(table)} AS {query}")
         self._views[table] = files
+        self._rows_read += sum(numbers)
         return reports
 
     @staticmethod
@@ -298,18 +303,44 @@ class DuckDBEngine:
         if asked.takes is not None:
             self._take_away(asked, *asked.takes)
             return
-        query = _in_short(asked)
+        query, home = _in_short(asked), self._home(asked)
         if asked.view:
             self.drop(asked.makes)
             self._execute(f"CREATE VIEW {asked.makes} AS {query}")
             self._views[asked.makes] = []
             return
         if asked.makes not in self._views:
-            self._execute(f"CREATE OR REPLACE TABLE {asked.makes} AS {query}")
+            self._execute(f"CREATE OR REPLACE TABLE {home}{asked.makes} AS {query}")
+            self._shorten(asked)
             return
-        self._execute(f"CREATE TABLE {asked.makes}__new AS {query}")
+        self._execute(f"CREATE TABLE {home}{asked.makes}__new AS {query}")
         self.drop(asked.makes)
         self._db.execute(f"ALTER TABLE {asked.makes}__new RENAME TO {asked.makes}")
+
+    def _shorten(self, step: Step) -> None:
+        """Give the columns of few texts of a small table a type of those texts."""
+        found = {
+            c: {text for (text,) in self.rows(f"SELECT DISTINCT {c} FROM {step.makes} WHERE {c} IS NOT NULL")}
+            for c in step.few
+        }
+        for column, kind in self._listed(found, step.few).items():
+            self._db.execute(f"ALTER TABLE {step.makes} ALTER {column} TYPE {kind}")
+
+    def _home(self, step: Step) -> str:
+        """Where the table of a step goes, as what stands before its name: a wide one beside an extract too large for memory goes to a
+        database on the disk. There it leaves memory and comes back as it is, any number of times; a table that is spilled is packed
+        each time it leaves."""
+        if not step.wide or (not self._on_disk and self._rows_read * BYTES_OF_A_ROW <= memory_allowed(self._db)):
+            return ""
+        if not self._on_disk:
+            # Nobody opens it again: it needs no log, no saving, and no packing that takes longer than it saves.
+            for setting in ("checkpoint_threshold = '1TB'", "fsync_mode = 'NONE'", "force_compression = 'uncompressed'"):
+                self._db.execute(f"SET {setting}")
+            file = text_literal(str(self.folder / f"{DISK}.duckdb"))
+            self._db.execute(f"ATTACH {file} AS {DISK} (RECOVERY_MODE no_wal_writes)")
+            self._db.execute(f"SET search_path = 'memory,{DISK}'")
+            self._on_disk = True
+        return f"{DISK}.main."
 
     def _take_away(self, step: Step, table: str, lost: str) -> None:
         """Make the table of a step from the one it takes: rows and columns leave where they lie, which copies nothing.
@@ -318,7 +349,7 @@ class DuckDBEngine:
         """
         ((rows,),) = self.rows(f"SELECT count(*) FROM {table}")
         if rows * BYTES_OF_A_MARK > MOST_MARKED * memory_allowed(self._db):
-            self._execute(f"CREATE OR REPLACE TABLE {step.makes} AS {step.query}")
+            self._execute(f"CREATE OR REPLACE TABLE {self._home(step)}{step.makes} AS {step.query}")
             self.drop(table)
             return
         wanted = self._columns(f"DESCRIBE {step.query}")

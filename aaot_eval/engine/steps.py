@@ -20,7 +20,9 @@ class Step:
     `values` are all the texts that a column can have, where the step's header says so: an engine may keep them shorter.
     `takes` are a table and another that lists its rows to leave out, where the step does nothing but that and nobody reads the
     first table afterwards: an engine may take the rows away where they lie. `view` says that the table is rows and columns of one
-    other that stays as it is: an engine may look at them there.
+    other that stays as it is: an engine may look at them there. `wide` says that the table holds whole rows of an extract and that
+    many steps read it: an engine short of memory may hold it on the disk. `few` are columns of texts of a small table of which there
+    are few, which an engine may keep shorter, there and wherever they go from there.
     """
 
     makes: str
@@ -28,6 +30,8 @@ class Step:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     takes: tuple[str, str] | None = None
     view: bool = False
+    wide: bool = False
+    few: tuple[str, ...] = ()
 
 
 def step(name: str, **parameters: Any) -> Step:
@@ -45,7 +49,11 @@ def step(name: str, **parameters: Any) -> Step:
     taken = re.search(r"^-- takes: *(\S+) without (\S+)$", text, re.MULTILINE)
     takes = (table_name(taken[1]), table_name(taken[2])) if taken else None
     view = re.search(r"^-- view of: ", text, re.MULTILINE) is not None
-    return Step(table_name(makes), body.format(**{k: constant(v) for k, v in parameters.items()}), values, takes, view)
+    wide = re.search(r"^-- wide: ", text, re.MULTILINE) is not None
+    query = body.format(**{k: constant(v) for k, v in parameters.items()})
+    listed = re.search(r"^-- few: *(.+)$", text, re.MULTILINE)
+    few = tuple(map(table_name, listed[1].split(", "))) if listed else ()
+    return Step(table_name(makes), query, values, takes, view, wide, few)
 
 
 def table_name(value: str) -> str:

@@ -78,10 +78,11 @@ def make_stays(engine: Engine, config: RunConfig, *, legs: bool = False, changed
     if unlinked:
         engine.run("stay_starts_unlinked")
     engine.drop("spells_met")
-    for step in ("spells_overlapping", "stay_members", "stay_spans"):
+    for step in ("spells_overlapping", "stay_members", "stay_spans", "site_codes"):
         engine.run(step)
     engine.drop("stay_starts")
     engine.run("stays", emergency=EMERGENCY)
+    engine.drop("site_codes")
     if legs:
         engine.run("stay_legs", emergency=EMERGENCY)
     return findings

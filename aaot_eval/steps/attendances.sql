@@ -1,5 +1,6 @@
 -- reads: attendances_read, persons, sites
 -- makes: attendances
+-- wide: a row holds a whole attendance, and many steps read it
 -- rule: unplanned attendances (every category but 2, planned follow-up), each key once, the last load first; none without a key
 -- decision: docs/decisions/0021-attendance.md
 SELECT row_number() OVER (ORDER BY attendance_key, arrival_date, person) AS attendance, row, person, site, arrival_date, department

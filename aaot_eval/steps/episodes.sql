@@ -1,5 +1,6 @@
 -- reads: episodes_judged, episodes_lost
 -- makes: episodes
+-- wide: a row holds a whole episode, and many steps read it
 -- takes: episodes_judged without episodes_lost
 -- rule: what is left after the losses, each episode once
 -- decision: docs/decisions/0011-episode.md, docs/decisions/0149-taken-in-place.md

@@ -1,5 +1,6 @@
 -- reads: episodes_read, persons
 -- makes: episodes_judged
+-- wide: a row holds a whole episode, and many steps read it
 -- rule: a valid episode is finished and has a person, a provider, an admission date, both its own dates and a key;
 --       admissions are patient classes 1, 2 and 5. The first rule that fails is the reason of the loss.
 --       Ages 7001 to 7007 are bands of the first year. Without a main diagnosis (none, R69X, or not of the shape of ICD-10)

@@ -1,5 +1,6 @@
 -- reads: episodes_judged, episodes_reopened, provider_codes
 -- makes: episodes_judged
+-- wide: a row holds a whole episode, and many steps read it
 -- rule: a record under an old code belongs to the provider that has the new one, whatever its date, so that the unit is the
 --       same before and after the change; a reopened record takes back its true admission date
 -- decision: docs/decisions/0053-provider-changes.md

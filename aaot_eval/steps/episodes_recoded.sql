@@ -1,5 +1,6 @@
 -- reads: episodes, provider_codes
 -- makes: episodes
+-- wide: a row holds a whole episode, and many steps read it
 -- rule: a site of treatment that stands in the table of changes takes the new code
 -- decision: docs/decisions/0053-provider-changes.md
 SELECT e.row, e.person, e.episode_key, e.provider, coalesce(c.code, e.treatment_site) AS treatment_site, e.admission_date,

@@ -1,13 +1,14 @@
 -- reads: spell_members, episodes, alcohol_episodes
 -- makes: spell_spans
--- rule: of each spell of more than one episode the last row, its dates, and whether any episode of it is alcohol-specific; also how
---       its episodes are numbered, and how many before the last have a date of discharge. A spell of one episode is that episode:
---       `spells` takes it as it is
+-- rule: of each spell of more than one episode its dates, how its last episode ended, and whether any episode of it is alcohol-specific;
+--       also how its episodes are numbered, and how many before the last have a date of discharge. A spell of one episode is that
+--       episode: `spells` takes it as it is
 -- decision: docs/decisions/0012-spell.md, docs/decisions/0104-spells-of-one-episode.md
 SELECT m.spell, m.person, m.provider,
-    max(CASE WHEN m.is_last = 1 THEN m.row END) AS last_row,
     min(e.episode_start) AS first_start,
     coalesce(max(CASE WHEN m.is_last = 1 THEN e.discharge_date END), max(e.discharge_date), max(e.episode_end)) AS end_date,
+    max(CASE WHEN m.is_last = 1 THEN e.discharge_method END) AS discharge_method,
+    max(CASE WHEN m.is_last = 1 THEN e.discharge_destination END) AS discharge_destination,
     CAST(max(CASE WHEN a.row IS NULL THEN 0 ELSE 1 END) AS SMALLINT) AS alcohol_specific,
     CAST(count(*) AS INTEGER) AS episodes,
     min(e.episode_order) AS lowest_order,
