@@ -179,7 +179,7 @@ def _tables_of(
     engine.drop(*PASSING)
     findings += check_sites(engine, config, names)
     findings += check_deaths(engine, last, limits) + unused_links(engine)
-    flow += stay_flow(engine, names, first, last)
+    flow += stay_flow(engine, names, first, last, people=int(flow[-1].kept_people or 0))
     if "caseload" in names:
         caseload_flow, caseload_findings = check_caseload(engine, config, names, first, last)
         summaries["caseload_join"], found = join_report(engine, limits)

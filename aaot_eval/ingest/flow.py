@@ -48,8 +48,9 @@ def episode_flow(engine: Engine) -> list[FlowStep]:
             JOIN (SELECT DISTINCT person FROM episodes_lost) AS gone ON gone.person = e.person) AS k ON k.person = l.person
         WHERE l.person IS NOT NULL AND k.person IS NULL GROUP BY l.person"""
     last = dict(engine.rows(f"SELECT place, count(*) FROM ({furthest}) AS f GROUP BY place"))
-    kept, there = (int(n) for n in engine.rows("SELECT count(*), count(DISTINCT person) FROM episodes")[0])
-    last[len(LOSSES)] = there
+    ((kept,),) = engine.rows("SELECT count(*) FROM episodes")
+    ((everyone,),) = engine.rows("SELECT count(*) FROM persons WHERE admitted = 1")
+    last[len(LOSSES)] = everyone - sum(last.values())
     total = engine.rows("SELECT count(*) FROM episodes_read")[0][0]
     steps = [FlowStep("episodes", "rows read", total, 0, sum(last.values()), 0)]
     for i, (name, step, why) in enumerate(LOSSES):
@@ -82,33 +83,46 @@ def flow_findings(flow: Sequence[FlowStep]) -> list[Finding]:
     ]
 
 
-def stay_flow(engine: Engine, names: Mapping[str, str], first: pd.Period, last: pd.Period) -> list[FlowStep]:
-    """From episodes to the stays that a site is counted by: joined, in the window, at a site of the table."""
+def stay_flow(
+    engine: Engine, names: Mapping[str, str], first: pd.Period, last: pd.Period, *, people: int
+) -> list[FlowStep]:
+    """From episodes to the stays that a site is counted by: joined, in the window, at a site of the table.
+
+    `people` have an episode that was kept, and so a stay.
+    """
     window = f"s.admission_date BETWEEN DATE '{first.start_time.date()}' AND DATE '{last.end_time.date()}'"
     joined, at_site = (
         ("LEFT JOIN sites AS t ON t.site = s.site", "t.site IS NOT NULL") if "sites" in names else ("", "TRUE")
     )
-    # One pass: whoever has more stays than stays inside has lost one, and whoever has one inside is still there.
-    stays, people, inside, people_inside, people_outside, placed, people_placed, people_elsewhere = (
+    stays, inside, placed = (
         int(n)
         for n in engine.rows(
-            f"""SELECT coalesce(sum(n), 0), count(*), coalesce(sum(inside), 0), count(CASE WHEN inside > 0 THEN 1 END),
-            count(CASE WHEN n > inside THEN 1 END), coalesce(sum(placed), 0), count(CASE WHEN placed > 0 THEN 1 END),
-            count(CASE WHEN inside > placed THEN 1 END)
+            f"""SELECT count(*), count(CASE WHEN {window} THEN 1 END), count(CASE WHEN {window} AND {at_site} THEN 1 END)
+            FROM stays AS s {joined}"""
+        )[0]
+    )
+    # Only people who lose a stay are looked at one by one: they are few where the months of the study are those of the extract.
+    outside, none_inside, elsewhere, none_placed = (
+        int(n)
+        for n in engine.rows(
+            f"""SELECT count(CASE WHEN n > inside THEN 1 END), count(CASE WHEN inside = 0 THEN 1 END),
+            count(CASE WHEN inside > placed THEN 1 END), count(CASE WHEN placed = 0 THEN 1 END)
             FROM (SELECT s.person, count(*) AS n, count(CASE WHEN {window} THEN 1 END) AS inside,
                 count(CASE WHEN {window} AND {at_site} THEN 1 END) AS placed
-                FROM stays AS s {joined} GROUP BY s.person) AS people"""
+                FROM stays AS s {joined}
+                JOIN (SELECT DISTINCT s.person FROM stays AS s {joined} WHERE NOT ({window} AND {at_site})) AS l ON l.person = s.person
+                GROUP BY s.person) AS people"""
         )[0]
     )
     steps = [FlowStep("stays", "continuous stays", stays, 0, people, 0)]
     if stays > inside:
         why = f"admitted before {first} or after {last}"
         steps.append(
-            FlowStep("stays", "admitted in the window", inside, stays - inside, people_inside, people_outside, why)
+            FlowStep("stays", "admitted in the window", inside, stays - inside, people - none_inside, outside, why)
         )
     if inside > placed:
         why = "at a site that is not in the sites table"
         steps.append(
-            FlowStep("stays", "at a site of the study", placed, inside - placed, people_placed, people_elsewhere, why)
+            FlowStep("stays", "at a site of the study", placed, inside - placed, people - none_placed, elsewhere, why)
         )
     return steps
