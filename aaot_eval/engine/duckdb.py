@@ -334,7 +334,11 @@ class DuckDBEngine:
             return ""
         if not self._on_disk:
             # Nobody opens it again: it needs no log, no saving, and no packing that takes longer than it saves.
-            for setting in ("checkpoint_threshold = '1TB'", "fsync_mode = 'NONE'", "force_compression = 'uncompressed'"):
+            for setting in (
+                "checkpoint_threshold = '1TB'",
+                "fsync_mode = 'NONE'",
+                "force_compression = 'uncompressed'",
+            ):
                 self._db.execute(f"SET {setting}")
             file = text_literal(str(self.folder / f"{DISK}.duckdb"))
             self._db.execute(f"ATTACH {file} AS {DISK} (RECOVERY_MODE no_wal_writes)")

@@ -200,6 +200,50 @@ def test_rows_that_leave_where_they_lie_leave_what_the_query_says(tmp_path, engi
     assert len(said["counted_stays"])
 
 
+def wide_tables(engine) -> set[str]:
+    """The tables that lie in the database on the disk."""
+    return {name for (name,) in engine.rows("SELECT table_name FROM duckdb_tables() WHERE database_name = 'wide'")}
+
+
+@pytest.mark.parametrize("providers", [False, True], ids=["codes as they are", "codes changed"])
+def test_an_extract_too_large_for_memory_lies_on_the_disk_and_gives_the_same(tmp_path, monkeypatch, providers):
+    rows = [*episodes(LOSSES_AND_COPIES), *episodes(two_years())]
+    files = {"admissions.csv": csv_text(rows)} | (
+        {"providers.csv": "old_code,new_code,valid_from\nRX1,RX9,2021-01-01\n"} if providers else {}
+    )
+    config = study(tmp_path, files)
+    found, on_disk = {}, {}
+    for size in (0, 10**9):
+        monkeypatch.setattr(duckdb_engine, "BYTES_OF_A_ROW", size)
+        opened = open_engine("duckdb", tmp_path / f"work-{size}", memory="150MB", threads=2)
+        try:
+            tables = read_tables(config, opened)
+            panel = build_panel(tables, config)
+            on_disk[size] = wide_tables(opened)
+            assert (opened.folder / "wide.duckdb").exists() == bool(size)
+            found[size] = [
+                opened.frame(f"SELECT * FROM {name} ORDER BY ALL")
+                for name in ("episodes", "spells", "stays", "persons")
+            ] + [panel.cells, panel.people, panel.person_cells]
+            flow, said = tables.flow, tables.findings
+            found[size] += [pd.DataFrame(flow), pd.DataFrame([(f.code, f.where, f.records, f.people) for f in said])]
+        finally:
+            opened.close()
+        assert not opened.folder.exists()
+    assert on_disk[0] == set()
+    assert on_disk[10**9] >= {"episodes", "spells", "stays"}
+    for small, large in zip(found[0], found[10**9], strict=True):
+        assert len(small)
+        pd.testing.assert_frame_equal(small, large)
+
+
+def test_sites_are_short_inside_and_text_outside(tmp_path, engine):
+    files = {"admissions.csv": csv_text(episodes(two_years())), "sites.csv": "site,go_live\nRX1,2022-01-01\n"}
+    read_tables(study(tmp_path, files), engine)
+    assert kinds_of(engine, "stays")["site"] == "ENUM"
+    assert set(engine.frame("SELECT DISTINCT site FROM stays")["site"]) == {"RX1"}
+
+
 def test_groups_of_rows_are_small_where_memory_is(tmp_path):
     config = study(tmp_path, {"admissions.csv": many(70_000)})
     groups = {}
