@@ -1,7 +1,7 @@
 -- reads: episodes_judged, episodes_repeated
 -- makes: episodes_copied
 -- rule: the same person, provider, order and dates under another key is the same episode sent again: the coded row wins,
---       then the last load, then the later key
+--       then the last load, then the later key. Looked for among people with two episodes that begin on one day
 -- decision: docs/decisions/0011-episode.md
 SELECT row, person
 FROM (
@@ -13,13 +13,12 @@ FROM (
     FROM episodes_judged AS e
     LEFT JOIN episodes_repeated AS r ON r.row = e.row
     JOIN (
-        SELECT person, provider, admission_date, episode_start
+        SELECT person, episode_start
         FROM episodes_judged
         WHERE loss = 'kept'
-        GROUP BY person, provider, admission_date, episode_start
+        GROUP BY person, episode_start
         HAVING count(*) > 1
-    ) AS twice ON twice.person = e.person AND twice.provider = e.provider AND twice.admission_date = e.admission_date
-        AND twice.episode_start = e.episode_start
+    ) AS twice ON twice.person = e.person AND twice.episode_start = e.episode_start
     WHERE e.loss = 'kept' AND r.row IS NULL
 ) AS ranked
 WHERE place > 1

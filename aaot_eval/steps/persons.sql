@@ -5,17 +5,17 @@
 -- decision: docs/decisions/0010-persons.md
 SELECT CAST(row_number() OVER (ORDER BY token) - 1 AS INTEGER) AS person, token, admitted
 FROM (
-    SELECT token, CAST(max(admitted) AS SMALLINT) AS admitted
+    SELECT token, max(admitted) AS admitted
     FROM (
-        SELECT person AS token, 1 AS admitted FROM episodes_read WHERE person IS NOT NULL
+        SELECT person AS token, CAST(1 AS SMALLINT) AS admitted FROM episodes_read WHERE person IS NOT NULL
         UNION ALL
-        SELECT person AS token, 0 AS admitted FROM attendances_read WHERE person IS NOT NULL
+        SELECT person AS token, CAST(0 AS SMALLINT) AS admitted FROM attendances_read WHERE person IS NOT NULL
         UNION ALL
-        SELECT person AS token, 0 AS admitted FROM caseload_read WHERE person IS NOT NULL
+        SELECT person AS token, CAST(0 AS SMALLINT) AS admitted FROM caseload_read WHERE person IS NOT NULL
         UNION ALL
-        SELECT person AS token, 0 AS admitted FROM deaths_read WHERE person IS NOT NULL
+        SELECT person AS token, CAST(0 AS SMALLINT) AS admitted FROM deaths_read WHERE person IS NOT NULL
         UNION ALL
-        SELECT person AS token, 0 AS admitted FROM activity_read WHERE person IS NOT NULL
+        SELECT person AS token, CAST(0 AS SMALLINT) AS admitted FROM activity_read WHERE person IS NOT NULL
     ) AS said
     GROUP BY token
 ) AS keys
