@@ -16,9 +16,8 @@ LEFT JOIN spell_members AS m ON m.row = e.row
 LEFT JOIN alcohol_episodes AS a ON a.row = e.row
 WHERE m.row IS NULL
 UNION ALL
-SELECT s.spell, s.person, s.provider, f.episode_key AS spell_key, f.treatment_site, f.admission_date,
-    CASE WHEN s.end_date < f.admission_date THEN f.admission_date ELSE s.end_date END AS end_date,
-    s.first_start, f.patient_class, f.admission_method, f.admission_source, s.discharge_method, s.discharge_destination,
-    f.sex, f.age, s.alcohol_specific, s.episodes
-FROM spell_spans AS s
-JOIN episodes AS f ON f.row = s.spell
+SELECT spell, person, provider, spell_key, treatment_site, admission_date,
+    CASE WHEN end_date < admission_date THEN admission_date ELSE end_date END AS end_date,
+    first_start, patient_class, admission_method, admission_source, discharge_method, discharge_destination,
+    sex, age, alcohol_specific, episodes
+FROM spell_spans
