@@ -254,6 +254,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "V601": ("A file of the run is missing.", "Ask for the whole run folder."),
     "V602": ("A file of the run is not the one that was written.", "Do not rely on it; run again."),
     "V603": ("A file in the run's folder is not in its manifest.", "Remove it."),
+    "V604": ("Files of the run differ from those written only in their line ends.", "Copy the run folder again as it is."),
     "V610": ("An input is not what the run read.", "Verify with the extracts of the run."),
     "V611": ("An input that the run read is not here.", "Give with --data the folder the study's config was in."),
     "V620": ("A table comes out otherwise when the run is repeated.", "Compare version and packages with manifest.json."),

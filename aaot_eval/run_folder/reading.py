@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import glob
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +13,16 @@ from typing import Any
 
 import pandas as pd
 
-from aaot_eval.errors import InputError, Problem
+from aaot_eval.errors import InputError, Problem, counted
 from aaot_eval.results import Release, Vintage
-from aaot_eval.run_folder.files import file_sha256, typed
+from aaot_eval.run_folder.files import file_sha256, sha256, typed
 from aaot_eval.run_folder.fingerprint import InputFile
 
 #: Beside the manifest of a run whose person-level files were deleted: which, and when.
 PURGED = "purged.json"
+RESTRICTED = "restricted/"
+#: As many files are named where one message is of many.
+MOST_NAMED = 3
 #: The columns of `ingest.vintage.months_seen`, as they are read back from a run.
 MONTHS_SEEN = {"site": "str", "month": "str", "episodes": "int64", "alcohol_episodes": "int64", "uncoded": "int64"}
 #: The same of `ingest.vintage.caseload_seen`.
@@ -40,6 +43,8 @@ class RunFolder:
             manifest = json.loads((path / "manifest.json").read_text("utf-8"))
         except (OSError, ValueError):
             manifest = None
+        if manifest is None and (alone := _release_alone(path)):
+            raise InputError(alone)
         if not _whole(manifest):
             raise InputError(
                 Problem("V600", f"{path} is not a run folder: it has no readable manifest.json",
@@ -123,6 +128,21 @@ class RunFolder:
         return {p.stem: pd.read_parquet(p) for p in sorted((self.path / "restricted" / "tables").glob("*.parquet"))}
 
 
+def _release_alone(path: Path) -> Problem | None:
+    """What is said of a folder that is, or holds, only what was released of a run; None for any other folder."""
+    release = next((p for p in (path, path / "release") if (p / "about.json").is_file()), None)
+    if release is None or (path / "manifest.json").exists():
+        return None
+    above = path.resolve().parent
+    inside = release == path and (above / "manifest.json").is_file()
+    return Problem(
+        "V600",
+        f"{path} is only the release/ of a run, which cannot be verified alone: the hashes of its files are in the "
+        "manifest.json of the run folder, beside release/",
+        do=f"name the run folder: {above}" if inside else "ask for the whole run folder, with manifest.json and restricted/",
+    )  # fmt: skip
+
+
 def _whole(manifest: Any) -> bool:
     """Whether a manifest holds, by name and kind, what is read of it later."""
     if not isinstance(manifest, dict) or not all(isinstance(manifest.get(k), kind) for k, kind in _PARTS.items()):
@@ -178,25 +198,65 @@ def differing_files(run: RunFolder) -> list[Problem]:
 
     Files of `restricted/` that were purged are not missing.
     """
-    listed = {str(entry["path"]): entry for entry in run.manifest["outputs"]}
-    problems = []
+    listed = {str(entry["path"]): str(entry["sha256"]) for entry in run.manifest["outputs"]}
     _, purged = run.purged
-    for name, entry in listed.items():
-        path = run.path / name
-        if not path.is_file():
-            if name in purged:
-                continue
-            problems.append(Problem("V601", f"{name} is missing", do="ask for the whole run folder"))
-        elif file_sha256(path) != entry["sha256"]:
-            problems.append(Problem("V602", f"{name} is not the file that was written", do="do not rely on it; rerun"))
-    present = {p.relative_to(run.path).as_posix() for p in run.path.rglob("*") if p.is_file()} - {
-        "manifest.json",
-        PURGED,
-    }
+    present = {p.relative_to(run.path).as_posix() for p in run.path.rglob("*") if p.is_file()}
+    missing = [name for name in listed if name not in present and name not in purged]
+    changed = [name for name in listed if name in present and file_sha256(run.path / name) != listed[name]]
+    ends = [name for name in changed if _only_line_ends(run.path / name, {listed[name]})]
+    problems = _missing(missing, present)
     problems += [
-        Problem("V603", f"{name} is not in the manifest", do="remove it") for name in sorted(present - listed.keys())
+        Problem("V602", f"{name} is not the file that was written", do="do not rely on it; rerun")
+        for name in changed
+        if name not in ends
     ]
-    return problems + _manifest_problems(run)
+    problems += [
+        Problem("V603", f"{name} is not in the manifest", do="remove it")
+        for name in sorted(present - listed.keys() - {"manifest.json", PURGED})
+    ]
+    return problems + _manifest_problems(run) + _line_ends(ends)
+
+
+def _missing(names: Sequence[str], present: Set[str]) -> list[Problem]:
+    """Missing files by name; of a whole missing `restricted/`, which is often held back, only how many."""
+    restricted = [name for name in names if name.startswith(RESTRICTED)]
+    whole = len(restricted) > 1 and not any(name.startswith(RESTRICTED) for name in present)
+    problems = [
+        Problem("V601", f"{name} is missing", do="ask for the whole run folder")
+        for name in names
+        if not (whole and name in restricted)
+    ]
+    if whole:
+        problems.append(
+            Problem(
+                "V601",
+                f"{RESTRICTED} is missing, with all its {counted(len(restricted), 'file')}",
+                do="ask for the whole run folder, or have whoever holds it verify the run",
+            )
+        )
+    return problems
+
+
+def _only_line_ends(path: Path, hashes: Collection[str]) -> bool:
+    """Whether a file has one of these hashes once its line ends are those of the other system."""
+    content = path.read_bytes()
+    plain = content.replace(b"\r\n", b"\n")
+    return sha256(plain) in hashes or sha256(plain.replace(b"\n", b"\r\n")) in hashes
+
+
+def _line_ends(names: Sequence[str]) -> list[Problem]:
+    """One problem for all files that a copy changed in nothing but their line ends."""
+    if not names:
+        return []
+    more = len(names) - MOST_NAMED
+    return [
+        Problem(
+            "V604",
+            f"{counted(len(names), 'file differs', 'files differ')} from what was written only in line ends",
+            where=", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else ""),
+            do="copy the run folder again as it is (a zip; with Git, core.autocrlf off): the contents are the same",
+        )
+    ]
 
 
 def _manifest_problems(run: RunFolder) -> list[Problem]:
@@ -207,6 +267,8 @@ def _manifest_problems(run: RunFolder) -> list[Problem]:
         known = [row["manifest_sha256"] for row in csv.DictReader(lines) if row["run"] == run.path.name]
     # A run made again has a line more: which of the two stands depends on whether its process lived to move it.
     if known and file_sha256(run.path / "manifest.json") not in known:
+        if _only_line_ends(run.path / "manifest.json", known):
+            return _line_ends(["manifest.json"])
         return [
             Problem(
                 "V602",

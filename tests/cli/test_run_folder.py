@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -155,6 +156,45 @@ def test_missing_and_added_files_are_named(tmp_path):
     assert [(p.code, p.what.split(" ")[0]) for p in differing_files(read_run(run))] == [
         ("V601", "release/report.html"), ("V603", "release/extra.csv"),
     ]  # fmt: skip
+
+
+def test_a_copy_that_changed_only_line_ends_is_said_to_be_that_in_one_line(tmp_path):
+    run = written(write_config(tmp_path), tmp_path / "runs")
+    texts = ("README.txt", "config.toml", "status.json", "release/report.html")
+    for name in (*texts, "manifest.json"):
+        content = (run / name).read_bytes()
+        (run / name).write_bytes(content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+    files, manifest = differing_files(read_run(run))[::-1]
+    assert (files.code, manifest.code) == ("V604", "V604")
+    assert files.what == "4 files differ from what was written only in line ends"
+    assert files.where.endswith(" and 1 more")
+    assert manifest.where == "manifest.json"
+    (run / "README.txt").write_bytes((run / "README.txt").read_bytes() + b"more\r\n")
+    assert [p.code for p in differing_files(read_run(run))] == ["V602", "V604", "V604"]
+
+
+def test_a_missing_restricted_folder_is_one_line_with_a_count(tmp_path):
+    run = written(write_config(tmp_path), tmp_path / "runs")
+    shutil.move(run / "restricted", tmp_path / "held back")
+    assert [(p.code, p.what) for p in differing_files(read_run(run))] == [
+        ("V601", "restricted/ is missing, with all its 4 files")
+    ]
+    (run / "restricted").mkdir()
+    shutil.copy(tmp_path / "held back" / "log.txt", run / "restricted")
+    assert len(differing_files(read_run(run))) == 3
+
+
+def test_a_release_alone_says_what_it_takes_to_verify_it(tmp_path):
+    run = written(write_config(tmp_path), tmp_path / "runs")
+    with pytest.raises(InputError, match="cannot be verified alone") as inside:
+        read_run(run / "release")
+    assert f"name the run folder: {run.resolve()}" in str(inside.value)
+    sent = tmp_path / "sent"
+    shutil.copytree(run / "release", sent / "release")
+    for place in (sent, sent / "release"):
+        with pytest.raises(InputError, match="cannot be verified alone") as alone:
+            read_run(place)
+        assert "ask for the whole run folder, with manifest.json" in str(alone.value)
 
 
 def test_inputs_that_differ_are_named(tmp_path):

@@ -225,11 +225,21 @@ def test_the_same_fault_of_many_rows_is_told_once_with_how_many_and_the_first_pl
     assert f"; and {rows - 3} more" in message
 
 
+def test_units_with_a_period_twice_are_told_once_with_how_many_and_the_first_three(tmp_path):
+    header, first = TRUSTS.splitlines()[:2]
+    rows = [first.replace("N,", f"Trust {name},", 1) for name in ("East", "West", "Mid", "Coast", "Hill")]
+    message = refusal(tmp_path, "\n".join([header, *rows, *rows]) + "\n")
+    assert message.count("X214") == 1
+    assert "Trust East, Trust West, Trust Mid and 2 more have the same period twice" in message
+    assert "panel.csv, line 7 and panel.csv, line 2; " in message
+    assert "line 10 " not in message
+
+
 def test_faults_beyond_the_most_that_are_shown_are_counted(tmp_path):
     header, first = TRUSTS.splitlines()[:2]
-    rows = [first.replace("N,", f"Trust{i},", 1) for i in range(25)]
-    message = refusal(tmp_path, "\n".join([header, *rows, *rows]) + "\n")
-    assert message.count("has the same period twice") == 20
+    rows = [first.replace("N,", f"{name}{i},", 1) for i in range(25) for name in ("Trust", "trust")]
+    message = refusal(tmp_path, "\n".join([header, *rows]) + "\n")
+    assert message.count("is written in two ways") == 20
     assert "and 5 further faults of the panel" in message
 
 

@@ -12,7 +12,7 @@ from aaot_eval.config import RunConfig
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.names import shown_names
 from aaot_eval.panel.aggregated.columns import BLANK
-from aaot_eval.panel.aggregated.file import PanelFile, refusal
+from aaot_eval.panel.aggregated.file import MOST_PLACES, PanelFile, refusal
 from aaot_eval.panel.aggregated.periods import EXAMPLES, clock_in_config, clock_number, parse_period
 from aaot_eval.results import BESIDE
 
@@ -45,6 +45,7 @@ def refuse_repeats(rows: Rows) -> None:
     """Raises InputError for rows without a unit, for a unit with a period twice, and for one unit under two spellings."""
     table = rows.table
     seen: dict[tuple[str, int], int] = {}
+    twice: dict[str, str] = {}
     problems = []
     for i, key in enumerate(zip(rows.unit, rows.clock, strict=True)):
         if not key[0]:
@@ -54,15 +55,19 @@ def refuse_repeats(rows: Rows) -> None:
                 )
             )
         elif key in seen:
-            problems.append(
-                Problem(
-                    "X214",
-                    f"{key[0]} has the same period twice",
-                    where=f"{table.places[i]} and {table.places[seen[key]]}",
-                    do="keep one row for each unit and period",
-                )
-            )
+            twice.setdefault(key[0], f"{table.places[i]} and {table.places[seen[key]]}")
         seen.setdefault(key, i)
+    if twice:
+        names, more = list(twice), len(twice) - MOST_PLACES
+        named = shown_names(names[:MOST_PLACES]) + (f" and {more} more" if more > 0 else "")
+        problems.append(
+            Problem(
+                "X214",
+                f"{named} {'has' if len(names) == 1 else 'have'} the same period twice",
+                where="; ".join(twice[name] for name in names[:MOST_PLACES]),
+                do="keep one row for each unit and period",
+            )
+        )
     problems += _spelt_twice(rows)
     if problems:
         raise refusal(problems)
