@@ -21,6 +21,7 @@ CAUSES = ("inputs", "settings", "versions")
 #: What tells the rows of a released table apart, and what they say.
 ESTIMATE = ("analysis", "unit", "estimator", "outcome", "estimand", "scale")
 FINDING = ("code", "title", "where", "why")
+PLACE = FINDING.index("where")
 VALUES = {
     "flow": ("kept", "lost", "reason"),
     "data_quality": ("level", "records"),
@@ -60,7 +61,7 @@ def compare_runs(earlier: RunFolder, later: RunFolder) -> Comparison:
         "settings": _differing(_settings(earlier), _settings(later)),
         "versions": _differing(_versions(earlier), _versions(later)),
         "flow": _differing(_flow(then), _flow(now)),
-        "findings": _differing(_findings(then), _findings(now)),
+        "findings": _findings_differing(_findings(then), _findings(now)),
         "estimates": _differing(_estimates(then), _estimates(now)),
         "headline": _differing(_headline(then), _headline(now)),
     }
@@ -71,6 +72,28 @@ def _differing(then: Mapping[Any, str], now: Mapping[Any, str]) -> tuple[Change,
     """The entries that differ, in the order of the later run, then those that only the earlier has."""
     keys = dict.fromkeys(chain(now, then))
     return tuple(Change(_name(k), then.get(k), now.get(k)) for k in keys if then.get(k) != now.get(k))
+
+
+def _findings_differing(then: Mapping[Any, str], now: Mapping[Any, str]) -> tuple[Change, ...]:
+    """As `_differing`, but a finding that is told once in either run is the same one where its place has changed: the place may name
+    the months of the extract or count its files."""
+    gone, new = ([k for k in these if k not in others] for these, others in ((then, now), (now, then)))
+    moved = {}
+    for key in new:
+        alike = [[k for k in side if _placeless(k) == _placeless(key)] for side in (gone, new)]
+        if [len(side) for side in alike] == [1, 1]:
+            moved[key] = alike[0][0]
+    changes = _differing(
+        {k: v for k, v in then.items() if k not in moved.values()}, {k: v for k, v in now.items() if k not in moved}
+    )
+    return *changes, *(
+        Change(_name(_placeless(k)), f"{was[PLACE]}: {then[was]}", f"{k[PLACE]}: {now[k]}") for k, was in moved.items()
+    )
+
+
+def _placeless(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a finding is, without where it is."""
+    return (*key[:PLACE], *key[PLACE + 1 :])
 
 
 def _name(key: Any) -> str:

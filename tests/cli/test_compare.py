@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from aaot_eval.cli import run
-from aaot_eval.run_folder.comparing import VALUES, Change, _differing, _estimates, _findings, _flow
+from aaot_eval.run_folder.comparing import VALUES, Change, _differing, _estimates, _findings, _findings_differing, _flow
 from tests.cli.fakes import CONFIG, write_config, written
 
 OTHER_PANEL = "unit,period,emergency\nS1,2024-01,7\n"
@@ -125,3 +125,26 @@ def test_what_is_read_of_a_table_is_a_column_that_is_released():
 
     for table, columns in VALUES.items():
         assert set(columns) <= set(table_schema("release", table).names)
+
+
+def told(*rows: tuple[str, str]) -> dict:
+    """Findings as released: a code with its place, each of one record."""
+    frame = pd.DataFrame(
+        [(code, "note", "a title", where, 1, "a reason") for code, where in rows],
+        columns=["code", "level", "title", "where", "records", "why"],
+    )
+    return _findings({"data_quality": frame})
+
+
+def test_a_finding_whose_place_alone_moved_is_the_same_and_one_of_several_is_not():
+    then = told(("D317", "2021-07 to 2026-05"), ("D314", "RX1, 2024-01"), ("D304", "admissions"))
+    now = told(
+        ("D317", "2021-07 to 2026-06"), ("D314", "RX1, 2024-02"), ("D314", "RX2, 2024-02"), ("D304", "admissions")
+    )
+    assert _findings_differing(then, now) == (
+        Change("D314; a title; RX1, 2024-02; a reason", None, "note 1"),
+        Change("D314; a title; RX2, 2024-02; a reason", None, "note 1"),
+        Change("D314; a title; RX1, 2024-01; a reason", "note 1", None),
+        Change("D317; a title; a reason", "2021-07 to 2026-05: note 1", "2021-07 to 2026-06: note 1"),
+    )
+    assert _findings_differing(now, now) == ()
