@@ -309,13 +309,13 @@ class DuckDBEngine:
             self._execute(f"CREATE VIEW {asked.makes} AS {query}")
             self._views[asked.makes] = []
             return
-        if asked.makes not in self._views:
+        if asked.makes in self._views:
+            self._execute(f"CREATE TABLE {home}{asked.makes}__new AS {query}")
+            self.drop(asked.makes)
+            self._db.execute(f"ALTER TABLE {asked.makes}__new RENAME TO {asked.makes}")
+        else:
             self._execute(f"CREATE OR REPLACE TABLE {home}{asked.makes} AS {query}")
-            self._shorten(asked)
-            return
-        self._execute(f"CREATE TABLE {home}{asked.makes}__new AS {query}")
-        self.drop(asked.makes)
-        self._db.execute(f"ALTER TABLE {asked.makes}__new RENAME TO {asked.makes}")
+        self._shorten(asked)
 
     def _shorten(self, step: Step) -> None:
         """Give the columns of few texts of a small table a type of those texts."""

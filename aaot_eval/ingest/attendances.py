@@ -10,6 +10,7 @@ import pandas as pd
 from aaot_eval.config import QualityConfig, RunConfig
 from aaot_eval.engine import Engine
 from aaot_eval.findings import Finding
+from aaot_eval.ingest.flow import in_study, rows_in_study
 from aaot_eval.ingest.plan import Given
 from aaot_eval.results import FlowStep
 
@@ -61,16 +62,8 @@ def attendance_flow(
             "FROM attendances_read"
         )[0]
     )
-    window = f"a.arrival_date BETWEEN DATE '{first_month.start_time.date()}' AND DATE '{last_month.end_time.date()}'"
-    joined, at_site = (
-        ("LEFT JOIN sites AS t ON t.site = a.site", "t.site IS NOT NULL") if "sites" in names else ("", "1 = 1")
-    )
-    made, inside, counted = (
-        int(n)
-        for n in engine.rows(
-            f"""SELECT count(*), count(CASE WHEN {window} THEN 1 END), count(CASE WHEN {window} AND {at_site} THEN 1 END)
-            FROM attendances AS a {joined}"""
-        )[0]
+    made, inside, counted = rows_in_study(
+        engine, "attendances", *in_study("arrival_date", names, first_month, last_month)
     )
     kept = [total, total - incomplete, total - incomplete - planned, made + copied, made, inside, counted]
     said = [

@@ -83,6 +83,24 @@ def flow_findings(flow: Sequence[FlowStep]) -> list[Finding]:
     ]
 
 
+def in_study(day: str, names: Mapping[str, str], first: pd.Period, last: pd.Period) -> tuple[str, str, str]:
+    """What makes a row `s` of a table with a `site` one of the study, as SQL: the join that tells it, in the months, at a site of the
+    table; anywhere where there is no such table."""
+    window = f"s.{day} BETWEEN DATE '{first.start_time.date()}' AND DATE '{last.end_time.date()}'"
+    if "sites" not in names:
+        return "", window, "1 = 1"
+    return "LEFT JOIN sites AS t ON t.site = s.site", window, "t.site IS NOT NULL"
+
+
+def rows_in_study(engine: Engine, table: str, joined: str, window: str, at_site: str) -> list[int]:
+    """How many rows a table has, how many of them are in the months of the study, and of these at its sites; as `in_study` says."""
+    found = engine.rows(
+        f"""SELECT count(*), count(CASE WHEN {window} THEN 1 END), count(CASE WHEN {window} AND {at_site} THEN 1 END)
+        FROM {table} AS s {joined}"""
+    )
+    return [int(n) for n in found[0]]
+
+
 def stay_flow(
     engine: Engine, names: Mapping[str, str], first: pd.Period, last: pd.Period, *, people: int
 ) -> list[FlowStep]:
@@ -90,17 +108,8 @@ def stay_flow(
 
     `people` have an episode that was kept, and so a stay.
     """
-    window = f"s.admission_date BETWEEN DATE '{first.start_time.date()}' AND DATE '{last.end_time.date()}'"
-    joined, at_site = (
-        ("LEFT JOIN sites AS t ON t.site = s.site", "t.site IS NOT NULL") if "sites" in names else ("", "TRUE")
-    )
-    stays, inside, placed = (
-        int(n)
-        for n in engine.rows(
-            f"""SELECT count(*), count(CASE WHEN {window} THEN 1 END), count(CASE WHEN {window} AND {at_site} THEN 1 END)
-            FROM stays AS s {joined}"""
-        )[0]
-    )
+    joined, window, at_site = in_study("admission_date", names, first, last)
+    stays, inside, placed = rows_in_study(engine, "stays", joined, window, at_site)
     # Only people who lose a stay are looked at one by one: they are few where the months of the study are those of the extract.
     outside, none_inside, elsewhere, none_placed = (
         int(n)
