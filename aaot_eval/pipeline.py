@@ -19,7 +19,7 @@ from aaot_eval import __version__
 from aaot_eval.config import RunConfig
 from aaot_eval.engine import open_engine
 from aaot_eval.engine.kept import KeptReadings
-from aaot_eval.errors import AaotEvalError, DataQualityError, Problem
+from aaot_eval.errors import AaotEvalError, DataQualityError, InputError, Problem
 from aaot_eval.findings import Finding
 from aaot_eval.ingest import Extracts, read_extracts, read_tables, rejected
 from aaot_eval.panel import build_panel, price_stays, read_panel
@@ -162,7 +162,11 @@ def _prepare_extracts(
     earlier: Vintage | None,
 ) -> Prepared:
     """From extracts to the panel, as `prepare` says."""
-    prices = _prices(config)
+    try:
+        prices = _prices(config)
+    except InputError as fault:
+        # Whoever mends the prices would otherwise meet what is wrong with the files only at the next try.
+        raise InputError(*fault.problems, *_problems_of_files(config, notify, work, session, keep)) from None
     with _engine(config, work, session) as engine:
         notify("Reading the extracts")
         readings = _readings(config, engine, keep, add=add)
@@ -185,6 +189,19 @@ def _prepare_extracts(
     facts = dict(panel.extra) | {"engine": described}
     findings = (*tables.findings, *panel.findings, *(prices.findings if prices is not None else ()))
     return Prepared(panel, findings, flow, tables.sources, prices, restricted, facts, keys)
+
+
+def _problems_of_files(
+    config: RunConfig, notify: Notify, work: Path | None, session: Any, keep: Path | None
+) -> Sequence[Problem]:
+    """What is wrong with the extracts as files; nothing is judged."""
+    try:
+        with _engine(config, work, session) as engine:
+            notify("Reading the extracts")
+            read_extracts(config, engine, notify=notify, readings=_readings(config, engine, keep, add=False))
+    except InputError as fault:
+        return fault.problems
+    return ()
 
 
 def _caseload_keys(engine: Any, tables: Tables, panel: Panel) -> pd.Series[Any]:

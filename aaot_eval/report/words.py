@@ -207,6 +207,7 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
     "money": lambda x: f"£{x:,.0f}",
     "price": lambda x: f"£{x:,.2f}",
     "percent": _share,
+    "entered_percent": lambda x: f"{100 * x:.4g} %",
     "p": _p,
     "least_p": lambda x: f"{x:.4f}" if x >= 0.00005 else "< 0.0001",
 }

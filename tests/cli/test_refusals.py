@@ -129,6 +129,19 @@ def test_all_problems_of_a_config_at_once(tiny, capsys):
     assert "perspektive" in shown
 
 
+@pytest.mark.parametrize("verb", ["check", "analyze"])
+def test_wrong_prices_and_wrong_files_are_told_together(verb, tiny, capsys):
+    for name in ("price without a value", "renamed column", "empty file"):
+        CASES[name][0](tiny)
+    before = everything(tiny)
+    assert run([verb, "-q", str(tiny / "study.toml")]) == 3
+    flat = re.sub(r"\s+", " ", capsys.readouterr().err)
+    assert all(
+        word in flat for name in ("price without a value", "renamed column", "empty file") for word in CASES[name][2]
+    )
+    assert everything(tiny) == before
+
+
 def test_comparison_needed_and_absent(tiny, capsys):
     edit(tiny / "study.toml", lambda t: t + '\n[[analyses]]\nname = "sites"\nestimator = "site_did"\nprimary = true\n')
     column_replaced("sites.csv", "go_live", "2023-01")(tiny)

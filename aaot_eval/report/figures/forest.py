@@ -29,7 +29,7 @@ def forest(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     wholly = sum(line.finite and (line.high < 1 or line.low > 1) for line in shown)
     return Drawing(
         _drawn(shown, context),
-        f"{sentence_case(first.label)}: rate ratio {first.text}; {first.reading}",
+        f"{sentence_case(first.label)}: {f'{first.change}; rate ratio {first.text}' if first.finite else f'rate ratio {first.text}; {first.reading}'}",
         f"Forest plot of {len(shown)} rate ratios with their intervals on a logarithmic axis; a line at 1 means no difference. "
         f"{wholly} of the intervals lie wholly on one side of 1. "
         + " ".join(f"{sentence_case(line.label)}: {line.text}." for line in shown),

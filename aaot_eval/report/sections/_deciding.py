@@ -113,7 +113,7 @@ def _share(value: Any) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.4g} %"
+    return written(share, "entered_percent")
 
 
 def _fill(fill: Sequence[float]) -> str:
