@@ -90,6 +90,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "C240": ("There is no simulated world of that name.", "Name one of those listed."),
     "C241": ("In a simulated world people can be taken on in one way only.", "Leave the others out."),
     "C242": ("A simulated world needs a site with and a site without a service.", "Simulate more sites."),
+    "C250": ("Another plan was sealed for the study, and a seal is never written over.", "Run without --seal: the report says what departs. Or seal anew, which keeps the earlier seal: --seal --reason TEXT."),
+    "C251": ("A code list is not the one that was sealed, whether it was edited or came with another version.", "Put back the list that was sealed, or say why it changed: --accept-codelist-change REASON."),
     # Extracts: the file against its format.
     "X200": ("A file is not there, or a pattern matches none.", "Check the path; relative paths start at the config's folder."),
     "X201": ("A file is empty or has no header line.", "Ask for it again; line 1 must hold the column names."),
@@ -246,6 +248,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "U007": ("--rtol is not a tolerance.", "Leave it out, or write 1e-9."),
     "U008": ("A file would be written into a finished run.", "Give a place outside with --to."),
     "U009": ("An amount given for a published saving is not one that it can be solved with.", "Write a number per patient-year, or leave it out."),
+    "U012": ("--seal only seals the plan, and was given with an option of a run.", "Leave out one or the other."),
+    "U013": ("An option that asks for a reason was given a blank.", "Write why."),
     "U020": ("--older-than is not an age.", "Write 90d, 12w or 1y."),
     "U100": ("A fault of the program itself.", "Send the log named to the maintainers; it holds no value of your data."),
     "U130": ("The run was interrupted.", "Nothing; readings that were kept stay until `aaot-eval purge`."),
@@ -258,6 +262,9 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "V610": ("An input is not what the run read.", "Verify with the extracts of the run."),
     "V611": ("An input that the run read is not here.", "Give with --data the folder the study's config was in."),
     "V620": ("A table comes out otherwise when the run is repeated.", "Compare version and packages with manifest.json."),
+    "V650": ("A run was made under a sealed plan, and plan_log.txt is not beside it.", "Ask for the file and put it into the folder that holds the run's folder."),
+    "V651": ("plan_log.txt is not as it was written: a line is changed, gone or put in between.", "Put back a copy from before; without one the seal proves nothing."),
+    "V652": ("plan_log.txt holds together, but does not know the run, its reading of the outcomes or the seal it names.", "Ask for the log as it was after the run; do not rely on the seal."),
     "V640": ("There is no second run to compare with.", "Name both run folders, the earlier first."),
     "V630": ("The files of a run are not what its manifest says, so no page is drawn.", "Run again, or add --unverified."),
 }  # fmt: skip

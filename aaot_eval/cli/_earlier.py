@@ -27,9 +27,12 @@ def earlier_runs(config: RunConfig, study_folder: Path | None = None) -> Iterato
 
     A run under way that holds the study's lock keeps its readings to itself: everything is then read.
     """
-    from aaot_eval.run_folder import StudyFolder, counting_hash, fingerprint
+    from aaot_eval.run_folder import PlanLog, StudyFolder, counting_hash, fingerprint
 
     study = StudyFolder(study_folder or config.path(config.output.runs) / config.name)
-    vintage = study.vintage(fingerprint(config), counting_hash(config)) if study.runs() else None
+    vintage = None
+    if study.runs():
+        seal = PlanLog.beside(study.path).seal()
+        vintage = study.vintage(fingerprint(config, seal.state if seal else ""), counting_hash(config))
     with study.readings(config.path(config.output.work) if config.output.work else None) as readings:
         yield Earlier(readings if config.output.cache else None, vintage)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aaot_eval.config import RunConfig
     from aaot_eval.console import Terminal
     from aaot_eval.results import Release
-    from aaot_eval.run_folder import Drawn, Fingerprint, RunFolder, StudyFolder
+    from aaot_eval.run_folder import Drawn, Fingerprint, RunFolder, Seal, StudyFolder
 
 
 UNCHANGED = "Nothing changed: config, inputs and version are those of an earlier run."
@@ -61,7 +61,18 @@ def analyze(
         bool, typer.Option("--patient-reports", help="Also write per-patient rows to restricted/ (needs --reason).")
     ] = False,
     reason: Annotated[
-        str | None, typer.Option("--reason", metavar="TEXT", help="Why per-patient rows are needed.")
+        str | None,
+        typer.Option("--reason", metavar="TEXT", help="Why per-patient rows, or a new seal, are needed."),
+    ] = None,
+    seal: Annotated[
+        bool,
+        typer.Option("--seal", help="Only seal the plan, before any outcome is read; another seal needs --reason."),
+    ] = False,
+    accept_codelist_change: Annotated[
+        str | None,
+        typer.Option(
+            "--accept-codelist-change", metavar="REASON", help="Go on with code lists that changed after sealing."
+        ),
     ] = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Read every file again, and keep no rows for the next run.")
@@ -72,18 +83,26 @@ def analyze(
     verbose: Verbose = False,
 ) -> None:
     """Run the whole evaluation; print the run folder."""
+    from aaot_eval.cli._sealed import seal_only, stated
     from aaot_eval.config import load_config
     from aaot_eval.console import Terminal
 
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
-    config = _asked(with_engine(load_config(config_file, data=data), engine), until, patient_reports, reason)
+    accepted = stated(accept_codelist_change, "--accept-codelist-change")
+    config = with_engine(load_config(config_file, data=data), engine)
+    if seal:
+        of_a_run = {"--until": until, "--as-of": as_of, "--force": force, "--stop-after": stop_after,
+                    "--patient-reports": patient_reports, "--accept-codelist-change": accepted}  # fmt: skip
+        seal_only(config, out, stated(reason, "--reason"), of_a_run, as_json)
+        return
+    config = _asked(config, until, patient_reports, reason)
     config = config.changed(output__cache=False) if no_cache else config
     if stop_after:
         _stop_early(config, terminal, stop_after, as_json)
         return
     scheduled = until == "latest" or as_of is not None
     run, unchanged = _evaluate(config, terminal, out=out, as_of=(as_of or datetime.now()) if scheduled else None,
-                               cycle=until == "latest", force=force)  # fmt: skip
+                               cycle=until == "latest", force=force, accepted=accepted)  # fmt: skip
     status = run.status()
     terminal.headline(status["headline"])
     if unchanged and as_json and not quiet:
@@ -137,11 +156,19 @@ def _stop_early(config: RunConfig, terminal: Terminal, stage: str, as_json: bool
 
 
 def _evaluate(
-    config: RunConfig, terminal: Terminal, *, out: Path | None, as_of: datetime | None, cycle: bool, force: bool
+    config: RunConfig,
+    terminal: Terminal,
+    *,
+    out: Path | None,
+    as_of: datetime | None,
+    cycle: bool,
+    force: bool,
+    accepted: str | None,
 ) -> tuple[RunFolder, bool]:
     """One run under the study's lock, and whether it is an earlier one: stale gate, the same run again, or a new one."""
     from aaot_eval.cli._cycle import refuse_stale
     from aaot_eval.cli._endings import faults_go_to, readings_are_in
+    from aaot_eval.cli._sealed import held_to
     from aaot_eval.disclosure import csv_text
     from aaot_eval.ingest import secret_fingerprint
     from aaot_eval.run_folder import CACHE, StudyFolder, fingerprint, point_to
@@ -155,7 +182,8 @@ def _evaluate(
                 f"Passed over {name}: its manifest.json cannot be read. Restore it, or remove the folder."
             )
         study.refuse_other_secret(secret_fingerprint(config))
-        print_ = fingerprint(config)
+        seal = held_to(study, config, terminal, accepted)
+        print_ = fingerprint(config, seal.state if seal else "")
         earlier = study.same(print_)
         if earlier is not None and as_of is not None:
             refuse_stale(
@@ -168,7 +196,7 @@ def _evaluate(
             terminal.progress(UNCHANGED)
             point_to(study, earlier, csv_text)
             return earlier, True
-        return _new_run(config, terminal, study, print_, as_of=as_of, cycle=cycle), False
+        return _new_run(config, terminal, study, print_, seal, as_of=as_of, cycle=cycle), False
 
 
 def _new_run(
@@ -176,6 +204,7 @@ def _new_run(
     terminal: Terminal,
     study: StudyFolder,
     print_: Fingerprint,
+    seal: Seal | None,
     *,
     as_of: datetime | None,
     cycle: bool,
@@ -184,9 +213,19 @@ def _new_run(
     from aaot_eval.disclosure import control, csv_text
     from aaot_eval.ingest import secret_fingerprint
     from aaot_eval.pipeline import prepare, run_evaluation
-    from aaot_eval.run_folder import CACHE, Account, RunFolder, counting_hash, package_versions, run_name, write_run
+    from aaot_eval.run_folder import (
+        CACHE,
+        Account,
+        RunFolder,
+        begin_reading,
+        counting_hash,
+        package_versions,
+        run_name,
+        write_run,
+    )
 
     started = datetime.now(UTC)
+    plan = begin_reading(study, seal, config, print_.whole) if seal else None
     with study.work_folder(config.path(config.output.work) if config.output.work else None) as work:
         prepared = prepare(
             config,
@@ -205,6 +244,7 @@ def _new_run(
     refresh = plan_refresh(study, config, data_cut) if cycle else Refresh("none", True, data_cut, "")
     meta = dict(result.meta) | {"run_id": name, "config_hash": print_.config[:12], "packages": package_versions()}
     meta |= {"refresh": refresh.sentence} if refresh.sentence else {}
+    meta |= {"plan": plan} if plan else {}
     terminal.progress("Applying disclosure control")
     release = control(result.tables, meta, profile=config.disclosure.profile, national=config.disclosure.national)
     release = carry(release, refresh)
@@ -213,6 +253,7 @@ def _new_run(
     account = Account(
         command=command_line(), started=started, log=terminal.log,
         as_of=f"{as_of:%Y-%m-%d}" if as_of else None, refresh=refresh.facts(name), secret=secret_fingerprint(config),
+        plan=plan,
     )  # fmt: skip
     rows = result.costs.per_patient if result.costs else None
     drawn = _drawn(release, rows, meta, config.output.reason or "")

@@ -56,14 +56,17 @@ def check(
     """Check config, extracts and design; write nothing."""
     from aaot_eval.cli._earlier import earlier_runs
     from aaot_eval.cli._scratch import homes_of, scratch
+    from aaot_eval.cli._sealed import held_to
     from aaot_eval.config import load_config
     from aaot_eval.console import Terminal
     from aaot_eval.errors import DataQualityError, InputError
     from aaot_eval.pipeline import Evidence, prepare
+    from aaot_eval.run_folder import StudyFolder
 
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
     config = with_engine(load_config(config_file, data=data), engine)
     config = config.changed(output__cache=False) if no_cache else config
+    held_to(StudyFolder(config.path(config.output.runs) / config.name), config, terminal)
     try:
         with scratch(*homes_of(config)) as work, earlier_runs(config) as earlier:
             prepared = prepare(

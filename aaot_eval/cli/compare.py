@@ -17,6 +17,7 @@ HEADINGS = {
     "inputs": "Inputs",
     "settings": "Settings",
     "versions": "Versions",
+    "plan": "Sealed plan",
     "flow": "Rows kept at each step",
     "findings": "Findings",
     "estimates": "Estimates",
@@ -91,6 +92,8 @@ def _lines(found: Comparison, *, verbose: bool) -> list[str]:
     lines = [f"{word} {run.path.name}, data to {run.manifest['data_cut']}" for word, run in zip(("Then:", "Now: "), runs, strict=True)]  # fmt: skip
     for kind, heading in HEADINGS.items():
         changes = found.changes[kind]
+        if kind == "plan" and not changes:
+            continue
         shown = [c for c in changes if verbose or kind != "estimates" or c.what.startswith("primary")]
         left = len(changes) - len(shown)
         lines += ["", f"{heading}: {'unchanged' if not changes else len(changes)}"]

@@ -35,7 +35,7 @@ def verify(
     """Compare a run with its own record, and with a repetition."""
     from aaot_eval.console import Terminal
     from aaot_eval.errors import UsageError
-    from aaot_eval.run_folder import differing_files, read_run
+    from aaot_eval.run_folder import PlanLog, differing_files, read_run, seal_problems
 
     if not 0 <= rtol < 1:
         raise UsageError(
@@ -48,13 +48,19 @@ def verify(
         )
     terminal = Terminal(quiet=quiet or as_json, verbose=verbose)
     found = read_run(run)
-    problems = differing_files(found)
+    problems = differing_files(found) or seal_problems(found)
     if problems:
         raise VerifyMismatchError(*problems)
     when, gone = found.purged
     count = len(found.manifest["outputs"]) - sum(not (found.path / name).is_file() for name in gone)
     said = f" Its person-level files were purged on {when[:10]}." if when else ""
-    about = {"run": str(found.path), "files": count, "purged": when[:10] or None}
+    logged: dict[str, object] | None = None
+    if found.manifest.get("plan"):
+        events, _ = PlanLog.beside(found.path.resolve().parent).chain()
+        runs = [event.facts["run"] for event in events if event.kind == "run"]
+        logged = {"lines": len(events), "runs": runs}
+        said += f" The log of its sealed plan holds: {counted(len(events), 'line')}, {counted(len(runs), 'run')}."
+    about = {"run": str(found.path), "files": count, "purged": when[:10] or None, "plan_log": logged}
     if data is None:
         text = f"{found.path.name}: all {counted(count, 'file')} are as they were written.{said} Not repeated; give --data for that."
         answer(text, about, as_json)

@@ -1,7 +1,9 @@
-"""A config as TOML again, with every default written out."""
+"""A config as TOML again, with every default written out; and its settings one by one."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -45,3 +47,26 @@ def _is_table(value: Any) -> bool:
     return isinstance(value, BaseModel | dict) or (
         isinstance(value, list) and bool(value) and isinstance(value[0], BaseModel)
     )
+
+
+def settings_by_path(document: dict[str, Any]) -> dict[str, str]:
+    """Every value of a config by its path, as text; one of several tables by its name. What is not set is not there."""
+    return dict(_settings(document, ""))
+
+
+def _settings(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, list) and value and all(isinstance(part, dict) and _name_in(part) for part in value):
+        value = {_name_in(part): {k: v for k, v in part.items() if k not in NAMES} for part in value}
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _settings(inner, f"{path}.{key}" if path else key)
+    elif value is not None:
+        yield path, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+#: The keys that tell one of several tables from the others: of [[analyses]] and of [[fidelity]].
+NAMES = ("name", "site")
+
+
+def _name_in(part: dict[str, Any]) -> str:
+    return next((str(part[key]) for key in NAMES if part.get(key)), "")

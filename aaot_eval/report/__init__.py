@@ -103,4 +103,8 @@ def _banners(source: Source) -> tuple[tuple[str, str], ...]:
         )
     if source.word == "too_early":
         found.append(("Monitoring only", "There are too few periods after the start for an estimate."))
+    if (source.meta.get("plan") or {}).get("departures"):
+        found.append(
+            ("Departs from the sealed plan", "What was planned, and what was done instead, stands under “Limits”.")
+        )
     return tuple(found)

@@ -125,6 +125,12 @@ def unit_name(unit: Any) -> str:
     return TOGETHER.get(str(unit), "" if is_missing(unit) else str(unit))
 
 
+def day_name(time: str) -> str:
+    """The day of a time: "2026-03-05T10:00:00+00:00" reads "5 March 2026"; what is no time stays as it is."""
+    found = re.match(r"(\d{4})-(\d{2})-(\d{2})", time)
+    return f"{int(found[3])} {MONTHS[int(found[2]) - 1]} {found[1]}" if found else time
+
+
 def sentence_case(text: str) -> str:
     """The text with a capital at its start."""
     return text[:1].upper() + text[1:]

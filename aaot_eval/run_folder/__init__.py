@@ -1,7 +1,8 @@
 """A run on disk: what was asked, what was read, what was found, and what may leave.
 
 A run is built in a hidden folder beside its final place and moved there at the end, so a run folder that exists is a run
-that finished. Times stand in `manifest.json`, `restricted/log.txt` and `index.csv` only.
+that finished. Times stand in `manifest.json`, `restricted/log.txt`, `index.csv` and `plan_log.txt` only; the page says
+when a plan was sealed, which is no time of the run.
 """
 
 from __future__ import annotations
@@ -12,11 +13,22 @@ from aaot_eval.run_folder.fingerprint import Fingerprint, InputFile, config_hash
 from aaot_eval.run_folder.parcel import write_parcel
 from aaot_eval.run_folder.purging import PersonCopy, age_of, delete_copies, person_copies
 from aaot_eval.run_folder.reading import RunFolder, differing_files, differing_inputs, largest_differences, read_run
+from aaot_eval.run_folder.sealing import (
+    PLAN_LOG,
+    PlanLog,
+    Seal,
+    accept_lists,
+    begin_reading,
+    seal_plan,
+    seal_problems,
+    standing_seal,
+)
 from aaot_eval.run_folder.study import CACHE, StudyFolder
 from aaot_eval.run_folder.writing import Account, Drawn, headline_rows, point_to, write_run
 
 __all__ = [
     "CACHE",
+    "PLAN_LOG",
     "Account",
     "Change",
     "Comparison",
@@ -24,9 +36,13 @@ __all__ = [
     "Fingerprint",
     "InputFile",
     "PersonCopy",
+    "PlanLog",
     "RunFolder",
+    "Seal",
     "StudyFolder",
+    "accept_lists",
     "age_of",
+    "begin_reading",
     "compare_runs",
     "config_hash",
     "counting_hash",
@@ -41,6 +57,9 @@ __all__ = [
     "point_to",
     "read_run",
     "run_name",
+    "seal_plan",
+    "seal_problems",
+    "standing_seal",
     "write_parcel",
     "write_run",
 ]

@@ -5,7 +5,6 @@ Every count comes from `release/`: two runs put beside one another show nothing 
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from aaot_eval.config.writing import settings_by_path
 from aaot_eval.run_folder.reading import RunFolder
 
 #: What makes a result; whatever else differs follows from these.
@@ -41,7 +41,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What differs between two runs, by kind: `CAUSES`, then flow, findings, estimates and headline."""
+    """What differs between two runs, by kind: `CAUSES`, then the sealed plan, flow, findings, estimates and headline."""
 
     earlier: RunFolder
     later: RunFolder
@@ -60,6 +60,7 @@ def compare_runs(earlier: RunFolder, later: RunFolder) -> Comparison:
         "inputs": _inputs(earlier, later),
         "settings": _differing(_settings(earlier), _settings(later)),
         "versions": _differing(_versions(earlier), _versions(later)),
+        "plan": _differing(_plan(earlier), _plan(later)),
         "flow": _differing(_flow(then), _flow(now)),
         "findings": _findings_differing(_findings(then), _findings(now)),
         "estimates": _differing(_estimates(then), _estimates(now)),
@@ -115,15 +116,7 @@ def _inputs(earlier: RunFolder, later: RunFolder) -> tuple[Change, ...]:
 
 def _settings(run: RunFolder) -> dict[str, str]:
     """Every key of the run's config, defaults included, by its path."""
-    return dict(_leaves(tomllib.loads(run.config_file.read_text("utf-8")), ""))
-
-
-def _leaves(value: Any, path: str) -> Iterable[tuple[str, str]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{key}" if path else key)
-    else:
-        yield path, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return settings_by_path(tomllib.loads(run.config_file.read_text("utf-8")))
 
 
 def _versions(run: RunFolder) -> dict[str, str]:
@@ -137,6 +130,17 @@ def _versions(run: RunFolder) -> dict[str, str]:
         if key != "name"
     }
     return named | {key: str(record[key]) for key in ("python", "system") if key in record}
+
+
+def _plan(run: RunFolder) -> dict[str, str]:
+    """The seal that a run was made under, and how it stands to it."""
+    plan = run.manifest.get("plan")
+    if not plan:
+        return {}
+    told = {"sealed": plan["sealed"], "hash of the seal": plan["sha256"]}
+    told["departures"] = ", ".join(departure["key"] for departure in plan["departures"]) or "none"
+    reasons = [f"{', '.join(accepted['lists'])}: {accepted['reason']}" for accepted in plan["accepted"]]
+    return told | ({"code lists accepted": "; ".join(reasons)} if reasons else {})
 
 
 def _rows(tables: Mapping[str, pd.DataFrame], name: str, key: tuple[str, ...]) -> Iterable[tuple[tuple[Any, ...], Any]]:

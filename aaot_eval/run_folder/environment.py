@@ -8,7 +8,7 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
-from aaot_eval.run_folder.files import file_sha256
+from aaot_eval.run_folder.files import text_sha256
 from aaot_eval.schema import shipped
 
 
@@ -32,7 +32,7 @@ _CORE = ("duckdb", "linearmodels", "numpy", "pandas", "scipy", "statsmodels")
 def code_lists() -> dict[str, str]:
     """The hash of each shipped code list, by file name."""
     home = shipped("data_schemas") / "codelists"
-    return {p.name: file_sha256(p) for p in sorted(home.glob("*.csv"))} if home.is_dir() else {}
+    return {p.name: text_sha256(p) for p in sorted(home.glob("*.csv"))} if home.is_dir() else {}
 
 
 def commit() -> str | None:

@@ -106,3 +106,8 @@ def file_sha256(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def text_sha256(path: Path) -> str:
+    """The SHA-256 of a file whose line ends do not count, in hex: a copy made on another system is the same file."""
+    return sha256(path.read_bytes().replace(b"\r\n", b"\n"))

@@ -1,4 +1,4 @@
-"""What makes a run the same run: the resolved config, the content of the inputs and the program's own files."""
+"""What makes a run the same run: the resolved config, the content of the inputs, the program's own files and the sealed plan."""
 
 from __future__ import annotations
 
@@ -33,35 +33,39 @@ class InputFile:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What makes a run the same run: the resolved config, the content of the inputs and the code."""
+    """What makes a run the same run: the resolved config, the content of the inputs, the code and, where there is one, the sealed plan."""
 
     config: str
     code: str
     inputs: tuple[InputFile, ...]
+    seal: str = ""
 
     @property
     def whole(self) -> str:
-        """One hash over all three; the names and places of the inputs do not count, their content does."""
+        """One hash over all of them; the names and places of the inputs do not count, their content does."""
         content = sorted((f.table, f.sha256) for f in self.inputs)
-        return sha256(json.dumps([self.config, self.code, content]).encode())
+        return sha256(json.dumps([self.config, self.code, content, *([self.seal] if self.seal else [])]).encode())
 
 
-def fingerprint(config: RunConfig) -> Fingerprint:
-    """The fingerprint of a study before it is run; files that are missing are left to the reader of that file to refuse."""
+def fingerprint(config: RunConfig, seal: str = "") -> Fingerprint:
+    """The fingerprint of a study before it is run; files that are missing are left to the reader of that file to refuse.
+
+    `seal` is the state of the sealed plan (`Seal.state`), which the page of a run tells of.
+    """
     files = [
         InputFile(table, config.recorded(path), path.stat().st_size, content_hash(path))
         for table, paths in input_paths(config).items()
         for path in paths
         if path.is_file()
     ]
-    return Fingerprint(config_hash(config), code_hash(), (*files, *_server_tables(config)))
+    return Fingerprint(config_hash(config), code_hash(), (*files, *_server_tables(config)), seal)
 
 
 def _server_tables(config: RunConfig) -> list[InputFile]:
     """Tables of a database server or of Spark among the inputs, by a hash of their rows."""
     from aaot_eval.engine.database_tables import SPARK, is_table, table_of
 
-    given = {name: getattr(config.data, name) for name in _FILE_KEYS}
+    given = {name: getattr(config.data, name) for name in FILE_KEYS}
     named = [(k, t) for k, v in given.items() for t in ([v] if isinstance(v, str) else v or ()) if is_table(t)]
     of_spark = config.engine.name == "spark" and any(t.startswith(SPARK) for _, t in named)
     with _spark(config) if of_spark else nullcontext() as session:
@@ -119,7 +123,7 @@ def counting_hash(config: RunConfig) -> str:
 
 def input_paths(config: RunConfig) -> dict[str, list[Path]]:
     """Every file the config names, by the key that names it. A person-key secret is not listed: its hash would be a clue."""
-    given: dict[str, Any] = {name: getattr(config.data, name) for name in _FILE_KEYS}
+    given: dict[str, Any] = {name: getattr(config.data, name) for name in FILE_KEYS}
     if config.counting.code_list:
         given["code_list"] = config.counting.code_list
     if config.costs:
@@ -135,7 +139,7 @@ def input_paths(config: RunConfig) -> dict[str, list[Path]]:
     return {table: paths for table, paths in found.items() if paths}
 
 
-_FILE_KEYS = (
+FILE_KEYS = (
     "admissions",
     "attendances",
     "deaths",

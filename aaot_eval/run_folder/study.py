@@ -21,7 +21,7 @@ PARTIAL = ".partial_"
 # A finished run put aside while the same run, made again, takes its place; its name, then the process, follow.
 ASIDE = f"{PARTIAL}old_"
 # Small files on their way to their place.
-ON_THE_WAY = (".write_test_*", ".latest.txt_*", ".index.csv_*")
+ON_THE_WAY = (".write_test_*", ".latest.txt_*", ".index.csv_*", ".plan_log.txt_*")
 # Spill files of a run under way, and the tables already read that the next run need not read again.
 WORK, CACHE = ".work_", "cache"
 LATEST = "latest.txt"

@@ -30,6 +30,7 @@ from aaot_eval.run_folder.files import (
 )
 from aaot_eval.run_folder.fingerprint import Fingerprint, config_hash, counting_hash, run_name
 from aaot_eval.run_folder.reading import RunFolder
+from aaot_eval.run_folder.sealing import PlanLog, log_run
 from aaot_eval.run_folder.study import ASIDE, PARTIAL, StudyFolder
 
 AsCsv = Callable[[pd.DataFrame], str]
@@ -37,7 +38,7 @@ AsCsv = Callable[[pd.DataFrame], str]
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What the caller knows about the run that the results do not hold: who asked, when, and what was said on the way."""
+    """What the caller knows about the run that the results do not hold: who asked, when, what was said on the way, and the sealed plan."""
 
     command: str
     started: datetime
@@ -45,6 +46,7 @@ class Account:
     as_of: str | None = None
     refresh: Mapping[str, Any] = field(default_factory=dict)
     secret: str | None = None
+    plan: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def write_run(
 
     `release/` gets the pages, the tables of `release` (CSV and Parquet) and the figures; `restricted/` the exact tables, the
     rejects, the log and, when the config gives a reason, the per-patient rows (CSV, Parquet and the page of patients). `latest.txt` and `index.csv` come last.
+    A run of a sealed study gets its line in `plan_log.txt` before it takes its place.
     `as_csv` turns a table into CSV text that is safe to open in a spreadsheet.
     """
     name = run_name(str(result.meta["data_cut"]), fingerprint)
@@ -79,7 +82,11 @@ def write_run(
     (partial / "restricted").mkdir(mode=0o700)
     try:
         _write_contents(partial, name, result, release, account, as_csv, drawn)
-        _write_manifest(partial, name, result, release, fingerprint, account)
+        plan = account.plan and {**account.plan, "log_line": PlanLog.beside(study.path).events()[-1].sha256}
+        _write_manifest(partial, name, result, release, fingerprint, account, plan)
+        if account.plan:
+            # Before the run stands: one that was made and then lost is one that was made.
+            log_run(study, RunFolder.read(partial))
         final = study.path / name
         again = final.exists()
         # Of a run made again the index knows both manifests before the one takes the other's place: a process killed at any
@@ -178,6 +185,7 @@ def _status(name: str, result: RunResult, release: Release, account: Account) ->
         "headline": headline_rows(release),
         "messages": sorted({f.code for f in result.findings}),
         "refresh": dict(account.refresh),
+        "plan": account.plan,
         "profile": release.profile,
     }
 
@@ -192,7 +200,13 @@ def headline_rows(release: Release) -> list[dict[str, str]]:
 
 
 def _write_manifest(
-    folder: Path, name: str, result: RunResult, release: Release, print_: Fingerprint, account: Account
+    folder: Path,
+    name: str,
+    result: RunResult,
+    release: Release,
+    print_: Fingerprint,
+    account: Account,
+    plan: Mapping[str, Any] | None,
 ) -> None:
     rows = {(s.table, s.sha256): s.rows for s in result.sources}
     outputs = [
@@ -222,6 +236,7 @@ def _write_manifest(
         "data_cut": result.meta["data_cut"],
         "period_kind": result.meta["period_kind"],
         "refresh": dict(account.refresh),
+        "plan": plan,
         "gates": [{"code": f.code, "level": f.level, "title": f.kind.title, "where": f.where} for f in result.findings],
         "inputs": [
             {

@@ -10,7 +10,7 @@ import pandas as pd
 
 from aaot_eval.config import RunConfig, load_config
 from aaot_eval.results import Analysis, CheckResult, CostResult, Effect, Estimate, Release, RunResult, Source, Verdict
-from aaot_eval.run_folder import Account, Drawn, StudyFolder, fingerprint, write_run
+from aaot_eval.run_folder import Account, Drawn, StudyFolder, begin_reading, fingerprint, standing_seal, write_run
 from tests.builders import site_panel
 
 CONFIG = """
@@ -75,20 +75,25 @@ def written(
     refresh: dict[str, object] | None = None,
     hide: Sequence[str] = (),
 ) -> Path:
-    """A run folder."""
+    """A run folder; under the sealed plan where the study has one."""
     from aaot_eval.disclosure import csv_text
 
     result = result_of(config, data_cut, estimate)
     release = Release(
         tables={k: v for k, v in result.tables.items() if k not in hide}, meta=result.meta, hidden={}, profile="hes"
     )
-    account = Account("aaot-eval analyze study.toml", datetime(2025, 1, 1, tzinfo=UTC), ["line"], refresh=refresh or {})
     study = StudyFolder.open(runs, config.name)
+    seal = standing_seal(study)
+    print_ = fingerprint(config, seal.state if seal else "")
+    account = Account(
+        "aaot-eval analyze study.toml", datetime(2025, 1, 1, tzinfo=UTC), ["line"], refresh=refresh or {},
+        plan=begin_reading(study, seal, config, print_.whole) if seal else None,
+    )  # fmt: skip
     return write_run(
         result,
         release,
         study=study,
-        fingerprint=fingerprint(config),
+        fingerprint=print_,
         account=account,
         as_csv=csv_text,
         drawn=Drawn({"report.html": "<html></html>\n"}),

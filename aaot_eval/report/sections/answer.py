@@ -10,6 +10,7 @@ import pandas as pd
 from aaot_eval.report.blocks import Answer, Block, Brief, Facts, Ref, Text
 from aaot_eval.report.contents import Column, Source, cell, chart, interval, named, table
 from aaot_eval.report.sections import section
+from aaot_eval.report.sections._plan import plan_in_brief
 from aaot_eval.report.sections._result import headlines, result
 from aaot_eval.report.words import (
     CHECK_WORDS,
@@ -113,6 +114,8 @@ def _status(source: Source) -> Facts:
         ),
     ]
     rows += _service(source)
+    if plan := plan_in_brief(source):
+        rows.append(("Plan", plan))
     if source.meta.get("refresh"):
         rows.append(("Estimate", _refresh(source)))
     return Facts(tuple(rows), title="Where this result stands")

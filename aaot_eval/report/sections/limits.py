@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aaot_eval.report.blocks import Block, Bullets, Heading, Ref, Text
 from aaot_eval.report.contents import Source
 from aaot_eval.report.sections import section
+from aaot_eval.report.sections._plan import plan_told
 from aaot_eval.report.words import CHECK_WORDS, name_of, sentence_case
 
 KINDS = {"always": "Always", "design": "Because of the design", "costs": "About the costs", "check": "Found by the checks",
@@ -15,11 +16,12 @@ KINDS = {"always": "Always", "design": "Because of the design", "costs": "About 
 
 @section("limits", order=100, title="Limits")
 def limits(source: Source) -> Sequence[Block]:
-    """The limits, grouped by where they come from."""
+    """The limits, grouped by where they come from, and how far the analysis was fixed beforehand."""
     frame = source.in_order("limits")
     if frame is None:
         return [source.missing("limits", "the limits"),
-                Bullets(("A run without its list of limits is incomplete: do not use it for a decision.",))]  # fmt: skip
+                Bullets(("A run without its list of limits is incomplete: do not use it for a decision.",)),
+                *plan_told(source)]  # fmt: skip
     blocks: list[Block] = []
     kinds = list(dict.fromkeys(frame["kind"]))
     for kind in kinds:
@@ -30,7 +32,7 @@ def limits(source: Source) -> Sequence[Block]:
             for i in rows.index
         ]
         blocks += [Heading(KINDS.get(str(kind), str(kind).capitalize())), Bullets(tuple(items))]
-    return blocks
+    return [*blocks, *plan_told(source)]
 
 
 def _named(source: Source, text: str, which: int = 0) -> str:
