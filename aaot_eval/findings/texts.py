@@ -301,6 +301,11 @@ TEXTS: dict[str, tuple[Level, str, str, str]] = {
         "At the unit's own rate chance gives no such run: the counts were more likely not sent, or the unit was closed, and a nought reads as nobody "
         "admitted.",
         "Leave the outcome blank where the count is not known; nothing, if nobody was admitted."),
+    "D429": ("warn", "Newest months of a site sent in part",
+        "The site has far fewer records there than it usually has, and had them until then: the rest is still to come. Its counts are taken as "
+        "missing in these months and not as a fall; for people they count as they are.",
+        "Nothing now; run again when the months are whole. If the site did admit so few, say how far the extract is complete with [data] "
+        "complete_to."),
     # Asked of the clock before all others, and shown after them.
     "D330": ("stop", "The data are stale",
         "The newest complete month is older than it should be by now, so the run would repeat an old answer.",

@@ -11,6 +11,7 @@ from aaot_eval.config import RunConfig
 from aaot_eval.engine import Engine
 from aaot_eval.errors import InputError, Problem, counted
 from aaot_eval.findings import Finding
+from aaot_eval.newest_months import sent_in_part
 
 # Nobody admitted anywhere for a year: what lies beyond has a wrong year in its date.
 EMPTY_MONTHS = 12
@@ -52,7 +53,8 @@ def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Peri
         last = complete
     elif min(last_admission, last_end) < last.end_time.date() - timedelta(days=silent):
         last -= 1
-    last = _mature(config, last)
+    newest = _mature(config, last)
+    last = _before_months_in_part(engine, config, newest)
     if config.study.first_period is not None:
         first = pd.Period(first_end, "M")
     if last < first:
@@ -69,7 +71,7 @@ def usable_months(engine: Engine, config: RunConfig) -> tuple[pd.Period, pd.Peri
                 where=f"after {last}",
                 records=late[0],
                 people=late[1],
-                detail=f"the last complete month is {last}" + _why_last(config),
+                detail=f"the last complete month is {last}" + _why_last(config, last, newest),
             )
         )
     return first, last, findings + _flex_months(config, first, last)
@@ -142,6 +144,17 @@ def _mature(config: RunConfig, last: pd.Period) -> pd.Period:
     return last
 
 
+def _before_months_in_part(engine: Engine, config: RunConfig, last: pd.Period) -> pd.Period:
+    """The last month before those at the end of which only a part was sent; the same month where the study itself says how far to go."""
+    if config.data.complete_to is not None or config.study.last_period is not None:
+        return last
+    months = engine.frame("SELECT clock, sum(n) AS n FROM provider_months GROUP BY clock").set_index("clock")["n"]
+    upto = last.year * 12 + last.month - 1
+    counts = months.reindex(range(int(months.index.min()), upto + 1), fill_value=0).to_numpy(dtype=float)
+    in_part = sent_in_part(counts[None, :], config.quality.limit("D314"))[0]
+    return last - int(len(in_part) - np.argmax(in_part)) if in_part.any() else last
+
+
 def _cut(config: RunConfig, first: pd.Period, last: pd.Period) -> tuple[pd.Period, pd.Period]:
     """The window that [study] asks for, which must lie inside the data."""
     problems = []
@@ -195,9 +208,15 @@ def _no_month(config: RunConfig, first: pd.Period) -> Problem:
     )
 
 
-def _why_last(config: RunConfig) -> str:
+def _why_last(config: RunConfig, last: pd.Period, newest: pd.Period) -> str:
     data = config.data
     parts = []
+    if last < newest:
+        months = f"{last + 1} to {newest}" if last + 1 < newest else str(newest)
+        limit = config.quality.limit("D314")
+        parts.append(
+            f"{months}: under {100 * limit:g} % of the records of a usual month, so that the rest is still to come"
+        )
     if data.maturity_days is not None:
         parts.append(
             f"a month counts {counted(data.maturity_days, 'day')} after its end, the extract is of {data.extracted}"

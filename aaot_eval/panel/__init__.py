@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aaot_eval.config import QualityConfig, RunConfig
+from aaot_eval.config import RunConfig
 from aaot_eval.errors import InputError, Problem
 from aaot_eval.findings import Finding
+from aaot_eval.newest_months import sent_in_part
 from aaot_eval.panel.aggregated import read_panel
 from aaot_eval.panel.asked import (
     ON_REQUEST,
@@ -62,7 +63,7 @@ def build_panel(tables: Tables, config: RunConfig) -> Panel:
     primary = _known_outcomes(config, (*outcomes, *asked))
     _count(tables, periods, config)
     units = _units(tables, config)
-    cells, findings = _cells(tables, units, periods, outcomes, config.quality)
+    cells, findings = _cells(tables, units, periods, outcomes, config)
     priced = tables.has("stay_prices")
     if priced:
         share_stays(tables, periods, config.costs)
@@ -213,7 +214,7 @@ def _units(tables: Tables, config: RunConfig) -> pd.DataFrame:
 
 
 def _cells(
-    tables: Tables, units: pd.DataFrame, periods: pd.DataFrame, outcomes: tuple[OutcomeSpec, ...], limits: QualityConfig
+    tables: Tables, units: pd.DataFrame, periods: pd.DataFrame, outcomes: tuple[OutcomeSpec, ...], config: RunConfig
 ) -> tuple[pd.DataFrame, list[Finding]]:
     n_u, n_t = len(units), len(periods)
     t = np.tile(np.arange(n_t), n_u)
@@ -227,9 +228,12 @@ def _cells(
     months = tables.engine.frame("SELECT * FROM site_months")
     visits = tables.engine.frame("SELECT * FROM site_attendances")
     stays = spread(months, units.index, "site", "stays", n_t)
-    missing = stays == 0
+    limits = config.quality
+    low_volume = limits.limit("D314")
+    in_part = _newest_in_part(stays, config, low_volume)
+    missing = (stays == 0) | in_part
     cells["missing"] = missing.reshape(-1)
-    findings = _volume_findings(stays, units, periods, limits.limit("D314"))
+    findings = _volume_findings(stays, in_part, units, periods, low_volume)
     if not np.isnan(people).any():
         sites, labels = list(units.index), periods["label"].tolist()
         findings += sudden_changes(people, sites, labels, limits.limit("D416"))
@@ -253,17 +257,25 @@ def _holed(counts: np.ndarray, gone: np.ndarray) -> np.ndarray:
     return np.where(gone, np.nan, counts).reshape(-1) if gone.any() else counts.reshape(-1)
 
 
-def _volume_findings(stays: np.ndarray, units: pd.DataFrame, periods: pd.DataFrame, low_volume: float) -> list[Finding]:
+def _newest_in_part(stays: np.ndarray, config: RunConfig, low_volume: float) -> np.ndarray:
+    """Which newest months sites sent in part, (units, months); none where the study itself says how far to go."""
+    if config.data.complete_to is not None or config.study.last_period is not None:
+        return np.zeros(stays.shape, dtype=bool)
+    return sent_in_part(stays, low_volume)
+
+
+def _volume_findings(
+    stays: np.ndarray, in_part: np.ndarray, units: pd.DataFrame, periods: pd.DataFrame, low_volume: float
+) -> list[Finding]:
+    """Site-months without a record (D310), with far fewer than usual (D314), or at the end and sent in part (D429)."""
     findings = []
     labels = periods["label"].to_numpy()
-    for name, row in zip(units.index, stays, strict=True):
-        empty = labels[row == 0]
-        if len(empty):
-            findings.append(Finding("D310", where=str(name), detail=", ".join(empty)))
+    for name, row, late in zip(units.index, stays, in_part, strict=True):
         usual = np.median(row[row > 0]) if (row > 0).any() else 0
-        low = labels[(row > 0) & (row < low_volume * usual)] if usual >= LEAST_MEDIAN else []
-        if len(low):
-            findings.append(Finding("D314", where=str(name), detail=", ".join(low)))
+        low = (row > 0) & (row < low_volume * usual) & (usual >= LEAST_MEDIAN) & ~late
+        for code, months in (("D310", row == 0), ("D314", low), ("D429", late)):
+            if months.any():
+                findings.append(Finding(code, where=str(name), detail=", ".join(labels[months])))
     return findings
 
 
