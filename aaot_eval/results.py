@@ -139,7 +139,7 @@ class Panel:
     cells         one row per unit and period, sorted by (unit, t), balanced: `unit`, `t`, `exposure` (person-years; 1 when
                   none was given), `treated` (bool), `missing` (bool), each outcome, and `<outcome>_persons` (distinct
                   people behind the count, for disclosure control; <NA> when the input was aggregated). A missing cell
-                  holds NaN, never zero
+                  holds NaN, never zero. From an extract also `in_part` (bool): missing because only a part of a newest month was sent
     people        None when the input was aggregated; index `person` (dense integer): `unit` (home hospital), `referral_t`,
                   `ended_t`, `death_t` (Int64, <NA> = never), `sex`, `age`; from an extract also `team` (site of the
                   caseload), `linked` (bool: the extract holds an admission of the person) and `contact_t` (first contact

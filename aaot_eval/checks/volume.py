@@ -62,6 +62,8 @@ class Volume:
             return cannot(NAME, analysis, "there are fewer than 4 sites or 24 months")
         rows = panel.units.index.get_indexer(pd.Index(units))
         kept = ~panel.periods["left_out"].to_numpy(dtype=bool)
+        if "in_part" in panel.cells:
+            kept &= ~panel.matrix("in_part").astype(bool).any(axis=0)
         values = np.nan_to_num(pd.DataFrame(panel.matrix(count)[rows]).to_numpy(dtype=float))[:, kept]
         exposure = pd.DataFrame(panel.matrix("exposure")[rows]).to_numpy(dtype=float)[:, kept]
         labels = panel.periods["label"].astype(str).to_numpy()[kept]

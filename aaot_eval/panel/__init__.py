@@ -232,7 +232,7 @@ def _cells(
     low_volume = limits.limit("D314")
     in_part = _newest_in_part(stays, config, low_volume)
     missing = (stays == 0) | in_part
-    cells["missing"] = missing.reshape(-1)
+    cells["missing"], cells["in_part"] = missing.reshape(-1), in_part.reshape(-1)
     findings = _volume_findings(stays, in_part, units, periods, low_volume)
     if not np.isnan(people).any():
         sites, labels = list(units.index), periods["label"].tolist()

@@ -129,6 +129,16 @@ class TestVolume:
         assert set(found.table["kind"]) == {"end"}
         assert "fewer emergencies" in found.sentence
 
+    def test_newest_months_known_to_be_sent_in_part_are_no_break(self) -> None:
+        panel, estimate = study("effect")
+        cells = panel.cells.copy()
+        late = (cells["unit"] == cells["unit"].iloc[0]) & (cells["t"] >= len(panel.periods) - 2)
+        cells.loc[late, ["missing"]] = True
+        cells.loc[late, [o.name for o in panel.outcomes]] = np.nan
+        unsaid = Volume().run(SiteDid(), replace(panel, cells=cells), ANALYSIS, estimate, seed=1)
+        said = Volume().run(SiteDid(), replace(panel, cells=cells.assign(in_part=late)), ANALYSIS, estimate, seed=1)
+        assert (unsaid.verdict, said.verdict) == ("fail", "pass")
+
     def test_a_jump_and_noise_by_hand(self) -> None:
         rng = np.random.default_rng(5)
         values = rng.poisson(np.full((8, 48), 200.0)).astype(float)
