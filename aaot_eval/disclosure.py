@@ -195,7 +195,7 @@ def objections(name: str, frame: pd.DataFrame) -> list[Problem]:
             for needed in _needs(spec)
             if needed not in frame.columns
         ]
-        if spec.type == "string" and _holds_nhs_number(frame[column]):
+        if spec.type == "string" and any(holds_nhs_number(str(text)) for text in frame[column].dropna().unique()):
             found.append(
                 Problem(
                     "R605",
@@ -220,8 +220,9 @@ def _needs(spec: ColumnSpec) -> list[str]:
     return [*([persons] if persons else []), *spec.extra.get("ratio", ())]
 
 
-def _holds_nhs_number(column: pd.Series[Any]) -> bool:
-    return any(is_nhs_number(m.group()) for text in column.dropna().unique() for m in _TEN_DIGITS.finditer(str(text)))
+def holds_nhs_number(text: str) -> bool:
+    """Whether ten digits of a text are a valid NHS number."""
+    return any(is_nhs_number(m.group()) for m in _TEN_DIGITS.finditer(text))
 
 
 @dataclass

@@ -43,7 +43,7 @@ EXIT_MEANING: dict[ExitCode, tuple[str, str]] = {
         "the statistician",
     ),
     ExitCode.DISCLOSURE: ("disclosure control refuses", "the output checker"),
-    ExitCode.VERIFY_MISMATCH: ("verify or report: something differs from the record", "the reviewer"),
+    ExitCode.VERIFY_MISMATCH: ("verify, report or release: something differs from the record", "the reviewer"),
     ExitCode.SIGNAL: ("reserved: a signal of the monthly monitoring; nothing raises it yet", "nobody"),
     ExitCode.LOCKED: ("another run holds the lock", "the scheduler: try again later"),
     ExitCode.INTERRUPTED: ("interrupted (Ctrl-C); no run was left, readings kept in cache/ stay until purge", "nobody"),

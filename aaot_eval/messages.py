@@ -238,6 +238,9 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "R603": ("A column does not say how it is controlled.", "Give it aaot:control."),
     "R604": ("A column rests on another one that the table does not have.", "Give the table that column."),
     "R605": ("A table of results holds a valid NHS number.", "Find out how it came there; nothing was released."),
+    "R606": ("A file of another kind would leave, or one that the disclosure profile does not let out.", "Run the study again with this version."),
+    "R607": ("A released table cannot be read, or holds a column that is not released.", "Run the study again with this version."),
+    "R608": ("Counts of a released table should be hidden or rounded under the disclosure profile.", "Run the study again with this version; nothing was written."),
     # The command itself.
     "U001": ("The command line could not be understood.", "See `aaot-eval COMMAND --help`."),
     "U002": ("A scheduled run needs monthly data.", "Leave out --until latest and --as-of."),
@@ -246,7 +249,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "U005": ("There is nothing of that name to explain.", "`aaot-eval explain` lists every name."),
     "U006": ("There is no published figure of that name.", "`aaot-eval reproduce` lists them."),
     "U007": ("--rtol is not a tolerance.", "Leave it out, or write 1e-9."),
-    "U008": ("A file would be written into a finished run.", "Give a place outside with --to."),
+    "U008": ("A file or folder would be written into a finished run or among runs.", "Give a place outside with --to."),
     "U009": ("An amount given for a published saving is not one that it can be solved with.", "Write a number per patient-year, or leave it out."),
     "U012": ("--seal only seals the plan, and was given with an option of a run.", "Leave out one or the other."),
     "U013": ("An option that asks for a reason was given a blank.", "Write why."),
@@ -259,6 +262,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "V602": ("A file of the run is not the one that was written.", "Do not rely on it; run again."),
     "V603": ("A file in the run's folder is not in its manifest.", "Remove it."),
     "V604": ("Files of the run differ from those written only in their line ends.", "Copy the run folder again as it is."),
+    "V605": ("The folder is a release: what may leave of a run, without the rest.", "Name the run it was made from."),
     "V610": ("An input is not what the run read.", "Verify with the extracts of the run."),
     "V611": ("An input that the run read is not here.", "Give with --data the folder the study's config was in."),
     "V620": ("A table comes out otherwise when the run is repeated.", "Compare version and packages with manifest.json."),
@@ -266,5 +270,5 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "V651": ("plan_log.txt is not as it was written: a line is changed, gone or put in between.", "Put back a copy from before; without one the seal proves nothing."),
     "V652": ("plan_log.txt holds together, but does not know the run, its reading of the outcomes or the seal it names.", "Ask for the log as it was after the run; do not rely on the seal."),
     "V640": ("There is no second run to compare with.", "Name both run folders, the earlier first."),
-    "V630": ("The files of a run are not what its manifest says, so no page is drawn.", "Run again, or add --unverified."),
+    "V630": ("The files of a run are not what its manifest says, so no page is drawn and nothing is released of it.", "Run again; for a page alone, add --unverified."),
 }  # fmt: skip

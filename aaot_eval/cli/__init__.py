@@ -26,6 +26,7 @@ VERBS: dict[str, dict[str, str]] = {
     "Review": {
         "verify": "Compare a run with its own record, and with a repetition.",
         "compare": "Say what differs between two runs.",
+        "release": "Pack what may leave of a run, for the output checker.",
         "reproduce": "Recompute published figures, and say which cannot be.",
         "explain": "Explain a code, estimator, check, format or config key.",
         "purge": "List, and with --yes delete, old copies of people's rows.",

@@ -61,8 +61,18 @@ def verify(
         logged = {"lines": len(events), "runs": runs}
         said += f" The log of its sealed plan holds: {counted(len(events), 'line')}, {counted(len(runs), 'run')}."
     about = {"run": str(found.path), "files": count, "purged": when[:10] or None, "plan_log": logged}
+    released = bool(found.manifest.get("released"))
+    if data is not None and released:
+        raise InputError(
+            Problem(
+                "V605",
+                f"{found.path} is what was released of a run, which cannot be repeated from it",
+                do="name the run it was made from",
+            )
+        )
     if data is None:
-        text = f"{found.path.name}: all {counted(count, 'file')} are as they were written.{said} Not repeated; give --data for that."
+        left = "It is a release: to repeat it, name the run." if released else "Not repeated; give --data for that."
+        text = f"{found.path.name}: all {counted(count, 'file')} are as they were written.{said} {left}"
         answer(text, about, as_json)
         return
     differences = _repeat(found, data, terminal, no_cache=no_cache)

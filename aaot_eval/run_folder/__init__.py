@@ -13,6 +13,7 @@ from aaot_eval.run_folder.fingerprint import Fingerprint, InputFile, config_hash
 from aaot_eval.run_folder.parcel import write_parcel
 from aaot_eval.run_folder.purging import PersonCopy, age_of, delete_copies, person_copies
 from aaot_eval.run_folder.reading import RunFolder, differing_files, differing_inputs, largest_differences, read_run
+from aaot_eval.run_folder.releasing import Leaving, released_files, write_release
 from aaot_eval.run_folder.sealing import (
     PLAN_LOG,
     PlanLog,
@@ -35,6 +36,7 @@ __all__ = [
     "Drawn",
     "Fingerprint",
     "InputFile",
+    "Leaving",
     "PersonCopy",
     "PlanLog",
     "RunFolder",
@@ -56,10 +58,12 @@ __all__ = [
     "person_copies",
     "point_to",
     "read_run",
+    "released_files",
     "run_name",
     "seal_plan",
     "seal_problems",
     "standing_seal",
     "write_parcel",
+    "write_release",
     "write_run",
 ]

@@ -61,9 +61,14 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, document: Mapping[str, Any]) -> str:
     """A document as ASCII JSON; returns the hash of what was written."""
-    content = (json.dumps(_plain(document), indent=1, ensure_ascii=True, allow_nan=False) + "\n").encode()
+    content = json_bytes(document)
     write_bytes(path, content)
     return sha256(content)
+
+
+def json_bytes(document: Mapping[str, Any]) -> bytes:
+    """A document as ASCII JSON."""
+    return (json.dumps(_plain(document), indent=1, ensure_ascii=True, allow_nan=False) + "\n").encode()
 
 
 def _plain(value: Any) -> Any:

@@ -173,6 +173,7 @@ Made by:    {account.command}
 From the folder that holds runs/ (from elsewhere give the whole path):
 Check it:   aaot-eval verify {place}
 Repeat it:  aaot-eval verify {place} --data FOLDER
+Pack it:    aaot-eval release {place} --to NEW (what may leave, with a list for the output checker)
 FOLDER is where the paths of the config start: the folder the study's .toml file was in.
 """
 

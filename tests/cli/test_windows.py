@@ -41,6 +41,7 @@ COMMANDS = {
     "analyze again": ["analyze", "{study}/study.toml"],
     "report": ["report", "{run}", "--to", "{new}.html"],
     "verify": ["verify", "{run}", "--verbose"],
+    "release": ["release", "{run}", "--to", "{new}", "--crate"],
     "compare": ["compare", "{run}", "{run}"],
     "reproduce": ["reproduce"],
     "explain": ["explain"],

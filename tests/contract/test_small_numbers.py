@@ -7,6 +7,7 @@ it: counts in sentences, notes, figures and JSON, shares from which a small coun
 from __future__ import annotations
 
 import html
+import io
 import json
 import re
 from pathlib import Path
@@ -379,3 +380,73 @@ def test_no_key_stands_anywhere_but_in_the_rows_of_people(run: Path, rows: pd.Da
         assert place.parts[0] != "release" or "person_key" not in text, place
     page = (run / "restricted" / "patient_reports" / "patients.html").read_text("utf-8")
     assert not any(key in page for key in keys), "the page shows the number of the run; the key is in the tables alone"
+
+
+# --- what is packed to leave ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def packed(run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Every file of a release of the run as text, its tables in Parquet too."""
+    folder = tmp_path_factory.mktemp("packed") / "out"
+    assert aaot_eval(["release", str(run), "--to", str(folder), "--crate", "-q"]) == 0
+    return {
+        p.relative_to(folder).as_posix(): pd.read_parquet(p).to_csv(index=False)
+        if p.suffix == ".parquet"
+        else p.read_bytes().decode("utf-8", errors="replace")
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
+
+
+def test_no_key_of_a_person_is_packed(packed: dict[str, str], run: Path, rows: pd.DataFrame) -> None:
+    caseload = pd.read_csv(run.parents[2] / "caseload.csv", dtype=str)
+    keys = set(rows["person_key"]) | set(caseload["person"])
+    assert len(keys) > 20
+    for name, text in packed.items():
+        assert not any(key in text for key in keys), name
+        assert "person_key" not in text or name == "config.toml", name
+
+
+def test_no_exact_count_is_packed(packed: dict[str, str], run: Path) -> None:
+    """Every count of people and of what they did that the profile would round or hide, from the exact tables and the record of inputs."""
+    exact = {
+        f["rows"] for f in json.loads((run / "manifest.json").read_text("utf-8"))["inputs"] if f["table"] != "sites"
+    }
+    exact |= {f["bytes"] for f in json.loads((run / "manifest.json").read_text("utf-8"))["inputs"]}
+    for path in sorted((run / "restricted" / "tables").glob("*.parquet")):
+        table = pd.read_parquet(path)
+        for column in table.columns:
+            if table_schema("release", path.stem)[column].extra["control"] in ("people", "persons", "events"):
+                exact |= set(pd.to_numeric(table[column], errors="coerce").dropna())
+    # Smaller ones are also numbers of months, prices and points of a drawing, or years: what becomes of them is tested by column.
+    whole = {int(n) for n in exact - {None} if n >= 1000 and n % 1 == 0 and n % ROUND_TO}
+    telling = {str(n) for n in whole - set(range(2015, 2031))}
+    assert len(telling) > 50
+    for name, text in packed.items():
+        numbers = set(
+            re.findall(r"(?<![\w.,-])\d{4,}(?![\w.,-])", text.replace(",", " ") if name.endswith(".csv") else text)
+        )
+        assert not numbers & telling, (name, numbers & telling)
+
+
+def test_every_hidden_count_is_hidden_in_what_is_packed(packed: dict[str, str], run: Path) -> None:
+    looked = 0
+    for path in sorted((run / "restricted" / "tables").glob("*.parquet")):
+        table = pd.read_parquet(path)
+        shown = {
+            kind: pd.read_csv(
+                io.StringIO(packed[f"release/tables/{path.stem}.{kind}"]), dtype=str, keep_default_na=False
+            )
+            for kind in ("csv", "parquet")
+        }
+        if len(shown["csv"]) != len(table):
+            continue  # rows about something hidden do not leave at all
+        for column in shown["csv"]:
+            if table_schema("release", path.stem)[column].extra["control"] in ("people", "events"):
+                few = pd.to_numeric(table[column], errors="coerce").between(1, HIDDEN_TO).fillna(False)
+                few = few.to_numpy(dtype=bool)
+                looked += few.sum()
+                for kind, cells in shown.items():
+                    assert (cells[column].to_numpy()[few] == "*").all(), (path.stem, column, kind)
+    assert looked > 100
