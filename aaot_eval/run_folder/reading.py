@@ -151,13 +151,21 @@ def _whole(manifest: Any) -> bool:
     listed = all(
         isinstance(e, dict) and all(isinstance(e.get(k), str) for k in keys) for rows, keys in entries for e in rows
     )
-    return listed and isinstance(manifest["times"].get("finished"), str) and "secret_fingerprint" in manifest
+    plan = manifest.get("plan")
+    planned = plan is None or (
+        isinstance(plan, dict) and all(isinstance(plan.get(k), kind) for k, kind in _PLAN.items())
+    )
+    return (
+        planned and listed and isinstance(manifest["times"].get("finished"), str) and "secret_fingerprint" in manifest
+    )
 
 
 _PARTS = {
     "run": str, "run_sha256": str, "study_sha256": str, "data_cut": str, "period_kind": str,
     "refresh": dict, "times": dict, "outputs": list, "inputs": list,
 }  # fmt: skip
+#: What a run under a sealed plan says of it.
+_PLAN = {"sealed": str, "sha256": str, "log_line": str, "departures": list, "accepted": list}
 
 
 def read_run(path: str | Path) -> RunFolder:

@@ -273,7 +273,7 @@ def seal_plan(study: StudyFolder, config: RunConfig, reason: str = "") -> tuple[
             )
     event = log.append(
         "seal", study=config.name, version=__version__, code_sha256=code_hash(), plan=plan_of(config), code_lists=lists,
-        first_read=_first_read(study, log), reason=reason if found else "",
+        first_read=_first_read(study, log), reason=reason,
     )  # fmt: skip
     return Seal(event, (*found.earlier, found.event) if found else (), ()), True
 
@@ -336,27 +336,24 @@ def log_run(study: StudyFolder, run: RunFolder) -> None:
 
 def seal_problems(run: RunFolder) -> list[Problem]:
     """What is wrong with the log of a sealed run: gone, broken, or without this run; empty for a run that no plan was sealed for."""
-    plan = run.manifest.get("plan")
-    if not plan:
+    plan, log = run.manifest.get("plan"), PlanLog.beside(run.path.resolve().parent)
+    events, broken = log.chain()
+    # A run that says nothing of a plan, and that the log knows, had one.
+    if not plan and run.manifest["run"] not in {e.facts["run"] for e in events if e.kind == "run"}:
         return []
-    log = PlanLog.beside(run.path.resolve().parent)
     if not log.path.is_file():
         return [
             Problem("V650", f"{PLAN_LOG} is not beside the run, which was made under a sealed plan", where=str(log.path),
                     do="ask for the file and put it into the folder that holds the run's folder")
         ]  # fmt: skip
-    events, broken = log.chain()
     if broken:
         return [log.broken_at(broken)]
-    manifest = file_sha256(run.path / "manifest.json")
-    there = {(e.kind, e.sha256) for e in events} | {
-        ("made", e.facts["manifest_sha256"]) for e in events if e.kind == "run" and e.facts["run"] == run.path.name
-    }
-    wanted = {
-        ("seal", plan["sha256"]): f"the seal of {plan['sealed'][:10]} that it was made under",
-        ("read", plan["log_line"]): "its reading of the outcomes",
-        ("made", manifest): "the run with this manifest.json",
-    }
+    there = {(e.kind, e.sha256) for e in events}
+    there |= {("made", e.facts["manifest_sha256"]) for e in events if e.kind == "run"}
+    wanted = {("made", file_sha256(run.path / "manifest.json")): "the run with this manifest.json"}
+    if plan:
+        wanted[("seal", plan["sha256"])] = f"the seal of {plan['sealed'][:10]} that it was made under"
+        wanted[("read", plan["log_line"])] = "its reading of the outcomes"
     missing = [said for key, said in wanted.items() if key not in there]
     if not missing:
         return []

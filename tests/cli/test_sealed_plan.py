@@ -567,6 +567,21 @@ def test_a_run_that_no_plan_was_sealed_for_needs_no_log(tmp_path, capsys):
     assert run(["verify", str(made)]) == 0
 
 
+def test_a_manifest_that_says_nothing_of_its_plan_any_more_is_found_by_the_log(logged, capsys):
+    made = logged[1]
+    manifest = json.loads((made / "manifest.json").read_text("utf-8"))
+    for plan_said, code in ((None, 7), ({"sealed": 1}, 3)):
+        (made / "manifest.json").write_text(json.dumps(manifest | {"plan": plan_said}), encoding="utf-8", newline="\n")
+        (made.parent / "index.csv").unlink(missing_ok=True)
+        assert run(["verify", str(made)]) == code
+    assert "V652" in capsys.readouterr().err
+
+
+def test_a_run_folder_under_another_name_is_known_by_its_manifest(logged):
+    made = logged[1]
+    assert seal_problems(read_run(made.rename(made.with_name("for the reviewer")))) == []
+
+
 def test_two_at_once_and_the_second_writes_nothing(logged, capsys):
     config, made = logged
     before = (made.parent / PLAN_LOG).read_bytes()

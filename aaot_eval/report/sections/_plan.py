@@ -65,8 +65,8 @@ def plan_told(source: Source) -> Sequence[Block]:
         ("Outcomes until then", read),
         ("Hash of the seal", str(plan["sha256"])),
     ]
-    facts += [("Why sealed anew", str(plan["reason"]))] if plan["reason"] else []
-    facts += [("Sealed before", f"{day_name(str(e['sealed']))}, {e['sha256']}") for e in plan["earlier"]]
+    facts += [("Reason given", str(plan["reason"]))] if plan["reason"] else []
+    facts += [("Earlier seal", f"{day_name(str(e['sealed']))}, {e['sha256']}") for e in plan["earlier"]]
     departures = [(str(d["key"]), f"planned: {d['sealed']}; done: {d['now']}") for d in plan["departures"]]
     accepted = tuple(
         f"{listed(list(map(str, a['lists'])))}, accepted on {day_name(str(a['time']))}: {a['reason']}"
