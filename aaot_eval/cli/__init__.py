@@ -23,9 +23,12 @@ VERBS: dict[str, dict[str, str]] = {
         "analyze": "Run the whole evaluation; print the run folder.",
         "report": "Draw a run's report again; fit nothing.",
     },
+    "Monthly": {
+        "compare": "Say what differs between two runs.",
+        "schedule": "Print what a scheduler needs to run a study every month.",
+    },
     "Review": {
         "verify": "Compare a run with its own record, and with a repetition.",
-        "compare": "Say what differs between two runs.",
         "release": "Pack what may leave of a run, for the output checker.",
         "reproduce": "Recompute published figures, and say which cannot be.",
         "explain": "Explain a code, estimator, check, format or config key.",

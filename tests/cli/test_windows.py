@@ -43,6 +43,7 @@ COMMANDS = {
     "verify": ["verify", "{run}", "--verbose"],
     "release": ["release", "{run}", "--to", "{new}", "--crate"],
     "compare": ["compare", "{run}", "{run}"],
+    "schedule": ["schedule", r"C:\a.toml", "--system", "windows", "--command", r"C:\aaot-eval.exe"],
     "reproduce": ["reproduce"],
     "explain": ["explain"],
     "explain a gate": ["explain", "D387"],
