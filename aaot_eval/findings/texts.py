@@ -302,8 +302,8 @@ TEXTS: dict[str, tuple[Level, str, str, str]] = {
         "admitted.",
         "Leave the outcome blank where the count is not known; nothing, if nobody was admitted."),
     "D429": ("warn", "Newest months of a site sent in part",
-        "The site has far fewer records there than it usually has, and had them until then: the rest is still to come. Its counts are taken as "
-        "missing in these months and not as a fall; for people they count as they are.",
+        "The site has far fewer records there than it usually has, and had them until then: the rest is still to come. The months count as "
+        "missing there, not as a fall.",
         "Nothing now; run again when the months are whole. If the site did admit so few, say how far the extract is complete with [data] "
         "complete_to."),
     # Asked of the clock before all others, and shown after them.
