@@ -269,7 +269,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "V611": ("An input that the run read is not here.", "Give with --data the folder the study's config was in."),
     "V620": ("A table comes out otherwise when the run is repeated.", "Compare version and packages with manifest.json."),
     "V650": ("A run was made under a sealed plan, and plan_log.txt is not beside it.", "Ask for the file and put it into the folder that holds the run's folder."),
-    "V651": ("plan_log.txt is not as it was written: a line is changed, gone or put in between.", "Put back a copy from before; without one the seal proves nothing."),
+    "V651": ("plan_log.txt cannot be read, or is not as it was written: a line is changed, gone or put in between.", "Put back a copy from before; without one the seal proves nothing."),
     "V652": ("plan_log.txt holds together, but does not know the run, its reading of the outcomes or the seal it names.", "Ask for the log as it was after the run; do not rely on the seal."),
     "V640": ("There is no second run to compare with.", "Name both run folders, the earlier first."),
     "V630": ("The files of a run are not what its manifest says, so no page is drawn and nothing is released of it.", "Run again; for a page alone, add --unverified."),

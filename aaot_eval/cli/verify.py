@@ -73,7 +73,7 @@ def verify(
     if data is None:
         left = "It is a release: to repeat it, name the run." if released else "Not repeated; give --data for that."
         text = f"{found.path.name}: all {counted(count, 'file')} are as they were written.{said} {left}"
-        answer(text, about, as_json)
+        answer(wrapped(text), about, as_json)
         return
     differences = _repeat(found, data, terminal, no_cache=no_cache)
     text = _compared(differences, found.path.name, said, rtol, verbose=verbose)

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from aaot_eval.config.writing import settings_by_path
+from aaot_eval.results import Release
 from aaot_eval.run_folder.reading import RunFolder
 
 #: What makes a result; whatever else differs follows from these.
@@ -55,12 +56,13 @@ class Comparison:
 
 def compare_runs(earlier: RunFolder, later: RunFolder) -> Comparison:
     """What differs between two runs whose files are as they were written."""
-    then, now = earlier.release().tables, later.release().tables
+    released = earlier.release(), later.release()
+    then, now = (release.tables for release in released)
     changes = {
         "inputs": _inputs(earlier, later),
         "settings": _differing(_settings(earlier), _settings(later)),
         "versions": _differing(_versions(earlier), _versions(later)),
-        "plan": _differing(_plan(earlier), _plan(later)),
+        "plan": _differing(*map(_plan, released)),
         "flow": _differing(_flow(then), _flow(now)),
         "findings": _findings_differing(_findings(then), _findings(now)),
         "estimates": _differing(_estimates(then), _estimates(now)),
@@ -132,9 +134,9 @@ def _versions(run: RunFolder) -> dict[str, str]:
     return named | {key: str(record[key]) for key in ("python", "system") if key in record}
 
 
-def _plan(run: RunFolder) -> dict[str, str]:
+def _plan(release: Release) -> dict[str, str]:
     """The seal that a run was made under, and how it stands to it."""
-    plan = run.manifest.get("plan")
+    plan = release.meta.get("plan")
     if not plan:
         return {}
     told = {"sealed": plan["sealed"], "hash of the seal": plan["sha256"]}

@@ -38,8 +38,8 @@ NOT_PLANNED = re.compile(
 WRITTEN = {f"{part}.{table}": table for part, table in (
     ("data", "sites"), ("costs", "unit_costs"), ("costs", "programme"), ("costs", "price_index"),
 )}  # fmt: skip
-#: Files that are planned to be there, whatever they hold.
-GIVEN = {f"data.{table}" for table in FILE_KEYS} - WRITTEN.keys() | {"costs.outcome.utilities"}
+#: What is planned to be there, whatever it holds: files, and how keys begin, which may be those of people.
+GIVEN = {f"data.{table}" for table in FILE_KEYS} - WRITTEN.keys() | {"costs.outcome.utilities", "data.one_off_keys"}
 OWN_CODE_LIST = "counting.code_list"
 NOT_SET = "not set"
 
@@ -168,11 +168,19 @@ class PlanLog:
         return events
 
     def chain(self) -> tuple[list[Event], int]:
-        """The events up to the first line that does not hold, and the number of that line; 0 when every line holds."""
+        """The events up to the first line that does not hold, and the number of that line; 0 when every line holds.
+
+        Raises InputError (V651) when the file cannot be read.
+        """
         try:
             lines = self.path.read_bytes().removesuffix(b"\n").split(b"\n")
         except FileNotFoundError:
             return [], 0
+        except OSError as fault:
+            raise InputError(
+                Problem("V651", f"{PLAN_LOG} cannot be read: {fault.strerror or type(fault).__name__}", where=str(self.path),
+                        do="close what holds it open, or ask for the right to read it")
+            ) from None  # fmt: skip
         events: list[Event] = []
         for number, line in enumerate(lines, 1):
             event = _event(line.removesuffix(b"\r"), events)
@@ -335,11 +343,15 @@ def log_run(study: StudyFolder, run: RunFolder) -> None:
 
 
 def seal_problems(run: RunFolder) -> list[Problem]:
-    """What is wrong with the log of a sealed run: gone, broken, or without this run; empty for a run that no plan was sealed for."""
+    """What is wrong with the log of a sealed run: gone, broken, or without this run; empty for a run that no plan was sealed for.
+
+    A release has no log: what it says of the plan stands among its pages.
+    """
     plan, log = run.manifest.get("plan"), PlanLog.beside(run.path.resolve().parent)
     events, broken = log.chain()
     # A run that says nothing of a plan, and that the log knows, had one.
-    if not plan and run.manifest["run"] not in {e.facts["run"] for e in events if e.kind == "run"}:
+    logged = {event.facts["run"] for event in events if event.kind == "run"}
+    if run.manifest.get("released") or (not plan and run.manifest["run"] not in logged):
         return []
     if not log.path.is_file():
         return [

@@ -218,6 +218,24 @@ def test_a_run_and_its_repetition_agree_under_a_seal(own, capsys):
     assert told["plan_log"] == {"lines": 3, "runs": [folder.name]}
 
 
+def test_what_is_released_tells_of_the_seal_and_needs_no_log(own, tmp_path, capsys):
+    config = own / "study.toml"
+    declare(own, declared(own).replace('outcome = "alcohol_specific_emergency"', 'outcome = "emergency"'))
+    assert run(["analyze", str(config), "--quiet"]) == 0
+    runs = [e.facts["run"] for e in log_of(own).events() if e.kind == "run"]
+    sent = [tmp_path / "sent" / name for name in runs]
+    for name, to in zip(runs, sent, strict=True):
+        assert run(["release", str(log_of(own).path.parent / name), "--to", str(to)]) == 0
+        assert run(["verify", str(to)]) == 0
+        assert not list(to.rglob(PLAN_LOG))
+    assert "departs from the plan sealed on" in page_one(sent[1])
+    capsys.readouterr()
+    assert run(["compare", *map(str, sent)]) == 0
+    assert "Sealed plan: 1 departures then: none now: study.outcome" in " ".join(capsys.readouterr().out.split())
+    shutil.move(sent[0], log_of(own).path.parent / "sent")
+    assert run(["verify", str(log_of(own).path.parent / "sent")]) == 0
+
+
 def test_without_a_seal_one_quiet_line(tmp_path):
     from aaot_eval.report import build_report, render_html, render_markdown
     from tests.report_fixture import release
@@ -304,6 +322,17 @@ def test_a_setting_that_the_sealing_version_did_not_have_is_no_departure_until_i
     assert seal.departures(config) == []
     given = plan(CONFIG.replace("[study]", "[study]\nconf_level = 0.95"), tmp_path / "b")
     assert seal.departures(given) == [{"key": "study.conf_level", "sealed": "not set", "now": "0.95"}]
+
+
+def test_nothing_that_stays_inside_when_a_config_leaves_stands_in_a_plan():
+    from aaot_eval.run_folder.releasing import PRIVATE
+
+    assert {key for key in PRIVATE if key not in sealing.GIVEN and not sealing.NOT_PLANNED.fullmatch(key)} == set()
+
+
+def test_beginnings_of_keys_are_planned_and_not_told(tiny):
+    declare(tiny, declared(tiny).replace("[data]", '[data]\none_off_keys = ["SECRET7"]'))
+    assert sealing.plan_of(load_config(tiny / "study.toml"))["data.one_off_keys"] == "given"
 
 
 # ---- Code lists ----------------------------------------------------------------------------------------------------
@@ -557,6 +586,15 @@ def test_a_run_whose_log_is_gone_does_not_verify_and_the_study_does_not_go_on(lo
     log.write_bytes(whole[:-30])
     assert run(["analyze", str(config.source), "--quiet"]) == 3
     assert "V651" in capsys.readouterr().err
+
+
+def test_a_log_that_cannot_be_read_is_a_refusal(logged, capsys):
+    config, made = logged
+    (made.parent / PLAN_LOG).unlink()
+    (made.parent / PLAN_LOG).mkdir()
+    for command in (["analyze", str(config.source)], ["verify", str(made)]):
+        assert run([*command, "--quiet"]) == 3
+        assert f"V651 {PLAN_LOG} cannot be read" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_run_that_no_plan_was_sealed_for_needs_no_log(tmp_path, capsys):
