@@ -73,6 +73,16 @@ def _looked_at(source: Path) -> Found:
     )
     if not source.resolve().parent.is_dir():
         raise InputError(Problem("X200", f"there is no folder {source.parent}", where=str(source), do="check the path"))
+    if source.is_dir():
+        files = (source / "*").as_posix()
+        raise InputError(
+            Problem(
+                "X200",
+                f"{source} is a folder",
+                where="--from",
+                do=f"name its files, in quotes: --from '{files}.csv', or '{files}.parquet'",
+            )
+        )
     # Beside the extract, or here, and never in the system's temporary folder: the engine's files hold rows of patients.
     with scratch(source.resolve().parent, Path.cwd()) as work:
         engine = open_engine("duckdb", work)

@@ -246,6 +246,10 @@ def test_init_starts_a_study_that_only_lacks_what_a_person_knows(tiny, capsys):
 def test_init_names_what_is_wrong_with_an_extract(tiny, capsys):
     assert run(["init", str(tiny / "mine"), "--from", str(tiny / "sites.csv")]) == 3
     assert "no known format" in capsys.readouterr().err
+    assert run(["init", str(tiny / "mine"), "--from", str(tiny / "extracts")]) == 3
+    told = " ".join(capsys.readouterr().err.split())
+    assert "extracts is a folder where: --from" in told
+    assert "extracts/*.csv'" in told
     assert run(["init", str(tiny / "mine"), "--from", str(tiny / "nothing.csv")]) == 3
     assert not (tiny / "mine").exists()
 
