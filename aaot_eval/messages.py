@@ -255,6 +255,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "U013": ("An option that asks for a reason was given a blank.", "Write why."),
     "U014": ("--at is not a time of the day.", "Write 06:00."),
     "U015": ("A path for a scheduler is missing, or is not whole.", "Give it as it is on the machine that will run it."),
+    "U016": ("--only and --which do not name one checklist or one figure of the run.", "Name one of those listed with --which."),
     "U020": ("--older-than is not an age.", "Write 90d, 12w or 1y."),
     "U100": ("A fault of the program itself.", "Send the log named to the maintainers; it holds no value of your data."),
     "U130": ("The run was interrupted.", "Nothing; readings that were kept stay until `aaot-eval purge`."),

@@ -1,21 +1,38 @@
-"""`aaot-eval report`: the page again, from a run's own released tables."""
+"""`aaot-eval report`: the page again, a reporting checklist or one figure, from a run's own released tables."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from aaot_eval.cli._endings import problem_lines
 from aaot_eval.cli._options import Json, Quiet, RunFolderPath, Verbose, answer
 
+if TYPE_CHECKING:
+    from aaot_eval.report.blocks import Report
+    from aaot_eval.results import Release
+
+#: What is written, by file, and what is said of it.
+Written = tuple[dict[Path, bytes], dict[str, Any]]
+
 
 def report(
     run: RunFolderPath,
     to: Annotated[
         Path | None,
-        typer.Option("--to", metavar="FILE", help="Where the page goes; default: <run>.html in this folder."),
+        typer.Option("--to", metavar="FILE", help="Where it goes; default: <run>.html in this folder."),
+    ] = None,
+    only: Annotated[
+        Literal["checklist", "figure"] | None,
+        typer.Option("--only", help="A reporting checklist, or one figure with its table; which: --which."),
+    ] = None,
+    which: Annotated[
+        str | None,
+        typer.Option(
+            "--which", metavar="NAME", help="record, cheers, strobe, tidier, its or epoc; or a figure's name."
+        ),
     ] = None,
     unverified: Annotated[
         bool, typer.Option("--unverified", help="Draw it although files of the run were changed.")
@@ -27,19 +44,25 @@ def report(
     """Draw a run's report again; fit nothing.
 
     A run whose files are not what its manifest says is refused (exit 7)
-    unless --unverified.
+    unless --unverified. A checklist is written as a page, as Markdown or as
+    CSV, by the ending of --to.
     """
     from aaot_eval.errors import InputError, Problem, UsageError, VerifyMismatchError
-    from aaot_eval.report import build_report, render_html
     from aaot_eval.run_folder import differing_files, read_run
 
+    if bool(only) != bool(which):
+        raise UsageError(
+            Problem("U016", "--only and --which go together", allowed="--only checklist --which record; --only figure --which forest",
+                    do="give both, or neither for the whole report")
+        )  # fmt: skip
     found = read_run(run)
-    target = to or Path(f"{found.path.resolve().parent.name}_{found.path.resolve().name}.html")
-    if any((folder / "manifest.json").exists() for folder in target.resolve().parents):
+    base = f"{found.path.resolve().parent.name}_{found.path.resolve().name}"
+    place = to or Path(base)
+    if any((folder / "manifest.json").exists() for folder in place.resolve().parents):
         raise UsageError(
             Problem(
                 "U008",
-                f"{target} lies inside a run folder, which is never written to again",
+                f"{place} lies inside a run folder, which is never written to again",
                 do="give a place outside with --to",
             )
         )
@@ -51,11 +74,82 @@ def report(
     if changed:
         lines = [line for problem in changed for line in problem_lines(problem)]
         typer.echo("\n".join([*lines, "Warning: drawn with --unverified from a run that was changed."]), err=True)
-    page = render_html(build_report(found.release()))
-    try:
-        target.write_text(page, encoding="utf-8", newline="\n")
-    except OSError as fault:
-        raise InputError(
-            Problem("C130", f"{target} cannot be written: {fault.strerror}", do="give another file with --to")
-        ) from None
-    answer(str(target), {"report": str(target), "run": str(found.path), "verified": not changed}, as_json)
+    release = found.release()
+    if only == "checklist":
+        files, about = _checklist(release, str(which), to, base)
+    elif only == "figure":
+        files, about = _figure(release, str(which), to, base)
+    else:
+        files, about = _page(release, to, base)
+    for target, content in files.items():
+        try:
+            target.write_bytes(content)
+        except OSError as fault:
+            raise InputError(
+                Problem("C130", f"{target} cannot be written: {fault.strerror}", do="give another file with --to")
+            ) from None
+    said = [*map(str, files), *([about.pop("said")] if "said" in about else [])]
+    document = {"report": str(next(iter(files))), "run": str(found.path), "verified": not changed, **about}
+    answer("\n".join(said), document, as_json)
+
+
+def _page(release: Release, to: Path | None, base: str) -> Written:
+    """The whole report."""
+    from aaot_eval.report import build_report, render_html
+
+    return {to or Path(f"{base}.html"): render_html(build_report(release)).encode("utf-8")}, {}
+
+
+def _checklist(release: Release, which: str, to: Path | None, base: str) -> Written:
+    """A checklist, in the form that the ending of the file asks for."""
+    from aaot_eval.disclosure import csv_text
+    from aaot_eval.report import (
+        CHECKLISTS,
+        checklist_report,
+        checklist_rows,
+        render_html,
+        render_markdown,
+        states_counted,
+    )
+
+    if which not in CHECKLISTS:
+        raise _not_there("checklist", which, list(CHECKLISTS))
+    target = to or Path(f"{base}_{which}.html")
+    rows = checklist_rows(release, which)
+    if target.suffix.lower() == ".csv":
+        text = csv_text(rows)
+    else:
+        render = render_markdown if target.suffix.lower() == ".md" else render_html
+        text = render(checklist_report(release, which))
+    found = states_counted(rows)
+    said = ", ".join(f"{n} {state}" for state, n in found.items())
+    about = {"checklist": which, "items": {state.replace(" ", "_"): n for state, n in found.items()}}
+    return {target: text.encode("utf-8")}, {**about, "said": f"{CHECKLISTS[which].title}, {len(rows)} items: {said}."}
+
+
+def _figure(release: Release, which: str, to: Path | None, base: str) -> Written:
+    """A figure as the profile lets it out, and the released table behind it, whole."""
+    from aaot_eval.disclosure import csv_text
+    from aaot_eval.report import build_report, figure_files
+
+    built: Report = build_report(release)
+    drawn = {Path(name).stem: (Path(name).suffix, content) for name, content in figure_files(built).items()}
+    if which not in drawn:
+        raise _not_there("figure", which, sorted(drawn))
+    kind, content = drawn[which]
+    table = next(chart.table.name for chart in built.charts() if chart.name == which)
+    target = to.with_suffix(kind) if to else Path(f"{base}_{which}{kind}")
+    beside = target.with_suffix(".csv")
+    return {target: content, beside: csv_text(release.tables[table]).encode("utf-8")}, {
+        "figure": which,
+        "table": str(beside),
+    }
+
+
+def _not_there(what: str, which: str, names: list[str]) -> Exception:
+    from aaot_eval.errors import Problem, UsageError
+
+    return UsageError(
+        Problem("U016", f"there is no {what} {which!r} of this run", allowed=", ".join(names) or "none was drawn",
+                do="name one of them with --which")
+    )  # fmt: skip

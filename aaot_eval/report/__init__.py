@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from aaot_eval.report.blocks import Block, Heading, Notice, Report, Section
 from aaot_eval.report.check_page import check_report
+from aaot_eval.report.checklists import CHECKLISTS, checklist_report, checklist_rows, states_counted
 from aaot_eval.report.contents import Source
 from aaot_eval.report.html import figure_files, render_html
 from aaot_eval.report.markdown import render_markdown
@@ -20,7 +21,18 @@ from aaot_eval.results import Release
 from aaot_eval.schema import disclosure_profile, disclosure_profiles
 from aaot_eval.wording import in_sentence
 
-__all__ = ["build_report", "check_report", "figure_files", "patient_report", "render_html", "render_markdown"]
+__all__ = [
+    "CHECKLISTS",
+    "build_report",
+    "check_report",
+    "checklist_report",
+    "checklist_rows",
+    "figure_files",
+    "patient_report",
+    "render_html",
+    "render_markdown",
+    "states_counted",
+]
 
 COUNTS_ONLY = "The counts"
 
