@@ -7,9 +7,9 @@ the run ("@price_year", "@plan.sealed"); "a|b" is either. It is held when someth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from aaot_eval.report.contents import Source
 from aaot_eval.report.sections import SECTIONS
@@ -99,25 +99,29 @@ def _alternatives(source: Source, field: str) -> list[str]:
 
 def _held(source: Source, field: str) -> bool:
     kind, _, name = field.rpartition(":")
-    if kind == "check":
-        rows = source.rows("checks", check=name)
-        return rows is not None and bool((rows["verdict"] != "not_evaluable").any())
-    if kind == "method":
-        ways = source.table("sensitivity")
-        return ways is not None and bool(ways["method"].astype(str).str.contains(name, regex=False).any())
+    nothing = {"not_evaluable", (source.meta.get("disclosure") or {}).get("symbol")}
+
+    def shown(values: Iterable[Any]) -> bool:
+        return any(not is_missing(v) and v not in nothing for v in values)
+
     if field.startswith("@"):
         node: object = source.meta
         for key in field[1:].split("."):
             node = node.get(key) if isinstance(node, Mapping) else None
         return not is_missing(node) and node not in ([], {})
+    if kind == "check":
+        rows = source.rows("checks", check=name)
+        return rows is not None and shown(rows["verdict"])
+    if kind == "method":
+        ways = source.table("sensitivity")
+        return ways is not None and any(name in str(way) for way in ways["method"])
     table, _, column = name.partition(".")
     frame = source.table(table)
-    if frame is not None and kind == "series":
+    if frame is None:
+        return False
+    if kind == "series":
         frame = frame[frame["analysis"].isin(_analyses(source, SERIES))]
-    if frame is None or not column:
-        return frame is not None and len(frame) > 0
-    hidden = (source.meta.get("disclosure") or {}).get("symbol")
-    return column in frame and any(not is_missing(v) and v != hidden for v in frame[column])
+    return any(shown(frame[c]) for c in frame if column in ("", c))
 
 
 def _places(source: Source, fields: tuple[str, ...]) -> str:
