@@ -110,15 +110,20 @@ def _table(path: str, what: str, content: bytes, rules: Rules) -> tuple[Outgoing
         c: n for c, kind in controlled.items() if kind in ("people", "events", "statistic")
         and (n := int((frame[c] == rules.symbol).sum()))
     }  # fmt: skip
-    counts = {c: _numbers(frame[c]) for c, kind in controlled.items() if kind in ("people", "events")}
-    wrong = {c: n for c, values in counts.items() if (n := _against(rules, schema, frame, c, values))}
+    counts = {c: _counts(schema, frame, c) for c, kind in controlled.items() if kind in ("people", "events")}
+    wrong = {c: n for c, values in counts.items() if (n := _against(rules, values))}
     above = [v for values in counts.values() for v in values[values > 0]]
     problems = [
         Problem("R608", f"{path}: {counted(n, 'count')} in the column {c} should be hidden or rounded", do=RERUN,
-                allowed=f"0, {rules.symbol}, or a multiple of {rules.base} above {rules.high}")
+                allowed=_allowed(rules))
         for c, n in wrong.items()
     ]  # fmt: skip
     return Outgoing(path, what, len(frame), int(min(above)) if above else None, hidden), problems
+
+
+def _allowed(rules: Rules) -> str:
+    above = f"a multiple of {rules.base} above {rules.high}" if rules.base > 1 else f"a count above {rules.high}"
+    return f"{'0, ' if rules.low > 0 else ''}{rules.symbol}, or {above}"
 
 
 def _read(path: str, content: bytes) -> pd.DataFrame:
@@ -128,22 +133,23 @@ def _read(path: str, content: bytes) -> pd.DataFrame:
     return pd.read_parquet(io.BytesIO(content)).astype("string").fillna("").astype(object)
 
 
-def _numbers(cells: pd.Series[str]) -> np.ndarray:
-    return np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=float)
-
-
-def _against(rules: Rules, schema: TableSchema, frame: pd.DataFrame, column: str, values: np.ndarray) -> int:
-    """How many counts of a column the rule hides or rounds. Shares, and sums of prices, are no counts (see `disclosure`)."""
-    seen = pd.Series(values)
-    wrong = rules.hides(values)
-    if rules.base > 1:
-        wrong |= ~np.isnan(values) & (values % rules.base != 0)
+def _counts(schema: TableSchema, frame: pd.DataFrame, column: str) -> np.ndarray:
+    """The counts of a column; NaN where a cell is hidden, empty, or holds a share or a sum of prices, which are no counts (see `disclosure`)."""
+    values = pd.Series(pd.to_numeric(frame[column], errors="coerce"), dtype=float).reset_index(drop=True)
     if schema[column].extra["control"] == "events":
-        by = [frame[c].reset_index(drop=True) for c in schema.extra.get("group", ()) if c in frame] or [seen * 0]
-        share = (seen % 1).fillna(0) != 0
-        wrong &= ~np.asarray(share.groupby(by).transform("any"), dtype=bool)
+        by = [frame[c].reset_index(drop=True) for c in schema.extra.get("group", ()) if c in frame] or [values * 0]
+        share = (values % 1).fillna(0) != 0
+        values = values.mask(share.groupby(by, dropna=False).transform("any").astype(bool))
         if "outcome" in frame:
-            wrong &= ~np.asarray(frame["outcome"].str.endswith("cost"), dtype=bool)
+            values = values.mask(frame["outcome"].reset_index(drop=True).str.endswith("cost"))
+    return values.to_numpy()
+
+
+def _against(rules: Rules, counts: np.ndarray) -> int:
+    """How many counts the rule hides or rounds."""
+    wrong = rules.hides(counts)
+    if rules.base > 1:
+        wrong |= ~np.isnan(counts) & (counts % rules.base != 0)
     return int(wrong.sum())
 
 

@@ -506,6 +506,26 @@ def test_what_may_not_leave_stops_the_release(tmp_path, capsys, name):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("profile", "allowed"),
+    [("hes", "0, *, or a multiple of 5 above 7"), ("acro", "*, or a multiple of 5 above 9")],
+)
+def test_the_refusal_of_a_count_says_the_rule_of_the_profile_and_no_count(profile, allowed):
+    with pytest.raises(DisclosureError) as refused:
+        look_through({"tables/caseload.csv": GOOD.replace(b"*", b"3")}, profile=profile, national=False)
+    (problem,) = refused.value.problems
+    assert problem.allowed == allowed
+    assert problem.what == "tables/caseload.csv: 1 count in the column deaths should be hidden or rounded"
+
+
+def test_a_run_whose_rows_of_people_were_purged_is_released(ended, tmp_path, capsys):
+    folder = without_index(ended, tmp_path)
+    assert run(["purge", str(folder), "--older-than", "0d", "--yes"]) == 0
+    assert run(["release", str(folder), "--to", str(tmp_path / "out"), "-q"]) == 0
+    assert not (tmp_path / "out" / "purged.json").exists()
+    assert run(["verify", str(tmp_path / "out")]) == 0
+
+
 def test_everything_that_may_not_leave_is_told_at_once():
     with pytest.raises(DisclosureError) as refused:
         look_through(
@@ -536,8 +556,14 @@ def test_shares_and_sums_of_prices_are_no_counts():
     shares = head + b"a,S1,share_late,1,2024-01,0.25\na,S1,share_late,2,2024-02,1\n"
     costs = head + b"a,S1,hospital_cost,1,2024-01,1230\na,S1,hospital_cost,2,2024-02,12\n"
     counts = head + b"a,S1,admissions,1,2024-01,3\n"
-    look_through({"tables/series.csv": shares}, profile="hes", national=False)
-    look_through({"tables/series.csv": costs}, profile="hes", national=False)
+    for profile in ("hes", "none"):
+        for given in (shares, costs):
+            (one,) = look_through({"tables/series.csv": given}, profile=profile, national=False)
+            assert one.smallest is None
+    (one,) = look_through(
+        {"tables/series.csv": shares + b"b,S1,admissions,1,2024-01,15\n"}, profile="hes", national=False
+    )
+    assert one.smallest == 15
     with pytest.raises(DisclosureError, match="R608"):
         look_through({"tables/series.csv": counts}, profile="hes", national=False)
 
