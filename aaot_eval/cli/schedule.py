@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")  # fmt: skip
 #: Every month has it.
 LAST_DAY = 28
+#: What the text says of how a run ends.
+ENDS = "0 done or nothing new; 4 data stale or not fit; 9 another run was busy"
 #: No run of a month takes so long; without a limit a run that hangs would keep the next one from starting.
 LONGEST_HOURS = 24
 
@@ -72,19 +74,36 @@ def schedule(
         problems.append(
             _problem("U014", f"--at {at} is not a time of the day", allowed="06:00", do="write hours and minutes")
         )
-    if system is System.WINDOWS and log is not None and "%" in f"{config_file}{command}{log}":
+    given = f"{config_file} {command} {log}"
+    if system is System.WINDOWS and (given.count("%") > 1 or "$(" in given):
         problems.append(
             _problem(
                 "U015",
-                "with --log the Windows shell runs the program, and it would read what stands between per cent signs as a variable",
-                do="leave --log out, or use paths without per cent signs",
+                "Windows would read what stands between two per cent signs, or behind $(, as a variable",
+                do="use paths with no more than one per cent sign and without $(",
             )
         )
     if problems:
         raise UsageError(*problems)
     job = _Job(str(paths["--command"]), str(paths["CONFIG"]), paths["--log"], day, at)
     text = {System.WINDOWS: _windows, System.SYSTEMD: _systemd, System.CRON: _cron}[system](job)
+    if not as_json:
+        _refuse_unwritable(text)
     answer(text.rstrip("\n"), {"system": system.value, "text": text}, as_json)
+
+
+def _refuse_unwritable(text: str) -> None:
+    """UsageError when the terminal cannot write a letter of a path: it would stand there as something else."""
+    from aaot_eval.errors import UsageError
+
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        raise UsageError(
+            _problem("U015", f"a path holds letters that this terminal ({encoding}) cannot write",
+                     do="set PYTHONUTF8=1 and try again, or take the text from --json")
+        ) from None  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -145,12 +164,22 @@ def _whole(path: str, system: System, what: str, problems: list[Problem]) -> str
             )
         )
         return path
-    if any(ord(c) < 32 or c == "\x7f" for c in path) or (system is System.WINDOWS and '"' in path):
+    if path.endswith(("/", "\\") if system is System.WINDOWS else "/"):
+        problems.append(_problem("U015", f"{what} is a folder", do="give the path of the file"))
+    elif any(ord(c) < 32 or c == "\x7f" for c in path) or (system is System.WINDOWS and '"' in path):
         problems.append(
             _problem(
                 "U015",
                 f"{what} holds a character that no path there can hold",
                 do="give the path as it is on that machine",
+            )
+        )
+    elif system is System.CRON and "\\%" in path:
+        problems.append(
+            _problem(
+                "U015",
+                f"{what} holds a backslash before a per cent sign, which cron cannot be told of",
+                do="use another path",
             )
         )
     elif _kind(system)(path).is_absolute():
@@ -187,7 +216,7 @@ def _windows(job: _Job) -> str:
      /RU and /RP of schtasks give a user who need not be logged on. -->
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>
-    <Description>aaot-eval, every month: 0 done or nothing new; 4 data stale or not fit; 9 another run was busy</Description>
+    <Description>aaot-eval, every month: {ENDS}</Description>
   </RegistrationInfo>
   <Triggers>
     <CalendarTrigger>
@@ -254,6 +283,7 @@ WantedBy=timers.target
 # Then:  systemctl --user daemon-reload
 #        systemctl --user enable --now {job.name}.timer
 # It runs while nobody is logged on after:  loginctl enable-linger
+# Exit codes: {ENDS}
 """
 
 
@@ -274,5 +304,6 @@ def _cron(job: _Job) -> str:
     escaped = line.replace("%", "\\%")
     return f"""\
 # Add this line with:  crontab -e
+# Exit codes: {ENDS}
 {minutes} {hours} {job.day} * * {escaped}
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from aaot_eval.cli import run
+from tests.cli.conftest import ROOT
 
 TASK = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 WINDOWS = ["--system", "windows", "--command", r"C:\Program Files\aaot\aaot-eval.exe"]
@@ -118,7 +120,7 @@ def test_paths_of_this_machine_are_made_whole_and_the_program_is_this_one(tmp_pa
     monkeypatch.chdir(tmp_path)
     text = printed(capsys, "study.toml", "--system", "cron")
     assert f"analyze {tmp_path}/study.toml --until latest" in text
-    program = text.splitlines()[1].split(" ")[5]
+    program = text.splitlines()[-1].split(" ")[5]
     assert Path(program).is_absolute()
 
 
@@ -129,7 +131,11 @@ def test_paths_of_this_machine_are_made_whole_and_the_program_is_this_one(tmp_pa
         ([r"D:study.toml", *WINDOWS], ["CONFIG is no whole path on Windows"]),
         ([r"C:\a.toml", "--system", "windows"], ["--command is missing"]),
         ([r"C:\a.toml", *WINDOWS, "--log", "a.txt"], ["--log is no whole path"]),
-        ([r"C:\100%.toml", *WINDOWS, "--log", r"C:\a.txt"], ["per cent signs", "leave --log out"]),
+        ([r"C:\%PATH%\a.toml", *WINDOWS], ["between two per cent signs"]),
+        ([r"C:\$(Arg0)\a.toml", *WINDOWS], ["without $("]),
+        (["C:\\a b\\", *WINDOWS], ["CONFIG is a folder"]),
+        (["/srv/a/", "--system", "cron"], ["CONFIG is a folder"]),
+        ([r"/srv/a\%b.toml", "--system", "cron"], ["a backslash before a per cent sign"]),
         ([r"C:\"a.toml", *WINDOWS], ["no path there can hold"]),
         (["/srv/a\nb.toml", "--system", "cron"], ["no path there can hold"]),
         (["/srv/a.toml", "--system", "cron", "--at", "24:00"], ["--at 24:00 is not a time of the day"]),
@@ -148,6 +154,28 @@ def test_refused_with_all_that_is_wrong(arguments, words, tmp_path, capsys, monk
     assert all(word in flat for word in words), flat
     assert shown.out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a path of this machine is no path for cron there")
+def test_a_path_that_the_terminal_cannot_write_is_refused_and_never_changed():
+    spelled = "/srv/\u0141\u00f3d\u017a/a.toml"
+    command = [
+        sys.executable,
+        "-m",
+        "aaot_eval",
+        "schedule",
+        spelled,
+        "--system",
+        "cron",
+        "--command",
+        "/opt/aaot-eval",
+    ]
+    told = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, capture_output=True, env=told, check=False)
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert b"cannot write" in ended.stderr
+    ended = subprocess.run([*command, "--json"], capture_output=True, env=told, check=False)
+    assert spelled in json.loads(ended.stdout)["text"]
 
 
 def test_as_json(capsys):
