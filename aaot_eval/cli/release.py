@@ -66,15 +66,12 @@ def release(
     write_release(found, controlled, files, leaving, to, as_csv=csv_text, licence=licence, crate=crate)
     hidden = sum(sum(e.hidden.values()) for e in looked if e.path.endswith(".csv"))
     smallest = min((e.smallest for e in looked if e.smallest is not None), default=None)
-    text = "\n".join(
-        [
-            str(to),
-            wrapped(
-                f"{counted(len(files), 'file')} of results, disclosure profile {controlled.profile}: {counted(hidden, 'hidden cell')}, "
-                f"smallest count {'none' if smallest is None else smallest}. For the output checker: README.txt and files.csv."
-            ),
-        ]
-    )
+    if not (quiet or as_json):
+        told = (
+            f"{counted(len(files), 'file')} of results, disclosure profile {controlled.profile}: {counted(hidden, 'hidden cell')}, "
+            f"smallest count {'none' if smallest is None else smallest}. For the output checker: README.txt and files.csv."
+        )
+        typer.echo(wrapped(told), err=True)
     document = {
         "release": str(to),
         "run": str(found.path),
@@ -84,4 +81,4 @@ def release(
         "smallest_count": smallest,
         "crate": crate,
     }
-    answer(text, document, as_json)
+    answer(str(to), document, as_json)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from aaot_eval.cli._endings import problem_lines
-from aaot_eval.cli._options import Json, Quiet, RunFolderPath, Verbose, answer
+from aaot_eval.cli._options import Json, Quiet, RunFolderPath, Verbose, answer, wrapped
 
 if TYPE_CHECKING:
     from aaot_eval.report.blocks import Report
@@ -88,9 +88,11 @@ def report(
             raise InputError(
                 Problem("C130", f"{target} cannot be written: {fault.strerror}", do="give another file with --to")
             ) from None
-    said = [*map(str, files), *([about.pop("said")] if "said" in about else [])]
+    said = about.pop("said", "")
+    if said and not (quiet or as_json):
+        typer.echo(wrapped(said), err=True)
     document = {"report": str(next(iter(files))), "run": str(found.path), "verified": not changed, **about}
-    answer("\n".join(said), document, as_json)
+    answer("\n".join(map(str, files)), document, as_json)
 
 
 def _page(release: Release, to: Path | None, base: str) -> Written:

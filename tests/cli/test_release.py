@@ -213,9 +213,12 @@ def test_json_says_where_it_is_and_what_is_in_it(ended, tmp_path, capsys):
 def test_what_is_said_fits_eighty_columns(ended, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(["release", str(ended), "--to", "out"]) == 0
-    shown = capsys.readouterr().out.splitlines()
-    assert shown[0] == "out"
-    assert max(map(len, shown)) <= 80
+    shown = capsys.readouterr()
+    assert shown.out == "out\n", "a scheduler reads the place alone"
+    assert "hidden cells, smallest count" in " ".join(shown.err.split())
+    assert max(map(len, shown.err.splitlines())) <= 80
+    assert run(["release", str(ended), "--to", "quiet", "-q"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 # --- the crate --------------------------------------------------------------------------------------------------------

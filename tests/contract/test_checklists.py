@@ -227,9 +227,9 @@ def test_the_ending_of_the_file_says_the_form(source, tmp_path, capsys, ending, 
     target = tmp_path / f"list.{ending}"
     assert run(["report", str(source), "--only", "checklist", "--which", "record", "--to", str(target)]) == 0
     assert target.read_text("utf-8").startswith(begins)
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == str(target)
-    assert re.fullmatch(r"RECORD, 13 items: \d+ answered, \d+ not applicable, \d+ missing\.", said[1])
+    said = capsys.readouterr()
+    assert said.out == f"{target}\n"
+    assert re.fullmatch(r"RECORD, 13 items: \d+ answered, \d+ not applicable, \d+ missing\.\n", said.err)
 
 
 def test_without_a_name_it_stands_in_the_current_folder_under_the_name_of_the_run(
