@@ -1,4 +1,4 @@
-"""`aaot-eval report`: the page again, a reporting checklist or one figure, from a run's own released tables."""
+"""`aaot-eval report`: the page again, its first page for a mail, a reporting checklist or one figure, from a run's own released tables."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ def report(
         typer.Option("--to", metavar="FILE", help="Where it goes; default: <run>.html in this folder."),
     ] = None,
     only: Annotated[
-        Literal["checklist", "figure"] | None,
-        typer.Option("--only", help="A reporting checklist, or one figure with its table; which: --which."),
+        Literal["checklist", "figure", "summary"] | None,
+        typer.Option(
+            "--only",
+            help="A reporting checklist, or one figure with its table, which: --which; or the first page for a mail.",
+        ),
     ] = None,
     which: Annotated[
         str | None,
@@ -45,14 +48,15 @@ def report(
 
     A run whose files are not what its manifest says is refused (exit 7)
     unless --unverified. A checklist is written as a page, as Markdown or as
-    CSV, by the ending of --to.
+    CSV, by the ending of --to; a summary as a page and as plain text.
     """
     from aaot_eval.errors import InputError, Problem, UsageError, VerifyMismatchError
     from aaot_eval.run_folder import differing_files, read_run
 
-    if bool(only) != bool(which):
+    if (only in ("checklist", "figure")) != bool(which):
         raise UsageError(
-            Problem("U016", "--only and --which go together", allowed="--only checklist --which record; --only figure --which forest",
+            Problem("U016", "--which says which checklist or figure, and goes with --only of these alone",
+                    allowed="--only checklist --which record; --only figure --which forest; --only summary",
                     do="give both, or neither for the whole report")
         )  # fmt: skip
     found = read_run(run)
@@ -79,6 +83,8 @@ def report(
         files, about = _checklist(release, str(which), to, base)
     elif only == "figure":
         files, about = _figure(release, str(which), to, base)
+    elif only == "summary":
+        files, about = _summary(release, to, base)
     else:
         files, about = _page(release, to, base)
     for target, content in files.items():
@@ -145,6 +151,18 @@ def _figure(release: Release, which: str, to: Path | None, base: str) -> Written
     return {target: content, beside: csv_text(release.tables[table]).encode("utf-8")}, {
         "figure": which,
         "table": str(beside),
+    }
+
+
+def _summary(release: Release, to: Path | None, base: str) -> Written:
+    """The first page for a mail, and its plain text beside it."""
+    from aaot_eval.report import build_report, summary_html, summary_text
+
+    built = build_report(release)
+    target = (to or Path(f"{base}_summary.html")).with_suffix(".html")
+    beside = target.with_suffix(".txt")
+    return {target: summary_html(built).encode("utf-8"), beside: summary_text(built).encode("utf-8")}, {
+        "text": str(beside)
     }
 
 

@@ -16,6 +16,7 @@ from aaot_eval.report.html import figure_files, render_html
 from aaot_eval.report.markdown import render_markdown
 from aaot_eval.report.patient_page import patient_report
 from aaot_eval.report.sections import SECTIONS
+from aaot_eval.report.summary import summary_html, summary_text
 from aaot_eval.report.words import listed, period_name, sentence_case
 from aaot_eval.results import Release
 from aaot_eval.schema import disclosure_profile, disclosure_profiles
@@ -32,6 +33,8 @@ __all__ = [
     "render_html",
     "render_markdown",
     "states_counted",
+    "summary_html",
+    "summary_text",
 ]
 
 COUNTS_ONLY = "The counts"

@@ -28,7 +28,7 @@ _DECIMALS = re.compile(r"(\.\d\d)\d+")  # a hundredth of a point is finer than a
 
 def render_html(report: Report) -> str:
     """The page as text (UTF-8). The same report gives the same bytes on the same machine."""
-    page = _environment().get_template("template.html")
+    page = environment().get_template("template.html")
     style = Markup((HOME / "style.css").read_text("utf-8"))  # noqa: S704 - our own file
     return page.render(report=report, style=style, verdicts=VERDICTS, count=_Counter(), charts=_Charts(report.image))
 
@@ -41,7 +41,8 @@ def figure_files(report: Report) -> dict[str, bytes]:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What the templates of pages are filled with."""
     env = Environment(
         loader=FileSystemLoader(HOME), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
