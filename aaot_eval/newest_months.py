@@ -19,7 +19,8 @@ def sent_in_part(counts: NDArray[Any], limit: float) -> NDArray[np.bool_]:
     """Which newest months of each unit hold fewer than `limit` times its usual records: (units, months) of truth values.
 
     `counts` is (units, months), the oldest month first. Usual is the median of the months with records before the newest three. A
-    month without any record is missing and not sent in part. Units with few records or few earlier months tell nothing.
+    month without any record is missing and not sent in part; it shows no lasting change to fewer
+    records either. Units with few records or few earlier months tell nothing.
     """
     found = np.zeros(counts.shape, dtype=bool)
     if counts.shape[1] < MOST_LATE + LEAST_EARLIER:
@@ -31,6 +32,7 @@ def sent_in_part(counts: NDArray[Any], limit: float) -> NDArray[np.bool_]:
     usual[known] = np.nanmedian(earlier[known], axis=1)
     few = counts[:, -MOST_LATE - 1 :] < limit * usual[:, None]
     to_the_end = np.logical_and.accumulate(few[:, ::-1], axis=1)[:, ::-1]
-    late = to_the_end[:, 1:] & ~to_the_end[:, :1] & (usual >= LEAST_USUAL)[:, None]
+    changed = to_the_end[:, :1] & (counts[:, -MOST_LATE - 1 : -MOST_LATE] > 0)
+    late = to_the_end[:, 1:] & ~changed & (usual >= LEAST_USUAL)[:, None]
     found[:, -MOST_LATE:] = late & (counts[:, -MOST_LATE:] > 0)
     return found

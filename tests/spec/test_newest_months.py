@@ -35,6 +35,11 @@ def test_a_site_that_stays_small_has_changed_and_is_not_late():
     assert not sent_in_part(np.array([[*BEFORE, 19, 19, 19, 19]]), 0.5).any()
 
 
+def test_months_without_a_record_do_not_make_a_small_month_after_them_a_lasting_change():
+    found = sent_in_part(np.array([[*BEFORE, 0, 0, 0, 6], [*BEFORE, 0, 6, 6, 6]]), 0.5)
+    assert found[:, -4:].tolist() == [[False, False, False, True], [False, True, True, True]]
+
+
 @pytest.mark.parametrize(
     "earlier", [[19] * 9, [40] * 5, [40] * 5 + [0] * 9], ids=["few records", "few months", "mostly empty"]
 )
