@@ -145,14 +145,19 @@ def _mature(config: RunConfig, last: pd.Period) -> pd.Period:
 
 
 def _before_months_in_part(engine: Engine, config: RunConfig, last: pd.Period) -> pd.Period:
-    """The last month before those at the end of which only a part was sent; the same month where the study itself says how far to go."""
+    """The last month with records before those at the end of which only a part was sent; the same one where the study says how far to go."""
     if config.data.complete_to is not None or config.study.last_period is not None:
         return last
     months = engine.frame("SELECT clock, sum(n) AS n FROM provider_months GROUP BY clock").set_index("clock")["n"]
     upto = last.year * 12 + last.month - 1
     counts = months.reindex(range(int(months.index.min()), upto + 1), fill_value=0).to_numpy(dtype=float)
     in_part = sent_in_part(counts[None, :], config.quality.limit("D314"))[0]
-    return last - int(len(in_part) - np.argmax(in_part)) if in_part.any() else last
+    if not in_part.any():
+        return last
+    end = int(np.argmax(in_part))
+    while counts[end - 1] == 0:
+        end -= 1
+    return last - (len(counts) - end)
 
 
 def _cut(config: RunConfig, first: pd.Period, last: pd.Period) -> tuple[pd.Period, pd.Period]:

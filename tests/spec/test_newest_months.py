@@ -88,6 +88,12 @@ def test_several_newest_months(tmp_path):
     assert "2023-01 to 2023-02: under 50 %" in findings["D309"].detail
 
 
+def test_empty_months_before_those_sent_in_part_end_no_study_either(tmp_path):
+    made, findings = panel(tmp_path, RX1=[40] * 12 + [0, 10], parts=OPEN)
+    assert made.periods["label"].iloc[-1] == "2022-12"
+    assert "2023-01 to 2023-02: under 50 %" in findings["D309"].detail
+
+
 @pytest.mark.parametrize(
     "said",
     [{"data": {"complete_to": "2023-01-31"}}, OPEN | {"study": {"last_period": "2023-01"}}],
