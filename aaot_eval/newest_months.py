@@ -19,8 +19,8 @@ def sent_in_part(counts: NDArray[Any], limit: float) -> NDArray[np.bool_]:
     """Which newest months of each unit hold fewer than `limit` times its usual records: (units, months) of truth values.
 
     `counts` is (units, months), the oldest month first. Usual is the median of the months with records before the newest three. A
-    month without any record is missing and not sent in part; it shows no lasting change to fewer
-    records either. Units with few records or few earlier months tell nothing.
+    month without any record is missing and not sent in part; it shows no lasting change to fewer records either. Units with few records
+    or few earlier months tell nothing.
     """
     found = np.zeros(counts.shape, dtype=bool)
     if counts.shape[1] < MOST_LATE + LEAST_EARLIER:

@@ -144,12 +144,13 @@ def _this_kind(system: System) -> bool:
 
 
 def _own(system: System) -> str:
-    """The program that is running, as long as the text is for a machine of this kind; empty when it has to be said."""
+    """The installed program, where the text is for a machine of this kind; empty when it has to be said."""
     if not _this_kind(system):
         return ""
     name = "aaot-eval.exe" if system is System.WINDOWS else "aaot-eval"
-    beside = Path(sys.executable).with_name(name)
-    return str(beside if beside.exists() else Path(sys.argv[0]).absolute())
+    # `python -m aaot_eval` is started from a file that no scheduler can run.
+    places = (Path(sys.executable).with_name(name), Path(sys.argv[0]).absolute())
+    return next((str(place) for place in places if place.stem == "aaot-eval" and place.exists()), "")
 
 
 def _whole(path: str, system: System, what: str, problems: list[Problem]) -> str:
@@ -158,7 +159,7 @@ def _whole(path: str, system: System, what: str, problems: list[Problem]) -> str
         problems.append(
             _problem(
                 "U015",
-                f"{what} is missing: this machine is of another kind and cannot tell where the program lies there",
+                f"{what} is missing: where the program lies on the machine that will run it cannot be told from here",
                 allowed=_example(system),
                 do=f"give {what} with the whole path",
             )

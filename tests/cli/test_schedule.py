@@ -124,6 +124,19 @@ def test_paths_of_this_machine_are_made_whole_and_the_program_is_this_one(tmp_pa
     assert Path(program).is_absolute()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a path of this machine is no path for cron there")
+def test_a_module_that_no_scheduler_can_run_is_not_named_as_the_program(tmp_path, capsys, monkeypatch):
+    started = tmp_path / "__main__.py"
+    started.touch()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(sys, "argv", [str(started)])
+    assert run(["schedule", "/srv/a.toml", "--system", "cron"]) == 2
+    assert "--command is missing" in capsys.readouterr().err
+    installed = tmp_path / "aaot-eval"
+    installed.touch()
+    assert f" {installed} analyze " in printed(capsys, "/srv/a.toml", "--system", "cron")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
