@@ -143,6 +143,10 @@ class Engine(Protocol):
         """Let go of tables that no later step reads."""
         ...
 
+    def leave_room(self, size: int) -> None:
+        """Do with so many bytes less from now on, for what the caller holds of the answers."""
+        ...
+
     def describe(self) -> str:
         """The engine, its version and where it runs, for the record of a run."""
         ...

@@ -448,6 +448,13 @@ class DuckDBEngine:
                     if file.ours:
                         file.path.unlink(missing_ok=True)
 
+    def leave_room(self, size: int) -> None:
+        """Do with so many bytes less from now on, but with no less than half of what there is."""
+        allowed = memory_allowed(self._db)
+        # What can neither be spilled nor forgotten just now stays, and the limit with it.
+        with suppress(duckdb.OutOfMemoryException):
+            self._db.execute(f"SET memory_limit = '{max(allowed - size, allowed // 2)}B'")
+
     def close(self) -> None:
         """Let go of memory and spill files."""
         self._db.close()

@@ -182,6 +182,10 @@ class RenderedEngine(abc.ABC):
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(self._arrow(f"SELECT * FROM {table_name(table)}"), path, compression="zstd")
 
+    def leave_room(self, size: int) -> None:
+        """The server's memory is its own; what reads for it and types its answers does with less."""
+        self.reader.leave_room(size)
+
     def close(self) -> None:
         """Let go of memory and spill files."""
         self.reader.close()

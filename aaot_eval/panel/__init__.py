@@ -45,6 +45,8 @@ __all__ = ["build_panel", "price_stays", "read_panel"]
 PANDEMIC = (pd.Period("2020-03", "M"), pd.Period("2021-12", "M"))
 FIFTHS = ("1", "2", "3", "4", "5")
 LEAST_MEDIAN = 20
+# What is held here of a person (three texts, dates and flags, twice while they are put together) and of each month of a person.
+BYTES_OF_A_PERSON, BYTES_OF_A_MONTH = 400, 16
 
 
 def build_panel(tables: Tables, config: RunConfig) -> Panel:
@@ -329,6 +331,8 @@ def _found_people(tables: Tables, config: RunConfig, units: pd.DataFrame, period
         engine.run("panel_people_linked")
     for step in ("homes", "traits"):
         engine.run(step)
+    ((followed,),) = engine.rows("SELECT count(*) FROM panel_people")
+    engine.leave_room(followed * (BYTES_OF_A_PERSON + n_t * BYTES_OF_A_MONTH))
     engine.run("people", first_clock=int(periods["clock"].iloc[0]))
     found = engine.frame("SELECT * FROM people ORDER BY person")
     inside = found["unit"].isin(units.index)

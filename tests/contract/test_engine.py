@@ -6,8 +6,13 @@ import pandas as pd
 import pytest
 
 from aaot_eval.engine import open_engine
+from aaot_eval.engine.duckdb import DuckDBEngine
 from aaot_eval.engine.steps import constant
+from aaot_eval.panel import BYTES_OF_A_MONTH, BYTES_OF_A_PERSON
 from tests.drawn import csv_text, episodes, panel_of, study
+
+# The engine says its limit as a text with one decimal of a MiB.
+MIB_SHOWN = 0.001
 
 
 @pytest.fixture
@@ -73,6 +78,40 @@ def test_one_thread_and_two_give_the_same_panel(tmp_path, monkeypatch):
         panel = panel_of(config)[1]
         texts.append((panel.cells.to_csv(), panel.people.to_csv(), panel.person_cells.to_csv()))
     assert texts[0] == texts[1]
+
+
+def test_room_is_left_for_what_the_caller_holds_and_at_least_half_stays(engine):
+    def allowed():
+        return engine.rows("SELECT CAST(parse_formatted_bytes(current_setting('memory_limit')) AS BIGINT)")[0][0]
+
+    before = allowed()
+    engine.leave_room(50_000_000)
+    assert allowed() == pytest.approx(before - 50_000_000, rel=MIB_SHOWN)
+    engine.leave_room(10**12)
+    assert allowed() == pytest.approx((before - 50_000_000) / 2, rel=MIB_SHOWN)
+    assert engine.rows("SELECT count(*) FROM range(1000000)") == [(1_000_000,)]
+
+
+def test_a_limit_that_cannot_be_kept_stays_as_it_was(engine):
+    engine._db.execute("SET temp_directory = ''")
+    engine._db.execute("CREATE TABLE held AS SELECT hash(i) AS a, hash(i + 1) AS b FROM range(12000000) t(i)")
+    before = engine.rows("SELECT current_setting('memory_limit')")
+    engine.leave_room(150_000_000)
+    assert engine.rows("SELECT current_setting('memory_limit')") == before
+    assert engine.rows("SELECT count(*) FROM held") == [(12_000_000,)]
+
+
+def test_a_panel_of_people_takes_its_room_from_the_limit_of_memory(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(DuckDBEngine, "leave_room", lambda self, size: asked.append(size))
+    lines = "person admitted end method diag\n" + "\n".join(
+        f"P{i} 2022-{1 + i % 12:02d}-03 2022-{1 + i % 12:02d}-05 21 F102" for i in range(36)
+    )
+    config = study(tmp_path, {"admissions.csv": csv_text(episodes(lines))}, data={"complete_to": "2022-12-31"})
+    panel = panel_of(config)[1]
+    assert len(panel.people) > 30
+    assert asked == [len(panel.person_cells) * BYTES_OF_A_MONTH + len(panel.people) * BYTES_OF_A_PERSON]
+    assert asked[0] >= panel.person_cells.memory_usage(index=False).sum()
 
 
 def test_without_a_limit_the_engine_takes_four_gigabytes_or_what_the_machine_has(tmp_path):
