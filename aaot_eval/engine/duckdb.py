@@ -61,7 +61,7 @@ MOST_IN_FOUR_BYTES = 2**31 - 1
 # The engine marks deleted rows in memory that cannot be spilled, all rows of a vector when any of them goes: so many bytes a row, and
 # at most this share of its limit.
 BYTES_OF_A_MARK, MOST_MARKED = 9, 0.2
-# What a row of an extract takes in all wide tables together, three of them at once.
+# What a row of an extract takes in tables of whole episodes, spells and stays together.
 BYTES_OF_A_ROW = 190
 DISK = "wide"
 _engines, _lists = itertools.count(1), itertools.count(1)

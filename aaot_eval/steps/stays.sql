@@ -1,6 +1,5 @@
 -- reads: spells, stay_members, stay_spans, site_codes
 -- makes: stays
--- wide: a row holds a whole stay, and many steps read it
 -- rule: one continuous stay is one admission, dated, sited and typed by its first spell; it is an emergency when the first
 --       admission method is one; alcohol-specific when any episode of it is; it lasts to the last end of its spells, and its
 --       provider and key are those of its first spell. Its site
