@@ -532,6 +532,9 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_an_engine_that_cannot_be_had_is_refused_in_words(simulated, case, monkeypatch):
     engine, table, environment, code, words = REFUSED[case]
+    if case == "no_master":
+        # Without Java that is what is missing, and said first.
+        need_java()
     monkeypatch.delenv("SPARK_REMOTE", raising=False)
     for key, value in environment.items():
         monkeypatch.setenv(key, value)
