@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo/study
 # The Python versions that the folders of `make wheels` are for.
-WHEELS_FOR ?= 3.11 3.12 3.13
+WHEELS_FOR ?= 3.11 3.12 3.13 3.14
 LOCK := uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links
 
