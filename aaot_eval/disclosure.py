@@ -10,13 +10,18 @@ the rule set in `data_schemas/disclosure/<profile>.toml`; the rules are those of
                   (two ends of an interval, or a quotient, give back the exact number between or behind them)
     people        a count of people: hidden from `hide_from` to `hide_to`, else rounded
     persons       a count of people kept only to control other columns: never released
+    kept          another number kept only to control other columns: never released
     events        a count with `aaot:persons` people behind it: hidden when they are, or when it is as small
                   itself (n events have at most n people behind them), else rounded; a sum of prices (an outcome that
                   ends in "cost") keeps three significant figures
     statistic     hidden when the counts it rests on are hidden (`aaot:persons`). `aaot:round`: rounded like a
                   count (person-years of people all seen for one year are a count of people). `aaot:ratio`
                   [top, bottom]: made again from the released top and bottom, so that it gives neither away.
-                  `aaot:decimals` and `aaot:digits` as above
+                  `aaot:step`: a mean or share over such a count, shown in steps of the rounding over the released count: times
+                  the count it is no finer than a rounded count is. `aaot:few`: the same mean is hidden where it is a sum of so
+                  few. `aaot:within`: the part of it that stands in that column is an exact mean of prices and keeps three
+                  significant figures, the rest stays, so that amounts still add up.
+                  `aaot:decimals` and `aaot:digits` as above; digits by unit ({"share": 3}) where a column has several
 
 Two rules concern whole rows. Where the amounts of the lines add up to that of another row (`aaot:adds_up`), a hidden line
 takes others with it, until what is left by subtraction is no longer that of few people alone, whatever the profile. A row about
@@ -50,13 +55,17 @@ from aaot_eval.schema import (
     table_schema,
 )
 
-CONTROLS = ("none", "model", "people", "persons", "events", "statistic")
+CONTROLS = ("none", "model", "people", "persons", "kept", "events", "statistic")
+#: Columns that control others and never leave.
+STAY = ("persons", "kept")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 #: Input files whose rows are no people.
 NOT_ABOUT_PEOPLE = ("sites", "unit_costs", "programme", "prices", "panel")
 
 #: Significant figures of a fitted or expected count; large ones are coarser than the rounding of counts.
 MODEL_DIGITS = 3
+#: Significant figures of a quotient of two released numbers: as many as a CSV file holds.
+RATIO_DIGITS = 10
 
 Mask = np.ndarray
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
@@ -216,8 +225,8 @@ def _resting(name: str, needed: str, where: str, what: str) -> Problem:
 
 
 def _needs(spec: ColumnSpec) -> list[str]:
-    persons = spec.extra.get("persons")
-    return [*([persons] if persons else []), *spec.extra.get("ratio", ())]
+    rests = (spec.extra.get(key) for key in ("persons", "step", "few", "within"))
+    return [*dict.fromkeys([*filter(None, rests), *spec.extra.get("ratio", ())])]
 
 
 def holds_nhs_number(text: str) -> bool:
@@ -258,8 +267,8 @@ class _Table:
                 self._coarse(spec)
 
     def released(self) -> pd.DataFrame:
-        """The table without its `persons` columns, hidden cells as the symbol."""
-        keep = [s for s in self.specs if s.extra["control"] != "persons"]
+        """The table without the columns that stay, hidden cells as the symbol."""
+        keep = [s for s in self.specs if s.extra["control"] not in STAY]
         return pd.DataFrame({s.name: self._column(s) for s in keep}, index=self.frame.index)
 
     def hidden(self) -> int:
@@ -370,9 +379,24 @@ class _Table:
                 shown, true = self.values[base], self._exact(base)
                 mask |= self.masks[base] | ((power < 0) & (shown == 0) & (true > 0))
                 with np.errstate(divide="ignore", invalid="ignore"):
-                    values = np.where(true == 0, values, values * (shown / true) ** power)
+                    values = np.where((true == 0) | np.isnan(true), values, values * (shown / true) ** power)
+        if few := spec.extra.get("few"):
+            mask |= self.rules.hides(np.round(exact * self._exact(few), 6))
         if self.rules.base > 1:
-            values = _shortened(values, spec)
+            if step := spec.extra.get("step"):
+                over = self.rules.round(self._exact(step))
+                total = self.rules.round(np.round(values * over, 6))
+                mask |= over == 0
+                if few:  # one step is fewer than a count that is shown can be, and would tell that it is the least
+                    mask |= self.rules.hides(total)
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    values = np.where(np.isnan(over), values, total / over)
+            if spec.extra.get("ratio"):  # the last of sixteen figures would tell which exact numbers it was made from
+                values = _figures(values, RATIO_DIGITS)
+            if within := spec.extra.get("within"):
+                part = self._exact(within)
+                values = np.round(values - part + _figures(part, MODEL_DIGITS), 2)
+            values = self._shortened(values, spec)
         self.masks[spec.name] = mask & ~np.isnan(exact)
         self.values[spec.name] = self._totals(spec.name, values) if spec.extra.get("round") else values
 
@@ -387,7 +411,18 @@ class _Table:
             coarse = self.rules.round(_figures(exact, MODEL_DIGITS))
             values = np.where(self._without_people(spec, exact), exact, coarse)
         self.masks[spec.name] = np.zeros(len(exact), dtype=bool)
-        self.values[spec.name] = _shortened(values, spec)
+        self.values[spec.name] = self._shortened(values, spec)
+
+    def _shortened(self, values: np.ndarray, spec: ColumnSpec) -> np.ndarray:
+        if "decimals" in spec.extra:
+            values = np.round(values, int(spec.extra["decimals"]))
+        digits = spec.extra.get("digits")
+        if isinstance(digits, Mapping):
+            for unit, many in digits.items():
+                values = np.where(self.frame["unit"] == unit, _figures(values, int(many)), values)
+        elif digits:
+            values = _figures(values, int(digits))
+        return values
 
     def _without_people(self, spec: ColumnSpec, exact: np.ndarray) -> Mask:
         """Which cells follow no count of people: shares, site-months, and a time at risk that is 1 throughout."""
@@ -415,14 +450,6 @@ def _cell(value: float, whole: bool) -> Any:
     if math.isnan(value):
         return None
     return int(value) if whole or (value % 1 == 0 and abs(value) < 1e15) else float(value)
-
-
-def _shortened(values: np.ndarray, spec: ColumnSpec) -> np.ndarray:
-    if "decimals" in spec.extra:
-        values = np.round(values, int(spec.extra["decimals"]))
-    if "digits" in spec.extra:
-        values = _figures(values, int(spec.extra["digits"]))
-    return values
 
 
 def _figures(values: np.ndarray, digits: int) -> np.ndarray:

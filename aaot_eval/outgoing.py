@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
-from aaot_eval.disclosure import Rules, holds_nhs_number
+from aaot_eval.disclosure import STAY, Rules, holds_nhs_number
 from aaot_eval.errors import DisclosureError, Problem, counted
 from aaot_eval.schema import TableSchema, disclosure_profile, disclosure_profiles, schema_names, table_schema
 
@@ -99,11 +99,11 @@ def _table(path: str, what: str, content: bytes, rules: Rules) -> tuple[Outgoing
         frame = _read(path, content)
     except (ValueError, OSError):
         return Outgoing(path, what), [Problem("R607", f"{path} cannot be read as a table", do=RERUN)]
-    unknown = [c for c in map(str, frame) if c not in schema.names or schema[c].extra.get("control") == "persons"]
+    unknown = [c for c in map(str, frame) if c not in schema.names or schema[c].extra.get("control") in STAY]
     if unknown:
         return Outgoing(path, what), [
             Problem("R607", f"{path} has columns that are not released: {', '.join(unknown)}", allowed=", ".join(
-                c.name for c in schema.columns if c.extra.get("control") != "persons"), do=RERUN)
+                c.name for c in schema.columns if c.extra.get("control") not in STAY), do=RERUN)
         ]  # fmt: skip
     controlled = {c: schema[c].extra["control"] for c in map(str, frame)}
     hidden = {

@@ -11,7 +11,7 @@ from aaot_eval.costs.rates import Caseload
 from aaot_eval.errors import NotIdentifiedError, Problem
 from aaot_eval.results import Panel
 
-COLUMNS = ("order", "item", "kind", "people", "quantity", "unit", "cost")
+COLUMNS = ("order", "item", "kind", "people", "patient_years", "quantity", "unit", "cost")
 UNIT_OF_KIND = {"emergency_stay": "stay"}
 TOLERANCE = 1e-6  # of the total: both sides are sums of the same decimals
 
@@ -47,6 +47,7 @@ def items_table(panel: Panel, people: Caseload | None) -> pd.DataFrame:
             "item": found.index.astype(str),
             "kind": ["planned" if i in PLANNED else "unplanned" for i in found.index],
             "people": found["people"].to_numpy(),
+            "patient_years": people.person_years,
             "quantity": found["quantity"].to_numpy(dtype=float) / people.person_years,
             "unit": [UNIT.get(str(i), UNIT_OF_KIND.get(str(i), "")) for i in found.index],
             "cost": each / 100,

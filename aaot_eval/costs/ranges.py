@@ -83,8 +83,11 @@ def ranges_table(money: Money | None, prices: Prices, care: pd.DataFrame | None 
 
 
 def _single_prices(prices: Prices, items: pd.DataFrame, saving: float, money: Money) -> pd.DataFrame:
-    """The saving with one price at either end of its range and the others held: gross x share of cost x change of price."""
-    lines = items[items["kind"] != "total"].set_index("item")["cost"]
+    """The saving with one price at either end of its range and the others held: gross x share of cost x change of price.
+
+    The share is that of counts to the nearest five: it follows from the swing, and that of exact counts would tell them.
+    """
+    lines = _of_round_counts(items[items["kind"] != "total"].set_index("item"))
     share = lines / lines.sum() if lines.sum() > 0 else lines * 0.0
     known = prices.unit_costs[prices.unit_costs["item"].isin(share.index) & (prices.unit_costs["std_error"] > 0)]
     tail = (1 - money.level) / 2
@@ -95,6 +98,13 @@ def _single_prices(prices: Prices, items: pd.DataFrame, saving: float, money: Mo
         rows.append((f"price of {_name(str(item))}", str(item), *map(float, ends), *at, abs(at[1] - at[0])))
     table = pd.DataFrame(rows, columns=["parameter", "item", *COLUMNS[4:]])
     return table.sort_values("swing", ascending=False, kind="stable").head(MOST_PRICES)
+
+
+def _of_round_counts(items: pd.DataFrame) -> pd.Series[float]:
+    """The cost of each line were its units, over all patient-years, the nearest multiple of five above nought."""
+    units = (items["quantity"] * items["patient_years"]).round(6)
+    near = (units / 5).round().clip(lower=1) * 5
+    return items["cost"] * (near / units).where(units > 0, 1.0)
 
 
 def _name(item: str) -> str:

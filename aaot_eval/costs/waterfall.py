@@ -9,14 +9,14 @@ import pandas as pd
 from aaot_eval.costs.pennies import pence
 from aaot_eval.costs.savings import Money
 
-COLUMNS = ("order", "step", "kind", "people", "amount", "low", "high")
+COLUMNS = ("order", "step", "kind", "people", "observed", "amount", "low", "high")
 
 
 def waterfall(money: Money | None, people: int) -> pd.DataFrame:
     """The release table `cost_waterfall` of the headline rung, pounds per patient-year; no rows without one.
 
     Care as usual = observed hospital cost on the caseload + averted cost. The last step less the first is minus the
-    saving.
+    saving. `observed` is the observed cost in an amount: it leaves a run in fewer figures, the other parts as they are.
     """
     if money is None or math.isnan(money.gross) or math.isnan(money.rung.on_team):
         return pd.DataFrame(columns=list(COLUMNS))
@@ -42,6 +42,7 @@ def waterfall(money: Money | None, people: int) -> pd.DataFrame:
         ),
     ]
     rows = [
-        (i, step, kind, people, *(v / 100 for v in values)) for i, (step, kind, *values) in enumerate(steps, start=1)
+        (i, step, kind, people, observed / 100 if kind in ("level", "total") else 0.0, *(v / 100 for v in values))
+        for i, (step, kind, *values) in enumerate(steps, start=1)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))

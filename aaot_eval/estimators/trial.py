@@ -418,7 +418,8 @@ class _Rows:
 def baseline_table(panel: Panel, data: Allocated, outcome: str) -> pd.DataFrame:
     """Who was allocated, by arm: counts with a share, means with their standard deviation, and the standardised difference.
 
-    No p values: after allocation by chance every difference is chance, and a test of it answers no question.
+    `least` is the fewest people, or the smallest sum above nought, of the two arms: the difference would tell a hidden one. No p values:
+    after allocation by chance every difference is chance, and a test of it answers no question.
     """
     people = panel.people
     if people is None:
@@ -437,9 +438,10 @@ def baseline_table(panel: Panel, data: Allocated, outcome: str) -> pd.DataFrame:
     )
     rows = []
     for name, x, share in values:
-        means, spreads = [], []
+        means, spreads, sums = [], [], []
         for service in (0, 1):
             arm = x[data.arm(service) & np.isfinite(x)]
+            sums.append(min(float(arm.sum()), len(arm)))
             means.append(float(arm.mean()) if len(arm) else math.nan)
             spreads.append(float(arm.std(ddof=1)) if len(arm) > 1 else math.nan)
         pooled = math.sqrt(np.mean(np.square(spreads))) if np.isfinite(spreads).all() else math.nan
@@ -449,7 +451,7 @@ def baseline_table(panel: Panel, data: Allocated, outcome: str) -> pd.DataFrame:
                 "characteristic": name, "arm": arm_name, "people": int(known.sum()),
                 "with_it": int(x[known].sum()) if share else pd.NA, "share": means[service] if share else math.nan,
                 "mean": math.nan if share else means[service], "sd": math.nan if share else spreads[service],
-                "difference": (means[1] - means[0]) / pooled if service and pooled else math.nan,
+                "least": round(min((s for s in sums if s > 0), default=0.0)), "difference": (means[1] - means[0]) / pooled if service and pooled else math.nan,
             })  # fmt: skip
     table = pd.DataFrame(rows)
     table["with_it"] = table["with_it"].astype("Int64")

@@ -12,14 +12,16 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from aaot_eval.cli import run as aaot_eval
 from aaot_eval.costs.rates import DAYS_IN_YEAR
-from aaot_eval.disclosure import Rules, control
+from aaot_eval.disclosure import Rules, control, csv_text
 from aaot_eval.estimators._cohorts import how_many, roughly, share_told
 from aaot_eval.schema import disclosure_profiles, schema_names, table_schema
+from tests.contract import attack
 
 HIDDEN_TO = 7
 """The profile of the run is `hes`: 1 to 7 people are hidden, other counts go to the nearest 5."""
@@ -142,7 +144,7 @@ def test_no_count_of_a_table_is_small_or_exact(run: Path) -> None:
             if kind in ("people", "events"):
                 shown = pd.to_numeric(table[column], errors="coerce").dropna()
                 assert ((shown == 0) | ((shown > HIDDEN_TO) & (shown % ROUND_TO == 0))).all(), f"{name}.{column}"
-            assert kind != "persons", f"{name}.{column} is kept to control others and never released"
+            assert kind not in ("persons", "kept"), f"{name}.{column} is kept to control others and never released"
 
 
 def test_a_small_whole_number_without_control_is_of_something_that_the_schema_says_is_public(run: Path) -> None:
@@ -312,6 +314,110 @@ def test_no_hidden_part_is_the_total_less_the_others() -> None:
                 possible.add(tuple(map(str, shown[counts[0]])))
         # Few pictures for many possible counts: no picture belongs to one count alone.
         assert len(possible) <= max(1, rules.high // 3), (profile, name)
+
+
+# --- what can be worked out of what is shown --------------------------------------------------------------------------
+
+CONTROLLED = sorted(set(disclosure_profiles()) - {"none"})
+
+
+@pytest.fixture(scope="module")
+def exact(run: Path) -> dict[str, pd.DataFrame]:
+    return {p.stem: pd.read_parquet(p) for p in sorted((run / "restricted" / "tables").glob("*.parquet"))}
+
+
+def as_read(exact: dict[str, pd.DataFrame], profile: str) -> dict[str, pd.DataFrame]:
+    """The tables of the run as a reader has them under a profile."""
+    tables = control(exact, {}, profile=profile).tables
+    return {n: pd.read_csv(io.StringIO(csv_text(t)), dtype=str, keep_default_na=False) for n, t in tables.items()}
+
+
+@pytest.mark.parametrize("profile", CONTROLLED)
+def test_no_exact_count_can_be_worked_out_of_the_released_tables(exact: dict[str, pd.DataFrame], profile: str) -> None:
+    released = as_read(exact, profile)
+    assert not attack.counts_from_means(exact, profile)
+    assert not attack.fractions(released)
+    assert not attack.money_from_money(exact, released)
+    assert not attack.hidden_parts(released, profile)
+
+
+def test_the_attacks_find_what_is_not_controlled(exact: dict[str, pd.DataFrame]) -> None:
+    released = as_read(exact, "none")
+    assert len(attack.counts_from_means(exact, "none")) > 10
+    assert any("checks.statistic" in found for found in attack.fractions(released))
+    assert {found.split(":")[0] for found in attack.money_from_money(exact, released)} >= {
+        "cost_waterfall", "break_even", "solve_for"
+    }  # fmt: skip
+    parts = pd.DataFrame({"unit": ["all", "a", "b", "c"], "referred": ["25", "15", "15", "*"]})
+    assert attack.hidden_parts({"caseload": parts}, "hes") == ["caseload.referred: 1"]
+
+
+def test_the_steps_of_the_waterfall_add_up_as_shown_and_agree_with_the_other_tables(run: Path) -> None:
+    tables = tables_of(run)
+    level, averted, service, total = (float(v) for v in tables["cost_waterfall"]["amount"])
+    saving = tables["saving"].set_index("headline").loc["true"]
+    care = tables["cost_items"].set_index("kind").loc["total"]
+    assert level + averted + service == pytest.approx(total, abs=0.005)
+    assert level + averted == pytest.approx(float(care["cost"]), abs=0.005)
+    assert -averted == pytest.approx(float(saving["gross"]), abs=0.005)
+    ends = tables["cost_waterfall"].iloc[3]
+    for end, of_saving in (("amount", "saving"), ("low", "saving_high"), ("high", "saving_low")):
+        assert level - float(ends[end]) == pytest.approx(float(saving[of_saving]), abs=0.005)
+
+
+def small_tables(n: int, seed: int) -> dict[str, pd.DataFrame]:
+    """Exact tables of n people, of whom some did little: means of counts, quantities over patient-years."""
+    drawn = np.random.default_rng(seed)
+    each = np.array([0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 1.8, 2.7, 4.4, 6.0])
+    means, years = drawn.poisson(each * n) / n, n * drawn.uniform(0.6, 1.6)
+    units = np.maximum(drawn.poisson(np.array([0.5, 0.7, 1.1, 5.0]) * years), 8)
+    characteristic = [f"c{i}" for i in range(len(each))]
+    balance = {"order": range(1, 11), "characteristic": characteristic, "people": n, "people_compared": 5 * n,
+               "mean_referred": means, "mean_unweighted": means * 1.01234567, "mean_weighted": means,
+               "difference_before": 0.1234567, "difference_after": 0.0}  # fmt: skip
+    baseline = {"characteristic": characteristic, "arm": "service", "people": n, "least": n, "with_it": pd.NA,
+                "share": np.nan, "mean": means, "sd": 1.1234567, "difference": 0.1234567}  # fmt: skip
+    items = {"order": range(1, 5), "item": list("abcd"), "kind": "unplanned", "people": n, "patient_years": years,
+             "quantity": units / years, "unit": "stay", "cost": units / years * [4100, 3150, 640, 245]}  # fmt: skip
+    regression = {"order": [1, 2], "what": ["before", "observed"], "label": "", "people": n, "rate": means[[7, 4]],
+                  "rate_low": means[[7, 4]] * 0.81234567, "rate_high": means[[7, 4]] * 1.31234567}  # fmt: skip
+    return {
+        "balance": pd.DataFrame(balance).assign(analysis="a"),
+        "baseline": pd.DataFrame(baseline).assign(analysis="a"),
+        "cost_items": pd.DataFrame(items),
+        "regression_to_mean": pd.DataFrame(regression),
+    }
+
+
+@pytest.mark.parametrize("n", [8, 9, 12, 16, 23, 38, 60])
+def test_no_exact_count_can_be_worked_out_of_means_of_few_people(n: int) -> None:
+    tables = small_tables(n, seed=n)
+    assert not attack.counts_from_means(tables, "hes")
+    assert attack.counts_from_means(tables, "none")
+
+
+@pytest.mark.parametrize("n", [24, 40, 58, 150])
+def test_hardly_a_number_of_deaths_follows_from_the_ends_of_its_interval(n: int) -> None:
+    """Every number of people and deaths near by with the limits that it would have, were nobody lost: does what was released fit one alone?"""
+    worlds = [(people, count) for people in range(n - 4, n + 5) for count in range(4, people // 2)]
+    people, count = np.array(worlds, dtype=float).T
+    dead = count / people
+    reach = 1.96 * np.sqrt(dead / (people * (1 - dead))) / -np.log1p(-dead)
+    rows = {"analysis": "a", "arm": "treated", "era": "after", "months": 12, "people": people.astype(int), "died": count.astype(int),
+            "deaths": count, "dead": dead, "dead_low": 1 - (1 - dead) ** np.exp(-reach), "dead_high": 1 - (1 - dead) ** np.exp(reach),
+            "admissions": 100.0, "mean": 100 / people, "mean_low": 1.0, "mean_high": 1.0}  # fmt: skip
+    alone = {}
+    for profile in ("hes", "none"):
+        shown = (
+            control({"survival": pd.DataFrame(rows)}, {}, profile=profile)
+            .tables["survival"]
+            .astype(str)
+            .agg("|".join, axis=1)
+        )
+        worlds_of = pd.Series(count).groupby(shown).nunique()
+        alone[profile] = np.mean(worlds_of[shown[(people == n) & (count > HIDDEN_TO)]] == 1)
+    assert alone["none"] == 1
+    assert alone["hes"] <= 0.1
 
 
 # --- the rows of people, which stay -----------------------------------------------------------------------------------

@@ -615,6 +615,7 @@ def test_the_ends_of_the_waterfall_are_hidden_with_its_amounts() -> None:
         "step": "Hospital and service, with AAOT",
         "kind": "total",
         "people": 3,
+        "observed": 60.0,
         "amount": 100.0,
         "low": 50.0,
         "high": 150.0,

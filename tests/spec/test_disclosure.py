@@ -209,7 +209,7 @@ def care(people: dict[str, int]) -> pd.DataFrame:
     lines.append(("all care", 60, sum(cost for *_, cost in lines)))
     frame = pd.DataFrame(lines, columns=["item", "people", "cost"])
     kind = ["total" if item == "all care" else "unplanned" for item in frame["item"]]
-    return frame.assign(order=range(1, len(frame) + 1), kind=kind, quantity=1.0, unit="stay")
+    return frame.assign(order=range(1, len(frame) + 1), kind=kind, patient_years=60.0, quantity=1.0, unit="stay")
 
 
 @pytest.mark.parametrize("profile", sorted(set(disclosure_profiles()) - {"none"}))
@@ -324,7 +324,7 @@ def test_a_valid_nhs_number_in_a_text_is_refused_without_being_printed() -> None
 def test_every_column_says_how_it_is_controlled_and_on_whom(name: str) -> None:
     schema = table_schema("release", name)
     for column in schema.columns:
-        assert column.extra["control"] in ("none", "model", "people", "persons", "events", "statistic")
+        assert column.extra["control"] in ("none", "model", "people", "persons", "kept", "events", "statistic")
         needs = [
             *([column.extra["persons"]] if "persons" in column.extra else []),
             *column.extra.get("ratio", ()),
