@@ -497,13 +497,13 @@ def _costs(scale: float) -> dict[str, pd.DataFrame]:
         (7, "Total", "total", 3.7, 292_200.0, 4_870.0, "2024/25", PRICES),
     )
     waterfall = _frame(
-        "order step kind people amount low high",
-        (1, "Care as usual", "level", people, 24_310.0, None, None),
-        (2, "Alcohol admissions", "down", people, -4_720.0, None, None),
-        (3, "Other admissions", "down", people, -1_430.0, None, None),
-        (4, "Emergency attendances", "up", people, 220.0, None, None),
-        (5, "The service", "up", None, 4_870.0, None, None),
-        (6, "With AAOT", "total", people, 23_250.0, 16_100.0, 30_390.0),
+        "order step kind people observed amount low high",
+        (1, "Care as usual", "level", people, 18_400.0, 24_310.0, None, None),
+        (2, "Alcohol admissions", "down", people, 0.0, -4_720.0, None, None),
+        (3, "Other admissions", "down", people, 0.0, -1_430.0, None, None),
+        (4, "Emergency attendances", "up", people, 0.0, 220.0, None, None),
+        (5, "The service", "up", None, 0.0, 4_870.0, None, None),
+        (6, "With AAOT", "total", people, 18_400.0, 23_250.0, 16_100.0, 30_390.0),
     )
     saving = _frame(
         "rung design analysis headline gross gross_low gross_high programme_cost saving saving_low saving_high p_saving conf_method "
@@ -612,10 +612,10 @@ def _more_costs(people: int) -> dict[str, pd.DataFrame]:
         (2, 10_470.0, 0.669, "a published fall without a control", 4_870.0, 22_930.0, 2_950.0, 7.77, "one of many combinations; not a reproduction"),
     )  # fmt: skip
     items = _frame(
-        "order item kind people quantity unit cost",
-        (1, "emergency_long_stay", "unplanned", round(0.6 * people), 4.1, "stay", 14_300.0),
-        (2, "outpatient_attendance", "planned", round(0.8 * people), 6.2, "attendance", 990.0),
-        (3, "all care", "total", people, None, "", 15_290.0),
+        "order item kind people patient_years quantity unit cost",
+        (1, "emergency_long_stay", "unplanned", round(0.6 * people), 1.1 * people, 4.1, "stay", 14_300.0),
+        (2, "outpatient_attendance", "planned", round(0.8 * people), 1.1 * people, 6.2, "attendance", 990.0),
+        (3, "all care", "total", people, None, None, "", 15_290.0),
     )  # fmt: skip
     service_check = _frame(
         "order measure people stated seen unit note",
