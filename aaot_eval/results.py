@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 Design = Literal["sites", "patients", "series", "controlled_series", "entry_rule", "own_cohorts", "risk_set", "trial"]
 Scale = Literal["rate_ratio", "rate_difference", "ratio", "difference", "currency"]
-ConfMethod = Literal["wald_t", "satterthwaite_t", "randomisation", "random_effects_t", "profile", "bootstrap", "none"]
+ConfMethod = Literal[
+    "wald_t", "wald_normal", "satterthwaite_t", "randomisation", "random_effects_t", "profile", "bootstrap", "none"
+]
 Status = Literal["ok", "no_finite_interval", "not_estimable", "monitoring_only", "not_run"]
 CheckVerdict = Literal["pass", "warn", "fail", "not_evaluable"]
 BESIDE = " beside"

@@ -27,6 +27,7 @@ from aaot_eval.estimators._series_companions import (
     seasonal_arima,
 )
 from aaot_eval.estimators._series_projection import WIDEST
+from aaot_eval.results import ConfMethod
 
 LEAST_AR2 = 12
 LEAST_ARIMA = 48
@@ -47,6 +48,7 @@ class Row:
     p_value: float = math.nan
     note: str = ""
     inference: str = ""
+    conf_method: ConfMethod = "wald_t"
 
 
 def wald_row(fitted: Fitted, key: str, method: str, wald: Wald, *, note: str = "", inference: str = "") -> Row:
@@ -58,7 +60,8 @@ def wald_row(fitted: Fitted, key: str, method: str, wald: Wald, *, note: str = "
             values = np.exp(values)
     inference = inference or f"Wald t with {wald.df:.1f} degrees of freedom"
     estimate, low, high = (float(v) for v in np.where(np.isfinite(values), values, np.nan))
-    return Row(key, method, estimate, wald.std_error, low, high, wald.p_value, note, inference)
+    how: ConfMethod = "wald_t" if math.isfinite(wald.df) else "wald_normal"
+    return Row(key, method, estimate, wald.std_error, low, high, wald.p_value, note, inference, how)
 
 
 def sensitivity_rows(fitted: Fitted, *, quick: bool = False) -> list[Row]:

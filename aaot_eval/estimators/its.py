@@ -412,7 +412,7 @@ class InterruptedTimeSeries:
         finite = math.isfinite(row.low) and math.isfinite(row.high)
         return replace(
             blank, analysis=f"{blank.analysis}_{row.key}", estimate=row.estimate, std_error=row.std_error, conf_low=row.low,
-            conf_high=row.high, p_value=row.p_value, conf_method="wald_t" if finite else "none", inference=row.inference,
+            conf_high=row.high, p_value=row.p_value, conf_method=row.conf_method if finite else "none", inference=row.inference,
             status="ok" if finite else "no_finite_interval", note=joined_notes([f"sensitivity: {row.method}", row.note]),
         )  # fmt: skip
 

@@ -81,6 +81,7 @@ NAMES: Mapping[str, str] = {
     "alcohol_specific_emergency_cost": "cost of alcohol-specific emergency admissions",
     "satterthwaite_t": "Satterthwaite t",
     "wald_t": "Wald t",
+    "wald_normal": "Wald, normal quantile",
     "random_effects_t": "random effects, t",
     "none": "no interval",
     "non_pay": "other running costs",

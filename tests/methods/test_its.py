@@ -561,6 +561,7 @@ class TestBesideIt:
         } <= set(others)
         assert all(e.status == "ok" and not e.primary and e.note.startswith("sensitivity: ") for e in others.values())
         assert others["its_quasi_poisson"].conf_method == "wald_t"
+        assert others["its_seasonal_arima"].conf_method == "wald_normal", "its quantile is the normal one"
 
     def test_conventions_are_stated(self, found: tuple[Estimate, ...]) -> None:
         notes = found[0].tables["sensitivity"].set_index("method")["note"]

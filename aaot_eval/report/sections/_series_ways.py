@@ -151,7 +151,8 @@ def _freedom(source: Source, rows: pd.DataFrame) -> dict[int, str]:
     for i, again in restated(source.table("estimates"), rows).items():
         inference = text_of(again["inference"])
         df = DEGREES.fullmatch(inference)
-        found[i] = f"{df[1]} df" if df else inference
+        said = inference.removeprefix("Wald, ") in text_of(rows.at[i, "note"])
+        found[i] = f"{df[1]} df" if df else "" if said else inference
     return {i: text for i, text in found.items() if text}
 
 
