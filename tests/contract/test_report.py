@@ -325,7 +325,7 @@ def test_every_address_leads_to_the_number_shown(variant: Variant) -> None:
         expected = written(value, kind, str(frame.at[int(row), by]) if by else "")
         shown = (
             {expected, change(number(value))}
-            if kind == "effect" and by and frame.at[int(row), by] in RATIO_SCALES
+            if kind == "ratio" or (kind == "effect" and by and frame.at[int(row), by] in RATIO_SCALES)
             else {expected}
         )
         assert flat(text).replace(f" {INVENTED}", "") in set(map(flat, shown)), address

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -232,7 +233,7 @@ def test_the_first_page_says_whose_admissions_each_effect_is_about_and_how_they_
     assert "what is added for each person taken on" in harm
     assert "spared" not in harm, "nothing is spared where admissions rose"
     unclear = page_one(build_report(release("cannot_tell")))
-    assert "Rate ratio 0.93 (0.74 to 1.17) over all admissions" in unclear
+    assert "From 26 % lower to 17 % higher over all admissions" in unclear
     assert "ower by" not in unclear
     assert "the difference for each person taken on" in unclear
     without = build_report(changed(made()[0], {"linked_effects": None}))
@@ -285,11 +286,11 @@ def test_a_trust_alone_has_the_whole_hospital_on_page_one_or_why_not() -> None:
         },
     )
     assert (
-        "Whole hospital: Rate ratio 0.85 (95 % interval 0.70 to 1.04: 30 % lower to 4 % higher); p = 0.096: the interval includes 1, no difference. "
+        "Whole hospital: From 30 % lower to 4 % higher (95 % interval); rate ratio 0.85 (0.70 to 1.04); p = 0.096: the interval includes 1, no difference. "
         "This is over all alcohol-specific emergency admissions of the hospital, against a control series.\n"
     ) in both
     alone = own_cohorts({"estimate": 0.94, "conf_low": 0.79, "conf_high": 1.10, "p_value": 0.41})
-    assert "Rate ratio 0.94 (95 % interval 0.79 to 1.10: 21 % lower to 10 % higher)" in alone
+    assert "From 21 % lower to 10 % higher (95 % interval); rate ratio 0.94 (0.79 to 1.10)" in alone
     assert "against its own past alone, so that anything else that changed then is in it." in alone
     refused = own_cohorts(
         {"estimate": None, "conf_low": None, "conf_high": None, "note": "Fewer than 6 periods after the start"}
@@ -314,7 +315,7 @@ def test_which_event_study_is_drawn_is_said() -> None:
 
     assert caption() == (
         "Drawn are the points of the primary analysis (sites compared): sites with the service against comparison sites, each month "
-        "against the mean of the year before the start; bars are pointwise intervals, so that a few miss 1 by chance. Not drawn, in "
+        "against the mean of the year before the start; bars are pointwise intervals, so that a few miss 0 % by chance. Not drawn, in "
         "tables/event_time.csv: two-way model."
     )
     study = caption(estimator="event_study")
@@ -578,3 +579,27 @@ def test_a_comparison_with_earlier_people_is_not_called_the_world_without_the_se
     for text in (words(chart.title), chart.subtitle, chart.drawing.description):
         assert "expected from those who met it before the service" in text
         assert "without the service" not in text
+
+
+def test_a_mark_without_an_interval_can_be_seen_on_page_one() -> None:
+    rows = made()[0].tables["estimates"].head(1).assign(estimate=1.18, conf_low=np.nan, conf_high=np.nan)
+    (mark,) = (line for line in drawn("answer_interval", rows).figure.axes[0].lines if line.get_marker() == "D")
+    assert mark.get_markerfacecolor() == "white"
+    assert mark.get_markeredgecolor() != "white", "white on white is no mark"
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("figure", ["forest", "site_forest"])
+def test_forests_are_read_in_per_cent_first(figure: str, wide: bool) -> None:
+    rows = made()[0].tables["estimates" if figure == "forest" else "pooling"].copy()
+    if wide:  # as where a further site is predicted from few
+        rows["conf_low"], rows["conf_high"] = 0.31, 3.95
+    axes = drawn(figure, rows).figure.axes[0]
+    ticks = [t.get_text() for t in axes.get_xticklabels() if t.get_text()]
+    assert "0 %\n1" in ticks
+    assert axes.get_xlabel().startswith("0 % = no difference")
+    renderer = FigureCanvasAgg(axes.figure).get_renderer()
+    axes.figure.draw(renderer)  # places the words below the axis
+    boxes = [t.get_window_extent(renderer) for t in axes.get_xticklabels() if t.get_text()]
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
+    assert axes.xaxis.label.get_window_extent(renderer).y0 >= 0

@@ -8,10 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aaot_eval.report.figures._style import GREY_LIGHT, INK, MUTED, SMALL, canvas, ratio_ticks, wrapped
+from aaot_eval.report.figures._style import (
+    GREY_LIGHT,
+    INK,
+    MUTED,
+    SMALL,
+    WIDTH,
+    canvas,
+    change_tick,
+    ratio_ticks,
+    wrapped,
+)
 
 LINE = 0.17  # inches: a line of a label
-ABOVE, BELOW = 0.30, 0.50  # inches: the heading of the numbers, and the axis
+CHARACTER = 0.09  # inches: of the words below the axis
+ABOVE, BELOW = 0.30, 0.66  # inches: the heading of the numbers, and the axis
 
 
 class Forest:
@@ -43,15 +54,27 @@ class Forest:
         ax.axvline(1, color=INK, lw=1.0, zorder=1)
         ax.set_xscale("log")
         ax.set_xlim(self.low, self.high)
-        ticks = ratio_ticks(self.low, self.high, most=6)
-        ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        ticks = self._apart(ratio_ticks(self.low, self.high, most=6))
+        ax.set_xticks(ticks, [f"{change_tick(t)}\n{t:g}" for t in ticks])
         ax.set_xticks([], minor=True)
         ax.set_yticks([])
         ax.spines["left"].set_visible(False)
-        ax.set_xlabel("Rate ratio; 1 = no difference")
+        ax.set_xlabel("0 % = no difference; below it the ratio")
         self.figure.text(
-            0.99, 1 - 0.06 / self.height, "Ratio (interval)", ha="right", va="top", fontsize=SMALL, color=MUTED
+            0.99, 1 - 0.06 / self.height, "As a ratio (interval)", ha="right", va="top", fontsize=SMALL, color=MUTED
         )
+
+    def _apart(self, ticks: list[float]) -> list[float]:
+        """The ticks whose labels do not touch, from no difference outwards."""
+        inches = self.across * WIDTH / np.log(self.high / self.low)
+        kept = [1.0]
+        for tick in sorted(ticks, key=lambda t: abs(np.log(t))):
+            if all(
+                abs(np.log(tick / k)) * inches > CHARACTER * (len(change_tick(tick)) + len(change_tick(k)) + 1) / 2
+                for k in kept
+            ):
+                kept.append(tick)
+        return sorted(kept)
 
     def inside(self, low: float, high: float) -> list[float]:
         """An interval as far as the axis goes."""

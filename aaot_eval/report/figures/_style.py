@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from aaot_eval.report.words import MINUS
+from aaot_eval.wording import percent
+
 # Okabe and Ito (2008), darkened where the contrast to white is below 3 : 1.
 INK, MUTED, FAINT, GRID = "#1d2327", "#55606a", "#c3cad1", "#e4e8ec"
 BLUE, ORANGE, GREEN, PURPLE = "#00588f", "#b84a00", "#007a5a", "#8a4a78"
@@ -118,3 +121,9 @@ def ratio_ticks(low: float, high: float, *, most: int = 7) -> list[float]:
         if len(best) < len(inside) <= most:
             best = [float(t) for t in inside]
     return best
+
+
+def change_tick(ratio: float) -> str:
+    """A ratio at its place on an axis as a change: "−20 %", and from a doubling on in times."""
+    sign = MINUS if ratio < 1 else "+" if ratio > 1 else ""
+    return f"{ratio:g} times" if ratio >= 2 else f"{sign}{percent(ratio)}"

@@ -9,9 +9,8 @@ import pandas as pd
 
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap
 from aaot_eval.report.figures._lines import Line, lines_of
-from aaot_eval.report.figures._style import BLUE, GREY_LIGHT, INK, MUTED, SMALL, canvas, ratio_ticks
-from aaot_eval.report.words import MINUS, sentence_case
-from aaot_eval.wording import percent
+from aaot_eval.report.figures._style import BLUE, GREY_LIGHT, INK, MUTED, SMALL, canvas, change_tick, ratio_ticks
+from aaot_eval.report.words import sentence_case
 
 #: Of the width of the plot, half of the longest words above the interval: their middle keeps so far from either end.
 MARGIN = 0.29
@@ -54,16 +53,18 @@ def _draw(axes: Any, line: Line, low: float, high: float, context: Context) -> N
     if line.finite:
         ends = np.clip([line.low, line.high], low, high)
         ax.plot(ends, [0, 0], color=BLUE, lw=5, solid_capstyle="butt")
-    ax.plot([line.estimate], [0], "D", color=BLUE, ms=11, mec="white", mew=1.5, mfc=BLUE if line.finite else "white")
+    # A mark without an interval is hollow: its edge must be seen.
+    face, edge = (BLUE, "white") if line.finite else ("white", BLUE)
+    ax.plot([line.estimate], [0], "D", ms=11, mec=edge, mew=1.5, mfc=face)
     along = np.log(line.estimate / low) / np.log(high / low)
     ax.text(
-        np.clip(along, MARGIN, 1 - MARGIN), 0.86, line.change if line.finite else line.text,
+        np.clip(along, MARGIN, 1 - MARGIN), 1.04, line.change if line.finite else line.text,
         ha="center", va="bottom", fontweight="bold", transform=ax.transAxes,
     )  # fmt: skip
     ax.set_xlim(low, high)
     ax.set_ylim(-1, 1)
     ticks = ratio_ticks(low, high, most=6)
-    ax.set_xticks(ticks, [_tick(t) for t in ticks])
+    ax.set_xticks(ticks, [f"{change_tick(t)}\n{t:g}" for t in ticks])
     ax.set_xticks([], minor=True)
     ax.set_yticks([])
     ax.grid(False)
@@ -74,10 +75,3 @@ def _draw(axes: Any, line: Line, low: float, high: float, context: Context) -> N
         (1.0, "right", "higher than expected →"),
     ):
         ax.text(x, -1.05, text, ha=side, va="top", transform=ax.transAxes, fontsize=SMALL, color=MUTED)
-
-
-def _tick(ratio: float) -> str:
-    """A place on the axis as a change, with its ratio under it: "−20 %", and from a doubling on in times."""
-    sign = MINUS if ratio < 1 else "+" if ratio > 1 else ""
-    size = f"{ratio:g} times" if ratio >= 2 else f"{sign}{percent(ratio)}"
-    return f"{size}\n{ratio:g}"

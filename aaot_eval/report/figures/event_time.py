@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap
-from aaot_eval.report.figures._style import BLUE, INK, MUTED, canvas, keys_above, ratio_ticks
+from aaot_eval.report.figures._style import BLUE, INK, MUTED, canvas, change_tick, keys_above, ratio_ticks
 from aaot_eval.report.words import numbers, sentence_case, written
+from aaot_eval.wording import change
 
 FEW_SITES = 5
 
@@ -27,7 +28,7 @@ def event_time(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     reference = ~np.isfinite(low) & (ratio == 1)
     few = units < FEW_SITES
     figure = canvas(3.6)
-    axes = figure.add_axes((0.085, 0.145, 0.905, 0.765))
+    axes = figure.add_axes((0.115, 0.145, 0.875, 0.765))
     axes.set_yscale("log")
     axes.axhline(1, color=INK, lw=1.0)
     axes.axvline(-0.5, color=INK, lw=1.2)
@@ -49,15 +50,17 @@ def event_time(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     _ratio_axis(axes, float(np.nanmin(ends)), float(np.nanmax(ends)))
     axes.set_xticks(_round_times(t, 12 if context.period == "month" else 4))
     axes.set_xlabel(f"{context.period.capitalize()}s since the start of the service")
-    axes.set_ylabel("Rate ratio")
+    axes.set_ylabel("Against the reference period")
     keys_above(axes)
     after, span = ratio[t >= 0], f"{written(t.min(), 'integer')} to {written(t.max(), 'integer')}"
     found = f"after it from {_r(after.min())} to {_r(after.max())}" if len(after) else "none after it"
+    later = f"after it from {change(after.min())} to {change(after.max())}" if len(after) else "none after it"
     before = ratio[(t < 0) & ~reference]
     earlier = f"{_r(before.min())} to {_r(before.max())}" if len(before) else "not estimated"
+    sooner = f"from {change(before.min())} to {change(before.max())}" if len(before) else "not estimated"
     return Drawing(
         figure,
-        f"Rate ratio before the start: {earlier}; {found}",
+        f"Points before the start: {sooner}; {later}",
         f"Points with bars on a logarithmic axis: rate ratio of sites with the service to comparison sites, by {context.period}s "
         f"since the start, {span}. Before the start {earlier}, {found}; 1 means as in the reference period. "
         f"Hollow points rest on fewer than {FEW_SITES} sites.",
@@ -78,5 +81,5 @@ def _ratio_axis(axes: Any, low: float, high: float) -> None:
     low, high = min(low, 0.9) / 1.04, max(high, 1.1) * 1.09
     ticks = ratio_ticks(low, high)
     axes.set_ylim(low, high)
-    axes.set_yticks(ticks, [f"{t:g}" for t in ticks])
+    axes.set_yticks(ticks, [change_tick(t) for t in ticks])
     axes.set_yticks([], minor=True)

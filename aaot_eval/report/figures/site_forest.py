@@ -11,6 +11,7 @@ from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap
 from aaot_eval.report.figures._forest import Forest
 from aaot_eval.report.figures._style import BLUE, MUTED
 from aaot_eval.report.words import RATIO_SCALES, numbers, sentence_case, unit_name, written
+from aaot_eval.wording import change
 
 ROW = 0.40  # inches
 HALF = 0.11  # inches: half the height of the diamond
@@ -29,12 +30,10 @@ def site_forest(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     if not rows["scale"].isin(RATIO_SCALES).all():
         return Gap("the effects are no ratios; see the table")
     mean = rows[rows["kind"] == "mean"]
-    finding = "No mean over the sites" if mean.empty else f"Mean over the sites: {_text(mean.iloc[0])}"
+    finding = "No mean over the sites" if mean.empty else f"Mean over the sites: {_change(mean.iloc[0])}"
     further = rows[rows["kind"] == "further site"]
     if not further.empty and np.isfinite(further["low"].iloc[0]):
-        finding += (
-            f"; a further site is predicted between {_r(further['low'].iloc[0])} and {_r(further['high'].iloc[0])}"
-        )
+        finding += f"; a further site is predicted {_change(further.iloc[0])}"
     return Drawing(
         _drawn(rows, context),
         finding,
@@ -59,6 +58,15 @@ def _text(row: Any) -> str:
         else "(no interval)"
     )
     return ends[1:-1] if row["kind"] == "further site" else f"{_r(row['estimate'])} {ends}"
+
+
+def _change(row: Any) -> str:
+    """The row in per cent; without a direction where its interval holds none."""
+    if not (np.isfinite(row["low"]) and np.isfinite(row["high"])):
+        return _text(row)
+    ends = f"{change(row['low'])} to {change(row['high'])}"
+    sided = np.isfinite(row["estimate"]) and not row["low"] <= 1 <= row["high"]
+    return f"{change(row['estimate'])} ({ends})" if sided else f"from {ends}"
 
 
 def _r(value: float) -> str:

@@ -13,23 +13,40 @@ def result(source: Source, rows: pd.DataFrame, i: int) -> tuple[str | Ref, ...]:
     """One estimate as a sentence: value, interval, p, and where the interval lies."""
     if is_missing(rows.at[i, "estimate"]):
         return ("There is no primary estimate. ", cell(source, "estimates", rows, i, "note"))
-    text: tuple[str | Ref, ...] = (
-        f"{sentence_case(scale_name(rows.at[i, 'scale']))} ",
-        cell(source, "estimates", rows, i, "estimate"),
-    )
+    scale, value = scale_name(rows.at[i, "scale"]), cell(source, "estimates", rows, i, "estimate")
     if is_missing(rows.at[i, "conf_low"]) or is_missing(rows.at[i, "conf_high"]):
-        return (*text, "; there is no finite interval.")
+        return (f"{sentence_case(scale)} ", value, "; there is no finite interval.")
     level = cell(source, "estimates", rows, i, "conf_level")
     low, high = (cell(source, "estimates", rows, i, c) for c in ("conf_low", "conf_high"))
-    text = (*text, " (", level, " interval ", low, " to ", high)
+    text: tuple[str | Ref, ...] = (f"{sentence_case(scale)} ", value, " (", level, " interval ", low, " to ", high, ")")
     if rows.at[i, "scale"] in RATIO_SCALES:
-        ends = [cell(source, "estimates", rows, i, c, "change") for c in ("conf_low", "conf_high")]
-        text = (*text, ": ", ends[0], " to ", ends[1])
-    text = (*text, ")")
+        text = (
+            *as_change(source, rows, i, (level, " interval"), start=True),
+            f"; {scale} ",
+            value,
+            " (",
+            low,
+            " to ",
+            high,
+            ")",
+        )
     if not is_missing(rows.at[i, "p_value"]):
         p = cell(source, "estimates", rows, i, "p_value")
         text = (*text, "; p " if words((p,)).startswith("<") else "; p = ", p)
     return (*text, f": {reading(rows, i)}.")
+
+
+def as_change(
+    source: Source, rows: pd.DataFrame, i: int, which: tuple[str | Ref, ...] = (), *, start: bool = False
+) -> tuple[str | Ref, ...]:
+    """A ratio and its interval in per cent, which a reader without statistics can use; `which` names the interval.
+
+    The estimate stands first where the interval lies on one side of no difference; elsewhere it would claim a direction.
+    """
+    value, low, high = (cell(source, "estimates", rows, i, c, "change") for c in ("estimate", "conf_low", "conf_high"))
+    if number(rows.at[i, "conf_low"]) <= 1 <= number(rows.at[i, "conf_high"]):
+        return ("From " if start else "from ", low, " to ", high, *((" (", *which, ")") if which else ()))
+    return (value, " (", *((*which, " ") if which else ()), low, " to ", high, ")")
 
 
 def reading(rows: pd.DataFrame, i: int) -> str:

@@ -9,8 +9,9 @@ import pandas as pd
 
 from aaot_eval.report.blocks import Block, Heading, Heads, Ref, Table, Text
 from aaot_eval.report.contents import Column, Source, cell, chart, interval, named, table
-from aaot_eval.report.sections._result import reading, result
+from aaot_eval.report.sections._result import as_change, reading, result
 from aaot_eval.report.words import (
+    RATIO_SCALES,
     TOGETHER,
     is_missing,
     listed,
@@ -93,9 +94,14 @@ def _by_unit(source: Source, rows: pd.DataFrame, analysis: str) -> Text | None:
         if own.empty:
             return None
         i = own.index[0]
+        if own.at[i, "scale"] in RATIO_SCALES and not (
+            is_missing(own.at[i, "conf_low"]) or is_missing(own.at[i, "conf_high"])
+        ):
+            text += ["; " if text else "", f"{unit} ", *as_change(source, own, i)]
+            continue
         text += [
-            "; " if text else f"{sentence_case(scale_name(own.at[i, 'scale']))}: ",
-            f"{unit} ",
+            "; " if text else "",
+            f"{unit} {scale_name(own.at[i, 'scale'])} ",
             cell(source, "estimates", own, i, "estimate"),
         ]
         low, high = (cell(source, "estimates", own, i, c) for c in ("conf_low", "conf_high"))

@@ -219,7 +219,7 @@ def _absolute(source: Source) -> list[tuple[str, Text]]:
 def _linked(source: Source) -> list[tuple[str, Text]]:
     """What the effects over whole sites, over the rule and over those taken on are each about, and how they hang together.
 
-    Where they do not all lie on one side of no difference, ratios are given, which claim no change.
+    Where they do not all lie on one side of no difference, the intervals alone are given, which claim no change.
     """
     frame = source.in_order("linked_effects")
     if frame is None:
@@ -227,13 +227,15 @@ def _linked(source: Source) -> list[tuple[str, Text]]:
     told = {str(d) for d in frame["direction"]}
     clear = told in ({"lower"}, {"higher"})
     what = {"lower": "what is spared", "higher": "what is added"}[next(iter(told))] if clear else "the difference"
-    parts: list[str | Ref] = [f"{sentence_case(told.pop())} by " if clear else "Rate ratio "]
+    parts: list[str | Ref] = [f"{sentence_case(told.pop())} by "] if clear else []
     for k, i in enumerate(frame.index):
         size = cell(source, "linked_effects", frame, i, "change" if clear else "ratio")
-        parts += [", " if k else "", size]
-        ends = [cell(source, "linked_effects", frame, i, c) for c in ("conf_low", "conf_high")]
+        ends = [cell(source, "linked_effects", frame, i, c, "change") for c in ("conf_low", "conf_high")]
+        parts.append(", " if k else "")
         if not clear and all(isinstance(end, Ref) for end in ends):
-            parts += [" (", ends[0], " to ", ends[1], ")"]
+            parts += ["from " if k else "From ", ends[0], " to ", ends[1]]
+        else:
+            parts += [size] if clear else ["rate ratio " if k else "Rate ratio ", size]
         parts += [" over ", str(frame.at[i, "whom"])]
     last = "These two" if len(frame) == 2 else "The last two"
     uptake = cell(source, "linked_effects", frame, frame.index[-1], "uptake")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from aaot_eval.report.blocks import Block, Heading, Notice, Paragraph, Ref, Text
 from aaot_eval.report.contents import Column, Source, cell, chart, interval, named, table
 from aaot_eval.report.sections import section
-from aaot_eval.report.sections._all_estimates import every_estimate
+from aaot_eval.report.sections._all_estimates import LEAST_P, every_estimate
 from aaot_eval.report.sections._people_estimates import allocated, balance, phases, rates, subgroups
 from aaot_eval.report.sections._result import result
 from aaot_eval.report.sections._series import series_blocks
@@ -72,17 +73,17 @@ def _primary(source: Source) -> list[Block]:
     least: Text = ()
     if not is_missing(rows.at[i, "p_least"]):
         reach = cell(source, "estimates", rows, i, "p_least")
-        least = ("The least p this design can reach is ", reach, ". ")
+        least = (" The least p this design can reach is ", reach, ".")
         if rows.at[i, "conf_method"] == "random_effects_t":
             least = (
-                "The least p that randomisation can reach is ",
+                " The least p that randomisation can reach is ",
                 reach,
-                "; p and interval are those of random effects. ",
+                "; p and interval are those of random effects.",
             )
-    return [Paragraph((*least, *result(source, rows, i)), lead=True), Paragraph(_people_behind(source, rows, i))]
+    return [Paragraph(result(source, rows, i), lead=True), Paragraph((*_people_behind(source, rows, i), *least))]
 
 
-def _people_behind(source: Source, rows: pd.DataFrame, i: int) -> Text:
+def _people_behind(source: Source, rows: pd.DataFrame, i: int) -> tuple[str | Ref, ...]:
     text: list[str | Ref] = ["What is estimated: ", cell(source, "estimates", rows, i, "estimand"), "."]
     for k, (column, one, more) in enumerate(c for c in BEHIND if not is_missing(rows.at[i, c[0]])):
         what = one if number(rows.at[i, column]) == 1 else more
@@ -90,7 +91,7 @@ def _people_behind(source: Source, rows: pd.DataFrame, i: int) -> Text:
     text.append("." if len(text) > 3 else "")
     if not is_missing(rows.at[i, "inference"]):
         text += [" Inference: ", cell(source, "estimates", rows, i, "inference"), "."]
-    if not is_missing(rows.at[i, "note"]):
+    if not is_missing(rows.at[i, "note"]) and not re.fullmatch(LEAST_P, str(rows.at[i, "note"])):
         text.append(f" {sentence_case(str(rows.at[i, 'note'])).rstrip('.')}.")
     return tuple(text)
 
@@ -121,7 +122,9 @@ def _event_time(source: Source) -> list[Block]:
     for analysis, rows in drawn.groupby("analysis", sort=False):
         name = source.analysis_name(analysis)
         columns: list[str | Column] = ["event_time", "ratio", interval("conf_low", "conf_high"), "n_units"]
-        shown = table(source, "event_time", rows, columns, f"Rate ratio by time since the start ({name})")
+        shown = table(
+            source, "event_time", rows, columns, f"Difference by time since the start, as a rate ratio ({name})"
+        )
         blocks.append(chart(source, "event_time", rows, shown, part=str(analysis), subtitle=_which_points(source, analysis, beside)))  # fmt: skip
     return blocks
 
@@ -134,7 +137,7 @@ def _which_points(source: Source, analysis: Any, beside: Sequence[str]) -> str:
     bars = (
         "bars hold for all points at once"
         if together
-        else "bars are pointwise intervals, so that a few miss 1 by chance"
+        else "bars are pointwise intervals, so that a few miss 0 % by chance"
     )
     own = "the primary analysis" if analysis == source.primary.get("analysis") else "an analysis beside the primary one"
     said = f"Drawn are the points of {own} ({source.analysis_name(analysis)}): {whom}, each {period} against {against.format(period=period)}; {bars}."
