@@ -118,7 +118,7 @@ def effect_verdict(effect: Effect, panel: Panel, config: RunConfig) -> Verdict:
         return Verdict(
             "cannot_tell",
             f"This evaluation cannot tell whether {title} changed: with {estimate.n_treated} of {estimate.n_units} sites "
-            f"treated the least p the design can reach is {estimate.p_least:.3f}, so that no difference, however large, can be told "
+            f"treated the least p the design can reach is {estimate.p_least:.4f}, so that no difference, however large, can be told "
             f"from chance and there is no {estimate.conf_level * 100:.0f} % interval.",
             (estimate.note,),
         )

@@ -603,3 +603,9 @@ def test_forests_are_read_in_per_cent_first(figure: str, wide: bool) -> None:
     boxes = [t.get_window_extent(renderer) for t in axes.get_xticklabels() if t.get_text()]
     assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
     assert axes.xaxis.label.get_window_extent(renderer).y0 >= 0
+
+
+def test_the_cost_of_the_service_says_which_of_the_two_it_is() -> None:
+    chart = next(c for c in made()[1].charts() if c.name == "service_cost")
+    assert "for each patient-year at the planned occupancy" in words(chart.title)
+    assert chart.subtitle == "For each patient-year at the planned occupancy, which every net sum takes."

@@ -316,7 +316,7 @@ def test_no_interval_has_its_own_reason() -> None:
         ).sentence  # fmt: skip
 
     few = sentence(0.2, "The least p this design can reach is 0.2000 (1 of 5 sites treated)")
-    assert "with 1 of 3 sites treated the least p the design can reach is 0.200" in few
+    assert "with 1 of 3 sites treated the least p the design can reach is 0.2000," in few
     assert "no difference, however large, can be told from chance" in few
     endless = sentence(
         0.01,

@@ -1,4 +1,4 @@
-"""What the service costs for each patient-year on the caseload, line by line in one stacked bar."""
+"""What the service costs for each patient-year at the planned occupancy, line by line in one stacked bar."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def service_cost(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     total = next((written(amount[i], "money") for i in np.flatnonzero(is_total)), "not given")
     largest = parts[np.argmax(amount[parts])]
     title = (
-        f"The service costs {total}{context.mark} for each patient-year on the caseload; "
+        f"The service costs {total}{context.mark} for each patient-year at the planned occupancy; "
         f"the largest line is {rows['item'].iloc[largest]}, {written(amount[largest], 'money')}{context.mark}"
     )
     listed = "; ".join(f"{rows['item'].iloc[i]} {written(amount[i], 'money')}" for i in parts)

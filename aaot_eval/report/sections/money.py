@@ -112,7 +112,15 @@ def _service(source: Source) -> list[Block]:
         return [source.missing("service_cost", "what the service costs")]
     shown = table(source, "service_cost", frame, ["item", named("kind"), "wte", "annual_cost", "per_patient_year", "price_year", "source"],
                   "Cost lines of the service")  # fmt: skip
-    return [chart(source, "service_cost", frame, shown, subtitle="For each patient-year on the caseload.")]
+    return [
+        chart(
+            source,
+            "service_cost",
+            frame,
+            shown,
+            subtitle="For each patient-year at the planned occupancy, which every net sum takes.",
+        )
+    ]
 
 
 def _waterfall(source: Source) -> list[Block]:
