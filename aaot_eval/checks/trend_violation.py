@@ -153,7 +153,7 @@ def _whose(effect: float, estimate: Estimate, *, apart: bool) -> str:
     ratio = estimate.null == 1.0
     reads = shown(math.exp(effect) if ratio else effect, ratio=ratio)
     tested = shown(estimate.estimate, ratio=ratio)
-    text = f"These are bounds of an event study in blocks, which itself reads {reads} where the estimate tested is {tested}"
+    text = f"These limits are those of the effect read period by period since the start, which itself reads {reads} where the estimate tested is {tested}"
     return f"{text}: too far apart for the one to speak for the other." if apart else f"{text}."
 
 

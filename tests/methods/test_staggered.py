@@ -411,7 +411,7 @@ class TestTrendViolation:
 
         near, far, other = check(whole.estimate), check(0.9), check(1.3)
         reads = math.exp(near.facts["estimate"])
-        said = f"an event study in blocks, which itself reads {reads:.2f} where the estimate tested is {whole.estimate:.2f}."
+        said = f"the effect read period by period since the start, which itself reads {reads:.2f} where the estimate tested is {whole.estimate:.2f}."
         assert said in near.sentence
         assert (near.verdict, far.verdict, other.verdict) == ("pass", "not_evaluable", "not_evaluable")
         assert "too far apart" in far.sentence

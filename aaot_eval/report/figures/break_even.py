@@ -50,7 +50,9 @@ def break_even(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     axes.grid(visible=False)
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_formatter(lambda v, _: written(float(v), "percent"))
-    axes.set_xlabel("Fall in the hospital cost of people taken on, against care as usual", color=MUTED)
+    axes.set_xlabel(
+        "Fall in the hospital cost of people taken on, against care as usual; below 0 %: a rise", color=MUTED
+    )
     band = (
         f" ({written(low, 'percent')} to {written(high, 'percent')})" if np.isfinite(low) and np.isfinite(high) else ""
     )
@@ -67,5 +69,5 @@ def _label(axes: Any, now: float, text: str) -> None:
     left, right = axes.get_xlim()
     room = (right - left) * CHARACTER * len(text) / 2
     middle = min(max(now, left + room), right - room) if right - left > 2 * room else (left + right) / 2
-    axes.annotate(text, (middle, 0), xytext=(0, -10), textcoords="offset points", ha="center", va="top", fontsize=SMALL,
+    axes.annotate(text, (middle, 0), xytext=(0, -10), textcoords="offset points", ha="center", va="top", fontsize=SMALL, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
                   fontweight="bold")  # fmt: skip
