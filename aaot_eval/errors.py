@@ -6,7 +6,7 @@ The codes are the contract with schedulers; `aaot_eval.cli` is the only place th
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -44,7 +44,10 @@ EXIT_MEANING: dict[ExitCode, tuple[str, str]] = {
     ),
     ExitCode.DISCLOSURE: ("disclosure control refuses", "the output checker"),
     ExitCode.VERIFY_MISMATCH: ("verify, report or release: something differs from the record", "the reviewer"),
-    ExitCode.SIGNAL: ("reserved: a signal of the monthly monitoring; nothing raises it yet", "nobody"),
+    ExitCode.SIGNAL: (
+        "analyze --fail-on-signal: the newest month has a new signal; the run is written",
+        "the service lead",
+    ),
     ExitCode.LOCKED: ("another run holds the lock", "the scheduler: try again later"),
     ExitCode.INTERRUPTED: ("interrupted (Ctrl-C); no run was left, readings kept in cache/ stay until purge", "nobody"),
 }
@@ -128,6 +131,8 @@ class AaotEvalError(Exception):
     """The root of every refusal; holds all problems of one stage, each once."""
 
     exit_code = ExitCode.UNEXPECTED
+    #: What a verb found out before it refused, for the one JSON document of --json.
+    told: Mapping[str, Any] = {}
 
     def __init__(self, *problems: Problem) -> None:
         self.problems: Sequence[Problem] = tuple(dict.fromkeys(problems))
@@ -181,6 +186,12 @@ class VerifyMismatchError(AaotEvalError):
     """A run does not agree with its own record."""
 
     exit_code = ExitCode.VERIFY_MISMATCH
+
+
+class MonthlySignalError(AaotEvalError):
+    """The newest month of the control chart has a new signal, and the caller asked to fail on one; the run stands."""
+
+    exit_code = ExitCode.SIGNAL
 
 
 class LockedError(AaotEvalError):

@@ -231,6 +231,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "P431": ("Rows of patients do not add up to the cohort, or would be negative.", "Leave patient_reports out; report a sum that differs."),
     "P432": ("Cost lines do not add up to the hospital cost: a fault of the program.", "Report it; no cost was written."),
     "P433": ("The saving lies outside its own interval: a fault of the program.", "Report it; no figure of money was written."),
+    # Monitoring.
+    "M001": ("The newest month of the control chart has a new signal, and --fail-on-signal was given; the run is written.", "Look at “Month by month” in the report: a change of the data, of the service or of the place. When the cause is known and lasts, give new limits with [[monthly.rebase]]."),
     # Disclosure.
     "R600": ("There is no such disclosure profile.", "Name one of those listed under [disclosure]."),
     "R601": ("A table without a schema would be released.", "Describe it in data_schemas/release/."),

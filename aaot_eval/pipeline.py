@@ -77,6 +77,7 @@ def run_evaluation(
     """
     from aaot_eval.costs import cost_service
     from aaot_eval.design import choose_analyses, refuse_unfit, refuse_unknown_teams
+    from aaot_eval.monitoring import monitor
     from aaot_eval.record import build_record
     from aaot_eval.wording import effect_verdict
 
@@ -98,6 +99,8 @@ def run_evaluation(
         notify("Costing outreach against care as usual")
         costs = _keyed(cost_service(panel, effects, verdict, config, prepared.prices), prepared.keys)
 
+    monitoring = monitor(panel, effects[0].headline.outcome, config.monthly.rebase)
+
     findings = (*prepared.findings, *_left_out_stages(config, panel, analyses))
     skipped = [{"stage": f.where, "why": f.detail} for f in findings if f.code in ("D318", "D319")]
     skipped += [{"stage": analysis.name, "why": why} for analysis, why in left_out]
@@ -108,6 +111,7 @@ def run_evaluation(
         "perspective": costs.perspective if costs else None,
         "budget": costs.facts.get("budget") if costs else None,
         "invented_prices": bool(costs.facts.get("invented")) if costs else False,
+        "monthly": dict(monitoring.facts),
     }
     return RunResult(
         config=config,
@@ -118,7 +122,7 @@ def run_evaluation(
         findings=findings,
         flow=prepared.flow,
         sources=prepared.sources,
-        tables=build_record(effects, verdict, costs, panel, findings, prepared.flow, config)
+        tables=build_record(effects, verdict, costs, panel, findings, prepared.flow, config, monitoring.table)
         | Evidence((), (), prepared.restricted).tables(),
         meta=meta,
         restricted=prepared.restricted,

@@ -29,6 +29,7 @@ def build_record(
     findings: Sequence[Finding],
     flow: Sequence[FlowStep],
     config: RunConfig,
+    control_chart: pd.DataFrame,
 ) -> dict[str, pd.DataFrame]:
     """All exact tables by name; a table without rows is absent."""
     primary = next(e for e in effects if e.analysis.primary)
@@ -42,6 +43,7 @@ def build_record(
         "data_quality": _data_quality(findings),
         "caseload": _caseload(panel),
         "fidelity": _fidelity(config, effects, panel),
+        "control_chart": control_chart,
         "linked_effects": _linked_effects(effects),
         "limits": limits_table(primary, primary.checks, findings, costs, panel.treated_units),
     }

@@ -30,6 +30,14 @@ QUESTIONS = (
     "What should happen next?",
 )
 
+#: What each rule of the control chart says of a month.
+SIGNAL_RULES: Mapping[str, str] = {
+    "outside": "outside the limits",
+    "two_of_three": "two of three months near a limit",
+    "shift": "seven months or more on one side of the centre line",
+    "trend": "seven months or more rising or falling",
+}
+
 
 def hundredths(ratio: float) -> int:
     """A ratio in whole hundredths, halves up, from the four figures of it that leave a run: sentence, table and chart round alike."""

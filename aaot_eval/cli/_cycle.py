@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MONTHS = {"monthly": 1, "quarterly": 3, "yearly": 12}
 
 #: Tables that say what came in this month. All others rest on the estimates and are those of the last refresh.
-MONITORING_TABLES = ("caseload", "data_quality", "flow", "service_cost", "unit_costs")
+MONITORING_TABLES = ("caseload", "control_chart", "data_quality", "flow", "service_cost", "unit_costs")
 SERIES_KEY = ["analysis", "unit", "outcome", "period"]
 SERIES_MODEL = ["fitted", "expected", "expected_low", "expected_high"]
 CAUSAL_META = ("verdict", "money", "primary")

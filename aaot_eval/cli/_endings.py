@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -50,13 +50,14 @@ def problem_lines(problem: Problem) -> list[str]:
     ]
 
 
-def _tell(code: ExitCode, problems: Sequence[Problem], as_json: bool) -> int:
+def _tell(code: ExitCode, problems: Sequence[Problem], as_json: bool, told: Mapping[str, Any] | None = None) -> int:
     for problem in problems:
         typer.echo("\n".join(problem_lines(problem)), err=True)
     typer.echo(f"exit {int(code)}", err=True)
     if as_json:
         fields = ("code", "what", "where", "allowed", "do")
         document = {
+            **(told or {}),
             "exit_status": int(code),
             "problems": [{name: getattr(p, name) for name in fields} for p in problems],
         }
@@ -74,7 +75,7 @@ def command_line(fault: Any, as_json: bool) -> int:
 
 def refusal(fault: AaotEvalError, as_json: bool) -> int:
     """The program understood, and refuses."""
-    return _tell(fault.exit_code, list(fault.problems), as_json)
+    return _tell(fault.exit_code, list(fault.problems), as_json, fault.told)
 
 
 def interrupted(as_json: bool) -> int:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from aaot_eval.config import RunConfig
     from aaot_eval.console import Terminal
+    from aaot_eval.errors import MonthlySignalError
     from aaot_eval.results import Release
     from aaot_eval.run_folder import Drawn, Fingerprint, RunFolder, Seal, StudyFolder
 
@@ -74,6 +75,10 @@ def analyze(
             "--accept-codelist-change", metavar="REASON", help="Go on with code lists that changed after sealing."
         ),
     ] = None,
+    fail_on_signal: Annotated[
+        bool,
+        typer.Option("--fail-on-signal", help="Exit 8 when the newest month of the control chart has a new signal."),
+    ] = False,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Read every file again, and keep no rows for the next run.")
     ] = False,
@@ -108,7 +113,30 @@ def analyze(
     if unchanged and as_json and not quiet:
         typer.echo(UNCHANGED, err=True)
     told = {k: v for k, v in status.items() if k not in ("run", "exit_status")}
-    answer(str(run.path), {"run": str(run.path), "unchanged": unchanged, **told}, as_json)
+    told = {"run": str(run.path), "unchanged": unchanged, **told}
+    if fail_on_signal and status["signal"]:
+        answer(str(run.path), told, as_json=False) if not as_json else None
+        raise _signalled(run, told)
+    answer(str(run.path), told, as_json)
+
+
+def _signalled(run: RunFolder, told: dict[str, Any]) -> MonthlySignalError:
+    """The refusal of --fail-on-signal: the run stands, and somebody should look at its newest month."""
+    from aaot_eval.errors import MonthlySignalError, Problem
+    from aaot_eval.wording import SIGNAL_RULES
+
+    newest = run.signals()["newest"]
+    said = " and ".join(SIGNAL_RULES[rule] for rule in newest["rules"])
+    fault = MonthlySignalError(
+        Problem(
+            "M001",
+            f"{newest['period']} is {newest['direction']} than the months before the service: {said}",
+            where=str(run.path / "release" / "signals.json"),
+            do="look at “Month by month” in the report; a signal says that something changed, not why",
+        )
+    )
+    fault.told = told
+    return fault
 
 
 def _asked(config: RunConfig, until: str | None, patient_reports: bool, reason: str | None) -> RunConfig:

@@ -177,6 +177,7 @@ OWNERS = {
     "X": "an extract: the file is not in the format, or cannot be read as declared",
     "D": "the data: the rows do not obey the rules of the field",
     "E": "estimation: the data do not allow the design",
+    "M": "monitoring: the control chart of the newest month",
     "P": "prices: a unit cost, a programme item or a price year",
     "R": "release: disclosure control",
     "U": "the use of the command itself",

@@ -21,6 +21,7 @@ MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augus
 LAST_DAY = 28
 #: What the text says of how a run ends.
 ENDS = "0 done or nothing new; 4 data stale or not fit; 9 another run was busy"
+ENDS_ON_SIGNAL = f"{ENDS}; 8 done, and the newest month has a new signal"
 #: No run of a month takes so long; without a limit a run that hangs would keep the next one from starting.
 LONGEST_HOURS = 24
 
@@ -51,6 +52,9 @@ def schedule(
     log: Annotated[
         str | None, typer.Option("--log", metavar="FILE", help="Where what is printed goes, one run after another.")
     ] = None,
+    fail_on_signal: Annotated[
+        bool, typer.Option("--fail-on-signal", help="End with 8 when the newest month has a new signal.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -85,7 +89,7 @@ def schedule(
         )
     if problems:
         raise UsageError(*problems)
-    job = _Job(str(paths["--command"]), str(paths["CONFIG"]), paths["--log"], day, at)
+    job = _Job(str(paths["--command"]), str(paths["CONFIG"]), paths["--log"], day, at, fail_on_signal)
     text = {System.WINDOWS: _windows, System.SYSTEMD: _systemd, System.CRON: _cron}[system](job)
     if not as_json:
         _refuse_unwritable(text)
@@ -115,6 +119,12 @@ class _Job:
     log: str | None
     day: int
     at: str
+    fail_on_signal: bool
+
+    @property
+    def ends(self) -> str:
+        """What its exit codes mean."""
+        return ENDS_ON_SIGNAL if self.fail_on_signal else ENDS
 
     @property
     def name(self) -> str:
@@ -125,7 +135,7 @@ class _Job:
     @property
     def arguments(self) -> tuple[str, ...]:
         """What the program is given."""
-        return ("analyze", self.config, "--until", "latest")
+        return ("analyze", self.config, "--until", "latest", *(["--fail-on-signal"] if self.fail_on_signal else []))
 
 
 def _problem(code: str, what: str, *, allowed: str = "", do: str) -> Problem:
@@ -217,7 +227,7 @@ def _windows(job: _Job) -> str:
      /RU and /RP of schtasks give a user who need not be logged on. -->
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>
-    <Description>aaot-eval, every month: {ENDS}</Description>
+    <Description>aaot-eval, every month: {job.ends}</Description>
   </RegistrationInfo>
   <Triggers>
     <CalendarTrigger>
@@ -284,7 +294,7 @@ WantedBy=timers.target
 # Then:  systemctl --user daemon-reload
 #        systemctl --user enable --now {job.name}.timer
 # It runs while nobody is logged on after:  loginctl enable-linger
-# Exit codes: {ENDS}
+# Exit codes: {job.ends}
 """
 
 
@@ -305,6 +315,6 @@ def _cron(job: _Job) -> str:
     escaped = line.replace("%", "\\%")
     return f"""\
 # Add this line with:  crontab -e
-# Exit codes: {ENDS}
+# Exit codes: {job.ends}
 {minutes} {hours} {job.day} * * {escaped}
 """

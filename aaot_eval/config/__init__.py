@@ -19,7 +19,14 @@ from aaot_eval.config.data import DataConfig, PanelConfig
 from aaot_eval.config.money import BudgetConfig, CostsConfig, OutcomeConfig
 from aaot_eval.config.parts import NAME_PATTERN, Part
 from aaot_eval.config.reading import read_record
-from aaot_eval.config.running import DisclosureConfig, EngineConfig, MonthlyConfig, OutputConfig, QualityConfig
+from aaot_eval.config.running import (
+    DisclosureConfig,
+    EngineConfig,
+    MonthlyConfig,
+    OutputConfig,
+    QualityConfig,
+    RebaseConfig,
+)
 from aaot_eval.config.study import (
     AnalysisConfig,
     CohortConfig,
@@ -47,6 +54,7 @@ __all__ = [
     "OutputConfig",
     "PanelConfig",
     "QualityConfig",
+    "RebaseConfig",
     "RunConfig",
     "StudyConfig",
     "TrialConfig",

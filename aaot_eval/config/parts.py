@@ -13,11 +13,13 @@ ANALYSIS_PATTERN = r"^[a-z0-9_]+$"
 YEAR_PATTERN = r"^\d{4}/\d{2}$"
 KEY_PATTERN = r"^[A-Za-z0-9_-]{1,40}$"
 CODE_PATTERN = r"^[A-Z][0-9]{2}(\.?[0-9])?$"
+MONTH_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])$"
 AREA_PATTERN = r"^[A-Z0-9]{2,12}$"
 #: The patterns of this module in words.
 PATTERNS = {
     NAME_PATTERN: "letters a to z, digits, - and _, a letter or digit first, at most 61 characters",
     ANALYSIS_PATTERN: "small letters a to z, digits and _",
+    MONTH_PATTERN: "a month such as 2024-04",
     YEAR_PATTERN: "a financial year such as 2024/25",
     CODE_PATTERN: "an ICD-10 code of three or four characters in capitals, such as K70 or F10.2",
     AREA_PATTERN: "the code of an area in capitals as the extract writes it, such as E06000042, or how such codes begin, at least two characters",

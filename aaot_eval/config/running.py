@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from aaot_eval.config.parts import FilePath, Part
+from aaot_eval.config.parts import MONTH_PATTERN, FilePath, Part
 from aaot_eval.findings import LIMITS, WARNED_BEFORE
 from aaot_eval.schema import disclosure_profiles
 
@@ -62,6 +62,14 @@ class QualityConfig(Part):
         return self.thresholds.get(code, LIMITS[code].default)
 
 
+class RebaseConfig(Part):
+    """From which month on the control chart has limits of its own, who decided it, and why."""
+
+    period: str = Field(pattern=MONTH_PATTERN, description="first month of the new limits")
+    by: str = Field(min_length=2, description="who decided it")
+    why: str = Field(min_length=3, description="what changed; it stands on the page")
+
+
 class MonthlyConfig(Part):
     """What a scheduled rerun needs to know."""
 
@@ -71,6 +79,17 @@ class MonthlyConfig(Part):
     refresh: Literal["monthly", "quarterly", "yearly"] = Field(
         "quarterly", description="how often the causal headline is estimated anew; between, monitoring only"
     )
+    rebase: list[RebaseConfig] = Field(
+        default_factory=list,
+        description="months from which the control chart has new limits, each with a name and a reason",
+    )
+
+    @model_validator(mode="after")
+    def _each_month_once(self) -> MonthlyConfig:
+        months = [r.period for r in self.rebase]
+        if len(set(months)) < len(months):
+            raise ValueError("two [[monthly.rebase]] tables are of the same month")
+        return self
 
 
 #: Less than this, and the engine cannot sort one month of a trust.

@@ -93,7 +93,8 @@ def _spark(config: RunConfig) -> Iterator[Any]:
 def config_hash(config: RunConfig, *, window: bool = True) -> str:
     """The hash of the study with every default filled in, without the folders and servers that results, steps and rows kept go to.
 
-    `window=False` leaves out how far the data go as well: the same study a month later has the same hash.
+    `window=False` leaves out how far the data go as well, and from when the control chart has new limits: the same study a month
+    later has the same hash.
     """
     document = config.model_dump(mode="json")
     for place in ("runs", "work", "cache", "cache_limit"):
@@ -103,6 +104,7 @@ def config_hash(config: RunConfig, *, window: bool = True) -> str:
         for key in ("complete_to", "extracted", "frozen_to"):
             del document["data"][key]
         del document["study"]["last_period"]
+        del document["monthly"]["rebase"]
     return sha256(json.dumps(document, sort_keys=True).encode())
 
 

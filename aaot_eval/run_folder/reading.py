@@ -62,6 +62,11 @@ class RunFolder:
         with self._readable("status.json"):
             return dict(json.loads((self.path / "status.json").read_text("utf-8")))
 
+    def signals(self) -> dict[str, Any]:
+        """`release/signals.json`: the control chart's limits, newest month and signals."""
+        with self._readable("release/signals.json"):
+            return dict(json.loads((self.path / "release" / "signals.json").read_text("utf-8")))
+
     def release(self) -> Release:
         """What was released, read back from `release/`; fits nothing."""
         with self._readable("release"):

@@ -31,7 +31,7 @@ PLAN_LOG = "plan_log.txt"
 
 #: Settings that are no part of a plan: names, how far the data go, when they are stale, where files lie and what the work is done with.
 NOT_PLANNED = re.compile(
-    r"config_version|name|title|output\..*|engine\..*|monthly\.lag_months|counting\.code_list"
+    r"config_version|name|title|output\..*|engine\..*|monthly\.(lag_months|rebase)|counting\.code_list"
     r"|data\.(complete_to|extracted|frozen_to|person_key\.secret_file)"
 )
 #: Tables that are written for the study, and say who is compared with whom and at what prices: planned by what they hold.

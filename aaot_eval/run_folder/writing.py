@@ -128,6 +128,7 @@ def _write_contents(
         folder / "release" / "about.json",
         {"meta": dict(release.meta), "hidden": dict(release.hidden), "profile": release.profile},
     )
+    write_json(folder / "release" / "signals.json", {"run": name, **signals(release)})
     for page, text in drawn.pages.items():
         write_text(folder / "release" / page, text)
     for table, frame in release.tables.items():
@@ -185,10 +186,22 @@ def _status(name: str, result: RunResult, release: Release, account: Account) ->
         "data_cut": result.meta["data_cut"],
         "headline": headline_rows(release),
         "messages": sorted({f.code for f in result.findings}),
+        "signal": bool(release.meta["monthly"].get("newest", {}).get("new")),
         "refresh": dict(account.refresh),
         "plan": account.plan,
         "profile": release.profile,
     }
+
+
+def signals(release: Release) -> dict[str, Any]:
+    """The control chart for a program: how its limits were made, the newest month, and every month that met a rule."""
+    table = release.tables.get("control_chart")
+    met = [] if table is None else [r for r in table.to_dict("records") if r["rules"]]
+    found = [
+        {"period": r["period"], "rules": r["rules"].split(", "), "direction": r["direction"], "new": r["new"] == "yes"}
+        for r in met
+    ]
+    return {"data_cut": release.meta["data_cut"], **release.meta["monthly"], "signals": found}
 
 
 def headline_rows(release: Release) -> list[dict[str, str]]:

@@ -56,7 +56,8 @@ def result_of(config: RunConfig, data_cut: str = "2024-12", estimate: float = 0.
         config=config, effects=(Effect(Analysis("site_did", "sites", "site_did", "emergency", primary=True), (found,), (check,)),),
         verdict=verdict, costs=costs, panel=panel, findings=(), flow=(),
         sources=(Source("panel", "panel.csv", 1, 10, fingerprint(config).inputs[0].sha256),), tables=tables,
-        meta={"title": "A fake", "data_cut": data_cut, "period_kind": "month", "verdict": {"word": "lower"}},
+        meta={"title": "A fake", "data_cut": data_cut, "period_kind": "month", "verdict": {"word": "lower"},
+              "monthly": {"made": False, "why": "nothing was counted"}},
         restricted={"rejects": pd.DataFrame({"file": ["panel.csv"], "line": [3], "reason": ["=1+1"]})},
     )  # fmt: skip
 

@@ -1,0 +1,67 @@
+"""Month by month: does the newest month look like those before the service?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aaot_eval.report.blocks import Block, Bullets, Notice, Paragraph
+from aaot_eval.report.contents import Column, Source, chart, interval, named, table
+from aaot_eval.report.sections import section
+from aaot_eval.report.words import listed, period_name, sentence_case
+from aaot_eval.wording import SIGNAL_RULES
+
+MOST_ROWS = 120
+WHAT = (
+    "A control chart shows whether a month looks like the months before the service. Its limits come from those months and stand "
+    "still. A signal says that something changed: the service, the data, or the place. It does not say which; whether the service "
+    "made a difference stands under “Effect on admissions”."
+)
+JUDGED = "Signals are judged on exact counts, each month with the months up to it; points and limits shown are rounded."
+COLUMNS: list[str | Column] = ["period", named("phase"), "observed", "centre", interval("lower", "upper", "Limits"), named("rules"),
+                               named("direction")]  # fmt: skip
+
+
+@section("monthly", order=85, title="Month by month")
+def monthly(source: Source) -> Sequence[Block]:
+    """The control chart of the hospitals with the service, its newest month in words, and how the limits were made."""
+    facts = source.meta.get("monthly") or {}
+    rows = source.table("control_chart")
+    if rows is None:
+        why = sentence_case(str(facts.get("why") or "this run made no control chart"))
+        return [Notice("missing", "Not shown: the control chart", f"{why}.", table="control_chart")]
+    subject = source.outcome_name(facts.get("outcome"))
+    caption = f"{sentence_case(subject)} at the sites with the service together, with control limits"
+    shown = table(source, "control_chart", rows, COLUMNS, caption, note=JUDGED, most=MOST_ROWS)
+    subtitle = f"{sentence_case(subject)} at the sites with the service together, by month. {JUDGED}"
+    return [
+        Paragraph(newest_words(facts["newest"]), lead=True),
+        chart(source, "control_chart", rows, shown, subtitle=subtitle, context=source.context(subject)),
+        Paragraph(WHAT),
+        Bullets(tuple(_limits_words(limits) for limits in facts["limits"])),
+        *(
+            Notice("note", f"No new limits from {period_name(w['period'])} yet", f"{sentence_case(w['why'])}.")
+            for w in facts.get("waiting", ())
+        ),
+    ]
+
+
+def newest_words(newest: Mapping[str, Any]) -> str:
+    """The newest month in a sentence."""
+    month = period_name(str(newest["period"]))
+    if not newest["rules"]:
+        return f"{month}: no signal. The month looks like those that made its limits."
+    said = listed([SIGNAL_RULES[rule] for rule in newest["rules"]])
+    since = "" if newest["new"] else ", as the month before"
+    return f"{month}: a signal of {'fewer' if newest['direction'] == 'lower' else 'more'} admissions ({said}){since}."
+
+
+def _limits_words(limits: Mapping[str, Any]) -> str:
+    made = f"{period_name(str(limits['from']))} to {period_name(str(limits['to']))}"
+    kind = (
+        "held still from then on"
+        if limits["kind"] == "frozen"
+        else "trial limits: fewer than 12 months made them, and they move until 12 have"
+    )
+    why = f" New limits decided by {limits['by']}: {limits['why']}." if limits.get("by") else ""
+    return f"Limits from {period_name(str(limits['applies_from']))} on are made from {made}, {kind}.{why}"
