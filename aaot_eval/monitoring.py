@@ -168,7 +168,7 @@ def _none(why: str, spec: OutcomeSpec | None = None) -> Monitoring:
 def _together(panel: Panel, units: Sequence[str], outcome: str, start: int) -> pd.DataFrame:
     """The units added up, one row a month; a month in which one of them is missing has no count."""
     rows = panel.units.index.get_indexer(pd.Index(units))
-    missing = panel.matrix("missing").astype(bool)[rows].any(axis=0)
+    missing = np.asarray(panel.matrix("missing")[rows].astype(bool).any(axis=0))
     people = f"{outcome}_persons"
     persons = panel.matrix(people)[rows].sum(axis=0) if people in panel.cells else np.full(len(missing), np.nan)
     left_out = panel.periods["left_out"].to_numpy(dtype=bool)

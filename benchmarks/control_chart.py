@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from benchmarks.stamp import ROOT, commit_now
 
 from aaot_eval.monitoring import BASELINE, judge, xmr_limits
 from aaot_eval.results import generator
+from benchmarks.stamp import ROOT, commit_now
 
 AFTER, WITHIN = 24, 12
 LEVELS = (8, 20, 60, 200)

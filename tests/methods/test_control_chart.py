@@ -202,7 +202,7 @@ class TestMonitor:
 class TestStudy:
     """A small fixed sample of benchmarks/control_chart.py; the stored results have 2,000 series a cell."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def stored(self) -> pd.DataFrame:
         return pd.read_csv("docs/results/control_chart.csv").set_index(["world", "level", "fall"])
 

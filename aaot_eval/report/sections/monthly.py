@@ -14,8 +14,9 @@ from aaot_eval.wording import SIGNAL_RULES
 MOST_ROWS = 120
 WHAT = (
     "A control chart shows whether a month looks like the months before the service. Its limits come from those months and stand "
-    "still. A signal says that something changed: the service, the data, or the place. It does not say which; whether the service "
-    "made a difference stands under “Effect on admissions”."
+    "still. A signal says that something changed: the service, the data, or the place. It does not say which. By chance "
+    "alone about one year in four brings a signal, and a season or a trend brings more; whether the service made a difference stands "
+    "under “Effect on admissions”."
 )
 JUDGED = "Signals are judged on exact counts, each month with the months up to it; points and limits shown are rounded."
 COLUMNS: list[str | Column] = ["period", named("phase"), "observed", "centre", interval("lower", "upper", "Limits"), named("rules"),
