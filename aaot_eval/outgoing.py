@@ -25,6 +25,7 @@ PAGES = {
     "about.json": "Facts of the run that its page is drawn from",
     "report.html": "The report as a page",
     "report.md": "The report as plain text",
+    "signals.json": "Signals of the control chart, for a program",
 }
 TABLES = (".csv", ".parquet")
 FIGURES = (".svg", ".png")

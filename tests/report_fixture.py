@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from aaot_eval.disclosure import control
+from aaot_eval.monitoring import Monitoring, monitor
 from aaot_eval.results import ESTIMATE_COLUMNS, Release
 from aaot_eval.schema import table_schema
+from tests.builders import site_panel
 
 Variant = Literal["full", "cannot_tell", "harm", "sparse", "suppressed"]
 VARIANTS: tuple[Variant, ...] = ("full", "cannot_tell", "harm", "sparse", "suppressed")
@@ -18,6 +20,7 @@ MONTHS = [str(p) for p in pd.period_range("2019-04", "2025-03", freq="M")]
 START = {"Northfield": 42, "Eastmoor": 48}
 OTHERS = ("Ashbourne", "Brackley", "Calderbrook", "Dunmore", "Elmhurst", "Fairleigh")
 OUTCOME = "alcohol_specific_emergency"
+SCALE: dict[str, float] = {"suppressed": 0.09}
 PRICES = "invented"
 
 
@@ -83,6 +86,7 @@ def facts(variant: Variant) -> dict[str, Any]:
         "price_year": "2024/25" if costed else None,
         "perspective": "provider" if costed else None,
         "invented_prices": costed,
+        "monthly": dict(_monitoring(variant, SCALE.get(variant, 1.0)).facts),
         "artificial_data": True,
         "starts": [{"unit": u, "period": MONTHS[t]} for u, t in START.items()],
         "entry_rule": "4 admissions in 12 months",
@@ -103,7 +107,7 @@ MONEY = (
 
 def exact_tables(variant: Variant = "full") -> dict[str, pd.DataFrame]:
     """Every table of `data_schemas/release`, exact."""
-    scale = 0.09 if variant == "suppressed" else 1.0
+    scale = SCALE.get(variant, 1.0)
     tables = {
         "headline": _headline(variant), "limits": _limits(), "estimates": _estimates(variant),
         "series": _series(variant, scale), "event_time": _event_time(variant), "checks": _checks(variant),
@@ -111,8 +115,10 @@ def exact_tables(variant: Variant = "full") -> dict[str, pd.DataFrame]:
         "caseload": _caseload(scale), "flow": _flow(scale), "rates": _rates(scale), "deaths": _deaths(scale), "survival": _survival(scale), "balance": _balance(scale),
         "linked_effects": _linked(variant, scale),
         "data_quality": _quality(scale), "fidelity": _fidelity(), "pooling": _pooling(), "specification_curve": _specifications(), **_costs(scale), **_outcome(),
+        "control_chart": _monitoring(variant, scale).table,
     }  # fmt: skip
-    return {name: frame.reindex(columns=list(table_schema("release", name).names)) for name, frame in tables.items()}
+    there = {name: frame for name, frame in tables.items() if len(frame)}
+    return {name: frame.reindex(columns=list(table_schema("release", name).names)) for name, frame in there.items()}
 
 
 def _frame(columns: str, *rows: tuple[Any, ...]) -> pd.DataFrame:
@@ -287,6 +293,12 @@ def _series(variant: Variant, scale: float) -> pd.DataFrame:
         ],
         ignore_index=True,
     )
+
+
+def _monitoring(variant: Variant, scale: float) -> Monitoring:
+    series = _series(variant, scale)
+    counts = np.array([series.loc[series["unit"] == unit, "observed"].to_numpy() for unit in START])
+    return monitor(site_panel({OUTCOME: counts}, list(START.values()), units=list(START), first=MONTHS[0]), OUTCOME)
 
 
 def _event_time(variant: Variant) -> pd.DataFrame:

@@ -130,7 +130,7 @@ def _signalled(run: RunFolder, told: dict[str, Any]) -> MonthlySignalError:
     fault = MonthlySignalError(
         Problem(
             "M001",
-            f"{newest['period']} is {newest['direction']} than the months before the service: {said}",
+            f"{newest['period']} is {newest['direction']} than the months that made its limits: {said}",
             where=str(run.path / "release" / "signals.json"),
             do="look at “Month by month” in the report; a signal says that something changed, not why",
         )

@@ -384,7 +384,7 @@ SHOWN = {
     "trial.usual_care", "study.first_period", "study.last_period", "study.service_start", "study.stop", "study.interruptions",
     "study.left_out", "study.window", "study.outcome", "study.also", "study.entry_rule", "study.comparison", "study.starts",
     "counting.code_list", "costs.unit_costs", "costs.programme", "costs.price_year", "costs.price_index", "costs.outcome.utilities",
-    "disclosure.profile", "output.runs", "output.work", "output.memory", "output.cache_limit",
+    "disclosure.profile", "output.runs", "output.work", "output.memory", "output.cache_limit", "monthly.rebase",
 }  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def test_layout_and_name(tmp_path):
     assert re.fullmatch(r"2024-12_[0-9a-f]{6}", run.name)
     names = {p.relative_to(run).as_posix() for p in run.rglob("*") if p.is_file()}
     assert names == {
-        "README.txt", "manifest.json", "config.toml", "status.json", "release/about.json", "release/report.html",
+        "README.txt", "manifest.json", "config.toml", "status.json", "release/about.json", "release/report.html", "release/signals.json",
         "release/tables/headline.csv", "release/tables/headline.parquet", "release/tables/estimates.csv",
         "release/tables/estimates.parquet", "restricted/log.txt", "restricted/rejects.csv",
         "restricted/tables/headline.parquet", "restricted/tables/estimates.parquet",

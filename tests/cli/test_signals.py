@@ -54,7 +54,7 @@ def test_a_new_signal_ends_with_8_only_when_asked_and_writes_the_same(tmp_path, 
     assert run(["analyze", str(asked), "-q", "--fail-on-signal", "--out", str(tmp_path / "asked" / "runs")]) == 8
     shown = capsys.readouterr()
     assert shown.out.strip() == str(latest(tmp_path / "asked"))
-    assert "M001  2022-12 is higher than the months before the service: outside the limits" in " ".join(
+    assert "M001  2022-12 is higher than the months that made its limits: outside the limits" in " ".join(
         shown.err.split("\n")
     )
     assert shown.err.rstrip().endswith("exit 8")
@@ -67,6 +67,8 @@ def test_a_new_signal_ends_with_8_only_when_asked_and_writes_the_same(tmp_path, 
     assert document["limits"] == [{"applies_from": "2020-01", "from": "2020-01", "to": "2021-12", "kind": "frozen"}]
     assert read_run(found).status()["signal"] is True
     assert run(["verify", str(found), "-q"]) == 0
+    assert run(["release", str(found), "--to", str(tmp_path / "out"), "-q"]) == 0
+    assert "signals.json" in (tmp_path / "out" / "files.csv").read_text("utf-8")
     capsys.readouterr()
     # Nothing changed, and the month still has its signal.
     assert (

@@ -122,6 +122,7 @@ def test_sections_stand_in_the_order_of_the_design() -> None:
         "harms",
         "wrong",
         "costs",
+        "monthly",
         "quality",
         "limits",
         "reproduce",

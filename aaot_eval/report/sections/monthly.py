@@ -13,10 +13,9 @@ from aaot_eval.wording import SIGNAL_RULES
 
 MOST_ROWS = 120
 WHAT = (
-    "A control chart shows whether a month looks like the months before the service. Its limits come from those months and stand "
-    "still. A signal says that something changed: the service, the data, or the place. It does not say which. By chance "
-    "alone about one year in four brings a signal, and a season or a trend brings more; whether the service made a difference stands "
-    "under “Effect on admissions”."
+    "A control chart shows whether a month looks like the months before the start. Its limits come from those months and stand still. "
+    "A signal says that something changed: what is done, the data, or the place. It does not say which. By chance alone about one year "
+    "in four brings a signal, and a season or a trend brings more. What the start changed is estimated under “Effect on admissions”."
 )
 JUDGED = "Signals are judged on exact counts, each month with the months up to it; points and limits shown are rounded."
 COLUMNS: list[str | Column] = ["period", named("phase"), "observed", "centre", interval("lower", "upper", "Limits"), named("rules"),
@@ -30,16 +29,19 @@ def monthly(source: Source) -> Sequence[Block]:
     rows = source.table("control_chart")
     if rows is None:
         why = sentence_case(str(facts.get("why") or "this run made no control chart"))
-        return [Notice("missing", "Not shown: the control chart", f"{why}.", table="control_chart")]
+        return [
+            Notice("missing", "Not shown: the control chart", f"{why}. (Table control_chart.)", table="control_chart")
+        ]
     subject = source.outcome_name(facts.get("outcome"))
-    caption = f"{sentence_case(subject)} at the sites with the service together, with control limits"
+    where = "of the units that start, together" if source.aggregated else "at the sites with the service, together"
+    caption = f"{sentence_case(subject)} {where}, with control limits"
     shown = table(source, "control_chart", rows, COLUMNS, caption, note=JUDGED, most=MOST_ROWS)
-    subtitle = f"{sentence_case(subject)} at the sites with the service together, by month. {JUDGED}"
+    subtitle = f"{sentence_case(subject)} {where}, by month. {JUDGED}"
     return [
-        Paragraph(newest_words(facts["newest"]), lead=True),
+        *([Paragraph(newest_words(facts["newest"]), lead=True)] if facts.get("newest") else []),
         chart(source, "control_chart", rows, shown, subtitle=subtitle, context=source.context(subject)),
         Paragraph(WHAT),
-        Bullets(tuple(_limits_words(limits) for limits in facts["limits"])),
+        Bullets(tuple(_limits_words(limits) for limits in facts.get("limits", ()))),
         *(
             Notice("note", f"No new limits from {period_name(w['period'])} yet", f"{sentence_case(w['why'])}.")
             for w in facts.get("waiting", ())
