@@ -117,16 +117,20 @@ def carry(release: Release, refresh: Refresh) -> Release:
         return release
     import pandas as pd
 
+    from aaot_eval.report.sections.monthly import newest_words
+
     last = refresh.source.release()
     tables = {name: frame for name, frame in release.tables.items() if name in MONITORING_TABLES}
     tables |= {name: frame for name, frame in last.tables.items() if name not in MONITORING_TABLES}
     if "series" in release.tables and "series" in last.tables:
         tables["series"] = _observed_on(release.tables["series"], last.tables["series"])
+    newest = release.meta["monthly"].get("newest")
     note = {
         "order": 0,
         "question": "What is new this month?",
         "sentence": f"Monitoring only: the data now run to {release.meta['data_cut']}. The answers below were estimated with "
-        f"data to {refresh.data_cut} and are next estimated with data to {refresh.next_cut}.",
+        f"data to {refresh.data_cut} and are next estimated with data to {refresh.next_cut}."
+        + (f" Control chart: {newest_words(newest)}" if newest else ""),
         "verdict": "monitoring",
     }
     tables["headline"] = pd.concat([pd.DataFrame([note]), tables["headline"]], ignore_index=True)

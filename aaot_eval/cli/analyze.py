@@ -97,7 +97,8 @@ def analyze(
     config = with_engine(load_config(config_file, data=data), engine)
     if seal:
         of_a_run = {"--until": until, "--as-of": as_of, "--force": force, "--stop-after": stop_after,
-                    "--patient-reports": patient_reports, "--accept-codelist-change": accepted}  # fmt: skip
+                    "--patient-reports": patient_reports, "--accept-codelist-change": accepted,
+                    "--fail-on-signal": fail_on_signal}  # fmt: skip
         seal_only(config, out, stated(reason, "--reason"), of_a_run, as_json)
         return
     config = _asked(config, until, patient_reports, reason)

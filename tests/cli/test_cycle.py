@@ -116,14 +116,21 @@ def test_a_month_between_carries_the_answer_and_says_so(tmp_path):
             "estimates": pd.DataFrame({"analysis": ["site_did"], "estimate": [0.5], "note": [""]}),
             "caseload": pd.DataFrame({"unit": ["all"], "referred": [40]}),
             "rates": pd.DataFrame({"analysis": ["entry_rule"]}),
+            "control_chart": pd.DataFrame({"period": ["2026-04"]}),
         },
-        meta={"data_cut": "2026-04", "verdict": {"word": "higher"}}, hidden={}, profile="hes",
+        meta={"data_cut": "2026-04", "verdict": {"word": "higher"},
+              "monthly": {"newest": {"period": "2026-04", "rules": ["outside", "shift"], "direction": "higher", "new": True}}},
+        hidden={}, profile="hes",
     )  # fmt: skip
     shown = carry(new, plan)
     sentences = list(shown.tables["headline"]["sentence"])
     assert sentences[0].startswith("Monitoring only: the data now run to 2026-04.")
     assert "data to 2026-03" in sentences[0]
     assert "next estimated with data to 2026-06" in sentences[0]
+    assert sentences[0].endswith(
+        "Control chart: April 2026: a signal of more admissions (outside the limits and seven months or more on one side of the centre line)."
+    )
+    assert list(shown.tables["control_chart"]["period"]) == ["2026-04"]
     assert sentences[1] == "Lower: rate ratio 0.81."
     assert list(shown.tables["estimates"]["estimate"]) == [0.81]
     assert list(shown.tables["caseload"]["referred"]) == [40]

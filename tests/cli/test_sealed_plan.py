@@ -458,7 +458,7 @@ def test_page_one_names_three_settings_and_counts_the_rest(tmp_path):
 
 @pytest.mark.parametrize(
     "given",
-    [["--until", "latest"], ["--force"], ["--stop-after", "panel"], ["--as-of", "2026-01-01"],
+    [["--until", "latest"], ["--force"], ["--fail-on-signal"], ["--stop-after", "panel"], ["--as-of", "2026-01-01"],
      ["--patient-reports", "--reason", "x"], ["--accept-codelist-change", "x"]],
 )  # fmt: skip
 def test_a_seal_runs_nothing(tmp_path, capsys, given):
