@@ -19,6 +19,10 @@ TERMS = (
     ("Caseload", "The people referred to the service."),
     ("Check", "A test of whether the result could have another reason than the service."),
     ("Comparison site", "A hospital without the service in the period studied."),
+    (
+        "Control chart",
+        "Months beside limits made from the months before the start. A month outside them, or in a long run, is a signal: something changed.",
+    ),
     ("Entry rule", "The rule by which people are offered the service, such as four admissions in twelve months."),
     ("Expected without the service", "What a model says would have happened had the service not started."),
     ("Foil", "A usual method shown beside the result for contrast, because readers know it; nothing rests on it."),
