@@ -59,7 +59,7 @@ class Monitoring:
     """The chart of one run: `table` as the release table `control_chart` (empty when there is none), and `facts` for the page.
 
     `facts`: `made`, `why` (when not), `outcome`, `outcome_title`; when made also `limits` (for each set of them `from` and `to`, the
-    months that made it, `applies_from`, `kind`, `by`, `why`), `waiting` (rebases not made, with `why`) and `newest` (`period`, `rules`, `direction`, `new`). No counts.
+    months that made it, `applies_from`, `kind`, `months`, `met_a_rule` (how many of these did), `by`, `why`), `waiting` (rebases not made, with `why`) and `newest` (`period`, `rules`, `direction`, `new`). No counts.
     """
 
     table: pd.DataFrame
@@ -145,7 +145,7 @@ def monitor(panel: Panel, outcome: str, rebases: Sequence[RebaseConfig] = ()) ->
     for stretch in stretches:
         limits = xmr_limits(values[stretch.made_from[0] : stretch.made_from[-1] + 1])
         _judged(frame, values, stretch, limits)
-        told.append(_told(frame["period"], stretch, limits))
+        told.append(_told(frame, stretch, limits))
     return Monitoring(
         frame, {**_facts(spec), "made": True, "limits": told, "waiting": waiting, "newest": _newest(frame)}
     )
@@ -243,13 +243,15 @@ def _kind(limits: Limits) -> str:
     return "frozen" if limits.points >= SETTLED else "trial"
 
 
-def _told(periods: pd.Series[Any], stretch: _Stretch, limits: Limits) -> dict[str, Any]:
-    rebase = stretch.rebase
+def _told(frame: pd.DataFrame, stretch: _Stretch, limits: Limits) -> dict[str, Any]:
+    rebase, periods = stretch.rebase, frame["period"]
     return {
         "applies_from": str(periods.iloc[stretch.begin]),
         "from": str(periods.iloc[stretch.made_from[0]]),
         "to": str(periods.iloc[stretch.made_from[-1]]),
         "kind": _kind(limits),
+        "months": limits.points,
+        "met_a_rule": int((frame["rules"].iloc[stretch.made_from] != "").sum()),
         **({"by": rebase.by, "why": rebase.why} if rebase else {}),
     }
 

@@ -130,7 +130,7 @@ def carry(release: Release, refresh: Refresh) -> Release:
         "question": "What is new this month?",
         "sentence": f"Monitoring only: the data now run to {release.meta['data_cut']}. The answers below were estimated with "
         f"data to {refresh.data_cut} and are next estimated with data to {refresh.next_cut}."
-        + (f" Control chart: {newest_words(newest)}" if newest else ""),
+        + (f" {newest_words(newest)}" if newest else ""),
         "verdict": "monitoring",
     }
     tables["headline"] = pd.concat([pd.DataFrame([note]), tables["headline"]], ignore_index=True)

@@ -64,7 +64,9 @@ def test_a_new_signal_ends_with_8_only_when_asked_and_writes_the_same(tmp_path, 
     document = json.loads((found / "release/signals.json").read_text("ascii"))
     assert document["newest"] == {"period": "2022-12", "rules": ["outside"], "direction": "higher", "new": True}
     assert document["signals"][-1] == document["newest"]
-    assert document["limits"] == [{"applies_from": "2020-01", "from": "2020-01", "to": "2021-12", "kind": "frozen"}]
+    assert document["limits"] == [
+        {"applies_from": "2020-01", "from": "2020-01", "to": "2021-12", "kind": "frozen", "months": 24, "met_a_rule": 0}
+    ]
     assert read_run(found).status()["signal"] is True
     assert run(["verify", str(found), "-q"]) == 0
     assert run(["release", str(found), "--to", str(tmp_path / "out"), "-q"]) == 0
@@ -85,7 +87,7 @@ def test_no_signal_ends_with_0(tmp_path, capsys):
     answer = json.loads(capsys.readouterr().out)
     assert answer["signal"] is False
     page = (Path(answer["run"]) / "release/report.html").read_text("utf-8")
-    assert "December 2022: no signal. The month looks like those that made its limits." in page
+    assert "December 2022 on the control chart: no signal. The month looks like those that made its limits." in page
 
 
 def test_a_run_of_low_months_is_said_once_until_it_is_new(tmp_path, capsys):

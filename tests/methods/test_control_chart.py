@@ -160,10 +160,15 @@ class TestMonitor:
         assert list(found.table["centre"][23:25]) == [23.0, 11.5]
         assert found.facts["limits"][1] == {
             "applies_from": month, "from": month, "to": str(panel.periods["label"].iloc[35]), "kind": "frozen",
-            "by": "A. Person", "why": "the service reached its size",
+            "months": 12, "met_a_rule": 0, "by": "A. Person", "why": "the service reached its size",
         }  # fmt: skip
         assert (found.table["rules"] == "").all()
         assert "outside" in set(monitor(panel, "stays").table["rules"])
+
+    def test_months_that_met_a_rule_while_they_made_the_limits_are_counted(self) -> None:
+        found = monitor(chart([*self.COUNTS[:23], 60, 23], 24), "stays")
+        assert found.table["rules"].iloc[23] == "outside"
+        assert found.facts["limits"][0]["met_a_rule"] == 1
 
     def test_trial_limits_and_a_rebase_that_waits(self) -> None:
         panel = chart([*self.COUNTS[:8], *self.COUNTS[:9]], 8)

@@ -12,12 +12,15 @@ from aaot_eval.report.words import listed, period_name, sentence_case
 from aaot_eval.wording import SIGNAL_RULES
 
 MOST_ROWS = 120
+#: So many of the months that made limits met a rule: chance alone gives one of 24 at most times.
+UNSTEADY = 3
 WHAT = (
     "A control chart shows whether a month looks like the months before the start. Its limits come from those months and stand still. "
     "A signal says that something changed: what is done, the data, or the place. It does not say which. By chance alone about one year "
     "in four brings a signal, and a season or a trend brings more. What the start changed is estimated under “Effect on admissions”."
 )
-JUDGED = "Signals are judged on exact counts, each month with the months up to it; points and limits shown are rounded."
+JUDGED = "Signals are judged on exact counts, each month with the months up to it."
+ROUNDED = " Points and limits shown are rounded, so a point may lie on the other side of a limit."
 COLUMNS: list[str | Column] = ["period", named("phase"), "observed", "centre", interval("lower", "upper", "Limits"), named("rules"),
                                named("direction")]  # fmt: skip
 
@@ -33,10 +36,11 @@ def monthly(source: Source) -> Sequence[Block]:
             Notice("missing", "Not shown: the control chart", f"{why}. (Table control_chart.)", table="control_chart")
         ]
     subject = source.outcome_name(facts.get("outcome"))
+    judged = JUDGED + (ROUNDED if (source.meta.get("disclosure") or {}).get("round_to", 1) > 1 else "")
     where = "of the units that start, together" if source.aggregated else "at the sites with the service, together"
     caption = f"{sentence_case(subject)} {where}, with control limits"
-    shown = table(source, "control_chart", rows, COLUMNS, caption, note=JUDGED, most=MOST_ROWS)
-    subtitle = f"{sentence_case(subject)} {where}, by month. {JUDGED}"
+    shown = table(source, "control_chart", rows, COLUMNS, caption, note=judged, most=MOST_ROWS)
+    subtitle = f"{sentence_case(subject)} {where}, by month. {judged}"
     return [
         *([Paragraph(newest_words(facts["newest"]), lead=True)] if facts.get("newest") else []),
         chart(source, "control_chart", rows, shown, subtitle=subtitle, context=source.context(subject)),
@@ -53,10 +57,10 @@ def newest_words(newest: Mapping[str, Any]) -> str:
     """The newest month in a sentence."""
     month = period_name(str(newest["period"]))
     if not newest["rules"]:
-        return f"{month}: no signal. The month looks like those that made its limits."
+        return f"{month} on the control chart: no signal. The month looks like those that made its limits."
     said = listed([SIGNAL_RULES[rule] for rule in newest["rules"]])
     since = "" if newest["new"] else ", as the month before"
-    return f"{month}: a signal of {'fewer' if newest['direction'] == 'lower' else 'more'} admissions ({said}){since}."
+    return f"{month} on the control chart: a signal of {'fewer' if newest['direction'] == 'lower' else 'more'} admissions ({said}){since}."
 
 
 def _limits_words(limits: Mapping[str, Any]) -> str:
@@ -66,5 +70,10 @@ def _limits_words(limits: Mapping[str, Any]) -> str:
         if limits["kind"] == "frozen"
         else "trial limits: fewer than 12 months made them, and they move until 12 have"
     )
+    met = (
+        f" {limits['met_a_rule']} of these {limits['months']} months met a rule themselves: they were not steady, so a signal says less."
+        if limits.get("met_a_rule", 0) >= UNSTEADY
+        else ""
+    )
     why = f" New limits decided by {limits['by']}: {limits['why']}." if limits.get("by") else ""
-    return f"Limits from {period_name(str(limits['applies_from']))} on are made from {made}, {kind}.{why}"
+    return f"Limits from {period_name(str(limits['applies_from']))} on are made from {made}, {kind}.{met}{why}"
