@@ -59,7 +59,8 @@ class Monitoring:
     """The chart of one run: `table` as the release table `control_chart` (empty when there is none), and `facts` for the page.
 
     `facts`: `made`, `why` (when not), `outcome`, `outcome_title`; when made also `limits` (for each set of them `from` and `to`, the
-    months that made it, `applies_from`, `kind`, `months`, `met_a_rule` (how many of these did), `by`, `why`), `waiting` (rebases not made, with `why`) and `newest` (`period`, `rules`, `direction`, `new`). No counts.
+    months that made it, `applies_from`, `kind`, `months`, `met_a_rule` (how many of these did), `by`, `why`), `waiting` (rebases not made, with `why`) and `newest` (`period`, `rules`, `direction`, `new`, `not_judged`: first
+    and last of the months after it, which have no count of every unit). No counts.
     """
 
     table: pd.DataFrame
@@ -258,11 +259,13 @@ def _told(frame: pd.DataFrame, stretch: _Stretch, limits: Limits) -> dict[str, A
 
 def _newest(frame: pd.DataFrame) -> dict[str, Any]:
     """The newest month that is judged, and what the rules say of it."""
-    row = frame[frame["phase"].isin(("before", "after"))].iloc[-1]
+    place = int(np.flatnonzero(frame["phase"].isin(("before", "after")))[-1])
+    row, later = frame.iloc[place], [str(p) for p in frame["period"].iloc[place + 1 :]]
     rules = [r for r in str(row["rules"]).split(", ") if r]
     return {
         "period": str(row["period"]),
         "rules": rules,
         "direction": str(row["direction"]),
         "new": row["new"] == "yes",
+        "not_judged": [later[0], later[-1]] if later else [],
     }

@@ -131,6 +131,7 @@ class TestMonitor:
             "rules": ["outside"],
             "direction": "higher",
             "new": True,
+            "not_judged": [],
         }
         assert (table["rules"][:24] == "").all()
 
@@ -149,6 +150,14 @@ class TestMonitor:
         assert found["observed"].iloc[24] == 12
         assert found["phase"].iloc[25] == "missing"
         assert np.isnan(found["observed"].iloc[25])
+
+    def test_months_after_the_newest_that_is_judged_are_named(self) -> None:
+        panel = chart([*self.COUNTS, 5, 6, 7], 24)
+        cells = panel.cells.copy()
+        cells.loc[[25, 26], "missing"] = True
+        newest = monitor(replace(panel, cells=cells), "stays").facts["newest"]
+        labels = list(panel.periods["label"])
+        assert (newest["period"], newest["new"], newest["not_judged"]) == (labels[24], True, labels[25:])
 
     def test_a_rebase_has_limits_of_its_own_and_says_who_and_why(self) -> None:
         after = (10, 12, 11, 13) * 4

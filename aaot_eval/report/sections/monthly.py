@@ -56,11 +56,19 @@ def monthly(source: Source) -> Sequence[Block]:
 def newest_words(newest: Mapping[str, Any]) -> str:
     """The newest month in a sentence."""
     month = period_name(str(newest["period"]))
+    gap = _not_judged([period_name(p) for p in newest.get("not_judged", ())])
     if not newest["rules"]:
-        return f"{month} on the control chart: no signal. The month looks like those that made its limits."
+        return f"{month} on the control chart: no signal. The month looks like those that made its limits.{gap}"
     said = listed([SIGNAL_RULES[rule] for rule in newest["rules"]])
     since = "" if newest["new"] else ", as the month before"
-    return f"{month} on the control chart: a signal of {'fewer' if newest['direction'] == 'lower' else 'more'} admissions ({said}){since}."
+    return f"{month} on the control chart: a signal of {'fewer' if newest['direction'] == 'lower' else 'more'} admissions ({said}){since}.{gap}"
+
+
+def _not_judged(months: Sequence[str]) -> str:
+    if not months:
+        return ""
+    which = f"{months[0]} is" if months[0] == months[-1] else f"{months[0]} to {months[-1]} are"
+    return f" {which} not judged: the count of a hospital is missing, or the month is left out."
 
 
 def _limits_words(limits: Mapping[str, Any]) -> str:
