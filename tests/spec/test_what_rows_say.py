@@ -94,9 +94,9 @@ class TestFirstPage:
         ((_, text),) = _linked(source({"linked_effects": frame}))
         return words_of(text)
 
-    def test_a_null_is_a_ratio_with_its_interval(self) -> None:
+    def test_a_null_is_its_interval_in_per_cent(self) -> None:
         said = self.linked(3, 0.7, 1.2)
-        assert said.startswith("Rate ratio 0.90 (0.70 to 1.20) over group 0")
+        assert said.startswith("From 30 % lower to 20 % higher over group 0")
         assert "The last two are one result" in said
 
     def test_a_fall_of_two_groups_is_said_of_these_two(self) -> None:
