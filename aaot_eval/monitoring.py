@@ -59,8 +59,9 @@ class Monitoring:
     """The chart of one run: `table` as the release table `control_chart` (empty when there is none), and `facts` for the page.
 
     `facts`: `made`, `why` (when not), `outcome`, `outcome_title`; when made also `limits` (for each set of them `from` and `to`, the
-    months that made it, `applies_from`, `kind`, `months`, `met_a_rule` (how many of these did), `by`, `why`), `waiting` (rebases not made, with `why`) and `newest` (`period`, `rules`, `direction`, `new`, `not_judged`: first
-    and last of the months after it, which have no count of every unit). No counts.
+    months that made it, `applies_from`, `kind`, `months`, `met_a_rule` (how many of these did), `by`, `why`), `waiting` (rebases
+    not made, with `why`) and `newest` (`period`, `rules`, `direction`, `new`, `not_judged`: first and last of the months after it,
+    which have no count of every unit). Months are counted in it, people and admissions are not.
     """
 
     table: pd.DataFrame

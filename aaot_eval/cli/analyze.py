@@ -116,7 +116,8 @@ def analyze(
     told = {k: v for k, v in status.items() if k not in ("run", "exit_status")}
     told = {"run": str(run.path), "unchanged": unchanged, **told}
     if fail_on_signal and status["signal"]:
-        answer(str(run.path), told, as_json=False) if not as_json else None
+        if not as_json:
+            answer(str(run.path), told, as_json)
         raise _signalled(run, told)
     answer(str(run.path), told, as_json)
 
@@ -131,7 +132,7 @@ def _signalled(run: RunFolder, told: dict[str, Any]) -> MonthlySignalError:
     fault = MonthlySignalError(
         Problem(
             "M001",
-            f"{newest['period']} is {newest['direction']} than the months that made its limits: {said}",
+            f"{newest['period']} has a signal of a {newest['direction']} count on the control chart: {said}",
             where=str(run.path / "release" / "signals.json"),
             do="look at “Month by month” in the report; a signal says that something changed, not why",
         )

@@ -22,6 +22,22 @@ panel = "panel.csv"
 outcome = "emergency"
 """
 
+#: A panel of counts by hospital and month.
+PANEL_STUDY = """
+config_version = 1
+name = "counts"
+[data]
+panel = "panel.csv"
+[panel]
+unit = "hospital"
+period = "month"
+outcomes = { admissions = "count" }
+exposure = "people"
+start = "start"
+[study]
+outcome = "admissions"
+"""
+
 
 def write_config(folder: Path, text: str = CONFIG, panel: str = "unit,period,emergency\nS1,2024-01,5\n") -> RunConfig:
     """A config and its panel file in a folder."""

@@ -11,6 +11,7 @@ import pytest
 
 from aaot_eval.cli import run
 from tests.cli.conftest import everything
+from tests.cli.fakes import PANEL_STUDY
 
 
 @pytest.fixture
@@ -158,22 +159,6 @@ def test_the_terminal_hides_the_counts_that_the_page_hides(made_tiny, tmp_path, 
     assert "* records" in shown
     counts = [int(n.replace(",", "")) for n in re.findall(r"([0-9][0-9,]*) records", shown)]
     assert all(n % 5 == 0 for n in counts)
-
-
-PANEL_STUDY = """
-config_version = 1
-name = "few"
-[data]
-panel = "panel.csv"
-[panel]
-unit = "hospital"
-period = "month"
-outcomes = { admissions = "count" }
-exposure = "people"
-start = "start"
-[study]
-outcome = "admissions"
-"""
 
 
 @pytest.mark.parametrize(("sites", "least"), [(3, 1 / 3), (24, None)])

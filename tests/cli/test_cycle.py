@@ -129,7 +129,7 @@ def test_a_month_between_carries_the_answer_and_says_so(tmp_path):
     assert "data to 2026-03" in sentences[0]
     assert "next estimated with data to 2026-06" in sentences[0]
     assert sentences[0].endswith(
-        "April 2026 on the control chart: a signal of more admissions (outside the limits and seven months or more on one side of the centre line). "
+        "April 2026 on the control chart: a signal of a higher count (outside the limits and seven months or more on one side of the centre line). "
         "May 2026 to June 2026 are not judged: the count of a hospital is missing, or the month is left out."
     )
     assert list(shown.tables["control_chart"]["period"]) == ["2026-04"]

@@ -26,6 +26,16 @@ def printed(capsys, *arguments: str) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.parametrize("system", ["windows", "systemd", "cron"])
+def test_a_job_that_fails_on_a_signal_says_so_and_passes_it_on(capsys, system):
+    root = "C:" if system == "windows" else ""
+    job = (f"{root}/aaot/study.toml", "--system", system, "--command", f"{root}/aaot/aaot-eval.exe")
+    asked, plain = printed(capsys, *job, "--fail-on-signal"), printed(capsys, *job)
+    assert "--until latest --fail-on-signal" in asked
+    assert "8 done, and the newest month has a new signal" in asked
+    assert "signal" not in plain
+
+
 def told(path: Path) -> Path:
     """A program that writes what it was given, in a folder with an odd name, and ends as stale data do."""
     program = path / "a b" / "aaot-eval"

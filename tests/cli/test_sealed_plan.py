@@ -271,6 +271,7 @@ def plan(text: str, folder: Path, panel: str = "unit,period,emergency\nS1,2024-0
          ["analyses.main.estimator", "analyses.main.primary"]),
         # Where files lie, how far the data go, what the work is done with and how the page is called are no plan.
         (('panel = "panel.csv"', 'panel = "./panel.csv"'), []),
+        (("[study]", '[[monthly.rebase]]\nperiod = "2024-06"\nby = "A. Person"\nwhy = "size"\n[study]'), []),
         (("[study]", "complete_to = 2024-12-31\n[study]"), []),
         (("[study]", "[output]\nruns = 'elsewhere'\nmemory = '1GB'\n[study]"), []),
         (("[study]", "[engine]\nname = 'spark'\n[study]"), []),

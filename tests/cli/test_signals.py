@@ -10,21 +10,7 @@ import pytest
 
 from aaot_eval.cli import run
 from aaot_eval.run_folder import read_run
-
-STUDY = """
-config_version = 1
-name = "chart"
-[data]
-panel = "panel.csv"
-[panel]
-unit = "hospital"
-period = "month"
-outcomes = { admissions = "count" }
-exposure = "people"
-start = "start"
-[study]
-outcome = "admissions"
-"""
+from tests.cli.fakes import PANEL_STUDY
 
 
 def study(folder: Path, *newest: int, more: str = "") -> Path:
@@ -40,12 +26,12 @@ def study(folder: Path, *newest: int, more: str = "") -> Path:
     ]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "panel.csv").write_text("\n".join(["hospital,month,admissions,people,start", *rows]) + "\n", "utf-8")
-    (folder / "study.toml").write_text(STUDY + more, encoding="utf-8")
+    (folder / "study.toml").write_text(PANEL_STUDY + more, encoding="utf-8")
     return folder / "study.toml"
 
 
 def latest(folder: Path) -> Path:
-    return read_run(folder / "runs" / "chart").path
+    return read_run(folder / "runs" / "counts").path
 
 
 def test_a_new_signal_ends_with_8_only_when_asked_and_writes_the_same(tmp_path, capsys, monkeypatch):
@@ -54,8 +40,8 @@ def test_a_new_signal_ends_with_8_only_when_asked_and_writes_the_same(tmp_path, 
     assert run(["analyze", str(asked), "-q", "--fail-on-signal", "--out", str(tmp_path / "asked" / "runs")]) == 8
     shown = capsys.readouterr()
     assert shown.out.strip() == str(latest(tmp_path / "asked"))
-    assert "M001  2022-12 is higher than the months that made its limits: outside the limits" in " ".join(
-        shown.err.split("\n")
+    assert "M001 2022-12 has a signal of a higher count on the control chart: outside the limits" in " ".join(
+        shown.err.split()
     )
     assert shown.err.rstrip().endswith("exit 8")
     assert run(["analyze", str(plain), "-q", "--out", str(tmp_path / "plain" / "runs")]) == 0

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from aaot_eval.config import RebaseConfig
-from aaot_eval.monitoring import BASELINE, Limits, judge, monitor, xmr_limits
+from aaot_eval.monitoring import BASELINE, RUN, Limits, Rule, judge, monitor, xmr_limits
 from aaot_eval.results import OutcomeSpec, Panel
+from aaot_eval.wording import SIGNAL_RULES
 from benchmarks.control_chart import cell
 from tests.builders import site_panel
 
@@ -67,6 +69,10 @@ class TestLimits:
 
 
 class TestRules:
+    def test_each_has_its_words(self) -> None:
+        assert set(SIGNAL_RULES) == set(get_args(Rule))
+        assert RUN == 7, "the words of shift and trend say seven"
+
     def test_outside(self) -> None:
         assert rules([10, 16, 16.1, 4, 3.9]) == ["", "", "outside", "", "outside"]
 

@@ -61,7 +61,7 @@ def newest_words(newest: Mapping[str, Any]) -> str:
         return f"{month} on the control chart: no signal. The month looks like those that made its limits.{gap}"
     said = listed([SIGNAL_RULES[rule] for rule in newest["rules"]])
     since = "" if newest["new"] else ", as the month before"
-    return f"{month} on the control chart: a signal of {'fewer' if newest['direction'] == 'lower' else 'more'} admissions ({said}){since}.{gap}"
+    return f"{month} on the control chart: a signal of a {newest['direction']} count ({said}){since}.{gap}"
 
 
 def _not_judged(months: Sequence[str]) -> str:
