@@ -178,10 +178,17 @@ def written(value: Any, kind: str = "", scale: str = "") -> str:
         return plain(value)
     if kind == "effect":
         kind = "money" if scale == "currency" else "difference" if scale in DIFFERENCE_SCALES else "ratio"
+    if kind == "log_change":
+        return f"{written(math.expm1(x) * 100, 'tenths')} %"
     if kind == "by_unit":
         kind = "money" if scale.startswith("pounds") else "percent" if scale.startswith("share") else "number"
     text = _FORMATS[kind](abs(x))
     return f"{MINUS}{text}" if x < 0 and any(c in "123456789" for c in text) else text
+
+
+def fewer(text: str, averted: float) -> str:
+    """Events averted, as `written`, in words: "40" reads "40 fewer", "−40" "40 more"."""
+    return f"{text.removeprefix(MINUS)} {'more' if averted < 0 else 'fewer'}"
 
 
 def _p(x: float) -> str:

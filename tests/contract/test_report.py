@@ -18,7 +18,7 @@ from aaot_eval.report.blocks import Chart, Notice, Report, Table
 from aaot_eval.report.contents import Source
 from aaot_eval.report.figures import FIGURES, Context, Drawing, Gap, _style, draw
 from aaot_eval.report.sections import SECTIONS
-from aaot_eval.report.words import INVENTED, RATIO_SCALES, is_missing, number, written
+from aaot_eval.report.words import INVENTED, RATIO_SCALES, fewer, is_missing, number, written
 from aaot_eval.results import Release
 from aaot_eval.schema import schema_names, table_schema
 from aaot_eval.wording import change
@@ -234,6 +234,7 @@ def shown_numbers(frame: pd.DataFrame, name: str) -> set[str]:
                 "expected",
                 "integer",
                 "period",
+                *(["log_change"] if column == "trend_per_year" else []),
             }:
                 if not is_missing(value) and (k in ("", "period") or not np.isnan(number(value))):
                     found |= set(re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", written(value, k, scale)))
@@ -329,6 +330,10 @@ def test_every_address_leads_to_the_number_shown(variant: Variant) -> None:
             if kind == "ratio" or (kind == "effect" and by and frame.at[int(row), by] in RATIO_SCALES)
             else {expected}
         )
+        if column == "trend_per_year":
+            shown.add(written(value, "log_change"))
+        if re.match("averted|per_patient_year", column):
+            shown.add(fewer(expected, number(value)))
         assert flat(text).replace(f" {INVENTED}", "") in set(map(flat, shown)), address
 
 
@@ -612,6 +617,11 @@ def test_nothing_is_forecast_before_the_start() -> None:
 )
 def test_p_is_written_one_way(p: float, text: str) -> None:
     assert written(p, "p") == text
+
+
+@pytest.mark.parametrize(("log", "text"), [(-0.04, "−3.9 %"), (0.04, "4.1 %"), (-0.0004, "0.0 %"), (0.0049, "0.5 %")])
+def test_a_change_in_logs_is_written_as_the_per_cent_it_is(log: float, text: str) -> None:
+    assert written(log, "log_change") == text
 
 
 def test_the_least_p_has_four_decimals() -> None:

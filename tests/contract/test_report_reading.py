@@ -522,14 +522,36 @@ def test_page_one_has_the_answer_in_events_with_its_sign_explained() -> None:
     sizes = {"averted": 1880.0, "averted_low": 1460.0, "averted_high": 2270.0}
     each = {"per_patient_year": 2.71, "per_patient_year_low": 2.11, "per_patient_year_high": 3.28}
     assert said(**sizes, **each) == [
-        "Expected less observed alcohol-specific emergency admissions: 1,880 (1,460 to 2,270) over all periods with the service, "
-        "2.71 (2.11 to 3.28) for each patient-year on the caseload."
+        "Alcohol-specific emergency admissions against what was expected: 1,880 fewer (1,460 fewer to 2,270 fewer) over all periods "
+        "with the service, 2.71 fewer (2.11 fewer to 3.28 fewer) for each patient-year on the caseload."
     ]
     (unclear,) = said("cannot_tell", **sizes | {"averted_low": -60.0}, **dict.fromkeys(each))
-    assert unclear.endswith("1,880 (−60 to 2,270) over all periods with the service; below 0: more than expected.")
+    assert unclear.endswith("expected: from 60 more to 2,270 fewer over all periods with the service.")
+    (harm,) = said("higher", averted=-300.0, averted_low=-420.0, averted_high=-180.0, **dict.fromkeys(each))
+    assert harm.endswith("expected: 300 more (180 more to 420 more) over all periods with the service.")
     (doubted,) = said("lower_but", **sizes, **each)
     assert doubted.endswith("The doubt named in the answer is about these too.")
-    assert said(**dict.fromkeys([*sizes, *each])) == []
+    assert said(**dict.fromkeys([*sizes, *each])) == ["Not shown: too few people are behind it."]
+
+
+def test_an_answer_without_a_number_of_events_says_why() -> None:
+    base = made()[0]
+
+    def said(**without: bool) -> str:
+        estimates = base.tables["estimates"].copy()
+        if without.get("interval"):
+            estimates.loc[estimates["primary"].astype(bool), ["conf_low", "conf_high"]] = None
+        report = build_report(
+            changed(base, {"averted_activity": base.tables["averted_activity"].head(0), "estimates": estimates})
+        )
+        (text,) = status_of(report, "In numbers")
+        return text
+
+    assert (
+        said(interval=True)
+        == "Not given. The answer has no interval, and a number without one would say more than is known."
+    )
+    assert said() == "Not given. This run made no such table: its design or its data give none."
 
 
 def test_break_even_is_not_read_from_two_intervals_that_move_together() -> None:

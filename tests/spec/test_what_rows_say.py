@@ -113,7 +113,9 @@ class TestFirstPage:
         primary = {"analysis": "its", "design": "series"}
         ((name, text),) = _window(source({"averted": averted, "estimates": estimates}, primary=primary))
         assert name == "Whole window"
-        assert words_of(text).startswith("Events averted 513 (295 to 754), January 2022 to December 2023.")
+        assert words_of(text).startswith(
+            "Admissions against what was expected, January 2022 to December 2023: 513 fewer (295 fewer to 754 fewer)."
+        )
         plain = estimates.assign(estimand="change in level of admissions")
         assert not _window(source({"averted": averted, "estimates": plain}, primary=primary))
 

@@ -16,7 +16,7 @@ LOOK = {"treated": ("^", BLUE, BLUE, 8.5, "With the service"), "comparison": ("o
 @FIGURES.register("site_levels")
 def site_levels(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     """Rows of `sites`."""
-    level, trend = numbers(table["before_rate"]), numbers(table["trend_per_year"])
+    level, trend = numbers(table["before_rate"]), np.expm1(numbers(table["trend_per_year"])) * 100
     drawn = np.isfinite(level) & np.isfinite(trend)
     if not drawn.any():
         return Gap("no site has both a level and a trend that may be shown")
@@ -37,13 +37,13 @@ def site_levels(table: pd.DataFrame, context: Context) -> Drawing | Gap:
     axes.margins(y=0.14)
     axes.grid(visible=True, axis="both")
     axes.set_xlabel(f"{sentence_case(context.subject)} for each 100,000 people a year, before the first start")
-    axes.set_ylabel("Trend, log change a year")
+    axes.set_ylabel("Trend, % a year")
     keys_above(axes)
     title = f"Rate a year for each 100,000 people before the first start: {'; '.join(found)}"
     return Drawing(
         figure,
         title,
         f"Scatter plot of sites before the first start of the service, level across and trend up: triangles are sites with the "
-        f"service, circles comparison sites. {title}. Trends run from {written(float(trend[drawn].min()), 'number')} to "
-        f"{written(float(trend[drawn].max()), 'number')}.",
+        f"service, circles comparison sites. {title}. Trends run from {written(float(trend[drawn].min()), 'tenths')} % to "
+        f"{written(float(trend[drawn].max()), 'tenths')} % a year.",
     )

@@ -17,6 +17,7 @@ from aaot_eval.report.words import (
     DESIGNS,
     RATIO_SCALES,
     counted,
+    fewer,
     is_missing,
     number,
     period_name,
@@ -171,18 +172,11 @@ def _window(source: Source) -> list[tuple[str, Text]]:
     primary = estimates[truth(estimates["primary"])]
     if primary.empty or not str(primary["estimand"].iloc[0]).startswith("jump"):
         return []
-    i = frame.index[0]
-    value, low, high = (cell(source, "averted", frame, i, c) for c in ("value", "value_low", "value_high"))
-    first, last = (period_name(str(frame.at[i, c])) for c in ("first_period", "last_period"))
-    ends: tuple[str | Ref, ...] = (
-        (" (", low, " to ", high, ")") if isinstance(low, Ref) and isinstance(high, Ref) else ()
-    )
-    more = "; negative: more than expected" if number(frame.at[i, "value_low"]) < 0 else ""
+    first, last = (period_name(str(frame.at[frame.index[0], c])) for c in ("first_period", "last_period"))
     text = (
-        "Events averted ",
-        value,
-        *ends,
-        f", {first} to {last}{more}. The answer above is the jump at the first period alone.",
+        f"{sentence_case(source.subject)} against what was expected, {first} to {last}: ",
+        *_fewer(source, "averted", frame, "value", ("", "_low", "_high")),
+        ". The answer above is the jump at the first period alone.",
     )
     return [("Whole window", text)]
 
@@ -195,25 +189,44 @@ ABSOLUTE = (
 
 
 def _absolute(source: Source) -> list[tuple[str, Text]]:
-    """The answer as a number of events, which a per cent does not tell; without a word that claims a direction."""
+    """The answer as a number of events, which a per cent does not tell. Where the interval has both signs it alone is given."""
     frame = source.rows(
         "averted_activity", analysis=source.primary.get("analysis"), outcome=source.primary.get("outcome")
     )
     if frame is None or len(frame) != 1:
-        return []
-    i, parts, below = frame.index[0], list[str | Ref](), False
+        return [("In numbers", f"Not given. {_why_no_number(source)}")]
+    parts: list[str | Ref] = []
     for column, per in ABSOLUTE:
-        value, *ends = (cell(source, "averted_activity", frame, i, f"{column}{end}") for end in ("", "_low", "_high"))
-        if not isinstance(value, Ref):
-            continue
-        parts += [", " if parts else f"Expected less observed {source.subject}: ", value]
-        parts += [" (", ends[0], " to ", ends[1], ")"] if all(isinstance(end, Ref) for end in ends) else []
-        parts.append(per)
-        below |= number(frame.at[i, column]) < 0 or number(frame.at[i, f"{column}_low"]) < 0
+        if told := _fewer(source, "averted_activity", frame, column, ("", "_low", "_high")):
+            parts += [", " if parts else f"{sentence_case(source.subject)} against what was expected: ", *told, per]
     if not parts:
-        return []
+        return [("In numbers", "Not shown: too few people are behind it.")]
     doubt = " The doubt named in the answer is about these too." if source.word.endswith("_but") else ""
-    return [("In numbers", (*parts, f"{'; below 0: more than expected' if below else ''}.{doubt}"))]
+    return [("In numbers", (*parts, f".{doubt}"))]
+
+
+def _why_no_number(source: Source) -> str:
+    estimates = source.table("estimates")
+    primary = None if estimates is None else estimates[truth(estimates["primary"])]
+    if primary is None or primary.empty:
+        return "There is no estimate."
+    if primary[["conf_low", "conf_high"]].isna().all(axis=None):
+        return "The answer has no interval, and a number without one would say more than is known."
+    return source.why_missing("averted_activity")
+
+
+def _fewer(source: Source, name: str, frame: pd.DataFrame, column: str, ends: Sequence[str]) -> tuple[str | Ref, ...]:
+    """Events averted of the only row, as "120 fewer (80 fewer to 160 fewer)" or "from 40 more to 160 fewer"; () when hidden."""
+    i = frame.index[0]
+    cells = [(cell(source, name, frame, i, f"{column}{end}"), number(frame.at[i, f"{column}{end}"])) for end in ends]
+    told = [Ref(fewer(shown.text, value), shown.address) for shown, value in cells if isinstance(shown, Ref)]
+    if len(told) < len(ends):
+        return tuple(told[:1])
+    value, low, high = told
+    least, most = (at for _, at in cells[1:])
+    if least < 0 < most:
+        return ("from ", low, " to ", high)
+    return (value, " (", low, " to ", high, ")") if least >= 0 else (value, " (", high, " to ", low, ")")
 
 
 def _linked(source: Source) -> list[tuple[str, Text]]:

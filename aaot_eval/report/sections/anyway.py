@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aaot_eval.report.blocks import Block, Heading, Notice, Paragraph
-from aaot_eval.report.contents import Source, chart, interval, named, table
+from aaot_eval.report.contents import Column, Source, chart, interval, named, table
 from aaot_eval.report.sections import section
 from aaot_eval.report.words import DESIGNS, sentence_case
 
@@ -77,7 +77,7 @@ def _before(source: Source) -> list[Block]:
     frame = source.table("sites")
     if frame is None:
         return [source.missing("sites", "the sites before the first start")]
-    shown = table(source, "sites", frame, ["unit", named("role"), "before_rate", "trend_per_year"],
+    shown = table(source, "sites", frame, ["unit", named("role"), "before_rate", Column(("trend_per_year",), "Trend before, a year", kind="log_change")],
                   f"{sentence_case(source.subject)} before the first start, by site")  # fmt: skip
     return [
         Paragraph(

@@ -99,7 +99,7 @@ def _people_behind(source: Source, rows: pd.DataFrame, i: int) -> tuple[str | Re
 def _averted(source: Source) -> list[Block]:
     frame = source.table("averted_activity")
     if frame is None:
-        return []
+        return [Heading("In absolute numbers"), source.missing("averted_activity", "events averted")]
     columns: list[str | Column] = [
         named("outcome", once=True), named("analysis"), named("unit"), "averted", interval("averted_low", "averted_high"),
         "per_patient_year", interval("per_patient_year_low", "per_patient_year_high"), named("status"), "label",

@@ -31,7 +31,7 @@ def service(source: Source) -> Sequence[Block]:
                 [named("unit"), "referred", "linked", "deaths", "person_years"]),
         Heading("The sites"),
         *_table(source, "sites", "the sites", f"Sites before the {'date given' if source.aggregated else 'first start of the service'}",
-                ["unit", named("role"), "start", "population", "before_count", "before_rate", "trend_per_year"]),
+                ["unit", named("role"), "start", "population", "before_count", "before_rate", Column(("trend_per_year",), "Trend before, a year", kind="log_change")]),
         Heading("From the records to the analysis"),
         *_table(source, "flow", "the flow of inclusion", "What was there, what was left out, and why",
                 [named("table"), "step", "kept", "lost", "reason"]),
