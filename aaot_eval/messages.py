@@ -275,5 +275,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "V651": ("plan_log.txt cannot be read, or is not as it was written: a line is changed, gone or put in between.", "Put back a copy from before; without one the seal proves nothing."),
     "V652": ("plan_log.txt holds together, but does not know the run, its reading of the outcomes or the seal it names.", "Ask for the log as it was after the run; do not rely on the seal."),
     "V640": ("There is no second run to compare with.", "Name both run folders, the earlier first."),
+    "V641": ("A run between two refreshes carries the estimates of another run.", "Compare the run that estimated, or leave out --data."),
+    "V642": ("The run named first holds later months than the second.", "Name the earlier run first, or leave out --data."),
     "V630": ("The files of a run are not what its manifest says, so no page is drawn and nothing is released of it.", "Run again; for a page alone, add --unverified."),
 }  # fmt: skip

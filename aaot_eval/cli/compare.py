@@ -39,6 +39,14 @@ def compare(
     later: Annotated[
         Path | None, typer.Argument(metavar="LATER", help="The run folder to put beside it.", show_default=False)
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Say too how much came from what, with the study run again; where the paths in its config start.",
+        ),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -48,6 +56,9 @@ def compare(
     A run whose files are not what its manifest says is refused (exit 7).
     Differences are no error (exit 0). --verbose lists every estimate.
     """
+    from aaot_eval.cli._parts import document as parts_document
+    from aaot_eval.cli._parts import lines, parts
+    from aaot_eval.console import Terminal
     from aaot_eval.errors import VerifyMismatchError
     from aaot_eval.run_folder import compare_runs, differing_files, read_run
 
@@ -57,6 +68,7 @@ def compare(
         if changed:
             raise VerifyMismatchError(*(replace(problem, where=str(run.path)) for problem in changed))
     found = compare_runs(*runs)
+    moved = parts(found, data, Terminal(quiet=quiet or as_json, verbose=verbose)) if data else None
     document: dict[str, Any] = {
         "earlier": str(found.earlier.path),
         "later": str(found.later.path),
@@ -66,8 +78,12 @@ def compare(
             for kind, changes in found.changes.items()
         },
         "read_as": _read_as(found),
+        "moved": moved and parts_document(moved),
     }
-    answer("\n".join(_lines(found, verbose=verbose)), document, as_json)
+    text = _lines(found, verbose=verbose, why=moved is None)
+    if moved:
+        text += lines(moved, (document["data_cut"]["then"], document["data_cut"]["now"]))
+    answer("\n".join(text), document, as_json)
 
 
 def _last_two(study: Path) -> tuple[RunFolder, RunFolder]:
@@ -86,8 +102,8 @@ def _last_two(study: Path) -> tuple[RunFolder, RunFolder]:
     return before, latest
 
 
-def _lines(found: Comparison, *, verbose: bool) -> list[str]:
-    """For people: one paragraph for each kind of difference."""
+def _lines(found: Comparison, *, verbose: bool, why: bool) -> list[str]:
+    """For people: one paragraph for each kind of difference, and with `why` what may be concluded."""
     runs = (found.earlier, found.later)
     lines = [f"{word} {run.path.name}, data to {run.manifest['data_cut']}" for word, run in zip(("Then:", "Now: "), runs, strict=True)]  # fmt: skip
     for kind, heading in HEADINGS.items():
@@ -99,7 +115,7 @@ def _lines(found: Comparison, *, verbose: bool) -> list[str]:
         lines += ["", f"{heading}: {'unchanged' if not changes else len(changes)}"]
         lines += [line for change in shown for line in _change(change)]
         lines += [f"  and {left} not primary; --verbose lists them"] if left else []
-    return [*lines, "", wrapped(_read_as(found))]
+    return [*lines, "", wrapped(_read_as(found))] if why else lines
 
 
 def _change(change: Change) -> list[str]:
@@ -130,5 +146,6 @@ def _read_as(found: Comparison) -> str:
         return f"Only the {found.causes[0]} differ: what differs in the results is due to them."
     return (
         f"{' and '.join([', '.join(found.causes[:-1]), found.causes[-1]]).capitalize()} differ: what is due to which cannot be told from "
-        f"two runs. `aaot-eval verify {found.earlier.path} --data FOLDER` repeats the earlier run with the version that runs now."
+        f"two runs. With --data FOLDER the study is run again with one thing exchanged at a time. "
+        f"`aaot-eval verify {found.earlier.path} --data FOLDER` repeats the earlier run with the version that runs now."
     )

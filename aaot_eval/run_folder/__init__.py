@@ -11,6 +11,7 @@ from aaot_eval.run_folder.comparing import Change, Comparison, compare_runs
 from aaot_eval.run_folder.environment import package_versions
 from aaot_eval.run_folder.fingerprint import Fingerprint, InputFile, config_hash, counting_hash, fingerprint, run_name
 from aaot_eval.run_folder.parcel import write_parcel
+from aaot_eval.run_folder.parts import Part, Standing, parts_of, standing
 from aaot_eval.run_folder.purging import PersonCopy, age_of, delete_copies, person_copies
 from aaot_eval.run_folder.reading import RunFolder, differing_files, differing_inputs, largest_differences, read_run
 from aaot_eval.run_folder.releasing import Leaving, released_files, write_release
@@ -37,10 +38,12 @@ __all__ = [
     "Fingerprint",
     "InputFile",
     "Leaving",
+    "Part",
     "PersonCopy",
     "PlanLog",
     "RunFolder",
     "Seal",
+    "Standing",
     "StudyFolder",
     "accept_lists",
     "age_of",
@@ -55,6 +58,7 @@ __all__ = [
     "headline_rows",
     "largest_differences",
     "package_versions",
+    "parts_of",
     "person_copies",
     "point_to",
     "read_run",
@@ -62,6 +66,7 @@ __all__ = [
     "run_name",
     "seal_plan",
     "seal_problems",
+    "standing",
     "standing_seal",
     "write_parcel",
     "write_release",
