@@ -66,9 +66,10 @@ def parts(found: Comparison, data: Path, terminal: Terminal) -> Parts:
 
 def _records(found: Comparison, *, prices_too: bool) -> str:
     """What the first exchange is of; what cannot be exchanged by itself is named with it."""
-    told = ["records sent late, corrected or recoded"]
-    told += ["another version of the program"] if found.changes["versions"] else []
-    told += ["prices, whose earlier files are not here"] if prices_too else []
+    others = ["another version of the program"] if found.changes["versions"] else []
+    others += ["prices, whose earlier files are not here"] if prices_too else []
+    told = ["records sent late, corrected or recoded"] if found.changes["inputs"] or not others else []
+    told += others
     return " and ".join([", ".join(told[:-1]), told[-1]]) if len(told) > 1 else told[0]
 
 
@@ -165,6 +166,8 @@ def lines(found: Parts, cuts: tuple[str, str]) -> list[str]:
     if found.now.low is not None and found.now.high is not None:
         ends = f"{_change(found.now.low)} to {_change(found.now.high)}"
         told.append(wrapped(f"The interval of the newer answer goes from {ends}.", ""))
+    elif found.now.change is not None:
+        told.append("The newer answer has no interval: it cannot be told from chance.")
     told.append(wrapped(ORDER, ""))
     if any(p.other_comparison for p in found.parts):
         told.append(wrapped("*: from there on the answer rests on another comparison.", ""))

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from aaot_eval.cli import run
+from aaot_eval.results import Release
 from aaot_eval.run_folder import Standing, parts_of, read_run, standing
 from tests.cli.fakes import CONFIG, write_config, written
 
@@ -155,6 +156,23 @@ def test_prices_that_are_gone_are_part_of_the_records_and_named(tmp_path, capsys
     )
     parts = compared(capsys, then, now, "--data", tmp_path / "a")["moved"]["parts"]
     assert parts[0]["what"] == "records sent late, corrected or recoded and prices, whose earlier files are not here"
+
+
+def test_another_version_alone_is_not_called_records_and_no_interval_is_said(tmp_path, capsys, monkeypatch):
+    from aaot_eval.cli import _parts
+
+    tables = answer_tables(conf_low=None, conf_high=None)
+    monkeypatch.setattr(_parts, "_released", lambda run, config, terminal: tables)
+    monkeypatch.setattr("aaot_eval.run_folder.comparing._versions", lambda run: {"aaot-eval version": run.path.name})
+    monkeypatch.setattr("aaot_eval.run_folder.RunFolder.release", lambda run: Release(tables, {}, {}, "hes"))
+    config = write_config(tmp_path / "a")
+    then = written(config.changed(study__conf_level=0.9), tmp_path / "runs")
+    now = written(config, tmp_path / "runs", data_cut="2025-01")
+    assert run(["compare", str(then), str(now), "--data", str(tmp_path / "a"), "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "\n    another version of the program " in said
+    assert "records sent late" not in said
+    assert "The newer answer has no interval: it cannot be told from chance." in said
 
 
 def test_where_nothing_but_months_is_new_nothing_is_run_again(tmp_path, capsys, monkeypatch):
