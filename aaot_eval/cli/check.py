@@ -19,6 +19,7 @@ from aaot_eval.cli._options import (
     with_engine,
     wrapped,
 )
+from aaot_eval.cli._out import put
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -212,7 +213,7 @@ def _write(page: Path, release: Release, analyses: Sequence[str], stopped: Seque
     from aaot_eval.report import check_report, render_html
 
     report = check_report(release, analyses, stopped, not_run=not_run, out_of_reach=out_of_reach)
-    _put(page, render_html(report), "--page")
+    put({page: render_html(report).encode("utf-8")}, "give another file with --page")
 
 
 def _list(rejects: Path | None, evidence: Evidence) -> bool:
@@ -221,7 +222,7 @@ def _list(rejects: Path | None, evidence: Evidence) -> bool:
 
     if rejects is None or "rejects" not in evidence.restricted:
         return False
-    _put(rejects, csv_text(evidence.restricted["rejects"]), "--rejects")
+    put({rejects: csv_text(evidence.restricted["rejects"]).encode("utf-8")}, "give another file with --rejects")
     return True
 
 
@@ -236,19 +237,8 @@ def _list_refused(terminal: Terminal, rejects: Path, fault: InputError) -> None:
         told = replace(last, do=f"{last.do}; the refusal came before any file was read, so {rejects} was not written")
         fault.retell(lambda problem: told if problem is last else problem)
         return
-    _put(rejects, csv_text(fault.rejects), "--rejects")
+    put({rejects: csv_text(fault.rejects).encode("utf-8")}, "give another file with --rejects")
     terminal.progress(f"Rejects: {rejects}")
-
-
-def _put(path: Path, text: str, option: str) -> None:
-    from aaot_eval.errors import InputError, Problem
-
-    try:
-        path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as fault:
-        raise InputError(
-            Problem("C130", f"{path} cannot be written: {fault.strerror}", do=f"give another file with {option}")
-        ) from None
 
 
 def _count(findings: Iterable[Finding]) -> str:

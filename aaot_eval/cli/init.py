@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from aaot_eval.cli._options import Json, Quiet, Verbose, answer
+from aaot_eval.cli._out import put
 from aaot_eval.errors import InputError, Problem, counted
 
 
@@ -43,12 +44,11 @@ def init(
     texts = _starter_texts(folder, source, found.sites)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8", newline="\n")
     except OSError as fault:
         raise InputError(
             Problem("C130", f"{folder} cannot be written: {fault.strerror}", do="give another folder")
         ) from None
+    put({folder / name: text.encode("utf-8") for name, text in texts.items()}, "give another folder")
     if not quiet:
         sites = ", ".join(found.sites[:8]) + (", ..." if len(found.sites) > 8 else "")
         typer.echo(

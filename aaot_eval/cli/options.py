@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aaot_eval.cli._options import Json, Quiet, Verbose, answer
+from aaot_eval.cli._out import put
 from aaot_eval.errors import InputError, Problem, VerifyMismatchError, counted
 
 if TYPE_CHECKING:
@@ -81,12 +82,11 @@ def _write_templates(folder: Path, as_json: bool, quiet: bool) -> None:
     sources = sorted((shipped("configs") / "options").glob("*.toml"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for source in sources:
-            (folder / source.name).write_bytes(source.read_bytes())
     except OSError as fault:
         raise InputError(
             Problem("C130", f"{folder} cannot be written: {fault.strerror}", do="give another folder")
         ) from None
+    put({folder / source.name: source.read_bytes() for source in sources}, "give another folder")
     if not quiet:
         typer.echo(f"Fill what you know, with its source, then: aaot-eval options {folder}", err=True)
     answer(str(folder), {"folder": str(folder), "written": [s.name for s in sources]}, as_json)

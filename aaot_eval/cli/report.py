@@ -9,6 +9,7 @@ import typer
 
 from aaot_eval.cli._endings import problem_lines
 from aaot_eval.cli._options import Json, Quiet, RunFolderPath, Verbose, answer, wrapped
+from aaot_eval.cli._out import put
 
 if TYPE_CHECKING:
     from aaot_eval.report.blocks import Report
@@ -50,7 +51,7 @@ def report(
     unless --unverified. A checklist is written as a page, as Markdown or as
     CSV, by the ending of --to; a summary as a page and as plain text.
     """
-    from aaot_eval.errors import InputError, Problem, UsageError, VerifyMismatchError
+    from aaot_eval.errors import Problem, UsageError, VerifyMismatchError
     from aaot_eval.run_folder import differing_files, read_run
 
     if (only in ("checklist", "figure")) != bool(which):
@@ -87,13 +88,7 @@ def report(
         files, about = _summary(release, to, base)
     else:
         files, about = _page(release, to, base)
-    for target, content in files.items():
-        try:
-            target.write_bytes(content)
-        except OSError as fault:
-            raise InputError(
-                Problem("C130", f"{target} cannot be written: {fault.strerror}", do="give another file with --to")
-            ) from None
+    put(files, "give another file with --to")
     said = about.pop("said", "")
     if said and not (quiet or as_json):
         typer.echo(wrapped(said), err=True)
