@@ -264,7 +264,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     # Verifying.
     "V600": ("There is no readable run in that place.", "Name a folder that `aaot-eval analyze` printed."),
     "V601": ("A file of the run is missing.", "Ask for the whole run folder."),
-    "V602": ("A file of the run is not the one that was written.", "Do not rely on it; run again."),
+    "V602": ("A file of the run is not the one that was written.", "Do not rely on it; run again with --force."),
     "V603": ("A file in the run's folder is not in its manifest.", "Remove it."),
     "V604": ("Files of the run differ from those written only in their line ends.", "Copy the run folder again as it is."),
     "V605": ("The folder is a release: what may leave of a run, without the rest.", "Name the run it was made from."),
@@ -277,5 +277,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "V640": ("There is no second run to compare with.", "Name both run folders, the earlier first."),
     "V641": ("A run between two refreshes carries the estimates of another run.", "Compare the run that estimated, or leave out --data."),
     "V642": ("The run named first holds later months than the second.", "Name the earlier run first, or leave out --data."),
-    "V630": ("The files of a run are not what its manifest says, so no page is drawn and nothing is released of it.", "Run again; for a page alone, add --unverified."),
+    "V643": ("Nothing changed since an earlier run, and files of that run are not as they were written.", "Keep a copy if you want to know why; --force makes it again in its place."),
+    "V630": ("The files of a run are not what its manifest says, so no page is drawn and nothing is released of it.", "Run again with --force; for a page alone, add --unverified."),
 }  # fmt: skip

@@ -223,10 +223,24 @@ def _evaluate(
                 config.monthly.lag_months,
             )
         if earlier is not None and not force:
+            _refuse_damaged(earlier)
             terminal.progress(UNCHANGED)
             point_to(study, earlier, csv_text)
             return earlier, True
         return _new_run(config, terminal, study, print_, seal, as_of=as_of, cycle=cycle), False
+
+
+def _refuse_damaged(run: RunFolder) -> None:
+    """VerifyMismatchError when the run that would be given as the answer again is not as it was written."""
+    from dataclasses import replace
+
+    from aaot_eval.errors import Problem, VerifyMismatchError
+    from aaot_eval.run_folder import damage
+
+    if found := damage(run):
+        told = Problem("V643", "nothing changed since this run, and it is not as it was written", where=str(run.path),
+                       do="keep a copy if you want to know why; --force makes it again in its place")  # fmt: skip
+        raise VerifyMismatchError(*(replace(problem, do="") for problem in found), told)
 
 
 def _new_run(

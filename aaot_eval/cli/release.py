@@ -54,7 +54,7 @@ def release(
     changed = differing_files(found) or seal_problems(found)
     if changed:
         raise VerifyMismatchError(
-            *changed, Problem("V630", "nothing is released of a changed run", do="rerun, then release")
+            *changed, Problem("V630", "nothing is released of a changed run", do="run again with --force, then release")
         )
     files, controlled = released_files(found), found.release()
     looked = look_through(

@@ -74,7 +74,8 @@ def report(
     changed = differing_files(found)
     if changed and not unverified:
         raise VerifyMismatchError(
-            *changed, Problem("V630", "no page is drawn from a changed run", do="rerun, or add --unverified")
+            *changed,
+            Problem("V630", "no page is drawn from a changed run", do="run again with --force, or add --unverified"),
         )
     if changed:
         lines = [line for problem in changed for line in problem_lines(problem)]

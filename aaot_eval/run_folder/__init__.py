@@ -13,7 +13,14 @@ from aaot_eval.run_folder.fingerprint import Fingerprint, InputFile, config_hash
 from aaot_eval.run_folder.parcel import write_parcel
 from aaot_eval.run_folder.parts import Part, Standing, parts_of, standing
 from aaot_eval.run_folder.purging import PersonCopy, age_of, delete_copies, person_copies
-from aaot_eval.run_folder.reading import RunFolder, differing_files, differing_inputs, largest_differences, read_run
+from aaot_eval.run_folder.reading import (
+    RunFolder,
+    damage,
+    differing_files,
+    differing_inputs,
+    largest_differences,
+    read_run,
+)
 from aaot_eval.run_folder.releasing import Leaving, released_files, write_release
 from aaot_eval.run_folder.sealing import (
     PLAN_LOG,
@@ -51,6 +58,7 @@ __all__ = [
     "compare_runs",
     "config_hash",
     "counting_hash",
+    "damage",
     "delete_copies",
     "differing_files",
     "differing_inputs",

@@ -196,14 +196,20 @@ def read_run(path: str | Path) -> RunFolder:
                 )
             )
         folder = found[0] if found else folder
+    latest = folder / "latest.txt"
     try:
-        if (folder / "latest.txt").is_file():
-            folder = folder / (folder / "latest.txt").read_text("utf-8").strip()
+        named = latest.read_text("utf-8").strip() if latest.is_file() else ""
     except (OSError, ValueError):
+        raise InputError(Problem("V600", f"{latest} cannot be read", do="name one run in that folder")) from None
+    if named and not (folder / named).is_dir():
         raise InputError(
-            Problem("V600", f"{folder / 'latest.txt'} cannot be read", do="name one run in that folder")
-        ) from None
-    return RunFolder.read(folder)
+            Problem(
+                "V600",
+                f"{latest} names the run {named}, which is not there",
+                do="name another run of that folder, or run again",
+            )
+        )
+    return RunFolder.read(folder / named if named else folder)
 
 
 def differing_files(run: RunFolder) -> list[Problem]:
@@ -219,7 +225,7 @@ def differing_files(run: RunFolder) -> list[Problem]:
     ends = [name for name in changed if _only_line_ends(run.path / name, {listed[name]})]
     problems = _missing(missing, present)
     problems += [
-        Problem("V602", f"{name} is not the file that was written", do="do not rely on it; rerun")
+        Problem("V602", f"{name} is not the file that was written", do="do not rely on it; run again with --force")
         for name in changed
         if name not in ends
     ]
@@ -228,6 +234,18 @@ def differing_files(run: RunFolder) -> list[Problem]:
         for name in sorted(present - listed.keys() - {"manifest.json", PURGED})
     ]
     return problems + _manifest_problems(run) + _line_ends(ends)
+
+
+def damage(run: RunFolder) -> list[Problem]:
+    """What keeps a run from being given as the answer again: files of it that changed, or are gone from what it released.
+
+    A `restricted/` that is held back, and a file that somebody put beside the others, do not.
+    """
+    return [
+        problem
+        for problem in differing_files(run)
+        if problem.code == "V602" or (problem.code == "V601" and not problem.what.startswith(RESTRICTED))
+    ]
 
 
 def _missing(names: Sequence[str], present: Set[str]) -> list[Problem]:
@@ -287,7 +305,7 @@ def _manifest_problems(run: RunFolder) -> list[Problem]:
                 "V602",
                 "manifest.json is not the file that was written",
                 where=str(index),
-                do="do not rely on it; rerun",
+                do="do not rely on it; run again with --force",
             )
         ]
     return []

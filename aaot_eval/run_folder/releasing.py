@@ -73,7 +73,11 @@ def released_files(run: RunFolder) -> dict[str, bytes]:
             files[entry["path"]] = content = (run.path / entry["path"]).read_bytes()
             if sha256(content) != entry["sha256"]:
                 raise VerifyMismatchError(
-                    Problem("V602", f"{entry['path']} is not the file that was written", do="do not rely on it; rerun")
+                    Problem(
+                        "V602",
+                        f"{entry['path']} is not the file that was written",
+                        do="do not rely on it; run again with --force",
+                    )
                 )
     return files
 

@@ -162,3 +162,43 @@ def test_a_fault_says_where_its_log_is(tmp_path, monkeypatch, capsys):
     assert run(["verify", "x"]) == 1
     (log,) = tmp_path.glob("aaot-eval-fault-*.log")
     assert log.name in "".join(capsys.readouterr().err.split())
+
+
+@pytest.fixture
+def again(fake, monkeypatch):
+    """`analyze` of the study of `fake`, of which nothing changed: it may give that run, and may not make another."""
+
+    def made(*_, **__):
+        pytest.fail("a new run was made")
+
+    monkeypatch.setattr("aaot_eval.cli.analyze._new_run", made)
+    return ["analyze", str(fake.parents[2] / "study.toml"), "--quiet"]
+
+
+def test_a_run_that_was_spoiled_is_not_given_as_the_answer_again(fake, again, capsys):
+    assert run(again) == 0
+    assert capsys.readouterr().out.strip() == str(fake)
+    (fake / "release" / "report.html").write_text("", encoding="utf-8")
+    table = next((fake / "release" / "tables").glob("*.csv"))
+    table.unlink()
+    assert run([*again, "--json"]) == 7
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert [p["code"] for p in problems] == ["V601", "V602", "V643"]
+    assert problems[0]["what"].startswith(f"release/tables/{table.name}")
+    assert "--force" in problems[-1]["do"]
+
+
+def test_what_was_held_back_or_put_beside_a_run_does_not_keep_it_from_being_the_answer(fake, again, capsys):
+    shutil.rmtree(fake / "restricted")
+    (fake / "notes.docx").write_bytes(b"of the analyst")
+    assert run(again) == 0
+    assert capsys.readouterr().out.strip() == str(fake)
+
+
+def test_a_latest_run_that_is_gone_is_named(fake, capsys):
+    shutil.rmtree(fake)
+    (fake.parent / "latest.txt").write_text(f"{fake.name}\n", encoding="utf-8")
+    assert run(["verify", str(fake.parent)]) == 3
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"latest.txt names the run {fake.name}, which is not there" in said
+    assert "do: name another run of that folder, or run again" in said
