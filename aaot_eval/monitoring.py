@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aaot_eval.config import RebaseConfig
+from aaot_eval.errors import counted
 from aaot_eval.results import OutcomeSpec, Panel
 
 #: Limits lie so many mean moving ranges from the centre: 3 standard deviations, of which a mean range of two is 1.128.
@@ -198,7 +199,7 @@ def _together(panel: Panel, units: Sequence[str], outcome: str, start: int) -> p
 def _unfit(values: NDArray[np.float64], made_from: NDArray[np.int64]) -> str:
     """Why months make no limits; empty when they do."""
     if len(made_from) < LEAST:
-        return f"there are only {len(made_from)} usable months to make limits from, and {LEAST} are needed"
+        return f"only {counted(len(made_from), 'usable month')} can make limits, and {LEAST} are needed"
     own = values[made_from[0] : made_from[-1] + 1]
     if np.nanmedian(own) < LEAST_LEVEL:
         return (
@@ -219,7 +220,7 @@ def _stretches(
         first = labels.index(rebase.period) if rebase.period in labels else -1
         made_from = first + np.flatnonzero(np.isfinite(values[first:]))[:SETTLED]
         if first <= found[-1].begin:
-            why = f"the chart holds {labels[found[-1].begin + 1]} to {labels[-1]} behind the limits before it"
+            why = f"new limits can begin from {labels[found[-1].begin + 1]} to {labels[-1]} here, and this month is not among these"
         else:
             why = _unfit(values, made_from)
         if why:

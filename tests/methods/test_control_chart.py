@@ -12,6 +12,7 @@ import pytest
 
 from aaot_eval.config import RebaseConfig
 from aaot_eval.monitoring import BASELINE, RUN, Limits, Rule, judge, monitor, xmr_limits
+from aaot_eval.report.sections.monthly import limits_words
 from aaot_eval.results import OutcomeSpec, Panel
 from aaot_eval.wording import SIGNAL_RULES
 from benchmarks.control_chart import cell
@@ -194,6 +195,23 @@ class TestMonitor:
         assert [limits["kind"] for limits in found.facts["limits"]] == ["trial", "trial"]
         assert [w["period"] for w in found.facts["waiting"]] == [labels[14], "2150-01"]
         assert "only 3 usable months" in found.facts["waiting"][0]["why"]
+        assert f"from {labels[10]} to {labels[-1]}" in found.facts["waiting"][1]["why"]
+
+    def test_only_limits_behind_a_rebase_are_said_to_move(self) -> None:
+        """No month is ever added before the start, so what eight of them made stays so."""
+        panel = chart([*self.COUNTS[:8], *self.COUNTS[:9]], 8)
+        labels = list(panel.periods["label"])
+        found = monitor(panel, "stays", [RebaseConfig(period=str(labels[9]), by="A. Person", why="A new ward.")])
+        baseline, rebased = (limits_words(limits) for limits in found.facts["limits"])
+        assert "no more come before the start" in baseline
+        assert "they move until 12 have" in rebased
+        assert rebased.endswith("by A. Person: A new ward.")
+
+    def test_one_month_is_one_month(self) -> None:
+        panel = chart(self.COUNTS[:20], 12)
+        newest = str(panel.periods["label"].iloc[-1])
+        found = monitor(panel, "stays", [RebaseConfig(period=newest, by="A. Person", why="new ward")])
+        assert found.facts["waiting"][0]["why"] == "only 1 usable month can make limits, and 6 are needed"
 
     @pytest.mark.parametrize(
         ("panel", "why"),

@@ -45,9 +45,9 @@ def monthly(source: Source) -> Sequence[Block]:
         *([Paragraph(newest_words(facts["newest"]), lead=True)] if facts.get("newest") else []),
         chart(source, "control_chart", rows, shown, subtitle=subtitle, context=source.context(subject)),
         Paragraph(WHAT),
-        Bullets(tuple(_limits_words(limits) for limits in facts.get("limits", ()))),
+        Bullets(tuple(limits_words(limits) for limits in facts.get("limits", ()))),
         *(
-            Notice("note", f"No new limits from {period_name(w['period'])} yet", f"{sentence_case(w['why'])}.")
+            Notice("note", f"No new limits from {period_name(w['period'])}", f"{sentence_case(w['why'])}.")
             for w in facts.get("waiting", ())
         ),
     ]
@@ -71,17 +71,20 @@ def _not_judged(months: Sequence[str]) -> str:
     return f" {which} not judged: the count of a hospital is missing, or the month is left out."
 
 
-def _limits_words(limits: Mapping[str, Any]) -> str:
+def limits_words(limits: Mapping[str, Any]) -> str:
+    """From which months limits were made, how long they stand, and who decided them, in a sentence or two."""
     made = f"{period_name(str(limits['from']))} to {period_name(str(limits['to']))}"
+    # Months are added behind a rebase only: those before the start stay as many as they are.
+    moving = "and they move until 12 have" if limits.get("by") else "and no more come before the start"
     kind = (
         "held still from then on"
         if limits["kind"] == "frozen"
-        else "trial limits: fewer than 12 months made them, and they move until 12 have"
+        else f"trial limits: fewer than 12 months made them, {moving}"
     )
     met = (
         f" {limits['met_a_rule']} of these {limits['months']} months met a rule themselves: they were not steady, so a signal says less."
         if limits.get("met_a_rule", 0) >= UNSTEADY
         else ""
     )
-    why = f" New limits decided by {limits['by']}: {limits['why']}." if limits.get("by") else ""
+    why = f" New limits decided by {limits['by']}: {limits['why'].rstrip('.')}." if limits.get("by") else ""
     return f"Limits from {period_name(str(limits['applies_from']))} on are made from {made}, {kind}.{met}{why}"
