@@ -711,6 +711,11 @@ def test_charts_shrink_with_the_page() -> None:
     assert all("viewBox" in tag for tag in re.findall(r'<svg role="img"[^>]*>', html))
 
 
+def test_a_long_name_of_a_file_does_not_lie_over_what_is_said_of_it() -> None:
+    """A name such as extracts/apc_2122.csv has no place to break, and its column is narrow on paper."""
+    assert re.search(r"\.facts dt \{[^}]*min-width: 0; overflow-wrap: anywhere; \}", made("full")[2])
+
+
 def test_on_paper_small_tables_stay_whole_and_no_head_stands_alone() -> None:
     """What a browser does with these rules was looked at in print; here they are held to be there."""
     html = made("full")[2]
