@@ -102,7 +102,7 @@ def test_counts_of_the_chart_leave_hidden_and_rounded(tmp_path, capsys):
     shown = table["observed"].iloc[:-1].astype(float)
     assert (shown % 5 == 0).all()
     assert "persons" not in table
-    assert (table["centre"].dropna() % 1 == 0).all()
+    assert (table[["centre", "lower", "upper"]].dropna() % 5 == 0).all(axis=None)
 
 
 @pytest.mark.parametrize(

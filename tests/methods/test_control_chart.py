@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from aaot_eval.config import RebaseConfig
+from aaot_eval.disclosure import Rules, control
 from aaot_eval.monitoring import BASELINE, RUN, Limits, Rule, judge, monitor, xmr_limits
 from aaot_eval.report.sections.monthly import limits_words
 from aaot_eval.results import OutcomeSpec, Panel
@@ -235,6 +236,21 @@ class TestMonitor:
         periods = panel.periods.copy()
         periods["clock"] = periods["clock"] + (np.arange(24) > 5)
         assert "not month after month" in str(monitor(replace(panel, periods=periods), "stays").facts["why"])
+
+
+class TestWhatLeaves:
+    @pytest.mark.parametrize("profile", ["hes", "nhse_sde", "acro", "opensafely"])
+    def test_a_signal_and_a_limit_do_not_give_a_hidden_count_away(self, profile: str) -> None:
+        """One admission is below a limit of 1.3. Shown as 1, the limit would say so: no other hidden count is below it."""
+        before = [6, 10, 5, 8, 9, 6, 10, 8, 7, 5, 5, 9, 7, 10, 11, 9, 10, 9, 7, 5, 9, 6, 5, 9]
+        made = monitor(chart([*before, 1], 24), "stays").table
+        assert 1 < made["lower"].iloc[-1] < 1.5
+        released = control({"control_chart": made}, {}, profile=profile).tables["control_chart"].iloc[-1]
+        assert (released["observed"], released["rules"]) == ("*", "outside")
+        step = Rules.of(profile).base
+        assert [int(released[c]) % step for c in ("centre", "lower", "upper")] == [0, 0, 0]
+        possible = [n for n in range(1, 8) if n < released["lower"] + step / 2]
+        assert len(possible) > 1
 
 
 class TestStudy:
