@@ -43,7 +43,10 @@ EXIT_MEANING: dict[ExitCode, tuple[str, str]] = {
         "the statistician",
     ),
     ExitCode.DISCLOSURE: ("disclosure control refuses", "the output checker"),
-    ExitCode.VERIFY_MISMATCH: ("verify, report, release, or analyze when nothing is new: something differs from the record", "the reviewer"),
+    ExitCode.VERIFY_MISMATCH: (
+        "verify, report, release, or analyze when nothing is new: something differs from the record",
+        "the reviewer",
+    ),
     ExitCode.SIGNAL: (
         "analyze --fail-on-signal: the newest month has a new signal; the run is written",
         "the service lead",
