@@ -58,6 +58,7 @@ LIMITS: dict[str, Limit] = {
     "D395": Limit(0.10, 0.01, 1.0, "of the records of a month, or of a site, lack a column: from it on a warning"),
     "D396": Limit(0.10, 0.01, 1.0, "of the rows of a site in a month are lost for one reason: from it on a warning"),
     "D415": Limit(0.05, 0.01, 1.0, "by which the share of private patients in one half of the months differs from the other: from it on a warning"),
+    "D425": Limit(0.15, 0.05, 0.9, "by which the newest month stays below what the year before and the growth since say: from it on a warning"),
     "D416": Limit(0.5, 0.1, 5.0, "by which the people served by a site differ from one period to the next: above it a warning"),
     "D417": Limit(0.2, 0.02, 0.9, "of the admissions a head of the median site: below it, or above its inverse, a warning"),
     "D422": Limit(0.02, 0.0, 1.0, "of the caseload of a site that the run before read is gone: above it a warning"),

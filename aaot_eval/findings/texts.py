@@ -301,6 +301,11 @@ TEXTS: dict[str, tuple[Level, str, str, str]] = {
         "At the unit's own rate chance gives no such run: the counts were more likely not sent, or the unit was closed, and a nought reads as nobody "
         "admitted.",
         "Leave the outcome blank where the count is not known; nothing, if nobody was admitted."),
+    "D425": ("warn", "Newest month lower than its season and growth say",
+        "The newest month holds fewer records than the same month a year before and the growth of the months since let expect: part of it may "
+        "still be to come, which would look like a fall.",
+        "Ask the supplier whether the month is whole. If not, end the study before it with study.last_period; if it is, nothing, and the limit "
+        "can be set in [quality] thresholds."),
     "D429": ("warn", "Newest months of a site sent in part",
         "The site has far fewer records there than it usually has, and had them until then: the rest is still to come. The months count as "
         "missing there, not as a fall.",

@@ -30,7 +30,7 @@ Told = dict[str, list[Finding]]
 
 
 def check_drift(config: RunConfig, months: pd.DataFrame, first: pd.Period, last: pd.Period) -> list[Finding]:
-    """Volume against the year before (D382), mean codes per episode (D383), uncoded newest months (D385), jumps from one
+    """Volume against the year before (D382), a low newest month (D425), mean codes per episode (D383), uncoded newest months (D385), jumps from one
     half-year to the next (D386) and the blind spot of a single trust (D384).
 
     `months` is `provider_months` of the usable months.
@@ -43,6 +43,7 @@ def check_drift(config: RunConfig, months: pd.DataFrame, first: pd.Period, last:
     limit = config.quality.limit
     told = [
         _volume(n, providers, limit("D382")),
+        _newest_month(n, providers, limit("D425")),
         _depth(n, depth, providers, limit("D383")),
         _late_uncoded(n, uncoded, providers, begin, limit("D385")),
         *(
@@ -53,6 +54,8 @@ def check_drift(config: RunConfig, months: pd.DataFrame, first: pd.Period, last:
     findings = [f for provider in providers for of in told for f in of.get(provider, ())]
     if len(providers) == 1:
         findings.append(Finding("D384", where=shown_names(providers)))
+    elif together := _newest_month(np.nansum(n, axis=0)[None, :], ["all providers together"], limit("D425")):
+        findings += together.popitem()[1]
     return findings
 
 
@@ -74,6 +77,29 @@ def _volume(counts: FloatArray, providers: list[str], limit: float) -> Told:
         if then >= LEAST_EPISODES and abs(now - then) >= max(limit * then, ERRORS * math.sqrt(now + then)):
             detail = f"the newest {NEWEST} months hold {now / then - 1:+.0%} against the same months a year before; limit {limit:.0%}"
             told[provider] = [Finding("D382", where=shown_names([provider]), detail=detail)]
+    return told
+
+
+def _newest_month(counts: FloatArray, providers: list[str], limit: float) -> Told:
+    """A newest month below what the same month a year before and the growth of the twelve months since say.
+
+    Growth is the log ratio to the same month a year before; how far it moves from month to month by itself is taken from those twelve.
+    """
+    if counts.shape[1] < 2 * YEAR + 1:
+        return {}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        growth = np.log(counts[:, -YEAR - 1 :] / counts[:, -2 * YEAR - 1 : -YEAR])
+        chance = np.sqrt(1 / counts[:, -1] + 1 / counts[:, -YEAR - 1])
+    told: Told = {}
+    for provider, since, newest, least, then in zip(
+        providers, growth[:, :-1], growth[:, -1], chance, counts[:, -YEAR - 1], strict=True
+    ):
+        if then >= LEAST_EPISODES and np.isfinite(since).all() and np.isfinite(newest):
+            error = max(float(np.std(since, ddof=1)), float(least)) * math.sqrt(1 + 1 / YEAR)
+            low = float(newest - since.mean())
+            if low <= math.log(1 - limit) and low <= -ERRORS * error:
+                detail = f"{math.expm1(low):+.0%} against the same month a year before and the growth since; limit {limit:.0%}"
+                told[provider] = [Finding("D425", where=shown_names([provider]), detail=detail)]
     return told
 
 

@@ -145,9 +145,10 @@ def _stops(found: pd.DataFrame, newest: list[str], run: str, limit: float) -> li
 
 
 def _warnings(changed: pd.DataFrame, newest: list[str], limit: float) -> list[Finding]:
-    """One finding a site and measure; the newest months are left out, as they are still filling up."""
-    share = changed["change"].fillna(float("inf")).abs()
-    rows = changed[_large(changed) & ~changed["month"].isin(newest) & (share > limit)]
+    """One finding a site and measure; of the newest months only what they lost, as they are still filling up."""
+    change = changed["change"].fillna(float("inf"))
+    filling = changed["month"].isin(newest) & (change > 0)
+    rows = changed[_large(changed) & ~filling & (change.abs() > limit)]
     findings = []
     for (site, measure), some in rows.groupby(["site", "measure"], sort=True):
         where = f"{shown_names([site])}: {spans([_clock(m) for m in some['month']])}"

@@ -60,6 +60,12 @@ def test_the_newest_three_months_fill_up_without_a_warning_and_are_said():
     assert revisions["change"].tolist() == [0.5, 0.5]
 
 
+def test_newest_months_that_shrank_are_a_warning():
+    found, _ = compared(seen({("RX1", "2023-12", "episodes"): 94, ("RX2", "2023-12", "episodes"): 99}))
+    assert found[0] == ("D387", "RX1: 2023-12", "episodes -6%; limit 2%")
+    assert [f[0] for f in found] == ["D387", "D389"]
+
+
 def test_a_month_that_lost_half_its_records_stops_also_when_it_is_new():
     before = seen({("RX1", "2023-12", "episodes"): 100})
     now = seen({("RX1", "2023-12", "episodes"): 40, ("RX2", "2023-12", "episodes"): 60})
@@ -85,7 +91,7 @@ def test_a_site_that_is_new_is_said_and_not_compared():
 
 def test_a_site_that_is_gone_is_a_change():
     found, _ = compared(seen(sites=("RX1",)), D388=0.6)
-    assert ("D387", "RX2: 2023-01 to 2023-09", "episodes -100%; limit 2%") in found
+    assert ("D387", "RX2: 2023-01 to 2023-12", "episodes -100%; limit 2%") in found
 
 
 def test_small_months_decide_nothing():
