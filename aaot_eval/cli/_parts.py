@@ -48,8 +48,9 @@ def parts(found: Comparison, data: Path, terminal: Terminal) -> Parts:
     exchanges = {
         _records(found, prices_too=not cheap): earlier.changed(data=later.data.model_dump(exclude_unset=True), **given),
         "settings of the study": later.changed(**given),
-        "prices and costs of the service": later.changed(study__last_period=last),
     }
+    if earlier.costs or later.costs:
+        exchanges["prices and costs of the service"] = later.changed(study__last_period=last)
     states = [standing(found.earlier.release().tables)]
     now = standing(found.later.release().tables)
     known = {config_hash(later.changed(study__last_period=last)): now} if last == newest else {}
@@ -150,7 +151,7 @@ def document(found: Parts) -> dict[str, Any]:
 def lines(found: Parts, cuts: tuple[str, str]) -> list[str]:
     """The parts as people read them: one row each between the two answers."""
     costed = (found.then.saving, found.now.saving) != (None, None)
-    rows = [("", "admissions", "net saving a"), ("", "against expected", "patient-year")]
+    rows = [("", "outcome", "net saving a"), ("", "against expected", "patient-year")]
     rows.append((f"then, data to {cuts[0]}", _change(found.then.change), _pounds(found.then.saving)))
     rows += [
         (f"  {p.what}{' *' if p.other_comparison else ''}", _change(p.change, " points"), _pounds(p.saving))

@@ -186,7 +186,9 @@ def test_where_nothing_but_months_is_new_nothing_is_run_again(tmp_path, capsys, 
     then = written(config.changed(study__last_period="2024-12"), tmp_path / "runs")
     now = written(config, tmp_path / "runs", data_cut="2025-01")
     parts = compared(capsys, then, now, "--data", tmp_path / "a")["moved"]["parts"]
-    assert parts[-1]["what"] == "months after 2024-12, up to 2025-01"
+    assert [p["what"] for p in parts] == [
+        "records sent late, corrected or recoded", "settings of the study", "months after 2024-12, up to 2025-01",
+    ]  # fmt: skip
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, set[str]]:
