@@ -150,11 +150,19 @@ def reads_as(shown: str, value: str) -> bool:
     candidates = [plain_value]
     if "%" in token:
         candidates = [100 * plain_value, 100 * (plain_value - 1)]
-    signed = (-1 if re.match(r"£?[-−]", token) else 1) * float(size)
+    # Events averted are said as fewer or more; the table has more as a negative number.
+    signed = (-1 if re.match(r"£?[-−]", token) or shown.endswith(" more") else 1) * float(size)
     return any(
         abs(signed - c) <= 0.5000001 * 10**-decimals or ("%" in token and abs(signed - abs(c)) <= 0.5000001)
         for c in candidates
     )
+
+
+def test_more_events_are_a_negative_number_averted_and_fewer_are_not() -> None:
+    assert reads_as("318 more", "-318")
+    assert reads_as("318 fewer", "318")
+    assert not reads_as("318 more", "318")
+    assert not reads_as("318 fewer", "-318")
 
 
 def test_page_one_the_tables_the_json_and_the_terminal_say_the_same(places: Places) -> None:
